@@ -1,0 +1,1 @@
+"""The platform: settings, components, targets, providers and clients."""

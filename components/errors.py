@@ -1,0 +1,51 @@
+"""Errors that a person can mend.
+
+    PlatformError            base: its text is the whole message, shown without a traceback
+    ├── SettingsError        the stack file says something that cannot be (all mistakes at once)
+    ├── PreflightError       this machine cannot run the platform now (all reasons at once)
+    ├── TopicError           a topic cannot be made as declared
+    └── UnhealthyError       the platform did not become healthy before its deadline
+
+Callers that want the list behind a gathered error read ``problems``.
+"""
+
+from collections.abc import Sequence
+
+
+class PlatformError(Exception):
+    """Base of all errors that are reported to a person as they are.
+
+    Args:
+        headline: One line that says what failed, and where.
+        problems: Each mistake or finding in one entry; an entry may have several lines.
+    """
+
+    def __init__(self, headline: str, problems: Sequence[str] = ()) -> None:
+        self.headline = headline
+        self.problems = tuple(problems)
+        super().__init__("\n".join([headline, *(f"  - {_indented(problem)}" for problem in self.problems)]))
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")
+
+
+class SettingsError(PlatformError):
+    """The stack file is wrong; raised before any resource is registered."""
+
+
+class PreflightError(PlatformError):
+    """The machine lacks what the platform needs; raised before any resource is registered."""
+
+
+class TopicError(PlatformError):
+    """A topic change was refused or failed; the next ``up`` plans again from what exists."""
+
+
+class UnhealthyError(PlatformError):
+    """A health gate's deadline passed; what was made stays for a look."""
+
+
+def count(number: int, noun: str) -> str:
+    """``count(1, "topic")`` is "1 topic", ``count(2, "topic")`` is "2 topics"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

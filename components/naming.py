@@ -1,0 +1,40 @@
+"""Names of what is made, so that two platforms on one engine never meet and anyone can tell whose a thing is."""
+
+import re
+
+from components.errors import SettingsError
+
+PLATFORM_LABEL = "millrace.platform"
+"""Label on every container, volume and network: the platform it belongs to."""
+
+MEMBER_LABEL = "millrace.member"
+"""Label on every container: the member it is, such as ``kafka-0``."""
+
+_PLATFORM = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MAX_PLATFORM_LENGTH = 40
+"""A member's host name, platform included, must fit into a DNS label of 63 characters (RFC 1035)."""
+
+
+def platform_name(project: str, stack: str) -> str:
+    """The platform's name, ``<project>-<stack>``.
+
+    Raises:
+        SettingsError: The name cannot be part of a host name.
+    """
+    name = f"{project}-{stack}"
+    if not _PLATFORM.fullmatch(name) or len(name) > MAX_PLATFORM_LENGTH:
+        raise SettingsError(
+            f'the stack\'s name makes "{name}", which cannot be part of host names',
+            [f"use lower-case letters, digits and single dashes, {MAX_PLATFORM_LENGTH} characters at most"],
+        )
+    return name
+
+
+def member_name(workload: str, ordinal: int) -> str:
+    """A member's name inside its platform: ``kafka-0``."""
+    return f"{workload}-{ordinal}"
+
+
+def qualified(platform: str, part: str) -> str:
+    """A name that is unique on an engine: ``millrace-dev-kafka-0``."""
+    return f"{platform}-{part}"

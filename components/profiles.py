@@ -1,0 +1,100 @@
+"""Profiles: the defaults that fit a laptop or a replicated platform. A stack file overrides any of them.
+
+A profile is data in the words of the stack file; ``settings.py`` checks it as it checks the stack file.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+# C1-only compilation halves a short-lived JVM's start; G1 needs more memory than these heaps give it.
+_QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+_THROUGHPUT = ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"]
+
+LIGHT: Mapping[str, Any] = {
+    "zookeeper": {
+        "replicas": 1,
+        "heap": "256MiB",
+        "memory": "512MiB",
+        "port": 2181,
+        "jvmOptions": _QUICK_START,
+        "stopGrace": "10s",
+    },
+    "kafka": {
+        "replicas": 1,
+        "heap": "512MiB",
+        "memory": "1GiB",
+        "port": 9092,
+        "retention": "24h",
+        "retentionBytes": "100MiB",
+        "segmentBytes": "50MiB",
+        "replicationFactor": 1,
+        "minInSyncReplicas": 1,
+        "autoCreateTopics": True,
+        "jvmOptions": _QUICK_START,
+        "stopGrace": "30s",
+        # One consumer needs no time for others to join; a hard-killed broker may come back after 6 s.
+        "config": {"group.initial.rebalance.delay.ms": "0", "zookeeper.session.timeout.ms": "6000"},
+    },
+    "redis": {
+        "port": 6379,
+        "memory": "256MiB",
+        "maxMemory": "128MiB",
+        "evictionPolicy": "noeviction",
+        "appendOnly": False,
+        "save": ["60 1000"],
+        "authentication": False,
+    },
+}
+
+HA: Mapping[str, Any] = {
+    "zookeeper": {
+        "replicas": 3,
+        "heap": "256MiB",
+        "memory": "512MiB",
+        "port": 12181,
+        "jvmOptions": _QUICK_START,
+        "stopGrace": "20s",
+    },
+    "kafka": {
+        "replicas": 3,
+        "heap": "512MiB",
+        "memory": "1GiB",
+        "port": 19092,
+        "retention": "7d",
+        "retentionBytes": -1,
+        "segmentBytes": "1GiB",
+        "replicationFactor": 3,
+        "minInSyncReplicas": 2,
+        "autoCreateTopics": False,
+        "jvmOptions": _THROUGHPUT,
+        "stopGrace": "120s",
+        "config": {"zookeeper.session.timeout.ms": "18000"},
+    },
+    "redis": {
+        "port": 16379,
+        "memory": "512MiB",
+        "maxMemory": "256MiB",
+        "evictionPolicy": "allkeys-lru",
+        "appendOnly": True,
+        "save": [],
+        "authentication": True,
+    },
+}
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {"light": LIGHT, "ha": HA}
+
+
+def with_profile(declared: Mapping[str, Any], profile: str) -> dict[str, Any]:
+    """The declared values over the profile's: mappings are merged key by key, everything else is replaced."""
+    return _merge(PROFILES[profile], declared)
+
+
+def _merge(defaults: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(defaults)
+    for key, value in declared.items():
+        default = merged.get(key)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(default, value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            merged[key] = value
+    return merged

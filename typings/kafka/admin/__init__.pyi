@@ -1,0 +1,18 @@
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+class AlterConfigOp(IntEnum):
+    SET = 0
+    DELETE = 1
+
+class ConfigResourceType(IntEnum):
+    TOPIC = 2
+
+class ConfigResource:
+    def __init__(
+        self, resource_type: ConfigResourceType, name: str, configs: Mapping[str, Any] | None = None
+    ) -> None: ...
+
+class OffsetSpec:
+    LATEST: int
