@@ -1,0 +1,1 @@
+"""Configuration files from settings: pure, sorted, escaped."""
