@@ -1,0 +1,189 @@
+"""Workloads on a Docker engine: a container a member, chained where a gate stands between members."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import pulumi
+import pulumi_docker as docker
+
+from components.clients import docker_engine
+from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualified
+from components.quantities import MIB
+from components.targets.base import Deployment, GateMaker
+from components.workload import Probe, Workload
+
+_PLACEHOLDER = re.compile(r"\$\(([A-Z_]+)\)")
+_LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+
+class DockerTarget:
+    """Runs a platform's workloads on one Docker engine.
+
+    Makes, as needed: a network of its own, an image resource for each image, a volume for each storage lifetime,
+    and a container for each member, published on one address of this machine.
+
+    Args:
+        platform: The platform's name; the prefix of all names on the engine.
+        bind_address: Address on this machine that exposed ports are bound to.
+        engine: How the engine is asked what it has; tests give their own.
+    """
+
+    def __init__(self, platform: str, bind_address: str, engine: docker_engine.EngineProbe) -> None:
+        self._platform = platform
+        self._bind_address = bind_address
+        self._engine = engine
+        self._network: docker.Network | None = None  # this and the next two are set by prepare
+        self._images: dict[str, docker.RemoteImage] = {}
+        self._volumes: dict[str, docker.Volume] = {}
+
+    def host(self, workload: str, ordinal: int) -> str:
+        """A member's alias on the platform's network: ``kafka-0``."""
+        return member_name(workload, ordinal)
+
+    def logs_command(self, member: str) -> str:
+        """``docker logs`` of the member's container."""
+        return f"docker logs --tail 50 {qualified(self._platform, member)}"
+
+    def outputs(self) -> Mapping[str, pulumi.Input[str]]:
+        """The network that other containers join to reach members by name."""
+        return {"network": self._platform}
+
+    def preflight(self, workloads: Sequence[Workload]) -> None:
+        """Check the engine, the images, the ports and the memory.
+
+        Raises:
+            PreflightError: With every reason why the workloads cannot run.
+        """
+        needs = docker_engine.Needs(
+            platform=self._platform,
+            bind_address=self._bind_address,
+            images=sorted({workload.image for workload in workloads}),
+            ports={
+                qualified(self._platform, member): [
+                    port.outside + ordinal for port in workload.ports if port.outside is not None
+                ]
+                for workload in workloads
+                for ordinal, member in enumerate(workload.members)
+            },
+            memory={member: workload.memory for workload in workloads for member in workload.members},
+        )
+        docker_engine.preflight(self._engine, needs)
+
+    def prepare(self, workloads: Sequence[Workload], parent: pulumi.Resource) -> None:
+        """Declare the network, and each image and volume once."""
+        options = pulumi.ResourceOptions(parent=parent)
+        network_labels = [docker.NetworkLabelArgs(label=PLATFORM_LABEL, value=self._platform)]
+        self._network = docker.Network("network", name=self._platform, labels=network_labels, opts=options)
+        for reference in sorted({workload.image for workload in workloads}):
+            # Images are shared with other platforms on the engine, so they stay when this one goes.
+            self._images[reference] = docker.RemoteImage(
+                f"image-{reference}", name=reference, keep_locally=True, opts=options
+            )
+        for lifetime, protect in sorted({(item.storage.lifetime, item.storage.protect) for item in workloads}):
+            self._volumes[lifetime] = docker.Volume(
+                f"{lifetime}-data",
+                name=qualified(self._platform, lifetime),
+                labels=[docker.VolumeLabelArgs(label=PLATFORM_LABEL, value=self._platform)],
+                opts=pulumi.ResourceOptions(parent=parent, protect=protect),
+            )
+
+    def deploy(
+        self,
+        workload: Workload,
+        parent: pulumi.Resource,
+        *,
+        after: Sequence[pulumi.Resource] = (),
+        gate: GateMaker | None = None,
+    ) -> Deployment:
+        """Declare a container for each member: all at once, or with a gate one after the other."""
+        identities: dict[str, pulumi.Output[str]] = {}
+        resources: list[pulumi.Resource] = []
+        before = list(after)
+        for ordinal, member in enumerate(workload.members):
+            container = self._container(workload, ordinal, pulumi.ResourceOptions(parent=parent, depends_on=before))
+            identities[member] = container.id
+            resources.append(container)
+            if gate is not None:
+                before = [gate(member, container.id, pulumi.ResourceOptions(parent=parent, depends_on=[container]))]
+                resources += before
+        storage = self._volumes[workload.storage.lifetime]
+        return Deployment(identities=identities, resources=resources, storage=storage)
+
+    def _container(self, workload: Workload, ordinal: int, options: pulumi.ResourceOptions) -> docker.Container:
+        member = member_name(workload.name, ordinal)
+        fill = _Placeholders(workload, ordinal, self.host(workload.name, ordinal))
+        if self._network is None:
+            raise RuntimeError("deploy was called before prepare")
+        return docker.Container(
+            member,
+            name=qualified(self._platform, member),
+            image=self._images[workload.image].image_id,
+            hostname=member,
+            command=[fill(argument) for argument in workload.command],
+            envs=[f"{name}={fill(value)}" for name, value in sorted(workload.env.items())],
+            user=workload.user,
+            restart="unless-stopped",
+            memory=workload.memory // MIB,
+            # Without an equal swap limit the official provider sees a difference for ever.
+            memory_swap=workload.memory // MIB,
+            stop_timeout=_seconds(workload.stop_grace),
+            destroy_grace_seconds=_seconds(workload.stop_grace),
+            log_driver="json-file",
+            log_opts=_LOG_OPTIONS,
+            uploads=[docker.ContainerUploadArgs(file=file.path, content=file.content) for file in workload.files],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=self._network.name, aliases=[workload.name, member])
+            ],
+            volumes=[
+                docker.ContainerVolumeArgs(
+                    volume_name=self._volumes[workload.storage.lifetime].name, container_path=workload.storage.path
+                )
+            ],
+            ports=[
+                docker.ContainerPortArgs(
+                    internal=port.number, external=port.outside + ordinal, ip=self._bind_address, protocol="tcp"
+                )
+                for port in workload.ports
+                if port.outside is not None
+            ],
+            labels=[
+                docker.ContainerLabelArgs(label=MEMBER_LABEL, value=member),
+                docker.ContainerLabelArgs(label=PLATFORM_LABEL, value=self._platform),
+            ],
+            healthcheck=_health_check(workload.readiness),
+            opts=options,
+        )
+
+
+class _Placeholders:
+    """Fills in what differs from member to member; see :mod:`components.workload`."""
+
+    def __init__(self, workload: Workload, ordinal: int, host: str) -> None:
+        self._values = {"ORDINAL": str(ordinal), "HOST": host}
+        for port in workload.ports:
+            if port.outside is not None:
+                self._values[f"{port.name.upper()}_ADDRESS"] = port.outside_address(ordinal)
+
+    def __call__(self, text: str) -> str:
+        return _PLACEHOLDER.sub(lambda match: self._values[match[1]], text)
+
+
+def _health_check(probe: Probe) -> docker.ContainerHealthcheckArgs:
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", *probe.command],
+        interval=_go_duration(probe.interval),
+        timeout=_go_duration(probe.timeout),
+        start_period=_go_duration(probe.start_period),
+        retries=probe.failures,
+    )
+
+
+def _go_duration(duration: timedelta) -> str:
+    """As Go prints durations below an hour, which is how the provider reads them back: ``5s``, ``1m0s``."""
+    minutes, seconds = divmod(_seconds(duration), 60)
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def _seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds())
