@@ -1,0 +1,23 @@
+"""What a check found wrong: which member, what was seen, what was expected, where to look next."""
+
+from collections.abc import Mapping
+
+
+def finding(member: str, *, seen: str, expected: str, logs: Mapping[str, str]) -> str:
+    """One finding as text.
+
+    Args:
+        member: The member, such as ``kafka-1``, or a part of the platform, such as ``Kafka``.
+        seen: What the check saw.
+        expected: What it expected to see.
+        logs: For each member the command that shows its logs.
+    """
+    look = logs.get(member)
+    hint = f"\nlook at: {look}" if look else ""
+    return f"{member}: {seen}; expected {expected}{hint}"
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """``"127.0.0.1:9092"`` as its two parts."""
+    host, _, port = address.rpartition(":")
+    return host, int(port)

@@ -1,0 +1,207 @@
+"""The Kafka cluster as health checks see it: brokers, controller, partitions, and a record there and back."""
+
+import logging
+import time
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from components.clients.findings import finding, host_and_port
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+HEALTH_TOPIC = "__millrace_health"
+"""Topic that the health check writes to and reads from; it touches no topic of yours."""
+
+CONNECT_SECONDS = 2.0
+"""Seconds for a first answer of the cluster before a check reports that nobody is there."""
+
+REQUEST_SECONDS = 60.0
+"""Seconds for one request; making many topics takes the controller about 20 ms each."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition as the cluster's metadata shows it."""
+
+    topic: str
+    number: int
+    leader: int
+    replicas: tuple[int, ...]
+    in_sync: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.number}"
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """The cluster's metadata.
+
+    Args:
+        brokers: ``host:port`` that each registered broker advertises, by id.
+        controller: The controller's broker id; negative while there is none.
+        partitions: All partitions, internal topics' too.
+    """
+
+    brokers: Mapping[int, str]
+    controller: int
+    partitions: Sequence[Partition] = field(default_factory=tuple[Partition, ...])
+
+    @property
+    def offline(self) -> list[Partition]:
+        """Partitions without a leader."""
+        return [partition for partition in self.partitions if partition.leader < 0]
+
+    @property
+    def under_replicated(self) -> list[Partition]:
+        """Partitions with fewer replicas in sync than they have."""
+        return [partition for partition in self.partitions if len(partition.in_sync) < len(partition.replicas)]
+
+
+@contextmanager
+def admin_client(bootstrap: str, *, connect_seconds: float = CONNECT_SECONDS) -> "Generator[KafkaAdminClient]":
+    """An admin client that is closed at the end.
+
+    Raises:
+        kafka.errors.KafkaError: Nobody answered within ``connect_seconds``.
+    """
+    from kafka import KafkaAdminClient
+
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    client = KafkaAdminClient(
+        bootstrap_servers=bootstrap.split(","),
+        client_id="millrace",
+        bootstrap_timeout_ms=int(connect_seconds * 1000),
+        request_timeout_ms=int(REQUEST_SECONDS * 1000),
+        reconnect_backoff_max_ms=500,
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def cluster_state(client: "KafkaAdminClient") -> ClusterState:
+    """Read the cluster's metadata."""
+    cluster: dict[str, Any] = client.describe_cluster()
+    partitions = [
+        Partition(
+            topic=topic["name"],
+            number=partition["partition_index"],
+            leader=partition["leader_id"],
+            replicas=tuple(partition["replica_nodes"]),
+            in_sync=tuple(partition["isr_nodes"]),
+        )
+        for topic in client.describe_topics()
+        for partition in topic["partitions"]
+    ]
+    return ClusterState(
+        brokers={broker["broker_id"]: f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]},
+        controller=cluster["controller_id"],
+        partitions=partitions,
+    )
+
+
+def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+    """What is wrong with the cluster.
+
+    Args:
+        state: The cluster's metadata.
+        brokers: Address that each declared broker must advertise, by name (``kafka-0`` has broker id 0).
+        logs: For each member the command that shows its logs.
+    """
+    return [*broker_findings(state, brokers, logs), *partition_findings(state)]
+
+
+def broker_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+    """Declared brokers that are not registered or advertise another address, and a missing controller."""
+    findings: list[str] = []
+    for name, address in brokers.items():
+        broker = int(name.rpartition("-")[2])
+        advertised = state.brokers.get(broker)
+        if advertised is None:
+            seen = f"broker {broker} is not registered in the cluster"
+            findings.append(finding(name, seen=seen, expected=f"it to advertise {address}", logs=logs))
+        elif advertised != address:
+            findings.append(finding(name, seen=f"it advertises {advertised}", expected=address, logs=logs))
+    if state.controller < 0:
+        findings.append("Kafka: no controller; expected one of the brokers")
+    return findings
+
+
+def partition_findings(state: ClusterState) -> list[str]:
+    """Partitions that are offline or under-replicated."""
+    findings: list[str] = []
+    if state.offline:
+        findings.append(f"Kafka: partitions without a leader: {_some(state.offline)}; expected none")
+    lacking = [partition for partition in state.under_replicated if partition not in state.offline]
+    if lacking:
+        findings.append(f"Kafka: under-replicated partitions: {_some(lacking)}; expected none")
+    return findings
+
+
+def _some(partitions: Sequence[Partition], shown: int = 5) -> str:
+    more = f" and {len(partitions) - shown} more" if len(partitions) > shown else ""
+    return ", ".join(map(str, partitions[:shown])) + more
+
+
+def unreachable(bootstrap: str, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+    """The finding for a cluster of which no broker answers."""
+    first = next(iter(brokers), "Kafka")
+    return [finding(first, seen=f"no broker answers at {bootstrap}", expected="an answer", logs=logs)]
+
+
+def round_trip_findings(bootstrap: str, client: "KafkaAdminClient", state: ClusterState) -> list[str]:
+    """Produce a record with acks=all, and read it back."""
+    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka.errors import KafkaError
+
+    servers = bootstrap.split(",")
+    token = uuid.uuid4().bytes
+    try:
+        if all(partition.topic != HEALTH_TOPIC for partition in state.partitions):
+            _create_health_topic(client, len(state.brokers))
+        with KafkaProducer(bootstrap_servers=servers, acks="all", max_block_ms=5000) as producer:
+            record: Any = producer.send(HEALTH_TOPIC, token, partition=0).get(timeout=10)
+        consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+        try:
+            partition = TopicPartition(HEALTH_TOPIC, 0)
+            consumer.assign([partition])
+            consumer.seek(partition, record.offset)
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                batch: Any = consumer.poll(timeout_ms=1000)
+                if any(read.value == token for reads in batch.values() for read in reads):
+                    return []
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        return [f"Kafka: a record with acks=all failed: {error}; expected it to be written and read back"]
+    return ["Kafka: a record was written but not read back within 10 s; expected to read it"]
+
+
+def _create_health_topic(client: "KafkaAdminClient", brokers: int) -> None:
+    from kafka.errors import TopicAlreadyExistsError
+
+    topic = {"num_partitions": 1, "replication_factor": min(3, brokers), "configs": {"retention.ms": "3600000"}}
+    try:
+        client.create_topics({HEALTH_TOPIC: topic}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        client.wait_for_topics([HEALTH_TOPIC])
+
+
+def any_listens(bootstrap: str) -> bool:
+    """Whether any of the addresses accepts a connection: a quick look before a client takes its time."""
+    import socket
+
+    for address in bootstrap.split(","):
+        try:
+            with socket.create_connection(host_and_port(address), timeout=CONNECT_SECONDS):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,122 @@
+"""Health of a ZooKeeper ensemble: roles by four-letter words, and a session that writes."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.clients.findings import finding, host_and_port
+
+TIMEOUT = 2.0
+"""Seconds for one answer of one member."""
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """What one member says of itself.
+
+    Args:
+        listens: Whether anything accepts connections at the member's address.
+        mode: ``standalone``, ``leader``, ``follower``; None while it serves nothing.
+        synced_followers: Followers in sync, as a leader counts them; None from other members.
+    """
+
+    listens: bool
+    mode: str | None = None
+    synced_followers: int | None = None
+
+
+def member_state(address: str) -> MemberState:
+    """Ask one member for its role (``mntr``); it answers without one while there is no quorum."""
+    try:
+        answer = _ask(address, b"mntr")
+    except ConnectionRefusedError:
+        return MemberState(listens=False)
+    except OSError:
+        return MemberState(listens=True)
+    values = dict(line.split("\t", 1) for line in answer.splitlines() if "\t" in line)
+    synced = values.get("zk_synced_followers")
+    return MemberState(
+        listens=bool(answer),
+        mode=values.get("zk_server_state"),
+        synced_followers=None if synced is None else int(float(synced)),
+    )
+
+
+def _ask(address: str, word: bytes) -> str:
+    with socket.create_connection(host_and_port(address), timeout=TIMEOUT) as connection:
+        connection.sendall(word)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer.decode(errors="replace")
+
+
+def role_findings(members: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+    """What is wrong with the members' roles: one leader, all others its followers in sync.
+
+    Args:
+        members: Address of each member, by name.
+        logs: For each member the command that shows its logs.
+    """
+    states = {name: member_state(address) for name, address in members.items()}
+    findings: list[str] = []
+    expected = "standalone" if len(members) == 1 else "a leader or follower"
+    for name, state in states.items():
+        if not state.listens:
+            seen = f"nothing answers at {members[name]}"
+            findings.append(finding(name, seen=seen, expected=f"a member that is {expected}", logs=logs))
+        elif state.mode is None:
+            findings.append(finding(name, seen="it serves no requests (no quorum)", expected=expected, logs=logs))
+    leaders = [name for name, state in states.items() if state.mode == "leader"]
+    if not findings and len(members) > 1:
+        if len(leaders) != 1:
+            findings.append(f"ZooKeeper: {len(leaders)} leaders; expected one")
+        elif (synced := states[leaders[0]].synced_followers) != len(members) - 1:
+            seen = f"the leader counts {synced} followers in sync"
+            findings.append(finding(leaders[0], seen=seen, expected=str(len(members) - 1), logs=logs))
+    return findings
+
+
+def restart_findings(name: str, members: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+    """What keeps the next member from being restarted after ``name`` was.
+
+    While a majority of members is not there at all, as in a first start, there is no quorum to guard.
+    """
+    states = {member: member_state(address) for member, address in members.items()}
+    listening = sum(state.listens for state in states.values())
+    if not states[name].listens:
+        seen = f"nothing answers at {members[name]}"
+        return [finding(name, seen=seen, expected="a member that listens", logs=logs)]
+    if states[name].mode is None and listening > len(members) // 2:
+        return [finding(name, seen="it has not joined the quorum yet", expected="leader or follower", logs=logs)]
+    return []
+
+
+def session_findings(addresses: list[str]) -> list[str]:
+    """Open a session, write an ephemeral node, read it back, and remove it."""
+    import logging
+
+    from kazoo.client import KazooClient
+    from kazoo.exceptions import KazooException
+    from kazoo.handlers.threading import KazooTimeoutError
+
+    quiet = logging.getLogger("kazoo")
+    quiet.setLevel(logging.CRITICAL)
+    client = KazooClient(hosts=",".join(addresses), timeout=4.0, logger=quiet)
+    try:
+        client.start(timeout=TIMEOUT)
+        path = client.create("/millrace-health-", b"well", ephemeral=True, sequence=True)
+        value, _ = client.get(path)
+        client.delete(path)
+        return [] if value == b"well" else [f"ZooKeeper: a node read back as {value!r}; expected b'well'"]
+    except (KazooException, KazooTimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        return [f"ZooKeeper: a session at {', '.join(addresses)} failed: {reason}; expected an ephemeral node"]
+    finally:
+        client.stop()
+        client.close()
+
+
+def summary(members: Mapping[str, str]) -> str:
+    """The roles in one line: ``zookeeper-0 follower, zookeeper-1 leader``."""
+    return ", ".join(f"{name} {member_state(address).mode}" for name, address in members.items())

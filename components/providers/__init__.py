@@ -1,0 +1,1 @@
+"""Dynamic providers; their module paths are stored in state and never change."""
