@@ -1,0 +1,197 @@
+"""The whole platform: ensemble, brokers, Redis, topics and the gate that says it is well."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.credentials import Credentials
+from components.health import HealthGate, HealthGateArgs, RedisCheck
+from components.images import Images
+from components.kafka import KafkaCluster, internal_bootstrap, kafka_workload
+from components.redis import RedisServer, RedisServerArgs, redis_workload
+from components.rendering.kafka import log4j_properties
+from components.rendering.properties import render_properties
+from components.server import ServerArgs
+from components.settings import Settings
+from components.targets.base import Target
+from components.topics import TopicSet, TopicSetArgs
+from components.workload import Workload
+from components.zookeeper import ZooKeeperEnsemble, zookeeper_workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingPlatformArgs:
+    """Arguments of a :class:`StreamingPlatform`.
+
+    Args:
+        settings: The checked stack file.
+        images: Which images run.
+        target: Where the platform runs.
+    """
+
+    settings: Settings
+    images: Images
+    target: Target
+
+
+class StreamingPlatform(pulumi.ComponentResource):
+    """A ZooKeeper ensemble, Kafka brokers, a Redis server, a set of topics, and a health gate over all of them.
+
+    Args:
+        name: The platform's name; unique where it runs.
+        args: What to run and where.
+        opts: Resource options.
+
+    Raises:
+        PreflightError: The target cannot run it; nothing is registered then.
+    """
+
+    outputs: dict[str, pulumi.Input[object]]
+    """What the stack exports, by name."""
+
+    def __init__(self, name: str, args: StreamingPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, target = args.settings, args.target
+        self._deadline = settings.health.deadline.total_seconds()
+        self._target = target
+        self._workloads = workloads_of(settings, args.images, target.host)
+        target.preflight(self._workloads)
+        super().__init__("millrace:index:StreamingPlatform", name, None, opts)
+
+        target.prepare(self._workloads, self)
+        self._logs = {member: target.logs_command(member) for item in self._workloads for member in item.members}
+        self._password = self._redis_password(settings)
+        self._declare_servers()
+        topics = self._declare_topics(settings)
+        gate = self._declare_gate(name, settings, topics)
+        environment = self._client_environment()
+        self.outputs = {
+            "kafkaBootstrapServers": self._kafka.bootstrap,
+            "kafkaInternalBootstrapServers": internal_bootstrap(self._workloads[1], target.host),
+            "zookeeperConnect": self._zookeeper.connect,
+            "redisUrl": self._redis.url,
+            "topics": topics.topics,
+            "health": gate.summary,
+            "images": str(args.images),
+            "clientEnvironment": environment,
+            "dotenv": environment.apply(_dotenv),
+            **target.outputs(),
+        }
+        self.register_outputs(dict(self.outputs))
+
+    def _declare_servers(self) -> None:
+        ensemble, brokers, cache = self._workloads
+        child = pulumi.ResourceOptions(parent=self)
+        zookeeper_args = ServerArgs(workload=ensemble, target=self._target, deadline=self._deadline)
+        self._zookeeper = ZooKeeperEnsemble("zookeeper", zookeeper_args, child)
+        kafka_args = ServerArgs(
+            workload=brokers,
+            target=self._target,
+            deadline=self._deadline,
+            # One ensemble member or one broker changes at a time; and a broker can only stop cleanly, handing its
+            # partitions over, while the ensemble is there.
+            after=self._zookeeper.deployment.resources,
+        )
+        self._kafka = KafkaCluster("kafka", kafka_args, child)
+        redis_args = RedisServerArgs(
+            workload=cache, target=self._target, deadline=self._deadline, password=self._password
+        )
+        self._redis = RedisServer("redis", redis_args, child)
+
+    def _declare_topics(self, settings: Settings) -> TopicSet:
+        brokers = self._kafka.brokers
+        args = TopicSetArgs(
+            bootstrap=self._kafka.bootstrap,
+            brokers=brokers,
+            topics=settings.topic_specs(),
+            existing=settings.existing_topics,
+            deadline=self._deadline,
+            logs={member: self._logs[member] for member in brokers},
+            trigger=self._kafka.deployment.identities,
+        )
+        options = pulumi.ResourceOptions(
+            parent=self,
+            depends_on=self._kafka.deployment.resources,
+            # The topics live in the brokers' data: they need no deleting where that goes too.
+            deleted_with=self._kafka.deployment.storage,
+        )
+        return TopicSet("topics", args, options)
+
+    def _declare_gate(self, name: str, settings: Settings, topics: TopicSet) -> HealthGate:
+        ensemble, _, cache = self._workloads
+        servers = (self._zookeeper, self._kafka, self._redis)
+        identities = {member: made for server in servers for member, made in server.deployment.identities.items()}
+        args = HealthGateArgs(
+            platform=name,
+            zookeeper=dict(zip(ensemble.members, ensemble.outside_addresses("client"), strict=True)),
+            bootstrap=self._kafka.bootstrap,
+            brokers=self._kafka.brokers,
+            redis=RedisCheck(
+                member=cache.members[0],
+                address=self._redis.address,
+                password=self._password,
+                append_only=settings.redis.append_only,
+                save=settings.redis.save,
+            ),
+            deadline=self._deadline,
+            trigger={**identities, "topics": topics.topics.apply(_digest)},
+            logs=self._logs,
+        )
+        after = [topics, *self._redis.deployment.resources]
+        return HealthGate("health", args, pulumi.ResourceOptions(parent=self, depends_on=after))
+
+    def _client_environment(self) -> pulumi.Output[dict[str, str]]:
+        """Variables that applications read, as one secret."""
+        values: dict[str, pulumi.Input[str]] = {
+            "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap,
+            "REDIS_URL": self._redis.url,
+            "ZOOKEEPER_CONNECT": self._zookeeper.connect,
+        }
+        if self._password is not None:
+            values["REDIS_PASSWORD"] = self._password
+        return pulumi.Output.secret(pulumi.Output.all(**values))
+
+    def _redis_password(self, settings: Settings) -> pulumi.Output[str] | None:
+        if not settings.redis.authentication:
+            return None
+        if settings.redis.password is not None:
+            return pulumi.Output.secret(settings.redis.password.get_secret_value())
+        return Credentials("redis-password", "redis", pulumi.ResourceOptions(parent=self)).password
+
+
+def workloads_of(
+    settings: Settings, images: Images, host: Callable[[str, int], str]
+) -> tuple[Workload, Workload, Workload]:
+    """The platform's workloads: ensemble, brokers and Redis, the last without its password's files.
+
+    Args:
+        settings: The checked stack file.
+        images: Which images run.
+        host: The target's name of a member, for the other members.
+    """
+    logging = render_properties(log4j_properties())
+    zookeeper = zookeeper_workload(
+        settings.zookeeper, image=images.zookeeper, host=host, protect=settings.protects_data, logging=logging
+    )
+    kafka = kafka_workload(
+        settings.kafka,
+        image=images.kafka,
+        host=host,
+        zookeeper=zookeeper,
+        protect=settings.protects_data,
+        logging=logging,
+    )
+    redis = redis_workload(settings.redis, image=images.redis, protect=settings.protect)
+    return zookeeper, kafka, redis
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _dotenv(variables: Mapping[str, str]) -> str:
+    """The variables as a .env file, quoted where a shell needs it."""
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items()))

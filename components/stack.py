@@ -1,0 +1,52 @@
+"""The running stack as the program sees it: its configuration and its name."""
+
+import json
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG, is_config_secret
+
+from components.errors import PlatformError
+from components.settings import Settings, load_settings
+from components.targets.base import Target
+from components.targets.docker import DockerTarget
+
+
+def stack_settings() -> Settings:
+    """Check the configuration of the running stack.
+
+    Raises:
+        SettingsError: With every mistake in the stack file.
+    """
+    prefix = f"{pulumi.get_project()}:"
+    declared: dict[str, Any] = {}
+    secret_keys: list[str] = []
+    for key, value in CONFIG.get().items():  # pulumi.Config can look keys up, but not list them
+        if key.startswith(prefix):
+            name = key.removeprefix(prefix)
+            declared[name] = _decoded(value)
+            if is_config_secret(key):
+                secret_keys.append(name)
+    return load_settings(declared, source=f"Pulumi.{pulumi.get_stack()}.yaml", secret_keys=secret_keys)
+
+
+def _decoded(value: str) -> Any:
+    """A structured value arrives as JSON, a scalar as its text."""
+    if value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def target_for(settings: Settings, platform: str) -> Target:
+    """Where the stack file wants the platform to run."""
+    from components.clients.docker_engine import LocalEngine
+
+    return DockerTarget(platform, settings.bind_address, LocalEngine(platform))
+
+
+def stop(error: PlatformError) -> pulumi.RunError:
+    """The error that ends a program with a message instead of a traceback."""
+    return pulumi.RunError(str(error))
