@@ -1,0 +1,1 @@
+"""How all of it runs where only package registries are reachable."""

@@ -1,0 +1,63 @@
+"""Set-up of a checkout: `python3 -m offline setup`. Each part does only what is still missing.
+
+setup    the virtual environment, and where no Pulumi CLI is installed: the CLI, its plugins, an engine, images
+engine   a running Docker engine
+images   the locally built images
+"""
+
+import argparse
+import fcntl
+import sys
+
+from offline.steps import CACHE, PROJECT, SetupError, fail, run, step
+
+PYTHON_MINIMUM = (3, 11)
+
+
+def main() -> None:
+    """Run one part, one process at a time."""
+    parser = argparse.ArgumentParser(prog="python3 -m offline", description="Set-up of a checkout")
+    parser.add_argument("part", choices=["setup", "engine", "images"])
+    part = parser.parse_args().part
+    if sys.version_info < PYTHON_MINIMUM:
+        fail(SetupError(f"Python {'.'.join(map(str, PYTHON_MINIMUM))} or newer is needed"))
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            {"setup": setup, "engine": engine, "images": images}[part]()
+        except SetupError as error:
+            fail(error)
+
+
+def setup() -> None:
+    """Everything that `pulumi up -s dev` needs."""
+    from offline import cli, python
+
+    python.ensure_venv()
+    if installed := cli.official():
+        with step(f"installing plugins with {installed}"):
+            run([installed, "install", "--no-dependencies"], log="pulumi-install", cwd=PROJECT)
+        engine()
+        return
+    cli.ensure_cli()
+    cli.ensure_docker_plugin()
+    engine()
+    images()
+
+
+def engine() -> None:
+    """A running Docker engine."""
+    from offline.engine import ensure_engine
+
+    ensure_engine()
+
+
+def images() -> None:
+    """The locally built images."""
+    from offline.images import ensure_images
+
+    ensure_images()
+
+
+main()

@@ -1,0 +1,99 @@
+"""The Pulumi CLI, its Python language host and dynamic provider, and the Docker stand-in, without a download."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from offline import toolchain
+from offline.steps import CACHE, PROJECT, VENV, digest, run, step, succeeds
+
+VERSION = "v3.258.0"
+"""Version of the CLI; the module proxy refuses versions younger than about three months."""
+
+DOCKER_PLUGIN_VERSION = "5.2.0"
+"""The version that the pinned pulumi_docker asks the engine for."""
+
+_SOURCES = PROJECT / "offline"
+
+
+def official() -> str | None:
+    """The path of a Pulumi CLI that someone else installed on this machine, or None."""
+    outside = os.pathsep.join(
+        folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != VENV / "bin"
+    )
+    return shutil.which("pulumi", path=outside)
+
+
+def ensure_cli() -> None:
+    """Put the CLI and its hosts into `.venv/bin`, built from the Go module where the cache has none."""
+    folder = CACHE / f"pulumi-{VERSION}-{digest(_SOURCES / 'pulumi')}"
+    binary = folder / "pulumi"
+    if not binary.exists():
+        _build(binary)
+    installed = VENV / "bin" / "pulumi"
+    if not (installed.exists() and installed.stat().st_size == binary.stat().st_size):
+        installed.unlink(missing_ok=True)
+        try:
+            installed.hardlink_to(binary)  # beside its hosts, as the engine expects bundled plugins
+        except OSError:
+            shutil.copy2(binary, installed)
+    _install_script("pulumi-language-python", f"#!{VENV}/bin/python\n", (_SOURCES / "language_host.py").read_text())
+    _install_script(
+        "pulumi-resource-pulumi-python",
+        "#!/bin/sh\n",
+        f'# The plugin behind Python\'s dynamic providers.\nexec "{VENV}/bin/python" -u -m pulumi.dynamic "$@"\n',
+    )
+
+
+def _build(binary: Path) -> None:
+    go = toolchain.go()
+    with step(f"building the Pulumi CLI {VERSION} from its Go module (about 6 minutes on two cores, once)"):
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        partial = binary.with_suffix(".partial")
+        stamp = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={VERSION}"
+        package = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+        build = [go, "build", "-mod=readonly", "-ldflags", stamp, "-o", partial, package]
+        run(build, log="pulumi-cli", cwd=_SOURCES / "pulumi", environment={"GOFLAGS": "", "GOTOOLCHAIN": "local"})
+        partial.rename(binary)
+
+
+def _install_script(name: str, first_line: str, text: str) -> None:
+    path = VENV / "bin" / name
+    script = first_line + text
+    if not (path.exists() and path.read_text() == script):
+        path.write_text(script)
+        path.chmod(0o755)
+
+
+def ensure_docker_plugin() -> None:
+    """Install the stand-in for the Docker resource plugin under the version that the program asks for."""
+    sources = _SOURCES / "docker_provider"
+    wanted = digest(sources)
+    home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
+    installed = home / "plugins" / f"resource-docker-v{DOCKER_PLUGIN_VERSION}"
+    python = CACHE / f"docker-plugin-{digest(PROJECT / 'constraints.txt')}-{sys.version_info.minor}"
+    stamp = installed / "millrace-digest"
+    if stamp.exists() and stamp.read_text() == f"{wanted} {python}" and succeeds(python / "bin" / "python", "-V"):
+        return
+    with step("installing the Docker resource plugin (a stand-in; see offline/README.md)"):
+        _plugin_environment(python)
+        folder = CACHE / "docker-plugin-sources"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(sources, folder / "docker_provider", ignore=shutil.ignore_patterns("__pycache__"))
+        script = folder / "pulumi-resource-docker"
+        script.write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec "{python}/bin/python" -u -m docker_provider "$@"\n')
+        script.chmod(0o755)
+        (folder / "millrace-digest").write_text(f"{wanted} {python}")
+        install = [VENV / "bin" / "pulumi", "plugin", "install", "resource", "docker", DOCKER_PLUGIN_VERSION]
+        quiet = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+        run([*install, "--file", folder, "--reinstall"], log="docker-plugin", cwd=CACHE, environment=quiet)
+
+
+def _plugin_environment(python: Path) -> None:
+    """A virtual environment for the plugin: it serves every checkout, so it cannot live in one."""
+    if succeeds(python / "bin" / "python", "-c", "import pulumi, docker"):
+        return
+    run([sys.executable, "-m", "venv", "--clear", python], log="docker-plugin")
+    pip = [python / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    run([*pip, "-c", PROJECT / "constraints.txt", "pulumi", "docker"], log="docker-plugin")

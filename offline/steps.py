@@ -1,0 +1,107 @@
+"""Steps of the set-up: each says what it does and how long it took, and keeps its output in a log."""
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+VENV = PROJECT / ".venv"
+CACHE = Path(os.environ.get("MILLRACE_CACHE", Path.home() / ".cache" / "millrace"))
+"""Where builds are kept between checkouts; MILLRACE_CACHE moves it."""
+
+_LAST_LINES = 25
+
+
+class SetupError(Exception):
+    """A step failed; the text is for a person."""
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Print what starts, and how long it took when it ends."""
+    print(f"==> {title}", flush=True)
+    start = time.monotonic()
+    yield
+    print(f"    done in {time.monotonic() - start:.0f} s", flush=True)
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    log: str,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+) -> None:
+    """Run a command with its output in a log of the cache.
+
+    Raises:
+        SetupError: It failed; holds the last lines of its output and where the rest is.
+    """
+    path = CACHE / "logs" / f"{log}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    words = [str(word) for word in command]
+    with path.open("ab") as output:
+        output.write(f"$ {shlex.join(words)}\n".encode())
+        output.flush()
+        try:
+            done = subprocess.run(
+                words,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
+                input=stdin,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise SetupError(f"{words[0]} is not installed") from error
+    if done.returncode:
+        lines = path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        shown = "\n".join(f"    {line}" for line in lines)
+        raise SetupError(f"{words[0]} failed with status {done.returncode}; the last lines of {path}:\n{shown}")
+
+
+def succeeds(*command: str | Path) -> bool:
+    """Whether a command exists and ends well; its output is dropped."""
+    try:
+        return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def digest(*paths: Path) -> str:
+    """A short hash over files and folders: their names and contents."""
+    state = hashlib.sha256()
+    for path in paths:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                state.update(str(file.relative_to(PROJECT)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return state.hexdigest()[:16]
+
+
+def install_packages(*packages: str) -> None:
+    """Install Debian packages.
+
+    Raises:
+        SetupError: This is no Debian, or this user is not root.
+    """
+    if os.geteuid() != 0 or not succeeds("apt-get", "--version"):
+        raise SetupError(f"please install {', '.join(packages)}: set-up can only do that as root on Debian")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    with step(f"installing {', '.join(packages)}"):
+        run(["apt-get", "update", "-q"], log="apt", environment=quiet)
+        run(["apt-get", "install", "-qy", "--no-install-recommends", *packages], log="apt", environment=quiet)
+
+
+def fail(error: SetupError) -> None:
+    """Print an error and leave."""
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(1)
