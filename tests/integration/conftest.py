@@ -1,0 +1,46 @@
+"""Stacks that the integration tests share. Leftovers of earlier runs go first; everything made goes at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.stacks import Stack, remove_leftovers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs an engine."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.docker)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_engine() -> Iterator[None]:
+    remove_leftovers()
+    yield
+    remove_leftovers()
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The dev stack file on other ports, up and healthy."""
+    ports = {"zookeeper.port": 25181, "kafka.port": 25092, "redis.port": 25379}
+    stack = Stack(tmp_path_factory.mktemp("dev") / "project", "test-dev", "Pulumi.dev.yaml", ports)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()
+
+
+@pytest.fixture(scope="module")
+def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The staging stack file on other ports, up and healthy."""
+    ports = {"zookeeper.port": 26181, "kafka.port": 26092, "redis.port": 26379}
+    stack = Stack(tmp_path_factory.mktemp("staging") / "project", "test-staging", "Pulumi.staging.yaml", ports)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()

@@ -1,0 +1,204 @@
+"""Stacks of their own for tests: the project's stack files on other ports, driven by the pulumi CLI itself."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+
+from components.naming import MEMBER_LABEL, PLATFORM_LABEL
+
+PROJECT = Path(__file__).resolve().parents[2]
+PREFIX = "millrace-test-"
+"""Start of the names of all platforms that tests make; whatever carries it may be removed."""
+
+
+@dataclass
+class Result:
+    """What one run of the CLI said."""
+
+    code: int
+    output: str
+    operations: dict[str, list[str]] = field(default_factory=dict)
+    """Names of resources by what was done with them: create, update, delete, replace, same."""
+
+    def changed(self) -> dict[str, list[str]]:
+        """Operations that changed something."""
+        return {op: names for op, names in self.operations.items() if op != "same"}
+
+
+class Checkout:
+    """A project folder with one stack and its own state, driven by the pulumi CLI."""
+
+    def __init__(self, folder: Path, name: str, config: dict[str, Any]) -> None:
+        self.folder = folder
+        self.name = name
+        self.config = config
+        self._file = folder / f"Pulumi.{name}.yaml"
+        self.run("stack", "init", name, "--non-interactive", check=True)
+
+    def environment(self) -> dict[str, str]:
+        """Variables for the CLI: no passphrase is typed, and the engine's events can be logged."""
+        return {**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PULUMI_DEBUG_COMMANDS": "true"}
+
+    def write(self) -> None:
+        """Write the stack file; its salt is kept."""
+        kept = yaml.safe_load(self._file.read_text()) if self._file.exists() else {}
+        self._file.write_text(yaml.safe_dump({**kept, "config": self.config}))
+
+    def run(self, *arguments: str, check: bool = False, environment: dict[str, str] | None = None) -> Result:
+        """Run the CLI in the copy."""
+        self.write()
+        done = subprocess.run(
+            ["pulumi", "--color", "never", *arguments],
+            cwd=self.folder,
+            env={**self.environment(), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        result = Result(done.returncode, done.stdout)
+        assert not check or result.code == 0, result.output
+        return result
+
+    def change(self, command: str, *arguments: str, check: bool = True, **options: Any) -> Result:
+        """Run ``up``, ``refresh`` or ``destroy`` and tell what was done with which resource."""
+        log = self.folder / "events.json"
+        log.unlink(missing_ok=True)
+        flags = ["--stack", self.name, "--yes", "--skip-preview", "--event-log", str(log)]
+        result = self.run(command, *flags, *arguments, **options)
+        result.operations = _operations(log)
+        assert not check or result.code == 0, result.output
+        return result
+
+    def up(self, *arguments: str, check: bool = True, **options: Any) -> Result:
+        """``pulumi up``."""
+        return self.change("up", *arguments, check=check, **options)
+
+    def state(self) -> str:
+        """The stored state as text."""
+        return next(self.folder.glob(f".pulumi/stacks/*/{self.name}.json")).read_text()
+
+
+class Stack(Checkout):
+    """A copy of this project with one stack on its own ports."""
+
+    def __init__(self, folder: Path, name: str, source: str, overrides: dict[str, Any] | None = None) -> None:
+        folder.mkdir(parents=True)
+        for shared in ("components", "__main__.py", "Pulumi.README.md", ".venv"):
+            (folder / shared).symlink_to(PROJECT / shared)
+        shutil.copy(PROJECT / "Pulumi.yaml", folder)
+        super().__init__(folder, name, yaml.safe_load((PROJECT / source).read_text())["config"])
+        self.platform = f"millrace-{name}"
+        for key, value in (overrides or {}).items():
+            self.set(key, value)
+
+    def set(self, path: str, value: Any) -> None:
+        """Set a value by its path below the project's namespace: ``kafka.port``."""
+        first, *rest = path.split(".", 1)
+        key = f"millrace:{first}"
+        if rest:
+            self.config.setdefault(key, {})[rest[0]] = value
+        else:
+            self.config[key] = value
+
+    def topics(self) -> list[dict[str, Any]]:
+        """The declared topics, to change in place."""
+        return self.config["millrace:topics"]
+
+    def topic(self, name: str) -> dict[str, Any]:
+        """One declared topic, to change in place."""
+        return next(topic for topic in self.topics() if topic["name"] == name)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in plain text."""
+        flags = ("--stack", self.name, "--json", "--show-secrets")
+        return json.loads(self.run("stack", "output", *flags, check=True).output)
+
+    def container(self, member: str) -> Any:
+        """A member's container."""
+        return docker.from_env().containers.get(f"{self.platform}-{member}")
+
+    def destroy(self) -> None:
+        """Destroy the stack, and whatever of it is left."""
+        try:
+            self.change("destroy", check=False)
+        finally:
+            remove_leftovers(self.platform)
+
+
+def _operations(log: Path) -> dict[str, list[str]]:
+    """What was done with which resource, read from the engine's events."""
+    operations: dict[str, list[str]] = {}
+    if not log.exists():
+        return operations
+    for line in log.read_text().splitlines():
+        event = json.loads(line)
+        metadata = (event.get("resOutputsEvent") or {}).get("metadata")
+        if metadata and ":providers:" not in metadata["urn"]:
+            operations.setdefault(metadata["op"], []).append(metadata["urn"].rpartition("::")[2])
+    return {op: sorted(names) for op, names in operations.items()}
+
+
+def left_on_engine(platform: str) -> list[str]:
+    """Names of containers, volumes and networks of platforms whose name starts so."""
+    client = docker.from_env()
+    containers = [
+        item.name
+        for item in client.containers.list(all=True, ignore_removed=True)
+        if item.labels.get(PLATFORM_LABEL, "").startswith(platform)
+    ]
+    volumes = [
+        item.name
+        for item in client.volumes.list()
+        if (item.attrs.get("Labels") or {}).get(PLATFORM_LABEL, "").startswith(platform)
+    ]
+    networks = [
+        item.name
+        for item in client.networks.list()
+        if (item.attrs.get("Labels") or {}).get(PLATFORM_LABEL, "").startswith(platform)
+    ]
+    return containers + volumes + networks
+
+
+def remove_leftovers(platform: str = PREFIX) -> None:
+    """Remove what earlier or failed runs left: only things that carry a test platform's label."""
+    assert platform.startswith(PREFIX)
+    client = docker.from_env()
+    for container in client.containers.list(all=True, ignore_removed=True):
+        if container.labels.get(PLATFORM_LABEL, "").startswith(platform):
+            container.remove(force=True, v=True)
+    for items in (client.volumes, client.networks):
+        for item in items.list():
+            if (item.attrs.get("Labels") or {}).get(PLATFORM_LABEL, "").startswith(platform):
+                item.remove()
+
+
+def running_members(platform: str) -> list[str]:
+    """Members whose containers run now."""
+    filters = {"label": f"{PLATFORM_LABEL}={platform}", "status": "running"}
+    # The plain list: looking each container up would fail where one is being replaced.
+    return sorted(item["Labels"][MEMBER_LABEL] for item in docker.from_env().api.containers(filters=filters))
+
+
+def eventually(look: Callable[[], bool], seconds: float = 30, what: str = "it") -> None:
+    """Wait until ``look`` says yes."""
+    end = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < end, f"{what} did not come within {seconds} s"
+        time.sleep(0.2)
+
+
+def bootstrap(stack: Stack) -> Sequence[str]:
+    """The brokers' addresses for clients on this machine."""
+    return stack.outputs()["kafkaBootstrapServers"].split(",")

@@ -1,0 +1,231 @@
+"""The dev stack on a real engine, from nothing to destroyed: the tests run in the order of a platform's life."""
+
+import socket
+
+import docker
+from kafka.admin import ConfigResource, ConfigResourceType
+from kazoo.client import KazooClient
+from redis import Redis
+
+from tests.integration.stacks import Stack, eventually, left_on_engine, running_members
+from tests.integration.traffic import admin, consume, produce
+
+SERVERS = ["127.0.0.1:25092"]
+
+
+def topic_config(name: str) -> dict[str, str]:
+    with admin(SERVERS) as client:
+        found = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])["topic"][name]
+    return {key: entry["value"] for key, entry in found.items() if entry["config_source"] == "DYNAMIC_TOPIC_CONFIG"}
+
+
+def partitions(name: str) -> int:
+    with admin(SERVERS) as client:
+        return len(client.describe_topics([name])[0]["partitions"])
+
+
+def topics() -> set[str]:
+    with admin(SERVERS) as client:
+        return {name for name in client.list_topics() if not name.startswith("__")}
+
+
+def test_up_ends_with_the_declared_topics(dev: Stack) -> None:
+    assert topics() == {"tda_jobs", "tda_results", "tda_events", "tda_uploads", "tda_errors"}
+    assert [partitions(name) for name in ("tda_jobs", "tda_results", "tda_uploads", "tda_events")] == [3, 3, 2, 1]
+    assert topic_config("tda_results") == {"cleanup.policy": "compact", "retention.ms": str(30 * 86_400_000)}
+    assert topic_config("tda_jobs") == {"retention.ms": str(7 * 86_400_000)}
+
+
+def test_outputs_are_addresses_that_work(dev: Stack) -> None:
+    outputs = dev.outputs()
+    assert outputs["kafkaBootstrapServers"] == "127.0.0.1:25092"
+    assert outputs["kafkaInternalBootstrapServers"] == "kafka-0:29092"
+    assert outputs["zookeeperConnect"] == "127.0.0.1:25181"
+    assert outputs["redisUrl"] == "redis://127.0.0.1:25379/0"
+    assert outputs["clientEnvironment"] == {
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:25092",
+        "REDIS_URL": "redis://127.0.0.1:25379/0",
+        "ZOOKEEPER_CONNECT": "127.0.0.1:25181",
+    }
+    assert outputs["dotenv"].splitlines()[0] == "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:25092"
+    assert "1 of 1 broker" in outputs["health"]
+    produce(SERVERS, "tda_events", [b"kept"])
+    assert consume(SERVERS, "tda_events") == [b"kept"]
+    with Redis.from_url(outputs["redisUrl"]) as redis:
+        assert redis.set("key", "value")
+        assert redis.config_get("save") == {"save": "60 1000"}
+    zookeeper = KazooClient(outputs["zookeeperConnect"])
+    zookeeper.start(timeout=10)
+    try:
+        assert zookeeper.get_children("/brokers/ids") == ["0"]
+    finally:
+        zookeeper.stop()
+
+
+def test_containers_on_the_network_reach_the_broker_by_name(dev: Stack) -> None:
+    image = dev.container("kafka-0").image
+    listed = docker.from_env().containers.run(
+        image,
+        ["/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-0:29092", "--list"],
+        network=dev.outputs()["network"],
+        tmpfs={"/var/lib/kafka/data": ""},  # else the image's VOLUME would leave one behind
+        remove=True,
+    )
+    assert b"tda_jobs" in listed
+
+
+def test_ports_are_bound_to_loopback_only(dev: Stack) -> None:
+    for member in ("zookeeper-0", "kafka-0", "redis-0"):
+        bindings = dev.container(member).attrs["HostConfig"]["PortBindings"]
+        assert bindings, f"{member} publishes its port"
+        assert {entry["HostIp"] for entries in bindings.values() for entry in entries} == {"127.0.0.1"}
+
+
+def test_containers_stay_below_a_gigabyte_together(dev: Stack) -> None:
+    members = running_members(dev.platform)
+    assert members == ["kafka-0", "redis-0", "zookeeper-0"]
+    used = sum(dev.container(member).stats(stream=False)["memory_stats"]["usage"] for member in members)
+    assert used < 10**9
+
+
+def test_health_checks_of_the_containers_turn_healthy(dev: Stack) -> None:
+    def all_healthy() -> bool:
+        states = [dev.container(member).attrs["State"]["Health"]["Status"] for member in running_members(dev.platform)]
+        return states == ["healthy"] * 3
+
+    eventually(all_healthy, 30, "health of all containers")
+
+
+def test_a_second_up_changes_nothing(dev: Stack) -> None:
+    assert dev.up().changed() == {}
+    preview = dev.run("preview", "--stack", dev.name, "--expect-no-changes")
+    assert preview.code == 0, preview.output
+
+
+def test_refresh_of_an_untouched_platform_finds_nothing(dev: Stack) -> None:
+    refreshed = dev.change("refresh", "--expect-no-changes")
+    assert refreshed.code == 0, refreshed.output
+
+
+def test_a_topic_grows_and_its_config_is_set_and_reset(dev: Stack) -> None:
+    dev.topic("tda_jobs")["partitions"] = 5
+    dev.topic("tda_jobs")["config"] = {"segment.ms": 600000}
+    assert "topics" in dev.up().changed()["update"]
+    assert partitions("tda_jobs") == 5
+    assert topic_config("tda_jobs") == {"retention.ms": "604800000", "segment.ms": "600000"}
+    del dev.topic("tda_jobs")["config"]
+    del dev.topic("tda_jobs")["retention"]
+    dev.up()
+    assert topic_config("tda_jobs") == {}, "keys that left the declaration are reset"
+
+
+def test_fewer_partitions_are_refused_at_preview(dev: Stack) -> None:
+    dev.topic("tda_jobs")["partitions"] = 2
+    refused = dev.run("preview", "--stack", dev.name)
+    dev.topic("tda_jobs")["partitions"] = 5
+    assert refused.code != 0
+    assert '"tda_jobs": 5 partitions cannot become 2' in refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_a_topic_that_leaves_the_declaration_is_deleted_and_others_topics_are_left_alone(dev: Stack) -> None:
+    with admin(SERVERS) as client:
+        client.create_topics({"someone_elses": {"num_partitions": 1, "replication_factor": 1}})
+    extra = {"name": "short_lived", "partitions": 1, "protect": True}
+    dev.topics().append(extra)
+    dev.up()
+    assert "short_lived" in topics()
+    dev.topics().remove(extra)
+    refused = dev.run("preview", "--stack", dev.name)
+    assert refused.code != 0
+    assert '"short_lived" is protected' in refused.output
+    destroyed = dev.run("destroy", "--stack", dev.name, "--yes")
+    assert destroyed.code != 0
+    assert "protected" in destroyed.output, "nor does the volume that it lives in go"
+    assert running_members(dev.platform) == ["kafka-0", "redis-0", "zookeeper-0"]
+    dev.topics().append({**extra, "protect": False})
+    dev.up()
+    dev.topics().pop()
+    dev.up()
+    eventually(lambda: "short_lived" not in topics(), 10, "deletion of the topic")
+    assert "someone_elses" in topics()
+
+
+def test_an_existing_topic_is_refused_or_adopted_as_the_setting_says(dev: Stack) -> None:
+    produce(SERVERS, "someone_elses", [b"theirs"])
+    dev.topics().append({"name": "someone_elses", "partitions": 2})
+    refused = dev.up(check=False)
+    assert refused.code != 0
+    assert "exist already and are not this stack's: someone_elses" in refused.output
+    assert "Traceback" not in refused.output
+    assert partitions("someone_elses") == 1
+    dev.set("existingTopics", "adopt")
+    dev.up()
+    assert partitions("someone_elses") == 2
+    assert consume(SERVERS, "someone_elses") == [b"theirs"]
+    dev.topics().pop()
+    dev.set("existingTopics", "refuse")
+    dev.up()
+
+
+def test_drift_made_by_hand_shows_in_refresh_and_is_mended_by_up(dev: Stack) -> None:
+    resource = ConfigResource(ConfigResourceType.TOPIC, "tda_uploads", {"retention.ms": "1000", "segment.ms": "9999"})
+    with admin(SERVERS) as client:
+        client.alter_configs([resource])
+        client.delete_topics(["tda_errors"])
+    eventually(lambda: "tda_errors" not in topics(), 10, "deletion of the topic")
+    dev.container("redis-0").remove(force=True)
+    refreshed = dev.change("refresh")
+    assert refreshed.changed()["update"] == ["topics"]
+    assert "redis-0" in refreshed.changed()["delete"]
+    mended = dev.up().changed()
+    assert "topics" in mended["update"]
+    assert "redis-0" in mended["create"]
+    assert topic_config("tda_uploads") == {"retention.ms": str(3 * 86_400_000)}
+    assert "tda_errors" in topics()
+
+
+def test_a_broker_setting_change_keeps_topics_and_records(dev: Stack) -> None:
+    dev.set("kafka.numPartitions", 2)
+    changed = dev.up().changed()
+    assert changed["replace"] == ["kafka-0"]
+    assert "health" in changed["update"], "the gate checks again after the change"
+    assert consume(SERVERS, "tda_events") == [b"kept"]
+
+
+def test_a_platform_torn_down_halfway_comes_back(dev: Stack) -> None:
+    engine = docker.from_env()
+    for member in running_members(dev.platform):
+        dev.container(member).remove(force=True)
+    engine.volumes.get(f"{dev.platform}-streaming").remove()
+    dev.up("--refresh")
+    assert running_members(dev.platform) == ["kafka-0", "redis-0", "zookeeper-0"]
+    assert {"tda_jobs", "tda_events"} <= topics()
+    with Redis.from_url(dev.outputs()["redisUrl"]) as redis:
+        assert redis.get("key") in (b"value", None)  # no snapshot is due for one key
+
+
+def test_a_port_taken_by_a_process_is_named_before_anything_changes(dev: Stack) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        dev.set("redis.port", port)
+        refused = dev.up(check=False)
+    dev.set("redis.port", 25379)
+    assert refused.code != 0
+    assert f"port {port}, which {dev.platform}-redis-0 needs, is taken by process" in refused.output
+    assert refused.changed() == {}
+    assert dev.up().changed() == {}
+
+
+def test_destroy_refuses_protected_volumes_and_leaves_nothing_without_protection(dev: Stack) -> None:
+    dev.set("protect", True)
+    dev.up()
+    refused = dev.change("destroy", check=False)
+    assert refused.code != 0
+    assert "protected" in refused.output
+    dev.set("protect", False)
+    dev.up("--refresh")
+    dev.change("destroy")
+    assert left_on_engine(dev.platform) == []

@@ -1,0 +1,51 @@
+"""An `up` that is interrupted: what was made is known, and the next `up` goes on from there."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.stacks import Stack, eventually, left_on_engine, running_members
+from tests.integration.traffic import admin
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    ports = {"zookeeper.port": 28181, "kafka.port": 28092, "redis.port": 28379}
+    made = Stack(tmp_path / "project", "test-cut", "Pulumi.dev.yaml", ports)
+    try:
+        yield made
+    finally:
+        made.destroy()
+
+
+def test_the_next_up_goes_on_after_an_interrupt_and_destroy_leaves_nothing(stack: Stack) -> None:
+    running = subprocess.Popen(
+        ["pulumi", "up", "--stack", stack.name, "--yes", "--skip-preview"],
+        cwd=stack.folder,
+        env=stack.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    eventually(lambda: len(running_members(stack.platform)) == 3, 60, "all containers")
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=60) != 0, "the topics and the health gate were not reached"
+    stack.up()
+    assert stack.up().changed() == {}
+    with admin(["127.0.0.1:28092"]) as client:
+        assert "tda_jobs" in client.list_topics()
+    stack.change("destroy")
+    assert left_on_engine(stack.platform) == []
+
+
+def test_a_topic_can_be_declared_again_right_after_it_was_removed(stack: Stack) -> None:
+    stack.up()
+    removed = stack.topics().pop(0)
+    stack.up()
+    stack.topics().append(removed)
+    stack.up()
+    with admin(["127.0.0.1:28092"]) as client:
+        assert removed["name"] in client.list_topics()

@@ -1,0 +1,181 @@
+"""The staging stack on a real engine: three of each, changed and broken under load."""
+
+import threading
+import time
+
+import docker
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
+from redis import AuthenticationError, Redis
+
+from components.naming import PLATFORM_LABEL
+from tests.integration.stacks import Stack, bootstrap, left_on_engine, running_members
+from tests.integration.traffic import SteadyLoad, admin, consume
+
+MEMBERS = ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"]
+
+
+def test_up_ends_with_three_of_each_and_replicated_topics(staging: Stack) -> None:
+    assert running_members(staging.platform) == MEMBERS
+    outputs = staging.outputs()
+    assert outputs["kafkaBootstrapServers"] == "127.0.0.1:26092,127.0.0.1:26093,127.0.0.1:26094"
+    assert "3 of 3 brokers" in outputs["health"]
+    assert outputs["health"].count("follower") == 2
+    with admin(bootstrap(staging)) as client:
+        made = {topic["name"]: topic for topic in client.describe_topics() if not topic["name"].startswith("__")}
+        config = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "messages")])["topic"]["messages"]
+    assert {name: len(topic["partitions"]) for name, topic in made.items()} == {
+        "messages": 100,
+        "file_merge_requests": 50,
+        "message_status_updates": 50,
+        "dlq": 3,
+        "stock_ticks": 6,
+    }
+    replicas = {len(partition["replica_nodes"]) for topic in made.values() for partition in topic["partitions"]}
+    assert replicas == {3}
+    assert config["min.insync.replicas"]["value"] == "2"
+
+
+def test_every_broker_advertises_an_address_of_its_own(staging: Stack) -> None:
+    with admin(bootstrap(staging)) as client:
+        advertised = {broker["broker_id"]: broker["port"] for broker in client.describe_cluster()["brokers"]}
+    assert advertised == {0: 26092, 1: 26093, 2: 26094}
+
+
+def test_redis_needs_its_generated_password_and_keeps_an_append_only_file(staging: Stack) -> None:
+    outputs = staging.outputs()
+    with Redis.from_url(outputs["redisUrl"]) as redis:
+        assert redis.set("key", "value")
+        assert redis.info("persistence")["aof_enabled"] == 1
+        assert redis.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
+    with Redis(port=26379) as stranger:
+        try:
+            stranger.ping()
+        except AuthenticationError:
+            return
+    raise AssertionError("Redis answered without a password")
+
+
+def test_the_password_stands_nowhere_in_plain_text(staging: Stack) -> None:
+    password = staging.outputs()["clientEnvironment"]["REDIS_PASSWORD"]
+    assert len(password) >= 32
+    inspected = str(staging.container("redis-0").attrs)
+    processes = str(staging.container("redis-0").top())
+    for place, text in {"state": staging.state(), "docker inspect": inspected, "processes": processes}.items():
+        assert password not in text, f"the password stands in the {place}"
+    shown = staging.run("stack", "output", "--stack", staging.name, check=True).output
+    assert password not in shown
+    assert password not in staging.container("redis-0").logs().decode()
+
+
+def test_a_second_up_changes_nothing(staging: Stack) -> None:
+    assert staging.up().changed() == {}
+    assert staging.change("refresh", "--expect-no-changes").code == 0
+
+
+class Sampler:
+    """Watches the brokers: how few ran at once, and whether a partition fell below two in-sync replicas."""
+
+    def __init__(self, stack: Stack, servers: list[str]) -> None:
+        self.fewest_running = 3
+        self.fewest_in_sync = 3
+        self.samples = 0
+        self._stack, self._servers = stack, servers
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "Sampler":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        with admin(self._servers) as client:
+            while not self._stop.is_set():
+                running = [name for name in running_members(self._stack.platform) if name.startswith("kafka")]
+                self.fewest_running = min(self.fewest_running, len(running))
+                try:
+                    topics = client.describe_topics(["messages", "stock_ticks"])
+                except KafkaError:  # a broker that is just stopping may drop the request
+                    continue
+                in_sync = [len(part["isr_nodes"]) for topic in topics for part in topic["partitions"]]
+                self.fewest_in_sync = min([self.fewest_in_sync, *in_sync])
+                self.samples += 1
+                time.sleep(0.1)
+
+
+def test_a_broker_setting_rolls_one_broker_at_a_time_and_loses_nothing(staging: Stack) -> None:
+    servers = list(bootstrap(staging))
+    with SteadyLoad(servers, "messages") as load, Sampler(staging, servers) as sampler:
+        staging.set("kafka.numPartitions", 2)
+        changed = staging.up().changed()
+    assert changed["replace"] == ["kafka-0", "kafka-1", "kafka-2"]
+    assert {"kafka-0-in-sync", "kafka-1-in-sync", "kafka-2-in-sync", "health"} <= set(changed["update"])
+    assert not load.errors
+    assert len(load.acknowledged) > 500
+    kept = consume(servers, "messages")
+    missing = set(load.acknowledged) - set(kept)
+    assert not missing, f"{len(missing)} acknowledged records are lost"
+    assert sampler.samples > 20
+    assert sampler.fewest_running == 2, "never two brokers down at once"
+    assert sampler.fewest_in_sync == 2, "no partition fell below its min.insync.replicas"
+
+
+def test_an_ensemble_setting_rolls_one_member_at_a_time(staging: Stack) -> None:
+    staging.set("zookeeper.syncLimit", 6)
+    changed = staging.up().changed()
+    assert changed["replace"] == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
+    assert "zookeeper-1-in-quorum" in changed["update"]
+    assert "3 of 3 brokers" in staging.outputs()["health"]
+
+
+def test_a_replication_factor_changes_by_reassignment(staging: Stack) -> None:
+    topic = {"name": "grown", "partitions": 4, "replicationFactor": 1}
+    staging.topics().append(topic)
+    staging.up()
+    topic["replicationFactor"] = 3
+    staging.up()
+    with admin(bootstrap(staging)) as client:
+        found = client.describe_topics(["grown"])[0]["partitions"]
+    assert [len(partition["replica_nodes"]) for partition in found] == [3, 3, 3, 3]
+    topic["replicationFactor"] = 2
+    staging.up()
+    with admin(bootstrap(staging)) as client:
+        found = client.describe_topics(["grown"])[0]["partitions"]
+    assert [len(partition["replica_nodes"]) for partition in found] == [2, 2, 2, 2]
+    assert staging.up().changed() == {}
+
+
+def test_a_stopped_broker_fails_the_update_by_name_and_its_return_heals(staging: Stack) -> None:
+    staging.container("kafka-1").stop(timeout=60)
+    staging.set("health.deadline", "8s")
+    staging.topic("dlq")["partitions"] = 4
+    failed = staging.up(check=False)
+    assert failed.code != 0
+    assert "kafka-1: broker 1 is not registered in the cluster; expected it to advertise 127.0.0.1:26093" in (
+        failed.output
+    )
+    assert f"look at: docker logs --tail 50 {staging.platform}-kafka-1" in failed.output
+    assert "Traceback" not in failed.output
+    staging.container("kafka-1").start()
+    staging.set("health.deadline", "3m")
+    assert "topics" in staging.up().changed()["update"]
+    assert staging.up().changed() == {}
+
+
+def test_refresh_replaces_a_stopped_broker(staging: Stack) -> None:
+    staging.container("kafka-2").stop(timeout=60)
+    changed = staging.up("--refresh").changed()
+    assert "kafka-2" in changed["create"]
+    assert "health" in {*changed.get("update", []), *changed.get("create", [])}
+    assert "3 of 3 brokers" in staging.outputs()["health"]
+
+
+def test_destroy_leaves_nothing_behind(staging: Stack) -> None:
+    staging.change("destroy")
+    assert left_on_engine(staging.platform) == []
+    labelled = docker.from_env().containers.list(all=True, filters={"label": f"{PLATFORM_LABEL}={staging.platform}"})
+    assert labelled == []

@@ -1,0 +1,266 @@
+"""Stand-ins for the engine of Pulumi and for a Docker engine, and a way to run the program against them.
+
+Proof limit: the mock monitor makes nothing, knows no plugin and calls no method of a dynamic provider. It shows what
+the program asks for, never what becomes of it.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+
+from components.images import choose_images
+from components.platform import StreamingPlatform, StreamingPlatformArgs
+from components.settings import Settings, load_settings
+from components.targets.docker import DockerTarget
+
+ROOT = Path(__file__).parents[2]
+GENERATED_PASSWORD = "generated-0123456789-ABCDEFGHIJK"
+SECRET_MARK = "<secret>"
+STACK = "pulumi:pulumi:Stack"
+
+CONTAINER = "docker:index/container:Container"
+IMAGE = "docker:index/remoteImage:RemoteImage"
+NETWORK = "docker:index/network:Network"
+VOLUME = "docker:index/volume:Volume"
+CREDENTIALS = "pulumi-python:dynamic/millrace:Credentials"
+HEALTH_GATE = "pulumi-python:dynamic/millrace:HealthGate"
+MEMBER_GATE = "pulumi-python:dynamic/millrace:MemberGate"
+TOPIC_SET = "pulumi-python:dynamic/millrace:TopicSet"
+
+
+class RecordingMocks(Mocks):
+    """Records type token, name and inputs of each resource, and gives ids and the outputs that the program reads."""
+
+    def __init__(self) -> None:
+        self.resources: list[tuple[str, str, dict[str, Any]]] = []
+        self._lock = threading.Lock()  # registrations arrive from several threads
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        with self._lock:
+            self.resources.append((args.typ, args.name, args.inputs))
+        made = {
+            IMAGE: {"imageId": f"sha256:{args.name}"},
+            CREDENTIALS: {"password": GENERATED_PASSWORD},
+            HEALTH_GATE: {"summary": "all is well"},
+        }
+        return f"{args.name}-id", {**args.inputs, **made.get(args.typ, {})}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise AssertionError(f"the program called the function {args.token}; it needs none")
+
+
+class RecordingMonitor(MockMonitor):
+    """Keeps the requests themselves, for the options that :class:`Mocks` does not show.
+
+    Like the engine, and unlike the SDK's own mock, it marks ``additionalSecretOutputs`` as secret.
+    """
+
+    mocks: RecordingMocks
+
+    def __init__(self, mocks: RecordingMocks) -> None:
+        super().__init__(mocks)
+        self.requests: list[Any] = []
+        self.outputs: list[Any] = []
+
+    def declared(self) -> list[Any]:
+        """The requests of all resources but the stack itself, which only a process's first run registers."""
+        return [request for request in self.requests if request.type != STACK]
+
+    def outputs_of(self, type_: str) -> list[dict[str, Any]]:
+        """What components of a type gave to ``register_outputs``."""
+        return [_values(request.outputs) for request in self.outputs if _type(request.urn) == type_]
+
+    def RegisterResource(self, request: Any) -> Any:
+        self.requests.append(request)
+        response = super().RegisterResource(request)
+        for key in request.additionalSecretOutputs:
+            if key in response.object.fields:
+                value = response.object.fields[key].string_value
+                response.object[key] = {rpc._special_sig_key: rpc._special_secret_sig, "value": value}
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        self.outputs.append(request)
+        return super().RegisterResourceOutputs(request)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """One resource as the engine was asked for it; other resources by their names."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    custom: bool
+    protect: bool
+    parent: str
+    dependencies: frozenset[str]
+    deleted_with: str
+    secret_outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that a run of the program asked for, once every registration has landed."""
+
+    resources: list[Registered]
+    registered_outputs: list[tuple[str, str, dict[str, Any]]]
+    """Type, name and outputs of each call of ``register_outputs``."""
+    outputs: dict[str, object]
+    """The platform's stack outputs, resolved."""
+    secret_outputs: frozenset[str]
+    """Which of them are secret."""
+
+    def of(self, type_: str) -> list[Registered]:
+        """The resources of one type, by name."""
+        return sorted((item for item in self.resources if item.type == type_), key=lambda item: item.name)
+
+    def names(self, type_: str) -> list[str]:
+        """The names of the resources of one type, sorted."""
+        return [item.name for item in self.of(type_)]
+
+    def one(self, type_: str, name: str) -> Registered:
+        """The one resource of that type and name."""
+        (found,) = (item for item in self.of(type_) if item.name == name)
+        return found
+
+
+@dataclass
+class FakeEngine:
+    """A Docker engine that has what a test gives it; ``asked`` holds the questions."""
+
+    unusable: str | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[int, tuple[str, bool]] = field(default_factory=dict)
+    holders: Mapping[int, str] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    bytes_of_memory: int = 64 * 1024**3
+    asked: list[str] = field(default_factory=list)
+
+    def ping(self) -> str | None:
+        self.asked.append("ping")
+        return self.unusable
+
+    def missing_image(self, reference: str) -> str | None:
+        self.asked.append(f"image {reference}")
+        return self.missing.get(reference)
+
+    def unusable_address(self, address: str) -> str | None:
+        self.asked.append(f"address {address}")
+        return self.addresses.get(address)
+
+    def published_ports(self, address: str) -> Mapping[int, tuple[str, bool]]:
+        self.asked.append("published ports")
+        return self.published
+
+    def port_holder(self, address: str, port: int) -> str | None:
+        self.asked.append(f"port {address}:{port}")
+        return self.holders.get(port)
+
+    def memory(self) -> int:
+        self.asked.append("memory")
+        return self.bytes_of_memory
+
+
+def stack_file(stack: str) -> dict[str, Any]:
+    """The values of a stack file of this project, by key without the project's prefix."""
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key.removeprefix("millrace:"): value for key, value in config.items()}
+
+
+def settings_of(stack: str, *, secret_keys: Sequence[str] = (), **changes: Any) -> Settings:
+    """The settings of a stack file, with some of its keys changed."""
+    declared = {**stack_file(stack), **changes}
+    return load_settings(declared, source=f"Pulumi.{stack}.yaml", secret_keys=secret_keys)
+
+
+def run_platform(
+    settings: Settings, name: str, engine: FakeEngine | None = None, monitor: RecordingMonitor | None = None
+) -> Run:
+    """Build the platform on mocks and wait until every registration has landed."""
+    monitor = monitor or RecordingMonitor(RecordingMocks())
+    resolved: dict[str, object] = {}
+    secret: set[str] = set()
+
+    async def look(platform: StreamingPlatform) -> None:
+        for key, value in platform.outputs.items():
+            output = pulumi.Output.from_input(value)
+            resolved[key] = await output.future()
+            if await output.is_secret():
+                secret.add(key)
+
+    def program() -> Any:
+        target = DockerTarget(name, settings.bind_address, engine or FakeEngine())
+        args = StreamingPlatformArgs(settings=settings, images=choose_images(settings, {}), target=target)
+        return look(StreamingPlatform(name, args))
+
+    run_program(program, monitor)
+    requests = monitor.declared()
+    names = {monitor.make_urn(request.parent, request.type, request.name): request.name for request in requests}
+    return Run(
+        resources=[_registered(request, names) for request in requests],
+        registered_outputs=[
+            (_type(request.urn), names[request.urn], _values(request.outputs))
+            for request in monitor.outputs
+            if request.urn in names
+        ],
+        outputs=resolved,
+        secret_outputs=frozenset(secret),
+    )
+
+
+def run_program(program: Callable[[], Any], monitor: RecordingMonitor) -> None:
+    """Run a program on mocks; what it returns is awaited, and so is all that it registers."""
+    set_mocks(monitor.mocks, project="millrace", stack="unit", preview=False, monitor=monitor)
+    pulumi.runtime.test(program)()
+
+
+def masked(value: object) -> object:
+    """A value with every secret in it replaced by a mark: what may be shown to anyone."""
+    if isinstance(value, Mapping):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            return SECRET_MARK
+        return {key: masked(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [masked(entry) for entry in value]
+    return value
+
+
+def unmasked(value: object) -> object:
+    """A value with every secret in it replaced by what it holds."""
+    if isinstance(value, Mapping):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            return unmasked(value["value"])
+        return {key: unmasked(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [unmasked(entry) for entry in value]
+    return value
+
+
+def _type(urn: str) -> str:
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+def _values(message: Any) -> dict[str, Any]:
+    return rpc.deserialize_properties(message)
+
+
+def _registered(request: Any, names: Mapping[str, str]) -> Registered:
+    return Registered(
+        type=request.type,
+        name=request.name,
+        inputs=_values(request.object),
+        custom=request.custom,
+        protect=request.protect,
+        parent=names.get(request.parent, ""),  # the stack itself has no name here
+        dependencies=frozenset(names[urn] for urn in request.dependencies),
+        deleted_with=names[request.deletedWith] if request.deletedWith else "",
+        secret_outputs=tuple(request.additionalSecretOutputs),
+    )

@@ -1,0 +1,65 @@
+"""Whole rendered files of the real stack files: what the golden tests compare, and how to write them anew.
+
+Usage: python -m tests.unit.regenerate_golden
+Look at ``git diff tests/golden`` afterwards: a golden file is what someone read and found right.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components import platform
+from components.images import Images
+from components.naming import member_name
+from components.settings import Settings, load_settings
+from components.workload import Workload
+
+PROJECT = Path(__file__).resolve().parents[2]
+GOLDEN = PROJECT / "tests" / "golden"
+STACKS = ("dev", "staging")
+PREFIX = "millrace:"
+
+
+def declared_in(stack: str) -> dict[str, Any]:
+    """The values of a stack file by top-level key, as the program gets them."""
+    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)}
+
+
+def settings_of(stack: str) -> Settings:
+    """The checked settings of a stack file."""
+    return load_settings(declared_in(stack), source=f"Pulumi.{stack}.yaml")
+
+
+def workloads_of(settings: Settings) -> dict[str, Workload]:
+    """The servers of a platform by name, with names of members as a Docker engine has them."""
+    images = Images("test", "a test", zookeeper="zookeeper:test", kafka="kafka:test", redis="redis:test")
+    return {workload.name: workload for workload in platform.workloads_of(settings, images, member_name)}
+
+
+def rendered(stack: str) -> dict[str, str]:
+    """The texts of a stack's configuration files by file name, as the servers get them."""
+    names = {"zookeeper": "zoo.cfg", "kafka": "server.properties", "redis": "redis.conf"}
+    workloads = workloads_of(settings_of(stack))
+    return {
+        name: str(file.content)
+        for workload, name in names.items()
+        for file in workloads[workload].files
+        if file.path.endswith(f"/{name}")
+    }
+
+
+def main() -> None:
+    """Write all golden files."""
+    for stack in STACKS:
+        folder = GOLDEN / stack
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in rendered(stack).items():
+            (folder / name).write_text(text)
+            sys.stdout.write(f"wrote {(folder / name).relative_to(PROJECT)}\n")
+
+
+if __name__ == "__main__":
+    main()

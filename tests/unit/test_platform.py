@@ -1,0 +1,692 @@
+"""What the program asks of the engine for the two stack files: every resource, by type, name and inputs.
+
+Proof limit: nothing is made. Whether the official provider accepts these inputs, the servers start with them and the
+engine keeps the secrets, only the tests on a real engine show.
+"""
+
+import importlib
+import json
+import os
+import pkgutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import pulumi
+import pytest
+
+import components
+from components.errors import PreflightError
+from components.images import choose_images
+from components.naming import MEMBER_LABEL, PLATFORM_LABEL
+from components.outputs import OUTPUTS
+from components.redis import RedisServer, RedisServerArgs, redis_workload
+from components.targets.docker import DockerTarget
+from tests.unit.mocks import (
+    CONTAINER,
+    CREDENTIALS,
+    GENERATED_PASSWORD,
+    HEALTH_GATE,
+    IMAGE,
+    MEMBER_GATE,
+    NETWORK,
+    SECRET_MARK,
+    TOPIC_SET,
+    VOLUME,
+    FakeEngine,
+    RecordingMocks,
+    RecordingMonitor,
+    Registered,
+    Run,
+    masked,
+    run_platform,
+    run_program,
+    settings_of,
+    unmasked,
+)
+
+PLATFORM = "millrace:index:StreamingPlatform"
+ZOOKEEPER = "millrace:index:ZooKeeperEnsemble"
+KAFKA = "millrace:index:KafkaCluster"
+REDIS = "millrace:index:RedisServer"
+GIVEN_PASSWORD = 'a "quoted" p@ss/word: 100%'
+
+EXPECTED_NAMES = {
+    "dev": {
+        PLATFORM: ["millrace-dev"],
+        ZOOKEEPER: ["zookeeper"],
+        KAFKA: ["kafka"],
+        REDIS: ["redis"],
+        NETWORK: ["network"],
+        IMAGE: ["image-apache/kafka:3.9.2", "image-redis:7.2.16"],
+        VOLUME: ["redis-data", "streaming-data"],
+        CONTAINER: ["kafka-0", "redis-0", "zookeeper-0"],
+        TOPIC_SET: ["topics"],
+        HEALTH_GATE: ["health"],
+    },
+    "staging": {
+        PLATFORM: ["millrace-staging"],
+        ZOOKEEPER: ["zookeeper"],
+        KAFKA: ["kafka"],
+        REDIS: ["redis"],
+        NETWORK: ["network"],
+        IMAGE: ["image-apache/kafka:3.9.2", "image-redis:7.2.16"],
+        VOLUME: ["redis-data", "streaming-data"],
+        CONTAINER: ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"],
+        CREDENTIALS: ["redis-password"],
+        MEMBER_GATE: [
+            *("kafka-0-in-sync", "kafka-1-in-sync", "kafka-2-in-sync"),
+            *("zookeeper-0-in-quorum", "zookeeper-1-in-quorum", "zookeeper-2-in-quorum"),
+        ],
+        TOPIC_SET: ["topics"],
+        HEALTH_GATE: ["health"],
+    },
+}
+
+OUTPUT_NAMES = {
+    *("clientEnvironment", "dotenv", "health", "images", "kafkaBootstrapServers", "kafkaInternalBootstrapServers"),
+    *("network", "redisUrl", "topics", "zookeeperConnect"),
+}
+
+
+@pytest.fixture(scope="module")
+def dev() -> Run:
+    return run_platform(settings_of("dev"), "millrace-dev")
+
+
+@pytest.fixture(scope="module")
+def staging() -> Run:
+    return run_platform(settings_of("staging"), "millrace-staging")
+
+
+@pytest.fixture(scope="module")
+def given_password() -> Run:
+    """The dev stack with a password that its stack file holds, full of characters that files and URLs escape."""
+    redis = {"authentication": True, "password": GIVEN_PASSWORD}
+    return run_platform(settings_of("dev", redis=redis, secret_keys=["redis"]), "millrace-dev")
+
+
+@pytest.fixture(params=["dev", "staging"])
+def stack(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def run(stack: str, request: pytest.FixtureRequest) -> Run:
+    return request.getfixturevalue(stack)
+
+
+def labels(resource: Registered) -> dict[str, str]:
+    return {entry["label"]: entry["value"] for entry in resource.inputs["labels"]}
+
+
+def option(container: Registered, name: str) -> str:
+    """The value of a ``--override name=value`` of a broker's command."""
+    (value,) = (item.partition("=")[2] for item in container.inputs["command"] if item.startswith(f"{name}="))
+    return value
+
+
+def volume_of(container: Registered) -> str:
+    (volume,) = container.inputs["volumes"]
+    return volume["volumeName"]
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text in a value, keys too."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from (key, *texts(entry))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from texts(entry)
+    elif isinstance(value, str):
+        yield value
+
+
+def component_classes() -> Iterator[type[pulumi.ComponentResource]]:
+    for module in pkgutil.walk_packages(components.__path__, "components."):
+        importlib.import_module(module.name)
+    waiting = list(pulumi.ComponentResource.__subclasses__())
+    while waiting:
+        cls = waiting.pop()
+        waiting += cls.__subclasses__()
+        if cls.__module__.startswith("components."):
+            yield cls
+
+
+# ----------------------------------------------------------------------------------------------------- the whole
+
+
+def test_the_stack_declares_these_resources_and_no_others(stack: str, run: Run) -> None:
+    names = EXPECTED_NAMES[stack]
+    assert Counter(item.type for item in run.resources) == {type_: len(of_type) for type_, of_type in names.items()}
+    assert {type_: run.names(type_) for type_ in names} == names
+
+
+def test_a_single_member_has_no_gate_and_needs_no_password_in_dev(dev: Run) -> None:
+    assert dev.of(MEMBER_GATE) == [], "nothing rolls where there is one member of each"
+    assert dev.of(CREDENTIALS) == [], "dev's Redis takes no password"
+
+
+def test_everything_is_a_child_of_the_platform_or_of_its_server(stack: str, run: Run) -> None:
+    platform = f"millrace-{stack}"
+    for item in run.resources:
+        if item.type == PLATFORM:
+            expected = ""
+        elif item.type in (CONTAINER, MEMBER_GATE):
+            expected = item.name.partition("-")[0]
+        else:
+            expected = platform
+        assert item.parent == expected, f"{item.name} belongs to {expected or 'the stack'}"
+
+
+def test_names_on_the_engine_start_with_the_platform_and_carry_its_label(stack: str, run: Run) -> None:
+    platform = f"millrace-{stack}"
+    (network,) = run.of(NETWORK)
+    assert network.inputs["name"] == platform
+    assert [volume.inputs["name"] for volume in run.of(VOLUME)] == [f"{platform}-redis", f"{platform}-streaming"]
+    assert [item.inputs["name"] for item in run.of(CONTAINER)] == [f"{platform}-{n}" for n in run.names(CONTAINER)]
+    for item in [network, *run.of(VOLUME)]:
+        assert labels(item) == {PLATFORM_LABEL: platform}
+    for item in run.of(CONTAINER):
+        assert labels(item) == {PLATFORM_LABEL: platform, MEMBER_LABEL: item.name}
+
+
+def test_every_component_class_is_declared_and_registers_its_outputs_once(staging: Run) -> None:
+    declared = {item.type: item.name for item in staging.resources if not item.custom}
+    classes = {cls.__name__ for cls in component_classes()}
+    assert {type_.rpartition(":")[2] for type_ in declared} == classes, "a class that no stack uses is not tested here"
+    assert Counter((type_, name) for type_, name, _ in staging.registered_outputs) == Counter(declared.items())
+
+
+def test_components_register_these_outputs(staging: Run) -> None:
+    outputs = {type_: set(values) for type_, _, values in staging.registered_outputs}
+    assert outputs == {
+        PLATFORM: OUTPUT_NAMES,
+        ZOOKEEPER: {"connect"},
+        KAFKA: {"bootstrap"},
+        REDIS: {"address", "url"},
+    }
+
+
+def test_nothing_is_registered_where_preflight_refuses() -> None:
+    monitor = RecordingMonitor(RecordingMocks())
+    with pytest.raises(PreflightError, match="no Docker engine can be used"):
+        run_platform(settings_of("dev"), "millrace-dev", FakeEngine(unusable="nothing answers"), monitor)
+    assert monitor.declared() == [], "an update that is refused leaves no trace, not even the platform's own component"
+
+
+def test_preflight_asks_for_every_image_port_and_limit_of_the_stack() -> None:
+    engine = FakeEngine()
+    run_platform(settings_of("staging"), "millrace-staging", engine)
+    ports = [*range(12181, 12184), *range(19092, 19095), 16379]
+    assert engine.asked == [
+        "ping",
+        "image apache/kafka:3.9.2",
+        "image redis:7.2.16",
+        "address 127.0.0.1",
+        "published ports",
+        *(f"port 127.0.0.1:{port}" for port in ports),
+        "memory",
+    ]
+
+
+def test_preflight_adds_up_the_limits_of_all_members() -> None:
+    needed = 3 * 512 + 3 * 1024 + 512
+    run_platform(settings_of("staging"), "millrace-staging", FakeEngine(bytes_of_memory=needed * 1024**2))
+    with pytest.raises(PreflightError, match=f"add up to {needed}MiB"):
+        run_platform(settings_of("staging"), "millrace-staging", FakeEngine(bytes_of_memory=needed * 1024**2 - 1))
+
+
+# ---------------------------------------------------------------------------------------------------- containers
+
+
+def test_the_first_broker_of_dev_has_exactly_these_inputs(dev: Run) -> None:
+    inputs = dev.one(CONTAINER, "kafka-0").inputs
+    assert {**inputs, "uploads": [upload["file"] for upload in inputs["uploads"]]} == {
+        "name": "millrace-dev-kafka-0",
+        "hostname": "kafka-0",
+        "image": "sha256:image-apache/kafka:3.9.2",
+        "command": [
+            "/opt/kafka/bin/kafka-server-start.sh",
+            "/etc/millrace/server.properties",
+            *("--override", "broker.id=0"),
+            *("--override", "log.dirs=/var/lib/kafka/data/kafka-0"),
+            *("--override", "advertised.listeners=INTERNAL://kafka-0:29092,EXTERNAL://127.0.0.1:9092"),
+        ],
+        "envs": [
+            "EXTRA_ARGS=",
+            "KAFKA_HEAP_OPTS=-Xms512m -Xmx512m",
+            "KAFKA_JVM_PERFORMANCE_OPTS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+            "-XX:SharedArchiveFile=/opt/kafka/kafka.jsa",
+            "KAFKA_LOG4J_OPTS=-Dlog4j.configuration=file:/etc/millrace/log4j.properties",
+        ],
+        "restart": "unless-stopped",
+        "memory": 1024,
+        "memorySwap": 1024,
+        "stopTimeout": 30,
+        "destroyGraceSeconds": 30,
+        "logDriver": "json-file",
+        "logOpts": {"max-size": "10m", "max-file": "3"},
+        "uploads": ["/etc/millrace/log4j.properties", "/etc/millrace/server.properties"],
+        "networksAdvanced": [{"name": "millrace-dev", "aliases": ["kafka", "kafka-0"]}],
+        "volumes": [{"volumeName": "millrace-dev-streaming", "containerPath": "/var/lib/kafka/data"}],
+        "ports": [{"internal": 9092, "external": 9092, "ip": "127.0.0.1", "protocol": "tcp"}],
+        "labels": [
+            {"label": "millrace.member", "value": "kafka-0"},
+            {"label": "millrace.platform", "value": "millrace-dev"},
+        ],
+        "healthcheck": {
+            "tests": ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/29092"],
+            "interval": "5s",
+            "timeout": "5s",
+            "startPeriod": "2m0s",
+            "retries": 3,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("stack", "member", "memory", "stop", "inside", "outside"),
+    [
+        ("dev", "zookeeper-0", 512, 10, 2181, 2181),
+        ("dev", "kafka-0", 1024, 30, 9092, 9092),
+        ("dev", "redis-0", 256, 10, 6379, 6379),
+        ("staging", "zookeeper-0", 512, 20, 2181, 12181),
+        ("staging", "zookeeper-1", 512, 20, 2181, 12182),
+        ("staging", "zookeeper-2", 512, 20, 2181, 12183),
+        ("staging", "kafka-0", 1024, 120, 9092, 19092),
+        ("staging", "kafka-1", 1024, 120, 9092, 19093),
+        ("staging", "kafka-2", 1024, 120, 9092, 19094),
+        ("staging", "redis-0", 512, 10, 6379, 16379),
+    ],
+)
+def test_each_member_has_its_limits_its_name_and_its_port(
+    run: Run, stack: str, member: str, memory: int, stop: int, inside: int, outside: int
+) -> None:
+    container = run.one(CONTAINER, member)
+    inputs = container.inputs
+    assert (inputs["memory"], inputs["memorySwap"]) == (memory, memory), "unequal limits make a lasting difference"
+    assert (inputs["stopTimeout"], inputs["destroyGraceSeconds"]) == (stop, stop)
+    assert inputs["hostname"] == member
+    workload = member.partition("-")[0]
+    assert inputs["networksAdvanced"] == [{"name": f"millrace-{stack}", "aliases": [workload, member]}]
+    assert inputs["ports"] == [{"internal": inside, "external": outside, "ip": "127.0.0.1", "protocol": "tcp"}]
+
+
+def test_every_published_port_is_bound_to_loopback_and_is_one_members_own(run: Run) -> None:
+    ports = [port for item in run.of(CONTAINER) for port in item.inputs["ports"]]
+    assert {port["ip"] for port in ports} == {"127.0.0.1"}, "nobody outside this machine may connect"
+    assert len({port["external"] for port in ports}) == len(run.of(CONTAINER)), "one port each, none shared"
+
+
+def test_another_bind_address_reaches_every_port() -> None:
+    run = run_platform(settings_of("dev", bindAddress="192.0.2.7"), "millrace-dev")
+    assert {port["ip"] for item in run.of(CONTAINER) for port in item.inputs["ports"]} == {"192.0.2.7"}
+
+
+def test_each_broker_advertises_its_own_listeners(staging: Run) -> None:
+    brokers = [staging.one(CONTAINER, f"kafka-{ordinal}") for ordinal in range(3)]
+    assert [option(broker, "advertised.listeners") for broker in brokers] == [
+        "INTERNAL://kafka-0:29092,EXTERNAL://127.0.0.1:19092",
+        "INTERNAL://kafka-1:29092,EXTERNAL://127.0.0.1:19093",
+        "INTERNAL://kafka-2:29092,EXTERNAL://127.0.0.1:19094",
+    ]
+    for ordinal, broker in enumerate(brokers):
+        assert option(broker, "broker.id") == str(ordinal)
+        assert option(broker, "log.dirs") == f"/var/lib/kafka/data/kafka-{ordinal}", "the volume is shared"
+        (port,) = broker.inputs["ports"]
+        assert option(broker, "advertised.listeners").endswith(f":{port['external']:.0f}"), "told and bound are one"
+
+
+def test_another_advertised_host_is_told_to_clients_but_bound_nowhere() -> None:
+    run = run_platform(settings_of("dev", kafka={"advertisedHost": "kafka.example"}), "millrace-dev")
+    broker = run.one(CONTAINER, "kafka-0")
+    assert option(broker, "advertised.listeners") == "INTERNAL://kafka-0:29092,EXTERNAL://kafka.example:9092"
+    assert [port["ip"] for port in broker.inputs["ports"]] == ["127.0.0.1"]
+    assert run.outputs["kafkaBootstrapServers"] == "kafka.example:9092"
+
+
+def test_each_ensemble_member_starts_with_its_own_ordinal(staging: Run) -> None:
+    commands = [staging.one(CONTAINER, f"zookeeper-{ordinal}").inputs["command"] for ordinal in range(3)]
+    assert commands == [["bash", "/etc/millrace/start-zookeeper.sh", str(ordinal)] for ordinal in range(3)]
+
+
+def test_no_placeholder_is_left_in_any_container(run: Run) -> None:
+    for item in run.of(CONTAINER):
+        assert "$(ORDINAL)" not in json.dumps(item.inputs)
+        texts = [*item.inputs["command"], *item.inputs["envs"]]
+        assert not [text for text in texts if "$(" in text], f"{item.name} is given values, not placeholders"
+
+
+def test_members_of_one_workload_share_their_files(staging: Run) -> None:
+    for workload in ("kafka", "zookeeper"):
+        members = [item for item in staging.of(CONTAINER) if item.name.startswith(workload)]
+        assert len({json.dumps(item.inputs["uploads"], sort_keys=True) for item in members}) == 1, workload
+
+
+def test_ensemble_and_brokers_mount_one_volume_and_redis_its_own(stack: str, run: Run) -> None:
+    volumes = {item.name: volume_of(item) for item in run.of(CONTAINER)}
+    assert volumes.pop("redis-0") == f"millrace-{stack}-redis"
+    assert set(volumes.values()) == {f"millrace-{stack}-streaming"}, (
+        "a broker whose data outlives its ensemble's refuses to start"
+    )
+
+
+def test_redis_runs_as_its_user_and_the_others_as_their_images_say(run: Run) -> None:
+    assert {item.name: item.inputs.get("user") for item in run.of(CONTAINER) if "user" in item.inputs} == {
+        "redis-0": "999"
+    }
+
+
+def test_images_stay_on_the_engine_when_the_platform_goes(run: Run) -> None:
+    assert [item.inputs for item in run.of(IMAGE)] == [
+        {"name": "apache/kafka:3.9.2", "keepLocally": True},
+        {"name": "redis:7.2.16", "keepLocally": True},
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize(
+    ("run_name", "password", "suffix"),
+    [("staging", GENERATED_PASSWORD, "staging"), ("given_password", GIVEN_PASSWORD, "dev")],
+)
+def test_the_password_appears_nowhere_but_in_secrets(
+    run_name: str, password: str, suffix: str, request: pytest.FixtureRequest
+) -> None:
+    run: Run = request.getfixturevalue(run_name)
+    spellings = {password, quote(password, safe=""), password.replace('"', '\\"')}
+
+    def holds(value: object) -> bool:
+        return any(spelling in text for text in texts(value) for spelling in spellings)
+
+    assert {item.name for item in run.resources if holds(unmasked(item.inputs))} == {"redis-0", "health"}, (
+        "only the server and its check know the password"
+    )
+    assert [item.name for item in run.resources if holds(masked(item.inputs))] == []
+    registered = {name: values for _, name, values in run.registered_outputs}
+    assert {name for name, values in registered.items() if holds(unmasked(values))} == {"redis", "millrace-" + suffix}
+    assert [name for name, values in registered.items() if holds(masked(values))] == []
+
+
+@pytest.mark.parametrize("run_name", ["staging", "given_password"])
+def test_the_password_reaches_redis_as_secret_uploads_only(run_name: str, request: pytest.FixtureRequest) -> None:
+    inputs = request.getfixturevalue(run_name).one(CONTAINER, "redis-0").inputs
+    assert masked(inputs["uploads"]) == SECRET_MARK
+    assert [upload["file"] for upload in unmasked(inputs["uploads"])] == [
+        "/etc/millrace/redis.conf",
+        "/etc/millrace/redis-password.conf",
+        "/etc/millrace/redis-password",
+    ]
+    assert inputs["command"] == ["redis-server", "/etc/millrace/redis.conf"]
+    assert inputs["envs"] == []
+    assert inputs["healthcheck"]["tests"] == [
+        *("CMD", "sh", "-c"),
+        'REDISCLI_AUTH="$(cat /etc/millrace/redis-password)" redis-cli ping | grep -q PONG',
+    ]
+    assert [key for key, value in inputs.items() if masked(value) != value] == ["uploads"]
+
+
+def test_a_given_password_is_written_as_redis_and_urls_spell_it(given_password: Run) -> None:
+    assert given_password.of(CREDENTIALS) == [], "nothing is generated where a password is given"
+    uploads = unmasked(given_password.one(CONTAINER, "redis-0").inputs["uploads"])
+    files = {upload["file"]: upload["content"] for upload in uploads}
+    assert files["/etc/millrace/redis-password"] == GIVEN_PASSWORD
+    assert files["/etc/millrace/redis-password.conf"] == 'requirepass "a \\"quoted\\" p@ss/word: 100%"\n'
+    url = given_password.outputs["redisUrl"]
+    assert url == "redis://:a%20%22quoted%22%20p%40ss%2Fword%3A%20100%25@127.0.0.1:6379/0"
+
+
+def test_a_redis_server_makes_a_secret_of_any_password_that_it_is_given() -> None:
+    settings = settings_of("staging").redis
+    workload = redis_workload(settings, image=choose_images(settings_of("staging"), {}).redis, protect=False)
+    monitor = RecordingMonitor(RecordingMocks())
+
+    def program() -> None:
+        target = DockerTarget("p", "127.0.0.1", FakeEngine())
+        target.prepare([workload], pulumi.ComponentResource("test:index:Platform", "p"))
+        RedisServer("redis", RedisServerArgs(workload=workload, target=target, deadline=1, password="in plain text"))
+
+    run_program(program, monitor)
+    (inputs,) = (inputs for type_, _, inputs in monitor.mocks.resources if type_ == CONTAINER)
+    assert "in plain text" in json.dumps(unmasked(inputs))
+    assert "in plain text" not in json.dumps(masked(inputs))
+    (outputs,) = monitor.outputs_of(REDIS)
+    assert masked(outputs) == {"address": "127.0.0.1:16379", "url": SECRET_MARK}
+
+
+def test_a_generated_password_is_encrypted_in_the_state(staging: Run) -> None:
+    (credentials,) = staging.of(CREDENTIALS)
+    assert credentials.secret_outputs == ("password",), "what a dynamic provider makes itself is plain unless named"
+    assert masked(credentials.inputs) == {"account": "redis", "__provider": SECRET_MARK}
+
+
+def test_a_server_without_a_password_has_no_secret_at_all(dev: Run) -> None:
+    inputs = dev.one(CONTAINER, "redis-0").inputs
+    assert masked(inputs) == inputs
+    assert [upload["file"] for upload in inputs["uploads"]] == ["/etc/millrace/redis.conf"]
+    assert inputs["healthcheck"]["tests"] == ["CMD", "sh", "-c", "redis-cli ping | grep -q PONG"]
+
+
+# ------------------------------------------------------------------------------------------------ order and gates
+
+
+def test_the_volumes_are_protected_where_the_stack_file_says_so_and_nothing_else_is() -> None:
+    run = run_platform(settings_of("staging", protect=True), "millrace-staging")
+    assert {item.name for item in run.resources if item.protect} == {"redis-data", "streaming-data"}
+
+
+def test_a_protected_topic_protects_the_volume_that_it_lives_in_and_no_other() -> None:
+    topics = [{"name": "kept", "protect": True}, {"name": "other"}]
+    run = run_platform(settings_of("dev", topics=topics), "millrace-dev")
+    assert {item.name: item.protect for item in run.of(VOLUME)} == {"redis-data": False, "streaming-data": True}
+    assert run.names(VOLUME) == ["redis-data", "streaming-data"], "ensemble and brokers agree on their one volume"
+    assert {item.name for item in run.resources if item.protect} == {"streaming-data"}
+
+
+def test_nothing_is_protected_by_default(run: Run) -> None:
+    assert [item.name for item in run.resources if item.protect] == []
+
+
+def test_members_change_one_at_a_time_each_after_the_gate_of_the_one_before(staging: Run) -> None:
+    for workload, gate in (("zookeeper", "in-quorum"), ("kafka", "in-sync")):
+        for ordinal in range(3):
+            member = f"{workload}-{ordinal}"
+            assert staging.one(MEMBER_GATE, f"{member}-{gate}").dependencies == {member}
+            if ordinal:
+                before = f"{workload}-{ordinal - 1}-{gate}"
+                assert before in staging.one(CONTAINER, member).dependencies, f"{member} waits for {before}"
+
+
+def test_a_gate_looks_at_its_member_among_all_of_its_cluster(staging: Run) -> None:
+    gate = masked(staging.one(MEMBER_GATE, "kafka-1-in-sync").inputs)
+    assert gate == {
+        "__provider": SECRET_MARK,
+        "kind": "kafka",
+        "member": "kafka-1",
+        "members": {"kafka-0": "127.0.0.1:19092", "kafka-1": "127.0.0.1:19093", "kafka-2": "127.0.0.1:19094"},
+        "deadline": 180,
+        "trigger": "kafka-1-id",
+        "logs": {"kafka-1": "docker logs --tail 50 millrace-staging-kafka-1"},
+    }
+    kinds = {item.name: item.inputs["kind"] for item in staging.of(MEMBER_GATE)}
+    assert kinds == {name: name.partition("-")[0] for name in kinds}
+
+
+def test_brokers_come_after_the_whole_ensemble_and_go_before_it(run: Run) -> None:
+    ensemble = {
+        item.name for item in run.resources if item.parent == "zookeeper" and item.type in (CONTAINER, MEMBER_GATE)
+    }
+    assert ensemble, "the ensemble has members"
+    assert ensemble <= run.one(CONTAINER, "kafka-0").dependencies, (
+        "a broker can only hand its partitions over while the ensemble is there"
+    )
+
+
+def test_redis_waits_for_no_other_server(run: Run) -> None:
+    servers = {name for name in run.names(CONTAINER) if name != "redis-0"} | set(run.names(MEMBER_GATE))
+    assert not run.one(CONTAINER, "redis-0").dependencies & servers
+
+
+def test_topics_come_after_every_broker_and_are_gone_with_their_data(run: Run) -> None:
+    (topics,) = run.of(TOPIC_SET)
+    cluster = {item.name for item in run.resources if item.parent == "kafka"}
+    assert topics.dependencies == cluster
+    assert topics.deleted_with == "streaming-data", "topics need no deleting where the brokers' data goes too"
+
+
+def test_the_topic_set_has_exactly_these_inputs(dev: Run) -> None:
+    (topics,) = dev.of(TOPIC_SET)
+
+    def topic(partitions: int, **config: str) -> dict[str, object]:
+        spelled = {key.replace("_", "."): value for key, value in config.items()}
+        return {"partitions": partitions, "replicationFactor": 1, "config": spelled, "protect": False}
+
+    assert masked(topics.inputs) == {
+        "__provider": SECRET_MARK,
+        "setName": "topics",
+        "bootstrap": "127.0.0.1:9092",
+        "brokers": {"kafka-0": "127.0.0.1:9092"},
+        "topics": {
+            "tda_jobs": topic(3, retention_ms="604800000"),
+            "tda_results": topic(3, retention_ms="2592000000", cleanup_policy="compact"),
+            "tda_events": topic(1, retention_ms="1209600000"),
+            "tda_uploads": topic(2, retention_ms="259200000"),
+            "tda_errors": topic(1, retention_ms="2592000000"),
+        },
+        "existing": "refuse",
+        "deadline": 180,
+        "logs": {"kafka-0": "docker logs --tail 50 millrace-dev-kafka-0"},
+        "trigger": {"kafka-0": "kafka-0-id"},
+    }
+
+
+def test_the_health_gate_comes_last_and_checks_again_when_any_member_or_topic_changes(run: Run) -> None:
+    (gate,) = run.of(HEALTH_GATE)
+    assert {"topics", *run.names(CONTAINER)} <= gate.dependencies
+    trigger = dict(gate.inputs["trigger"])
+    assert len(trigger.pop("topics")) == 16, "a digest stands for the topics"
+    assert trigger == {name: f"{name}-id" for name in run.names(CONTAINER)}
+
+
+def test_the_health_gate_of_dev_has_exactly_these_inputs(dev: Run) -> None:
+    (gate,) = dev.of(HEALTH_GATE)
+    members = ("kafka-0", "redis-0", "zookeeper-0")
+    inputs = masked(gate.inputs)
+    assert inputs == {
+        "__provider": SECRET_MARK,
+        "platform": "millrace-dev",
+        "zookeeper": {"zookeeper-0": "127.0.0.1:2181"},
+        "bootstrap": "127.0.0.1:9092",
+        "brokers": {"kafka-0": "127.0.0.1:9092"},
+        "redis": {"member": "redis-0", "address": "127.0.0.1:6379", "appendOnly": False, "save": ["60 1000"]},
+        "deadline": 180,
+        "trigger": {**{member: f"{member}-id" for member in members}, "topics": gate.inputs["trigger"]["topics"]},
+        "logs": {member: f"docker logs --tail 50 millrace-dev-{member}" for member in members},
+    }
+
+
+def test_the_health_gate_of_a_guarded_redis_knows_its_password_as_a_secret(staging: Run) -> None:
+    (gate,) = staging.of(HEALTH_GATE)
+    assert masked(gate.inputs["redis"]) == SECRET_MARK
+    assert unmasked(gate.inputs["redis"]) == {
+        "member": "redis-0",
+        "address": "127.0.0.1:16379",
+        "password": GENERATED_PASSWORD,
+        "appendOnly": True,
+        "save": [],
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"topics": [{"name": "tda_jobs", "partitions": 4}]},
+        {"topics": [{"name": "tda_jobs", "partitions": 3, "retention": "8d"}]},
+        {"topics": []},
+    ],
+)
+def test_the_digest_of_the_topics_changes_with_them(changes: dict[str, object]) -> None:
+    base = {"topics": [{"name": "tda_jobs", "partitions": 3}]}
+    digests = [
+        run_platform(settings_of("dev", **declared), "millrace-dev").of(HEALTH_GATE)[0].inputs["trigger"]["topics"]
+        for declared in (base, changes)
+    ]
+    assert digests[0] != digests[1]
+
+
+# ------------------------------------------------------------------------------------------------------- outputs
+
+
+def test_the_stack_has_exactly_these_outputs(run: Run) -> None:
+    assert set(run.outputs) == OUTPUT_NAMES
+    assert {*run.outputs, "readme"} == set(OUTPUTS), "the program adds the readme; the list of all is told to people"
+
+
+def test_dev_tells_clients_where_to_connect(dev: Run) -> None:
+    plain = {key: value for key, value in dev.outputs.items() if isinstance(value, str) and key != "dotenv"}
+    assert plain == {
+        "kafkaBootstrapServers": "127.0.0.1:9092",
+        "kafkaInternalBootstrapServers": "kafka-0:29092",
+        "zookeeperConnect": "127.0.0.1:2181",
+        "redisUrl": "redis://127.0.0.1:6379/0",
+        "health": "all is well",
+        "images": "public images (the default): apache/kafka:3.9.2, redis:7.2.16",
+        "network": "millrace-dev",
+    }
+
+
+def test_staging_tells_clients_of_every_member(staging: Run) -> None:
+    assert staging.outputs["kafkaBootstrapServers"] == "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094"
+    assert staging.outputs["kafkaInternalBootstrapServers"] == "kafka-0:29092,kafka-1:29092,kafka-2:29092"
+    assert staging.outputs["zookeeperConnect"] == "127.0.0.1:12181,127.0.0.1:12182,127.0.0.1:12183"
+
+
+@pytest.mark.parametrize(
+    ("stack", "secret"),
+    [
+        ("dev", {"clientEnvironment", "dotenv"}),
+        ("staging", {"clientEnvironment", "dotenv", "redisUrl"}),
+    ],
+)
+def test_these_outputs_are_secret(run: Run, stack: str, secret: set[str]) -> None:
+    assert run.secret_outputs == secret
+    (outputs,) = (values for type_, _, values in run.registered_outputs if type_ == PLATFORM)
+    assert {key for key, value in outputs.items() if masked(value) == SECRET_MARK} == secret, f"in the state of {stack}"
+
+
+def test_the_client_environment_of_dev_names_all_three_servers(dev: Run) -> None:
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
+        "REDIS_URL": "redis://127.0.0.1:6379/0",
+        "ZOOKEEPER_CONNECT": "127.0.0.1:2181",
+    }
+    assert dev.outputs["clientEnvironment"] == environment
+    assert dev.outputs["dotenv"] == "\n".join(f"{key}={value}" for key, value in sorted(environment.items()))
+
+
+def test_the_client_environment_of_staging_holds_the_password(staging: Run) -> None:
+    assert staging.outputs["clientEnvironment"] == {
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094",
+        "REDIS_PASSWORD": GENERATED_PASSWORD,
+        "REDIS_URL": f"redis://:{GENERATED_PASSWORD}@127.0.0.1:16379/0",
+        "ZOOKEEPER_CONNECT": "127.0.0.1:12181,127.0.0.1:12182,127.0.0.1:12183",
+    }
+
+
+@pytest.mark.parametrize("run_name", ["dev", "staging", "given_password"])
+def test_a_shell_reads_the_dotenv_back_as_the_client_environment(
+    run_name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run: Run = request.getfixturevalue(run_name)
+    file = tmp_path / ".env"
+    file.write_text(f"{run.outputs['dotenv']}\n")
+    shell = ["sh", "-c", 'set -a; . "$1"; env -0', "sh", str(file)]
+    read = subprocess.run(shell, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+    variables = dict(entry.split("=", 1) for entry in read.stdout.split("\0") if entry)
+    expected = run.outputs["clientEnvironment"]
+    assert {key: variables.get(key) for key in expected} == expected, f"the shell said: {read.stderr}"

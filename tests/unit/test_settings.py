@@ -1,0 +1,1146 @@
+"""What a stack file may say, what it means, and what a person is told who gets it wrong.
+
+Proof limit: values are given as Python objects; how Pulumi hands a stack file over is shown by the integration tests.
+"""
+
+import re
+import traceback
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from components.errors import PlatformError, SettingsError
+from components.profiles import PROFILES, with_profile
+from components.protected_keys import PROTECTED_BROKER_KEYS, PROTECTED_REDIS_KEYS, PROTECTED_ZOOKEEPER_KEYS
+from components.settings import (
+    KafkaSettings,
+    RedisSettings,
+    Settings,
+    TopicSettings,
+    ZooKeeperSettings,
+    load_settings,
+)
+from components.topic_rules import TopicSpec
+from tests.unit.regenerate_golden import settings_of
+
+MIB = 1024**2
+GIB = 1024**3
+SOURCE = "Pulumi.test.yaml"
+NO_DURATION = "must be a duration such as 7d, 24h, 30m, 90s or a number of milliseconds"
+NO_SIZE = "must be a size such as 512MiB, 1GiB or a number of bytes"
+PLAIN_PASSWORD = (
+    "redis.password stands in plain text; remove it and set it encrypted with\n"
+    "pulumi config set --secret --path 'millrace:redis.password'"
+)
+COMPRESSIONS = "'producer', 'uncompressed', 'gzip', 'snappy', 'lz4' or 'zstd'"
+TOPIC = {"name": "orders"}
+
+
+def loaded(declared: dict[str, Any] | None = None, *, secrets: tuple[str, ...] = ()) -> Settings:
+    """The settings of a stack file that has no mistakes."""
+    return load_settings(declared or {}, source=SOURCE, secret_keys=secrets)
+
+
+def problems(declared: dict[str, Any], *, secrets: tuple[str, ...] = ()) -> list[str]:
+    """The mistakes of a stack file."""
+    with pytest.raises(SettingsError) as caught:
+        loaded(declared, secrets=secrets)
+    return list(caught.value.problems)
+
+
+def topic(**fields: Any) -> dict[str, Any]:
+    """A stack file with one topic."""
+    return {"topics": [{**TOPIC, **fields}]}
+
+
+def spec(declared: dict[str, Any]) -> TopicSpec:
+    """The one topic of a stack file with its defaults."""
+    (only,) = loaded(declared).topic_specs()
+    return only
+
+
+# The stack files that come with the project
+
+
+def test_the_dev_stack_is_one_small_server_of_each_kind() -> None:
+    settings = settings_of("dev")
+    assert (settings.target, settings.profile, settings.images) == ("docker", "light", "auto")
+    assert settings.bind_address == "127.0.0.1", "nothing is reachable from other machines"
+    assert settings.host_ports() == {"zookeeper-0": 2181, "kafka-0": 9092, "redis-0": 6379}
+    assert (settings.zookeeper.replicas, settings.zookeeper.heap) == (1, 256 * MIB)
+    kafka = settings.kafka
+    assert (kafka.replicas, kafka.heap) == (1, 512 * MIB)
+    assert (kafka.retention, kafka.retention_bytes) == (timedelta(hours=24), 100 * MIB)
+    assert kafka.auto_create_topics is True
+    assert (kafka.replication_factor, kafka.min_in_sync_replicas) == (1, 1)
+    assert kafka.advertised_host == "127.0.0.1"
+    redis = settings.redis
+    assert (redis.save, redis.append_only, redis.authentication) == (["60 1000"], False, False)
+    assert redis.password is None
+    assert (settings.protect, settings.existing_topics) == (False, "refuse")
+
+
+def test_the_staging_stack_is_replicated_and_loses_nothing() -> None:
+    settings = settings_of("staging")
+    assert settings.profile == "ha"
+    assert settings.bind_address == "127.0.0.1"
+    assert settings.host_ports() == {
+        "zookeeper-0": 12181,
+        "zookeeper-1": 12182,
+        "zookeeper-2": 12183,
+        "kafka-0": 19092,
+        "kafka-1": 19093,
+        "kafka-2": 19094,
+        "redis-0": 16379,
+    }
+    assert settings.zookeeper.replicas == 3
+    kafka = settings.kafka
+    assert (kafka.replicas, kafka.replication_factor, kafka.min_in_sync_replicas) == (3, 3, 2)
+    assert kafka.auto_create_topics is False
+    assert kafka.unclean_leader_election is False, "an unclean election loses records"
+    assert (settings.redis.append_only, settings.redis.authentication) == (True, True)
+
+
+def test_both_profiles_fit_on_one_machine_side_by_side() -> None:
+    ports = [*settings_of("dev").host_ports().values(), *settings_of("staging").host_ports().values()]
+    assert len(set(ports)) == len(ports)
+
+
+def test_the_dev_stacks_topics_are_what_the_file_says() -> None:
+    specs = settings_of("dev").topic_specs()
+    day = 86_400_000
+    assert {item.name: (item.partitions, item.replication_factor, dict(item.config)) for item in specs} == {
+        "tda_errors": (1, 1, {"retention.ms": str(30 * day)}),
+        "tda_events": (1, 1, {"retention.ms": str(14 * day)}),
+        "tda_jobs": (3, 1, {"retention.ms": str(7 * day)}),
+        "tda_results": (3, 1, {"retention.ms": str(30 * day), "cleanup.policy": "compact"}),
+        "tda_uploads": (2, 1, {"retention.ms": str(3 * day)}),
+    }
+    assert [item.name for item in specs] == sorted(item.name for item in specs)
+
+
+def test_the_staging_stacks_topics_have_three_replicas_without_saying_so() -> None:
+    specs = settings_of("staging").topic_specs()
+    assert {item.name: (item.partitions, item.replication_factor, dict(item.config)) for item in specs} == {
+        "dlq": (3, 3, {"min.insync.replicas": "2"}),
+        "file_merge_requests": (50, 3, {"min.insync.replicas": "2"}),
+        "message_status_updates": (50, 3, {"min.insync.replicas": "2"}),
+        "messages": (100, 3, {"min.insync.replicas": "2"}),
+        "stock_ticks": (6, 3, {"min.insync.replicas": "2"}),
+    }
+
+
+# Profiles and overrides
+
+
+def test_an_empty_stack_file_is_the_light_profile() -> None:
+    assert loaded({}) == loaded({"profile": "light"})
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_every_profile_is_valid_by_itself(profile: str) -> None:
+    assert loaded({"profile": profile}).profile == profile
+
+
+def test_an_override_leaves_the_other_values_of_its_section() -> None:
+    plain, changed = loaded({}), loaded({"kafka": {"heap": "600MiB"}})
+    assert changed.kafka.heap == 600 * MIB
+    assert changed.kafka.model_copy(update={"heap": plain.kafka.heap}) == plain.kafka
+    assert (changed.zookeeper, changed.redis) == (plain.zookeeper, plain.redis)
+
+
+def test_config_is_merged_key_by_key_with_the_profiles() -> None:
+    config = loaded({"kafka": {"config": {"message.max.bytes": 1, "zookeeper.session.timeout.ms": 9000}}}).kafka.config
+    assert config == {
+        "group.initial.rebalance.delay.ms": "0",
+        "message.max.bytes": "1",
+        "zookeeper.session.timeout.ms": "9000",
+    }
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("redis", "save", ["1 1"]), ("redis", "save", []), ("kafka", "jvmOptions", ["-Xint"])],
+)
+def test_a_list_replaces_the_profiles_list(section: str, key: str, value: list[str]) -> None:
+    found = loaded({section: {key: value}}).model_dump(by_alias=True)[section][key]
+    assert found == value
+
+
+def test_loading_never_changes_a_profile() -> None:
+    before = repr(PROFILES)
+    loaded({"profile": "ha", "kafka": {"config": {"message.max.bytes": 1}, "port": 9999}})
+    with_profile({"kafka": {"config": {"a": "b"}}}, "light")
+    assert repr(PROFILES) == before
+
+
+def test_settings_cannot_be_changed_after_they_were_checked() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        loaded({}).kafka.port = 1
+
+
+# Every field can be set
+
+VALUES: dict[str, tuple[Any, Any]] = {
+    "target": ("docker", "docker"),
+    "profile": ("ha", "ha"),
+    "images": ("local", "local"),
+    "bindAddress": ("0.0.0.0", "0.0.0.0"),
+    "protect": (True, True),
+    "existingTopics": ("adopt", "adopt"),
+    "health.deadline": ("90s", timedelta(seconds=90)),
+    "zookeeper.image": ("own/zookeeper:1", "own/zookeeper:1"),
+    "zookeeper.replicas": (3, 3),
+    "zookeeper.heap": ("128MiB", 128 * MIB),
+    "zookeeper.memory": ("1GiB", GIB),
+    "zookeeper.port": (22181, 22181),
+    "zookeeper.jvmOptions": (["-Xint"], ["-Xint"]),
+    "zookeeper.stopGrace": ("3s", timedelta(seconds=3)),
+    "zookeeper.tickTime": ("500ms", timedelta(milliseconds=500)),
+    "zookeeper.initLimit": (20, 20),
+    "zookeeper.syncLimit": (7, 7),
+    "zookeeper.config": ({"maxSessionTimeout": 60000}, {"maxSessionTimeout": "60000"}),
+    "kafka.image": ("own/kafka:1", "own/kafka:1"),
+    "kafka.replicas": (4, 4),
+    "kafka.heap": ("700MiB", 700 * MIB),
+    "kafka.memory": ("2GiB", 2 * GIB),
+    "kafka.port": (29192, 29192),
+    "kafka.jvmOptions": ([], []),
+    "kafka.stopGrace": ("1m", timedelta(minutes=1)),
+    "kafka.internalPort": (30000, 30000),
+    "kafka.advertisedHost": ("kafka.example", "kafka.example"),
+    "kafka.retention": ("2d", timedelta(days=2)),
+    "kafka.retentionBytes": (-1, -1),
+    "kafka.segmentBytes": ("16MiB", 16 * MIB),
+    "kafka.replicationFactor": (2, 2),
+    "kafka.minInSyncReplicas": (2, 2),
+    "kafka.numPartitions": (6, 6),
+    "kafka.autoCreateTopics": (False, False),
+    "kafka.uncleanLeaderElection": (True, True),
+    "kafka.compression": ("zstd", "zstd"),
+    "kafka.config": (
+        {"message.max.bytes": 5},
+        {
+            "group.initial.rebalance.delay.ms": "0",
+            "message.max.bytes": "5",
+            "zookeeper.session.timeout.ms": "6000",
+        },
+    ),
+    "redis.image": ("own/redis:1", "own/redis:1"),
+    "redis.port": (26379, 26379),
+    "redis.memory": ("1GiB", GIB),
+    "redis.maxMemory": ("100MiB", 100 * MIB),
+    "redis.evictionPolicy": ("volatile-ttl", "volatile-ttl"),
+    "redis.appendOnly": (True, True),
+    "redis.save": (["3600 1", "60 5"], ["3600 1", "60 5"]),
+    "redis.authentication": (True, True),
+    "redis.password": ("hunter2", SecretStr("hunter2")),
+    "redis.stopGrace": ("3s", timedelta(seconds=3)),
+    "redis.config": ({"hz": 20}, {"hz": "20"}),
+    "topics.name": ("payments", "payments"),
+    "topics.partitions": (12, 12),
+    "topics.replicationFactor": (1, 1),
+    "topics.minInSyncReplicas": (1, 1),
+    "topics.retention": ("36h", timedelta(hours=36)),
+    "topics.retentionBytes": ("5GiB", 5 * GIB),
+    "topics.cleanup": ("compact,delete", "compact,delete"),
+    "topics.compression": ("lz4", "lz4"),
+    "topics.maxMessageBytes": ("2MiB", 2 * MIB),
+    "topics.config": ({"preallocate": True}, {"preallocate": "true"}),
+    "topics.protect": (True, True),
+}
+"""For every field by its path: a value as a stack file has it, and what it means. None of them is the default."""
+
+NEEDED: dict[str, dict[str, Any]] = {
+    "kafka.replicationFactor": {"replicas": 3},
+    "kafka.minInSyncReplicas": {"replicas": 3, "replicationFactor": 3},
+    "redis.password": {"authentication": True},
+}
+"""What else a section must say for a value to be possible."""
+
+
+def leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Path, Python name and description of every field that is no section itself."""
+    for name, field in model.model_fields.items():
+        kinds = (field.annotation, *get_args(field.annotation))
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if section is None:
+            yield f"{above}{field.alias}", name, field.description
+        else:
+            yield from leaves(section, f"{field.alias}.")
+
+
+FIELDS = list(leaves(Settings))
+
+
+def value_at(settings: Settings, path: str) -> Any:
+    """The value of a field by its path in the stack file."""
+    found: Any = settings
+    for part in path.split("."):
+        names = {field.alias: name for name, field in type(found).model_fields.items()}
+        found = getattr(found, names[part])
+        found = found[0] if part == "topics" else found
+    return found
+
+
+def with_value(path: str, value: Any) -> dict[str, Any]:
+    """A stack file with one value, and what that needs."""
+    section, _, key = path.rpartition(".")
+    if not section:
+        return {key: value}
+    if section == "topics":
+        return {"topics": [{**TOPIC, key: value}]}
+    return {section: {**NEEDED.get(path, {}), key: value}}
+
+
+def test_every_field_has_a_value_in_the_table_of_these_tests() -> None:
+    assert sorted(path for path, _, _ in FIELDS) == sorted(VALUES), "give a new field a line in VALUES"
+
+
+@pytest.mark.parametrize("path", sorted(VALUES))
+def test_every_field_can_be_set_from_a_stack_file(path: str) -> None:
+    written, meant = VALUES[path]
+    assert value_at(loaded(with_value(path, written), secrets=("redis",)), path) == meant
+    if path != "target":  # there is but one
+        assert value_at(loaded({"topics": [TOPIC]}), path) != meant, "the default would hide that nothing was set"
+
+
+@pytest.mark.parametrize(("path", "name", "description"), FIELDS, ids=[path for path, _, _ in FIELDS])
+def test_every_field_has_a_camel_case_name_and_a_description(path: str, name: str, description: str | None) -> None:
+    alias = path.rpartition(".")[2]
+    first, *others = name.split("_")
+    assert alias == first + "".join(word.capitalize() for word in others)
+    assert description, f"{path} needs a description"
+    assert description.strip() == description
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_section_has_a_description(name: str) -> None:
+    assert Settings.model_fields[name].description
+
+
+# Mistakes
+
+
+def unknown(path: str, model: type[BaseModel], hint: str = "") -> str:
+    """The line for an unknown key: the near miss and the keys that its section has."""
+    allowed = sorted(str(field.alias) for field in model.model_fields.values())
+    return f"{path}: unknown key.{hint} Allowed are {', '.join(allowed)}"
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"kafka": {"replicas": "three"}}, 'kafka.replicas is "three": must be a whole number'),
+        ({"kafka": {"replicas": 2.5}}, "kafka.replicas is 2.5: must be a whole number"),
+        ({"kafka": {"replicas": None}}, "kafka.replicas is empty: must be a whole number"),
+        ({"kafka": {"replicas": [1]}}, "kafka.replicas is a list: must be a whole number"),
+        ({"kafka": {"replicas": 0}}, "kafka.replicas is 0: must be at least 1"),
+        ({"kafka": {"port": 0}}, "kafka.port is 0: must be at least 1"),
+        ({"redis": {"port": 65536}}, "redis.port is 65536: must be at most 65535"),
+        ({"kafka": {"autoCreateTopics": "maybe"}}, 'kafka.autoCreateTopics is "maybe": must be true or false'),
+        ({"kafka": {"autoCreateTopics": []}}, "kafka.autoCreateTopics is a list: must be true or false"),
+        ({"bindAddress": True}, "bindAddress is true: must be text"),
+        ({"kafka": {"image": 3}}, "kafka.image is 3: must be text"),
+        ({"kafka": {"advertisedHost": ""}}, 'kafka.advertisedHost is "": must not be empty'),
+        ({"kafka": {"jvmOptions": "-Xint"}}, 'kafka.jvmOptions is "-Xint": must be a list'),
+        ({"kafka": {"jvmOptions": [1]}}, "kafka.jvmOptions[0] is 1: must be text"),
+        ({"kafka": 3}, "kafka is 3: must be a mapping of keys to values"),
+        ({"kafka": None}, "kafka is empty: must be a mapping of keys to values"),
+        ({"kafka": []}, "kafka is a list: must be a mapping of keys to values"),
+        ({"kafka": {"config": []}}, "kafka.config is a list: must be a mapping of keys to values"),
+        ({"kafka": {"config": {"a": None}}}, "kafka.config.a is empty: must be text"),
+        ({"kafka": {"config": {"a": {"b": 1}}}}, "kafka.config.a is a mapping: must be text"),
+        ({"topics": "orders"}, 'topics is "orders": must be a list'),
+        ({"topics": TOPIC}, "topics is a mapping: must be a list"),
+        ({"topics": ["orders"]}, 'topics[0] is "orders": must be a mapping of keys to values'),
+        ({"topics": [TOPIC, {"partitions": 3}]}, "topics[1].name is required"),
+        (topic(name=3), "topics[0].name is 3: must be text"),
+        (topic(partitions=0), "topics[0].partitions is 0: must be at least 1"),
+        (topic(replicationFactor=0), "topics[0].replicationFactor is 0: must be at least 1"),
+        ({"images": "private"}, "images is \"private\": allowed are 'auto', 'public' or 'local'"),
+        ({"existingTopics": "steal"}, "existingTopics is \"steal\": allowed are 'refuse' or 'adopt'"),
+        (topic(cleanup="purge"), "topics[0].cleanup is \"purge\": allowed are 'delete', 'compact' or 'compact,delete'"),
+        (topic(compression="zip"), f'topics[0].compression is "zip": allowed are {COMPRESSIONS}'),
+        ({"kafka": {"compression": "zip"}}, f'kafka.compression is "zip": allowed are {COMPRESSIONS}'),
+        (
+            {"redis": {"evictionPolicy": "lru"}},
+            "redis.evictionPolicy is \"lru\": allowed are 'noeviction', 'allkeys-lru', 'allkeys-lfu', "
+            "'allkeys-random', 'volatile-lru', 'volatile-lfu', 'volatile-random' or 'volatile-ttl'",
+        ),
+    ],
+)
+def test_a_wrong_type_or_choice_is_told_with_path_value_and_rule(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line]
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"profle": "light"}, unknown("profle", Settings, ' Did you mean "profile"?')),
+        ({"zzz": 1}, unknown("zzz", Settings)),
+        ({"kafka": {"retnetion": "7d"}}, unknown("kafka.retnetion", KafkaSettings, ' Did you mean "retention"?')),
+        (
+            {"kafka": {"min_in_sync_replicas": 1}},
+            unknown("kafka.min_in_sync_replicas", KafkaSettings, ' Did you mean "minInSyncReplicas"?'),
+        ),
+        ({"zookeeper": {"zzz": 1}}, unknown("zookeeper.zzz", ZooKeeperSettings)),
+        ({"redis": {"maxmemory": "1MiB"}}, unknown("redis.maxmemory", RedisSettings, ' Did you mean "maxMemory"?')),
+        (topic(partitons=3), unknown("topics[0].partitons", TopicSettings, ' Did you mean "partitions"?')),
+        ({"health": {"dedline": "1m"}}, 'health.dedline: unknown key. Did you mean "deadline"? Allowed are deadline'),
+    ],
+)
+def test_an_unknown_key_is_told_with_a_near_miss_and_the_keys_there_are(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line]
+
+
+@pytest.mark.parametrize("key", ["str", "int", "a[b]", "constrained-int"])
+@pytest.mark.parametrize("section", ["", "kafka"])
+def test_an_unknown_key_is_named_whatever_it_is_called(section: str, key: str) -> None:
+    declared = {section: {key: 1}} if section else {key: 1}
+    (line,) = problems(declared)
+    assert line.startswith(f"{section}.{key}: unknown key." if section else f"{key}: unknown key.")
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"kafka": {"retention": "soon"}}, f'kafka.retention is "soon": {NO_DURATION}'),
+        ({"kafka": {"retention": True}}, f"kafka.retention is true: {NO_DURATION}"),
+        ({"kafka": {"retention": None}}, f"kafka.retention is empty: {NO_DURATION}"),
+        ({"kafka": {"retention": [1]}}, f"kafka.retention is a list: {NO_DURATION}"),
+        ({"zookeeper": {"tickTime": "2 s"}}, f'zookeeper.tickTime is "2 s": {NO_DURATION}'),
+        ({"health": {"deadline": "P1D"}}, f'health.deadline is "P1D": {NO_DURATION}'),
+        (topic(retention="soon"), f'topics[0].retention is "soon": {NO_DURATION}'),
+        (topic(retention=[]), f"topics[0].retention is a list: {NO_DURATION}"),
+        ({"kafka": {"heap": "lots"}}, f'kafka.heap is "lots": {NO_SIZE}'),
+        ({"kafka": {"heap": "5 parsecs"}}, f'kafka.heap is "5 parsecs": {NO_SIZE}'),
+        ({"kafka": {"heap": -1}}, f"kafka.heap is -1: {NO_SIZE}"),
+        ({"kafka": {"heap": None}}, f"kafka.heap is empty: {NO_SIZE}"),
+        ({"kafka": {"segmentBytes": -1}}, f"kafka.segmentBytes is -1: {NO_SIZE}"),
+        ({"kafka": {"retentionBytes": "lots"}}, f'kafka.retentionBytes is "lots": {NO_SIZE}'),
+        ({"kafka": {"retentionBytes": -2}}, f"kafka.retentionBytes is -2: {NO_SIZE}"),
+        (topic(retentionBytes="lots"), f'topics[0].retentionBytes is "lots": {NO_SIZE}'),
+        (topic(maxMessageBytes="big"), f'topics[0].maxMessageBytes is "big": {NO_SIZE}'),
+        ({"redis": {"maxMemory": "much"}}, f'redis.maxMemory is "much": {NO_SIZE}'),
+    ],
+)
+def test_a_bad_duration_or_size_is_told_in_one_line_with_examples(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line], "a value that may also be -1 must not give a line for each possibility"
+
+
+@pytest.mark.parametrize(
+    ("declared", "shown"),
+    [
+        ({"health": {"deadline": -1}}, "health.deadline is -1"),
+        ({"zookeeper": {"stopGrace": -5}}, "zookeeper.stopGrace is -5"),
+        ({"zookeeper": {"tickTime": -2000}}, "zookeeper.tickTime is -2000"),
+        (topic(retention=-2), "topics[0].retention is -2"),
+    ],
+)
+def test_a_negative_duration_is_refused(declared: dict[str, Any], shown: str) -> None:
+    assert problems(declared) == [f"{shown}: {NO_DURATION}"]
+
+
+def test_a_tick_of_no_time_is_refused() -> None:
+    """ZooKeeper takes a tickTime of 0 for one that is not set, and does not start."""
+    (line,) = problems({"zookeeper": {"tickTime": 0}})
+    assert line.startswith("zookeeper.tickTime is 0: ")
+
+
+@pytest.mark.parametrize(
+    ("retention", "shown"),
+    [
+        (9223372036854775807, "9223372036854775807"),
+        ("9223372036854775807", '"9223372036854775807"'),
+        ("99999999999d", '"99999999999d"'),
+        ("36501d", '"36501d"'),
+    ],
+)
+def test_a_duration_beyond_all_bounds_is_told_and_not_a_traceback(retention: object, shown: str) -> None:
+    """The largest number of milliseconds is a common way to say "for ever" to Kafka, so people write it."""
+    assert problems({"kafka": {"retention": retention}}) == [
+        f"kafka.retention is {shown}: {NO_DURATION}, of at most 36500d"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"kafka": {"replicas": True}}, "kafka.replicas is true: must be a number"),
+        ({"kafka": {"port": False}}, "kafka.port is false: must be a number"),
+        ({"kafka": {"heap": True}}, "kafka.heap is true: must be a number"),
+        ({"kafka": {"retentionBytes": True}}, "kafka.retentionBytes is true: must be a number"),
+        (topic(partitions=True), "topics[0].partitions is true: must be a number"),
+        (topic(replicationFactor=True), "topics[0].replicationFactor is true: must be a number"),
+    ],
+)
+def test_a_boolean_is_no_number(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line]
+
+
+@pytest.mark.parametrize(("heap", "shown"), [(0, "0"), ("1KiB", '"1KiB"')])
+@pytest.mark.parametrize("section", ["zookeeper", "kafka"])
+def test_a_heap_below_a_mebibyte_is_refused(section: str, heap: object, shown: str) -> None:
+    """The heap is given to the JVM in whole mebibytes, and it does not start with none."""
+    assert problems({section: {"heap": heap}}) == [f"{section}.heap is {shown}: heap must be at least 1MiB"]
+
+
+@pytest.mark.parametrize(
+    ("save", "line"),
+    [
+        (["60"], r'redis.save[0] is "60": must match ^\d+ \d+$'),
+        ([""], r'redis.save[0] is "": must match ^\d+ \d+$'),
+        (["60 1000", "1 2 3"], r'redis.save[1] is "1 2 3": must match ^\d+ \d+$'),
+        (["60 1000\n"], 'redis.save[0] is "60 1000\n": must match ^\\d+ \\d+$'),
+        ([60], "redis.save[0] is 60: must be text"),
+        ("60 1000", 'redis.save is "60 1000": must be a list'),
+    ],
+)
+def test_a_bad_snapshot_rule_is_told(save: object, line: str) -> None:
+    assert problems({"redis": {"save": save}}) == [line]
+
+
+@pytest.mark.parametrize("replicas", [2, 4, 10])
+def test_an_even_ensemble_is_told_why_it_makes_no_sense(replicas: int) -> None:
+    assert problems({"zookeeper": {"replicas": replicas}}) == [
+        f"zookeeper.replicas is {replicas}: must be odd: {replicas} members survive no more failures than "
+        f"{replicas - 1}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        (
+            {"kafka": {"heap": "1GiB"}},
+            "kafka: heap 1.0GiB does not fit into memory 1.0GiB: "
+            "a JVM needs more than its heap, and a broker needs page cache",
+        ),
+        (
+            {"zookeeper": {"heap": "600MiB"}},
+            "zookeeper: heap 600.0MiB does not fit into memory 512.0MiB: "
+            "a JVM needs more than its heap, and a broker needs page cache",
+        ),
+        (
+            {"zookeeper": {"memory": "256MiB"}},
+            "zookeeper: heap 256.0MiB does not fit into memory 256.0MiB: "
+            "a JVM needs more than its heap, and a broker needs page cache",
+        ),
+        (
+            {"redis": {"maxMemory": "256MiB"}},
+            "redis: maxMemory 256.0MiB does not fit into memory 256.0MiB: a snapshot needs room beside the data",
+        ),
+        (
+            {"redis": {"memory": "64MiB"}},
+            "redis: maxMemory 128.0MiB does not fit into memory 64.0MiB: a snapshot needs room beside the data",
+        ),
+        ({"kafka": {"replicationFactor": 2}}, "kafka: replicationFactor 2 is more than the 1 replicas"),
+        ({"profile": "ha", "kafka": {"replicas": 2}}, "kafka: replicationFactor 3 is more than the 2 replicas"),
+        ({"kafka": {"minInSyncReplicas": 2}}, "kafka: minInSyncReplicas 2 is above replicationFactor 1"),
+        (
+            {"profile": "ha", "kafka": {"minInSyncReplicas": 4}},
+            "kafka: minInSyncReplicas 4 is above replicationFactor 3",
+        ),
+    ],
+)
+def test_values_of_a_section_that_do_not_fit_together_are_told(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line]
+
+
+@pytest.mark.parametrize(
+    ("declared", "lines"),
+    [
+        ({"kafka": {"port": 2181}}, ["zookeeper-0 and kafka-0 would both take port 2181"]),
+        ({"redis": {"port": 9092}}, ["kafka-0 and redis-0 would both take port 9092"]),
+        (
+            {"profile": "ha", "redis": {"port": 19094}},
+            ["kafka-2 and redis-0 would both take port 19094"],
+        ),
+        (
+            {"profile": "ha", "kafka": {"port": 12182}},
+            [
+                "zookeeper-1 and kafka-0 would both take port 12182",
+                "zookeeper-2 and kafka-1 would both take port 12183",
+            ],
+        ),
+        (
+            {"zookeeper": {"port": 65535, "replicas": 3}},
+            ["zookeeper-1 would need port 65536, above 65535", "zookeeper-2 would need port 65537, above 65535"],
+        ),
+    ],
+)
+def test_ports_that_clash_or_end_are_told_by_member(declared: dict[str, Any], lines: list[str]) -> None:
+    assert problems(declared) == lines
+
+
+def test_the_last_port_of_all_can_be_taken() -> None:
+    assert loaded({"zookeeper": {"port": 65533, "replicas": 3}}).host_ports()["zookeeper-2"] == 65535
+
+
+def test_the_port_inside_a_container_may_be_the_one_outside_of_another_member() -> None:
+    assert loaded({"kafka": {"internalPort": 6379}}).kafka.internal_port == 6379
+
+
+def test_an_internal_port_that_the_other_listener_has_is_refused() -> None:
+    """A broker listens on 9092 for clients outside, and does not start with two listeners on one port."""
+    assert problems({"kafka": {"internalPort": 9092}}) == [
+        "kafka.internalPort is 9092: 9092 is the port of the listener for clients outside; take another"
+    ]
+
+
+# Keys that the platform derives
+
+PROTECTED = [
+    (section, key, cure)
+    for section, keys in (
+        ("zookeeper", PROTECTED_ZOOKEEPER_KEYS),
+        ("kafka", PROTECTED_BROKER_KEYS),
+        ("redis", PROTECTED_REDIS_KEYS),
+    )
+    for key, cure in keys.items()
+]
+
+
+@pytest.mark.parametrize(("section", "key", "cure"), PROTECTED)
+def test_a_key_that_the_platform_renders_is_refused_with_what_to_set_instead(section: str, key: str, cure: str) -> None:
+    assert problems({section: {"config": {key: "x"}}}) == [
+        f'{section}.config: "{key}" is rendered by the platform; {cure}'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ("zookeeper", "clientPort dataDir dataLogDir initLimit syncLimit tickTime 4lw.commands.whitelist"),
+        ("kafka", "broker.id node.id process.roles log.dir log.dirs zookeeper.connect num.partitions"),
+        ("kafka", "listeners advertised.listeners listener.security.protocol.map inter.broker.listener.name"),
+        ("kafka", "log.retention.ms log.retention.minutes log.retention.hours log.retention.bytes log.segment.bytes"),
+        ("kafka", "default.replication.factor min.insync.replicas offsets.topic.replication.factor"),
+        ("kafka", "transaction.state.log.replication.factor transaction.state.log.min.isr compression.type"),
+        ("kafka", "auto.create.topics.enable unclean.leader.election.enable"),
+        ("redis", "port bind dir include save appendonly maxmemory maxmemory-policy requirepass"),
+    ],
+)
+def test_every_key_behind_a_setting_or_a_members_identity_is_protected(section: str, keys: str) -> None:
+    protected = {key for of, key, _ in PROTECTED if of == section}
+    assert set(keys.split()) - protected == set(), "any spelling of it would override what the settings say"
+
+
+@pytest.mark.parametrize(("section", "key", "cure"), PROTECTED)
+def test_what_to_set_instead_exists(section: str, key: str, cure: str) -> None:
+    named = re.findall(r"\b(?:zookeeper|kafka|redis)\.\w+", cure)
+    assert bool(named) == cure.startswith("set "), key
+    assert set(named) <= {path for path, _, _ in FIELDS}, f"{section}.{key} sends people to a field that is not there"
+
+
+def test_the_cures_that_people_need_most_name_the_field() -> None:
+    assert problems({"kafka": {"config": {"log.retention.hours": 1}}}) == [
+        'kafka.config: "log.retention.hours" is rendered by the platform; set kafka.retention'
+    ]
+    assert problems({"zookeeper": {"config": {"clientPort": 1}}}) == [
+        'zookeeper.config: "clientPort" is rendered by the platform; set zookeeper.port'
+    ]
+    assert problems({"redis": {"config": {"requirepass": "x"}}}) == [
+        'redis.config: "requirepass" is rendered by the platform; set redis.password'
+    ]
+
+
+def test_several_protected_keys_are_told_together_sorted() -> None:
+    assert problems({"kafka": {"config": {"log.dirs": "/x", "broker.id": 3, "message.max.bytes": 1}}}) == [
+        'kafka.config: "broker.id" is rendered by the platform; it differs from member to member; '
+        '"log.dirs" is rendered by the platform; the platform derives it'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "cure"),
+    [
+        ("Port", "set redis.port"),
+        ("SAVE", "set redis.save"),
+        ("requirePass", "set redis.password"),
+        ("MaxMemory", "set redis.maxMemory"),
+    ],
+)
+def test_a_redis_directive_is_protected_in_any_case(key: str, cure: str) -> None:
+    """Redis reads the names of directives without regard to case."""
+    assert problems({"redis": {"config": {key: "x"}}}) == [f'redis.config: "{key}" is rendered by the platform; {cure}']
+
+
+@pytest.mark.parametrize("key", [" port", "requirepass ", "hz 10\nport", '"port"', ""])
+def test_a_redis_directive_is_one_plain_word(key: str) -> None:
+    """Names stand in the file as they are: blanks and line ends would carry a protected directive past the check."""
+    (line,) = problems({"redis": {"config": {key: "7000"}}})
+    assert line.startswith("redis.config")
+
+
+@pytest.mark.parametrize("key", ["server.1", "server.2"])
+def test_a_member_of_the_ensemble_cannot_be_replaced_by_config(key: str) -> None:
+    assert problems({"zookeeper": {"replicas": 3, "config": {key: "elsewhere:2888:3888"}}}) == [
+        f'zookeeper.config: "{key}" is rendered by the platform; the platform derives the members'
+    ]
+
+
+# Topics
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("", 'topics[0].name is "": a topic needs a name'),
+        (
+            "x" * 250,
+            f'topics[0].name is "{"x" * 250}": the name has 250 characters; Kafka allows at most 249',
+        ),
+        (
+            "in sync",
+            'topics[0].name is "in sync": "in sync" has characters other than letters, digits, ".", "_" and "-"',
+        ),
+        ("..", 'topics[0].name is "..": a topic cannot be called ".."'),
+        (".", 'topics[0].name is ".": a topic cannot be called "."'),
+        ("__x", 'topics[0].name is "__x": "__x" starts with "__", which is kept for internal topics'),
+    ],
+)
+def test_an_illegal_topic_name_is_told_why(name: str, line: str) -> None:
+    assert problems(topic(name=name)) == [line]
+
+
+def test_a_topic_name_of_249_characters_is_the_longest() -> None:
+    assert spec(topic(name="x" * 249)).name == "x" * 249
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (["orders", "".join(["ord", "ers"])], ['topic "orders" is declared twice']),
+        (["a.b", "a_b"], ['topics "a.b" and "a_b" differ only in "." and "_", which Kafka refuses']),
+    ],
+)
+def test_topics_that_cannot_be_side_by_side_are_told(names: list[str], lines: list[str]) -> None:
+    assert problems({"topics": [{"name": name} for name in names]}) == lines
+
+
+def test_a_topic_of_one_letter_that_is_declared_twice_is_told() -> None:
+    assert problems({"topics": [{"name": "a"}, {"name": "a"}]}) == ['topic "a" is declared twice']
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        (
+            topic(replicationFactor=3),
+            "topics[0] (orders): replication factor 3 is more than the 1 broker there are",
+        ),
+        (
+            {"profile": "ha", **topic(replicationFactor=4)},
+            "topics[0] (orders): replication factor 4 is more than the 3 brokers there are",
+        ),
+        (
+            topic(minInSyncReplicas=2),
+            "topics[0] (orders): min.insync.replicas 2 is above the replication factor 1: "
+            "so many replicas can never be in sync",
+        ),
+        (
+            {"profile": "ha", **topic(replicationFactor=2, config={"min.insync.replicas": 3})},
+            "topics[0] (orders): min.insync.replicas 3 is above the replication factor 2: "
+            "so many replicas can never be in sync",
+        ),
+    ],
+)
+def test_a_topics_counts_are_checked_against_the_brokers_there_will_be(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line]
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"retention.mss": 1}, 'unknown topic config "retention.mss". Did you mean "retention.ms"?'),
+        ({"frobnicate": 1}, 'unknown topic config "frobnicate".'),
+        ({"retention.ms": "7d"}, 'retention.ms is "7d"; it must be a whole number'),
+        ({"cleanup.policy": "purge"}, 'cleanup.policy is "purge"; allowed are delete, compact, compact,delete'),
+        (
+            {"frobnicate": 1, "preallocate": "yes"},
+            'unknown topic config "frobnicate".; preallocate is "yes"; it must be true or false',
+        ),
+    ],
+)
+def test_a_topics_config_is_checked_by_kafkas_keys(config: dict[str, Any], line: str) -> None:
+    assert problems(topic(config=config)) == [f"topics[0].config: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "key", "free"),
+    [
+        ("minInSyncReplicas", 1, "min.insync.replicas", 1),
+        ("retention", "7d", "retention.ms", 1),
+        ("retention", -1, "retention.ms", -1),
+        ("retentionBytes", "1GiB", "retention.bytes", 1),
+        ("cleanup", "compact", "cleanup.policy", "compact"),
+        ("compression", "lz4", "compression.type", "lz4"),
+        ("maxMessageBytes", "1MiB", "max.message.bytes", 1),
+    ],
+)
+def test_a_topic_config_that_is_set_twice_is_refused(field: str, value: object, key: str, free: object) -> None:
+    assert problems(topic(**{field: value}, config={key: free})) == [
+        f'topics[0]: "{key}" is set twice: as {field} and in config'
+    ]
+    assert spec(topic(config={key: free})).config == {key: str(free)}, "by itself either way is fine"
+
+
+@pytest.mark.parametrize(
+    ("declared", "factor"),
+    [
+        (topic(), 1),
+        ({"kafka": {"replicas": 2}, **topic()}, 1),
+        ({"kafka": {"replicas": 3}, **topic()}, 3),
+        ({"kafka": {"replicas": 5}, **topic()}, 3),
+        ({"profile": "ha", **topic()}, 3),
+        ({"profile": "ha", **topic(replicationFactor=2)}, 2),
+        ({"profile": "ha", **topic(replicationFactor=1)}, 1),
+    ],
+)
+def test_a_topic_has_three_replicas_where_there_are_three_brokers_and_else_one(
+    declared: dict[str, Any], factor: int
+) -> None:
+    assert spec(declared).replication_factor == factor
+
+
+def test_a_topic_that_says_nothing_takes_the_brokers_defaults() -> None:
+    assert spec(topic()) == TopicSpec(name="orders", partitions=1, replication_factor=1, config={}, protect=False)
+
+
+def test_a_topics_fields_become_kafkas_keys() -> None:
+    fields = {
+        "partitions": 6,
+        "replicationFactor": 2,
+        "minInSyncReplicas": 2,
+        "retention": "36h",
+        "retentionBytes": "5GiB",
+        "cleanup": "compact,delete",
+        "compression": "lz4",
+        "maxMessageBytes": "2MiB",
+        "config": {"preallocate": True},
+        "protect": True,
+    }
+    assert spec({"profile": "ha", **topic(**fields)}) == TopicSpec(
+        name="orders",
+        partitions=6,
+        replication_factor=2,
+        config={
+            "min.insync.replicas": "2",
+            "retention.ms": "129600000",
+            "retention.bytes": "5368709120",
+            "cleanup.policy": "compact,delete",
+            "compression.type": "lz4",
+            "max.message.bytes": "2097152",
+            "preallocate": "true",
+        },
+        protect=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("retention", "expected"),
+    [
+        ("7d", "604800000"),
+        ("24h", "86400000"),
+        ("1500ms", "1500"),
+        (1000, "1000"),
+        ("1000", "1000"),
+        (-1, "-1"),
+        ("-1", "-1"),
+        (0, "0"),
+    ],
+)
+def test_a_topics_retention_becomes_milliseconds_and_minus_one_is_for_ever(retention: object, expected: str) -> None:
+    assert spec(topic(retention=retention)).config == {"retention.ms": expected}
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [("1GiB", "1073741824"), (-1, "-1"), ("-1", "-1"), (1024, "1024"), ("100MB", "100000000")]
+)
+def test_a_topics_retained_bytes_become_a_number_and_minus_one_is_no_limit(size: object, expected: str) -> None:
+    assert spec(topic(retentionBytes=size)).config == {"retention.bytes": expected}
+
+
+@pytest.mark.parametrize("written", ["compact,delete", "delete,compact", "compact, delete", " compact,delete "])
+@pytest.mark.parametrize("free", [True, False], ids=["in config", "as cleanup"])
+def test_a_cleanup_policy_of_two_has_one_spelling(written: str, free: bool) -> None:
+    fields = {"config": {"cleanup.policy": written}} if free else {"cleanup": written}
+    assert spec(topic(**fields)).config == {"cleanup.policy": "compact,delete"}
+
+
+def test_topics_are_sorted_by_name() -> None:
+    specs = loaded({"topics": [{"name": "b"}, {"name": "a"}, {"name": "C"}]}).topic_specs()
+    assert [item.name for item in specs] == ["C", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (3, "3"),
+        (-1, "-1"),
+        (0.5, "0.5"),
+        (60000.0, "60000"),
+        (1e15, "1000000000000000"),
+        ("text", "text"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("section", ["zookeeper", "kafka", "redis"])
+def test_config_values_are_text_as_the_servers_spell_it(section: str, written: object, meant: str) -> None:
+    config = getattr(loaded({section: {"config": {"some-key": written}}}), section).config
+    assert config["some-key"] == meant
+
+
+def test_numbers_and_booleans_of_a_topics_config_are_text() -> None:
+    config = {"min.cleanable.dirty.ratio": 0.5, "preallocate": False, "segment.bytes": 1048576.0}
+    assert spec(topic(config=config)).config == {
+        "min.cleanable.dirty.ratio": "0.5",
+        "preallocate": "false",
+        "segment.bytes": "1048576",
+    }
+
+
+# Values as text: `pulumi config set` without a structure keeps them so
+
+
+@pytest.mark.parametrize(
+    ("declared", "path", "meant"),
+    [
+        ({"protect": "true"}, "protect", True),
+        ({"kafka": {"port": "9093"}}, "kafka.port", 9093),
+        ({"kafka": {"autoCreateTopics": "false"}}, "kafka.autoCreateTopics", False),
+        ({"kafka": {"retention": "86400000"}}, "kafka.retention", timedelta(days=1)),
+        ({"kafka": {"segmentBytes": "1048576"}}, "kafka.segmentBytes", MIB),
+        ({"kafka": {"replicas": 1.0}}, "kafka.replicas", 1),
+    ],
+)
+def test_a_number_or_boolean_may_come_as_text(declared: dict[str, Any], path: str, meant: object) -> None:
+    assert value_at(loaded(declared), path) == meant
+
+
+def test_data_is_protected_for_itself_or_for_a_topic() -> None:
+    assert not loaded(topic()).protects_data
+    assert loaded({"protect": True}).protects_data
+    assert loaded({"topics": [TOPIC, {"name": "kept", "protect": True}]}).protects_data
+
+
+# Several at once
+
+
+def test_several_mistakes_are_one_error_with_a_line_each() -> None:
+    declared = {
+        "profle": "light",
+        "zookeeper": {"replicas": 2},
+        "kafka": {"replicas": "three", "retnetion": "7d", "config": {"log.dirs": "/x"}},
+        "redis": {"maxMemory": "1GiB"},
+        "topics": [{"name": "in sync"}, {"partitions": 0}],
+    }
+    with pytest.raises(SettingsError) as caught:
+        loaded(declared)
+    error = caught.value
+    assert isinstance(error, PlatformError)
+    assert error.headline == "Pulumi.test.yaml: 9 mistakes; nothing was changed"
+    assert set(error.problems) == {
+        unknown("profle", Settings, ' Did you mean "profile"?'),
+        "zookeeper.replicas is 2: must be odd: 2 members survive no more failures than 1",
+        'kafka.replicas is "three": must be a whole number',
+        unknown("kafka.retnetion", KafkaSettings, ' Did you mean "retention"?'),
+        'kafka.config: "log.dirs" is rendered by the platform; the platform derives it',
+        "redis: maxMemory 1.0GiB does not fit into memory 256.0MiB: a snapshot needs room beside the data",
+        'topics[0].name is "in sync": "in sync" has characters other than letters, digits, ".", "_" and "-"',
+        "topics[1].name is required",
+        "topics[1].partitions is 0: must be at least 1",
+    }
+    assert len(error.problems) == 9, "each once"
+
+
+def test_mistakes_between_sections_are_told_together() -> None:
+    declared = {
+        "kafka": {"port": 2181},
+        "topics": [{"name": "wide", "replicationFactor": 3}, {"name": "a.b"}, {"name": "a_b"}],
+    }
+    assert problems(declared) == [
+        "zookeeper-0 and kafka-0 would both take port 2181",
+        'topics "a.b" and "a_b" differ only in "." and "_", which Kafka refuses',
+        "topics[0] (wide): replication factor 3 is more than the 1 broker there are",
+    ]
+
+
+def test_all_rules_that_one_section_breaks_are_told_together() -> None:
+    assert problems({"kafka": {"heap": "2GiB", "replicationFactor": 2, "minInSyncReplicas": 3}}) == [
+        "kafka: heap 2.0GiB does not fit into memory 1.0GiB: "
+        "a JVM needs more than its heap, and a broker needs page cache",
+        "kafka: replicationFactor 2 is more than the 1 replicas",
+        "kafka: minInSyncReplicas 3 is above replicationFactor 2",
+    ]
+    assert problems({"redis": {"maxMemory": "1GiB", "password": "x"}}, secrets=("redis",)) == [
+        "redis: maxMemory 1.0GiB does not fit into memory 256.0MiB: a snapshot needs room beside the data",
+        "redis: password is set but authentication is false; set authentication to true",
+    ]
+    twice = topic(retention="7d", cleanup="compact", config={"retention.ms": 1, "cleanup.policy": "compact"})
+    assert problems(twice) == [
+        'topics[0]: "retention.ms" is set twice: as retention and in config',
+        'topics[0]: "cleanup.policy" is set twice: as cleanup and in config',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "lines"),
+    [
+        (
+            {"topics": [{"name": name, "config": {"frobnicate": 1}} for name in ("a", "b", "c")]},
+            [f'topics[{index}].config: unknown topic config "frobnicate".' for index in range(3)],
+        ),
+        (
+            {"topics": [{"name": name, "retention": "7d", "config": {"retention.ms": 1}} for name in ("a", "b")]},
+            [f'topics[{index}]: "retention.ms" is set twice: as retention and in config' for index in range(2)],
+        ),
+        (
+            {"zookeeper": {"heap": "1GiB", "memory": "1GiB"}, "kafka": {"heap": "1GiB", "memory": "1GiB"}},
+            [
+                f"{section}: heap 1.0GiB does not fit into memory 1.0GiB: "
+                "a JVM needs more than its heap, and a broker needs page cache"
+                for section in ("zookeeper", "kafka")
+            ],
+        ),
+        (
+            {"topics": [{"name": "in sync"}, {"name": "in sync"}]},
+            [
+                f'topics[{index}].name is "in sync": "in sync" has characters other than letters, digits, '
+                '".", "_" and "-"'
+                for index in range(2)
+            ],
+        ),
+    ],
+    ids=["unknown topic config", "set twice", "heap", "name"],
+)
+def test_the_same_mistake_in_two_places_is_told_for_each(declared: dict[str, Any], lines: list[str]) -> None:
+    assert problems(declared) == lines
+
+
+def test_the_whole_message_is_a_headline_and_a_list() -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded({"kafka": {"replicas": "three"}})
+    assert str(caught.value) == (
+        'Pulumi.test.yaml: 1 mistake; nothing was changed\n  - kafka.replicas is "three": must be a whole number'
+    )
+    with pytest.raises(SettingsError) as caught:
+        loaded({"redis": {"authentication": True, "password": "hunter2"}})
+    assert str(caught.value) == (
+        "Pulumi.test.yaml: 1 mistake; nothing was changed\n"
+        "  - redis.password stands in plain text; remove it and set it encrypted with\n"
+        "    pulumi config set --secret --path 'millrace:redis.password'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "line"),
+    [
+        ("heavy", 'profile is "heavy": allowed are light, ha.'),
+        ("lite", 'profile is "lite": allowed are light, ha. Did you mean "light"?'),
+        ("", 'profile is "": allowed are light, ha.'),
+        (3, 'profile is "3": allowed are light, ha.'),
+        (["ha"], "profile is \"['ha']\": allowed are light, ha."),
+    ],
+)
+def test_an_unknown_profile_is_told_and_does_not_hide_other_mistakes(profile: object, line: str) -> None:
+    assert problems({"profile": profile}) == [line]
+    assert problems({"profile": profile, "kafka": {"replicas": 0}}) == [line, "kafka.replicas is 0: must be at least 1"]
+
+
+# The password
+
+
+def test_an_encrypted_password_is_taken_and_never_shown() -> None:
+    settings = loaded({"redis": {"authentication": True, "password": "hunter2"}}, secrets=("redis",))
+    assert settings.redis.password is not None
+    assert settings.redis.password.get_secret_value() == "hunter2"
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("redis", "secrets", "lines"),
+    [
+        ({"authentication": True, "password": "hunter2"}, (), [PLAIN_PASSWORD]),
+        ({"authentication": True, "password": "hunter2"}, ("kafka",), [PLAIN_PASSWORD]),
+        (
+            {"password": "hunter2"},
+            ("redis",),
+            ["redis: password is set but authentication is false; set authentication to true"],
+        ),
+        (
+            {"password": "hunter2"},
+            (),
+            [PLAIN_PASSWORD, "redis: password is set but authentication is false; set authentication to true"],
+        ),
+        (
+            {"authentication": True, "password": ["hunter2"]},
+            (),
+            [PLAIN_PASSWORD, "redis.password is (a secret): must be text"],
+        ),
+        (
+            {"authentication": True, "password": {"value": "hunter2"}},
+            ("redis",),
+            ["redis.password is (a secret): must be text"],
+        ),
+        (
+            {"authentication": True, "password": "hunter2", "maxMemory": "much"},
+            ("redis",),
+            [f'redis.maxMemory is "much": {NO_SIZE}'],
+        ),
+        (
+            {"authentication": True, "pasword": "hunter2"},
+            ("redis",),
+            [unknown("redis.pasword", RedisSettings, ' Did you mean "password"?')],
+        ),
+        (
+            {"config": {"requirepass": "hunter2"}},
+            (),
+            ['redis.config: "requirepass" is rendered by the platform; set redis.password'],
+        ),
+    ],
+)
+def test_a_mistake_about_the_password_is_told_without_the_password(
+    redis: dict[str, Any], secrets: tuple[str, ...], lines: list[str]
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded({"redis": redis}, secrets=secrets)
+    assert list(caught.value.problems) == lines
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert "hunter2" not in shown, "nor does it stand in what a traceback shows"
+
+
+def test_the_error_underneath_does_not_hold_the_password_either() -> None:
+    """It is what a crash of the report itself would show."""
+    redis = with_profile({"redis": {"authentication": True, "password": ["hunter2"]}}, "light")["redis"]
+    with pytest.raises(ValidationError) as caught:
+        RedisSettings.model_validate(redis)
+    assert "password" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_encrypted_value_of_the_wrong_type_is_not_repeated_in_plain_text() -> None:
+    """``pulumi config set --secret millrace:redis …`` without ``--path`` is an easy slip."""
+    assert problems({"redis": "hunter2"}, secrets=("redis",)) == [
+        "redis is (a secret): must be a mapping of keys to values"
+    ]
+
+
+def test_an_empty_password_is_refused() -> None:
+    """Redis takes an empty ``requirepass`` for none, so the server would be open although a password is wanted."""
+    assert problems({"redis": {"authentication": True, "password": ""}}, secrets=("redis",)) == [
+        "redis.password is (a secret): must not be empty"
+    ]
+
+
+def test_authentication_without_a_password_is_fine_since_one_is_generated() -> None:
+    redis = loaded({"redis": {"authentication": True}}).redis
+    assert (redis.authentication, redis.password) == (True, None)
+    assert loaded({"redis": {"authentication": True, "password": None}}).redis.password is None

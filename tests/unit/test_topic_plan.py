@@ -1,0 +1,264 @@
+"""What has to change so that topics are as declared.
+
+Proof limit: the model cluster below does what the plan says; that Kafka does so is shown by the integration tests.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.topic_plan import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
+from components.topic_rules import TopicSpec, normal_value
+
+
+def spec(name: str = "t", partitions: int = 1, factor: int = 1, **config: str) -> TopicSpec:
+    """A declared topic; ``retention_ms`` stands for ``retention.ms``."""
+    keys = {key.replace("_", "."): value for key, value in config.items()}
+    return TopicSpec(name=name, partitions=partitions, replication_factor=factor, config=keys)
+
+
+def observed(*replicas: tuple[int, ...], **config: str) -> ObservedTopic:
+    """A topic of the cluster by its partitions' replicas."""
+    return ObservedTopic(replicas=replicas, config={key.replace("_", "."): value for key, value in config.items()})
+
+
+def plan(
+    declared: Collection[TopicSpec], cluster: Mapping[str, ObservedTopic], owned: Collection[str] = ()
+) -> TopicPlan:
+    """Plan for topics given as a list."""
+    return plan_topics({item.name: item for item in declared}, cluster, owned)
+
+
+def test_nothing_declared_and_nothing_there_needs_nothing() -> None:
+    assert plan([], {}) == TopicPlan()
+
+
+def test_a_topic_that_is_missing_is_created_sorted_by_name() -> None:
+    b, a = spec("b", 3, 1, retention_ms="1"), spec("a")
+    assert plan([b, a], {}) == TopicPlan(create=(a, b))
+
+
+def test_a_topic_that_is_as_declared_is_left_alone() -> None:
+    assert plan([spec(retention_ms="5")], {"t": observed((0,), retention_ms="5")}, ["t"]) == TopicPlan()
+
+
+def test_partitions_are_added_up_to_the_new_total() -> None:
+    assert plan([spec(partitions=3)], {"t": observed((0,))}) == TopicPlan(add_partitions={"t": 3})
+
+
+def test_partitions_are_never_taken_away() -> None:
+    assert plan([spec(partitions=1)], {"t": observed((0,), (0,))}) == TopicPlan(), "Kafka cannot shrink a topic"
+
+
+def test_a_changed_value_and_a_new_key_are_set_and_equal_ones_are_not_sent() -> None:
+    declared = spec(retention_ms="5", segment_bytes="100", preallocate="true")
+    cluster = {"t": observed((0,), retention_ms="4", segment_bytes="100")}
+    assert plan([declared], cluster) == TopicPlan(set_config={"t": {"retention.ms": "5", "preallocate": "true"}})
+
+
+def test_a_key_that_is_no_longer_declared_is_reset_sorted() -> None:
+    cluster = {"t": observed((0,), segment_bytes="100", retention_ms="4")}
+    assert plan([spec()], cluster) == TopicPlan(reset_config={"t": ("retention.ms", "segment.bytes")})
+
+
+def test_keys_are_set_and_reset_in_one_plan() -> None:
+    cluster = {"t": observed((0,), segment_bytes="100")}
+    assert plan([spec(retention_ms="5")], cluster) == TopicPlan(
+        set_config={"t": {"retention.ms": "5"}}, reset_config={"t": ("segment.bytes",)}
+    )
+
+
+def test_another_spelling_of_a_value_is_no_change() -> None:
+    cluster = {"t": observed((0,), cleanup_policy="delete,compact", retention_ms=" 5")}
+    assert plan([spec(cleanup_policy="compact,delete", retention_ms="5")], cluster) == TopicPlan()
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [observed((0,)), observed((0, 1, 2)), observed((0, 1), (1,)), observed((0,), (1, 2))],
+    ids=["too few", "too many", "last partition too few", "first partition too few"],
+)
+def test_another_number_of_replicas_is_reassigned_if_only_in_one_partition(topic: ObservedTopic) -> None:
+    declared = spec(partitions=topic.partitions, factor=2)
+    assert plan([declared], {"t": topic}) == TopicPlan(reassign={"t": 2})
+
+
+def test_the_same_number_of_replicas_on_other_brokers_is_no_change() -> None:
+    assert plan([spec(factor=2)], {"t": observed((2, 1))}) == TopicPlan(), "where replicas live is the cluster's"
+
+
+def test_an_owned_topic_that_is_no_longer_declared_is_deleted_sorted() -> None:
+    cluster = {"b": observed((0,)), "a": observed((0,))}
+    assert plan([], cluster, ["b", "a"]) == TopicPlan(delete=("a", "b"))
+
+
+def test_an_owned_topic_that_is_gone_already_is_not_deleted_again() -> None:
+    assert plan([], {}, ["a"]) == TopicPlan()
+
+
+def test_a_foreign_topic_is_left_alone_whatever_it_looks_like() -> None:
+    cluster = {"foreign": observed((0, 1), (1,), retention_ms="1")}
+    assert plan([spec()], {**cluster, "t": observed((0,))}, ["t"]) == TopicPlan()
+
+
+def test_an_owned_topic_that_is_still_declared_is_not_deleted() -> None:
+    assert plan([spec()], {"t": observed((0,))}, ["t"]).delete == ()
+
+
+@pytest.mark.parametrize(
+    ("topic", "same"),
+    [
+        (observed((0, 1), (1, 0), retention_ms="5"), True),
+        (observed((0, 1), (1, 0), retention_ms=" 5 "), True),
+        (observed((0, 1), retention_ms="5"), False),
+        (observed((0, 1), (1, 0), (0, 1), retention_ms="5"), False),
+        (observed((0, 1), (1,), retention_ms="5"), False),
+        (observed((0, 1), (1, 0), retention_ms="6"), False),
+        (observed((0, 1), (1, 0)), False),
+        (observed((0, 1), (1, 0), retention_ms="5", preallocate="true"), False),
+    ],
+    ids=[
+        "the same",
+        "another spelling",
+        "fewer partitions",
+        "more partitions",
+        "fewer replicas",
+        "another value",
+        "a key missing",
+        "a key too many",
+    ],
+)
+def test_a_topic_matches_only_where_nothing_would_have_to_change(topic: ObservedTopic, same: bool) -> None:
+    assert matches(spec(partitions=2, factor=2, retention_ms="5"), topic) is same
+
+
+def test_counts_of_an_observed_topic_come_from_its_replicas() -> None:
+    topic = observed((0,), (0, 1, 2))
+    assert (topic.partitions, topic.replication_factor) == (2, 3)
+    assert observed().replication_factor == 0, "a topic whose partitions are unknown has no replicas"
+
+
+def test_more_replicas_keep_the_old_ones_and_the_leader_first() -> None:
+    assert new_replicas(((1,), (2,), (0,)), 2, [0, 1, 2]) == {0: (1, 0), 1: (2, 1), 2: (0, 2)}
+
+
+def test_new_replicas_go_to_the_brokers_that_hold_fewest() -> None:
+    assert new_replicas(((0, 1), (0, 1), (0,)), 2, [0, 1, 2, 3]) == {2: (0, 2)}
+
+
+def test_fewer_replicas_keep_the_first_ones() -> None:
+    assert new_replicas(((2, 0, 1), (1, 2, 0)), 1, [0, 1, 2]) == {0: (2,), 1: (1,)}
+
+
+def test_partitions_with_the_right_number_of_replicas_do_not_move() -> None:
+    assert new_replicas(((0, 1), (1,), (1, 0)), 2, [0, 1]) == {1: (1, 0)}
+    assert new_replicas(((0,), (1,)), 1, [0, 1]) == {}
+
+
+def test_more_replicas_than_brokers_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^replication factor 3 needs 3 brokers; there are 2$"):
+        new_replicas(((0,),), 3, [0, 1])
+
+
+NAMES = ("a", "b", "c", "d")
+CONFIGS = st.dictionaries(
+    st.sampled_from(["cleanup.policy", "retention.ms", "segment.bytes"]),
+    st.sampled_from(["compact,delete", "delete,compact", "1", " 1", "2"]),
+)
+
+
+@st.composite
+def replica_lists(draw: st.DrawFn, brokers: list[int]) -> tuple[tuple[int, ...], ...]:
+    """Replicas of one to four partitions, of any length and order."""
+    one = st.permutations(brokers).flatmap(
+        lambda order: st.integers(1, len(brokers)).map(lambda count: tuple(order[:count]))
+    )
+    return tuple(draw(st.lists(one, min_size=1, max_size=4)))
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> dict[str, Any]:
+    """A cluster, a declaration that only grows partitions (settings refuse the rest), and earlier ownership."""
+    brokers = list(range(draw(st.integers(1, 4))))
+    cluster = {
+        name: ObservedTopic(replicas=draw(replica_lists(brokers)), config=draw(CONFIGS))
+        for name in draw(st.sets(st.sampled_from(NAMES)))
+    }
+    declared = {}
+    for name in draw(st.sets(st.sampled_from(NAMES))):
+        fewest = cluster[name].partitions if name in cluster else 1
+        declared[name] = TopicSpec(
+            name=name,
+            partitions=draw(st.integers(fewest, fewest + 3)),
+            replication_factor=draw(st.integers(1, len(brokers))),
+            config=draw(CONFIGS),
+        )
+    owned = draw(st.sets(st.sampled_from(NAMES)))
+    return {"brokers": brokers, "cluster": cluster, "declared": declared, "owned": owned}
+
+
+def applied(
+    changes: TopicPlan, cluster: Mapping[str, ObservedTopic], brokers: list[int]
+) -> tuple[dict[str, ObservedTopic], list[str]]:
+    """A model of a cluster that carries out a plan, and the names of the topics that it touched."""
+    topics = {name: (list(topic.replicas), dict(topic.config)) for name, topic in cluster.items()}
+    for item in changes.create:
+        assert item.name not in topics, "a cluster refuses to create what exists"
+        first = tuple(brokers[: item.replication_factor])
+        topics[item.name] = ([first] * item.partitions, dict(item.config))
+    for name, total in changes.add_partitions.items():
+        replicas = topics[name][0]
+        assert total > len(replicas), "a cluster refuses any other total"
+        replicas += [replicas[0]] * (total - len(replicas))
+    for name, values in changes.set_config.items():
+        topics[name][1].update(values)
+    for name, keys in changes.reset_config.items():
+        for key in keys:
+            del topics[name][1][key]
+    for name, factor in changes.reassign.items():
+        replicas = topics[name][0]
+        for number, chosen in new_replicas(tuple(replicas), factor, brokers).items():
+            assert len(set(chosen)) == factor, "a broker holds one replica of a partition at most"
+            assert chosen[0] == replicas[number][0], "the preferred leader stays"
+            replicas[number] = chosen
+    for name in changes.delete:
+        del topics[name]
+    touched = [item.name for item in changes.create]
+    touched += [*changes.add_partitions, *changes.set_config, *changes.reset_config, *changes.reassign]
+    after = {
+        name: ObservedTopic(replicas=tuple(replicas), config=config) for name, (replicas, config) in topics.items()
+    }
+    return after, [*touched, *changes.delete]
+
+
+@given(situation=situations())
+def test_an_applied_plan_gives_the_declared_topics_and_then_nothing_is_left_to_plan(situation: dict[str, Any]) -> None:
+    brokers, cluster = situation["brokers"], situation["cluster"]
+    declared, owned = situation["declared"], situation["owned"]
+    after, touched = applied(plan_topics(declared, cluster, owned), cluster, brokers)
+
+    for name, item in declared.items():
+        assert matches(item, after[name]), name
+        assert after[name].partitions == item.partitions
+        assert {len(replicas) for replicas in after[name].replicas} == {item.replication_factor}
+        assert {key: normal_value(key, value) for key, value in after[name].config.items()} == {
+            key: normal_value(key, value) for key, value in item.config.items()
+        }
+    foreign = set(cluster) - set(declared) - owned
+    assert not foreign & set(touched), "a plan never touches what is neither declared nor owned"
+    assert set(after) == set(declared) | foreign, "owned topics that are no longer declared are gone"
+    assert all(after[name] == cluster[name] for name in foreign)
+    assert plan_topics(declared, after, owned | set(declared)) == TopicPlan()
+
+
+@given(leaders=st.lists(st.integers(0, 4), min_size=1, max_size=4), factor=st.integers(1, 5))
+def test_growing_replicas_spreads_them_over_the_brokers(leaders: list[int], factor: int) -> None:
+    led = tuple((leader,) for leader in leaders)
+    grown = {**dict(enumerate(led)), **new_replicas(led, factor, range(5))}
+    assert all(len(set(chosen)) == factor and chosen[0] == leaders[number] for number, chosen in grown.items())
+    most_held = max(sum(broker in chosen for chosen in grown.values()) for broker in range(5))
+    share = -(-factor * len(led) // 5)
+    assert most_held <= max(share, *map(leaders.count, range(5))), "no broker gets more than its share"

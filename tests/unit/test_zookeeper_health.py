@@ -1,0 +1,287 @@
+"""What an ensemble's members say of themselves, asked over real sockets of small servers that answer like members.
+
+Proof limit: the answers are written here after those of ZooKeeper 3.8; that a real ensemble answers so, and that a
+session writes and reads, only the tests on a real engine show.
+"""
+
+import socketserver
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from socket import socket
+from threading import Event, Thread
+
+import pytest
+
+from components.clients import zookeeper
+from components.clients.zookeeper import MemberState, member_state, restart_findings, role_findings, summary
+
+NOT_SERVING = "This ZooKeeper instance is not currently serving requests\n"
+DEAF, SILENT, HANGING = "nothing listens", "it closes without an answer", "it never answers"
+
+
+def mntr(mode: str, **values: object) -> str:
+    lines = {"zk_version": "3.8.4-9316c2a, built on 2024-02-12", "zk_server_state": mode, **values}
+    return "".join(f"{key}\t{value}\n" for key, value in lines.items())
+
+
+STANDALONE = mntr("standalone")
+FOLLOWER = mntr("follower")
+
+
+def leader(synced: object) -> str:
+    return mntr("leader", zk_learners=synced, zk_synced_followers=synced)
+
+
+class Member(socketserver.ThreadingTCPServer):
+    """A server on a loopback port of the system's choice that answers ``mntr`` with a text, and nothing else."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.answer = answer
+        self.words: list[bytes] = []
+        self.over = Event()
+        self.thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    def end(self) -> None:
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+
+class _Answer(socketserver.BaseRequestHandler):
+    server: Member
+
+    def handle(self) -> None:
+        self.server.words.append(self.request.recv(16))
+        if self.server.answer == HANGING:
+            self.server.over.wait(10)
+        elif self.server.answer != SILENT:
+            self.request.sendall(self.server.answer.encode())
+
+
+@pytest.fixture
+def ensemble() -> Iterator[Callable[..., dict[str, str]]]:
+    """Makes members ``zookeeper-0``, ``zookeeper-1``, … that answer like this; gives their addresses by name."""
+    with ExitStack() as stack:
+
+        def start(answer: str) -> str:
+            if answer == DEAF:
+                held = stack.enter_context(socket())
+                held.bind(("127.0.0.1", 0))  # held, so that nobody else listens on it either
+                return f"127.0.0.1:{held.getsockname()[1]}"
+            member = Member(answer)
+            stack.callback(member.end)
+            return member.address
+
+        yield lambda *answers: {f"zookeeper-{ordinal}": start(answer) for ordinal, answer in enumerate(answers)}
+
+
+def logs(members: dict[str, str]) -> dict[str, str]:
+    return {name: f"docker logs p-{name}" for name in members}
+
+
+def role_lines(members: dict[str, str]) -> list[str]:
+    """The findings with each member's address as ``<address>``."""
+    return _plain(role_findings(members, logs(members)), members)
+
+
+def restart_lines(name: str, members: dict[str, str]) -> list[str]:
+    return _plain(restart_findings(name, members, logs(members)), members)
+
+
+def _plain(lines: list[str], members: dict[str, str]) -> list[str]:
+    for address in members.values():
+        lines = [line.replace(address, "<address>") for line in lines]
+    return lines
+
+
+# --------------------------------------------------------------------------------------------------- one member
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (STANDALONE, MemberState(listens=True, mode="standalone")),
+        (FOLLOWER, MemberState(listens=True, mode="follower")),
+        (leader(2), MemberState(listens=True, mode="leader", synced_followers=2)),
+        (leader("2.0"), MemberState(listens=True, mode="leader", synced_followers=2)),
+        (leader(0), MemberState(listens=True, mode="leader", synced_followers=0)),
+        (NOT_SERVING, MemberState(listens=True)),
+        (DEAF, MemberState(listens=False)),
+        (SILENT, MemberState(listens=False)),
+        ("mntr is not executed because it is not in the whitelist.\n", MemberState(listens=True)),
+    ],
+)
+def test_a_member_is_what_its_answer_says(
+    answer: str, state: MemberState, ensemble: Callable[..., dict[str, str]]
+) -> None:
+    assert member_state(ensemble(answer)["zookeeper-0"]) == state
+
+
+def test_a_member_that_never_answers_is_there_but_serves_nothing(
+    ensemble: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zookeeper, "TIMEOUT", 0.1)
+    assert member_state(ensemble(HANGING)["zookeeper-0"]) == MemberState(listens=True)
+
+
+def test_a_long_answer_is_read_to_its_end(ensemble: Callable[..., dict[str, str]]) -> None:
+    answer = "".join(f"zk_filler_{number}\t{'x' * 100}\n" for number in range(5000)) + leader(2)
+    assert member_state(ensemble(answer)["zookeeper-0"]) == MemberState(True, "leader", 2)
+
+
+def test_a_member_is_asked_for_its_role_and_nothing_else() -> None:
+    member = Member(FOLLOWER)
+    try:
+        member_state(member.address)
+    finally:
+        member.end()
+    assert member.words == [b"mntr"], "other words are not on the whitelist that the platform renders"
+
+
+# --------------------------------------------------------------------------------------------------------- roles
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([STANDALONE], id="standalone"),
+        pytest.param([FOLLOWER, leader(2), FOLLOWER], id="three"),
+        pytest.param([leader("4.0"), FOLLOWER, FOLLOWER, FOLLOWER, FOLLOWER], id="five"),
+    ],
+)
+def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_well(
+    answers: list[str], ensemble: Callable[..., dict[str, str]]
+) -> None:
+    assert role_lines(ensemble(*answers)) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "findings"),
+    [
+        pytest.param(
+            [DEAF],
+            [
+                "zookeeper-0: nothing answers at <address>; expected a member that is standalone\n"
+                "look at: docker logs p-zookeeper-0"
+            ],
+            id="the-only-one-is-away",
+        ),
+        pytest.param(
+            [NOT_SERVING],
+            ["zookeeper-0: it serves no requests (no quorum); expected standalone\nlook at: docker logs p-zookeeper-0"],
+            id="the-only-one-serves-nothing",
+        ),
+        pytest.param(
+            [FOLLOWER, leader(1), DEAF],
+            [
+                "zookeeper-2: nothing answers at <address>; expected a member that is a leader or follower\n"
+                "look at: docker logs p-zookeeper-2"
+            ],
+            id="one-of-three-is-away",
+        ),
+        pytest.param(
+            [NOT_SERVING, DEAF, DEAF],
+            [
+                "zookeeper-0: it serves no requests (no quorum); expected a leader or follower\n"
+                "look at: docker logs p-zookeeper-0",
+                "zookeeper-1: nothing answers at <address>; expected a member that is a leader or follower\n"
+                "look at: docker logs p-zookeeper-1",
+                "zookeeper-2: nothing answers at <address>; expected a member that is a leader or follower\n"
+                "look at: docker logs p-zookeeper-2",
+            ],
+            id="no-quorum",
+        ),
+        pytest.param(
+            [FOLLOWER, leader(1), FOLLOWER],
+            ["zookeeper-1: the leader counts 1 followers in sync; expected 2\nlook at: docker logs p-zookeeper-1"],
+            id="a-follower-lags",
+        ),
+        pytest.param([leader(1), leader(1), FOLLOWER], ["ZooKeeper: 2 leaders; expected one"], id="two-leaders"),
+        pytest.param([FOLLOWER, FOLLOWER, FOLLOWER], ["ZooKeeper: 0 leaders; expected one"], id="no-leader"),
+        pytest.param(
+            [STANDALONE, STANDALONE, STANDALONE],
+            ["ZooKeeper: 0 leaders; expected one"],
+            id="members-that-do-not-know-each-other",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_roles_is_told_by_member(
+    answers: list[str], findings: list[str], ensemble: Callable[..., dict[str, str]]
+) -> None:
+    assert role_lines(ensemble(*answers)) == findings
+
+
+def test_the_summary_names_each_members_role(ensemble: Callable[..., dict[str, str]]) -> None:
+    members = ensemble(FOLLOWER, leader(2), FOLLOWER)
+    assert summary(members) == "zookeeper-0 follower, zookeeper-1 leader, zookeeper-2 follower"
+
+
+# ------------------------------------------------------------------------------------------- one member at a time
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([FOLLOWER, leader(2), FOLLOWER], id="it-follows"),
+        pytest.param([leader(2), FOLLOWER, FOLLOWER], id="it-leads"),
+        pytest.param([FOLLOWER, leader(1), DEAF], id="it-is-back-while-another-is-away"),
+        pytest.param([NOT_SERVING, DEAF, DEAF], id="first-start-of-the-first-of-three"),
+        pytest.param([NOT_SERVING, NOT_SERVING, DEAF, DEAF, DEAF], id="first-start-of-the-second-of-five"),
+    ],
+)
+def test_the_next_member_may_change(answers: list[str], ensemble: Callable[..., dict[str, str]]) -> None:
+    assert restart_lines("zookeeper-0", ensemble(*answers)) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "finding"),
+    [
+        pytest.param(
+            [DEAF, leader(1), FOLLOWER],
+            "zookeeper-0: nothing answers at <address>; expected a member that listens\n"
+            "look at: docker logs p-zookeeper-0",
+            id="it-is-not-there-yet",
+        ),
+        pytest.param(
+            [DEAF, DEAF, DEAF],
+            "zookeeper-0: nothing answers at <address>; expected a member that listens\n"
+            "look at: docker logs p-zookeeper-0",
+            id="nobody-is-there",
+        ),
+        pytest.param(
+            [NOT_SERVING, leader(1), FOLLOWER],
+            "zookeeper-0: it has not joined the quorum yet; expected leader or follower\n"
+            "look at: docker logs p-zookeeper-0",
+            id="it-has-not-joined",
+        ),
+        pytest.param(
+            [NOT_SERVING, NOT_SERVING, DEAF],
+            "zookeeper-0: it has not joined the quorum yet; expected leader or follower\n"
+            "look at: docker logs p-zookeeper-0",
+            id="a-majority-is-there-so-a-quorum-must-form",
+        ),
+        pytest.param(
+            [NOT_SERVING, NOT_SERVING, NOT_SERVING, DEAF, DEAF],
+            "zookeeper-0: it has not joined the quorum yet; expected leader or follower\n"
+            "look at: docker logs p-zookeeper-0",
+            id="three-of-five-are-a-majority",
+        ),
+    ],
+)
+def test_the_next_member_has_to_wait(answers: list[str], finding: str, ensemble: Callable[..., dict[str, str]]) -> None:
+    assert restart_lines("zookeeper-0", ensemble(*answers)) == [finding]
+
+
+def test_only_the_changed_member_is_waited_for(ensemble: Callable[..., dict[str, str]]) -> None:
+    members = ensemble(NOT_SERVING, leader(1), FOLLOWER)
+    assert restart_lines("zookeeper-1", members) == []
+    assert len(restart_lines("zookeeper-0", members)) == 1
