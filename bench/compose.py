@@ -1,0 +1,86 @@
+"""The dev platform as a compose project: the same images, files, commands and variables."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.workload import Workload
+from offline import toolchain
+from offline.steps import CACHE, PROJECT, run, step
+
+VERSION = "v2.40.3"
+
+
+def compose_binary() -> Path:
+    """Docker compose, built from its Go module where the cache has none."""
+    binary = CACHE / f"compose-{VERSION}" / "docker-compose"
+    if not binary.exists():
+        with step(f"building docker compose {VERSION} from its Go module (a few minutes, once)"):
+            binary.parent.mkdir(parents=True, exist_ok=True)
+            stamp = f"-s -w -X github.com/docker/compose/v2/internal.Version={VERSION}"
+            build = [toolchain.go(), "build", "-mod=readonly", "-ldflags", stamp, "-o", binary]
+            source = PROJECT / "bench" / "compose_module"
+            run([*build, "github.com/docker/compose/v2/cmd"], log="compose", cwd=source)
+    return binary
+
+
+class ComposeProject:
+    """A compose project made from workloads.
+
+    Args:
+        folder: Where its files go.
+        workloads: What it runs; each needs exactly one member.
+        tuned: Whether servers get our JVM options as well, or the image's defaults, as a plain compose file gives.
+    """
+
+    def __init__(self, folder: Path, workloads: Sequence[Workload], *, tuned: bool) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._tuned = tuned
+        self._compose = compose_binary()
+        services = {item.members[0]: self._service(item) for item in workloads}
+        lifetimes = {item.storage.lifetime: {} for item in workloads}
+        (folder / "compose.yaml").write_text(yaml.safe_dump({"services": services, "volumes": lifetimes}))
+
+    def _service(self, workload: Workload) -> dict[str, Any]:
+        mounts = [f"{workload.storage.lifetime}:{workload.storage.path}"]
+        for file in workload.files:
+            source = self._folder / f"{workload.name}-{Path(file.path).name}"
+            source.write_text(str(file.content))
+            mounts.append(f"{source}:{file.path}:ro")
+        filled = {"$(ORDINAL)": "0", "$(HOST)": workload.members[0]}
+        filled |= {
+            f"$({port.name.upper()}_ADDRESS)": port.outside_address(0)
+            for port in workload.ports
+            if port.outside is not None
+        }
+        return {
+            "image": workload.image,
+            "hostname": workload.members[0],
+            "command": [_fill(word, filled) for word in workload.command],
+            "environment": {
+                name: value for name, value in workload.env.items() if self._tuned or "PERFORMANCE" not in name
+            },
+            "mem_limit": workload.memory,
+            "ports": [f"127.0.0.1:{port.outside}:{port.number}" for port in workload.ports if port.outside],
+            "volumes": mounts,
+            # Asked every half second, so that compose does not lose time to a slow check.
+            "healthcheck": {"test": ["CMD", *workload.readiness.command], "interval": "500ms", "retries": 120},
+            **({"user": workload.user} if workload.user else {}),
+        }
+
+    def run(self, *arguments: str) -> None:
+        """Run a compose command."""
+        command = [self._compose, "--project-directory", self._folder, *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"docker compose {arguments[0]} failed:\n{done.stdout}")
+
+
+def _fill(word: str, values: dict[str, str]) -> str:
+    for placeholder, value in values.items():
+        word = word.replace(placeholder, value)
+    return word.replace("$", "$$")

@@ -1,0 +1,70 @@
+"""Pairs of timings, taken in turn so that a machine that drifts drifts for both."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Figure:
+    """Seconds of several runs of one thing.
+
+    Args:
+        name: What was timed.
+        seconds: One entry a run.
+    """
+
+    name: str
+    seconds: list[float] = field(default_factory=list[float])
+
+    @property
+    def median(self) -> float:
+        """The middle run, in seconds."""
+        return statistics.median(self.seconds)
+
+    def row(self) -> str:
+        """A line of a Markdown table."""
+        return f"| {self.name} | {self.median:.2f} | {min(self.seconds):.2f} | {max(self.seconds):.2f} |"
+
+
+@contextmanager
+def timed(figure: Figure) -> Iterator[None]:
+    """Add a run's seconds to a figure."""
+    start = time.monotonic()
+    yield
+    figure.seconds.append(time.monotonic() - start)
+
+
+@dataclass
+class Comparison:
+    """Two or more figures, and the ratios that a reader wants.
+
+    Args:
+        title: What is compared.
+        how: How it was done, in a sentence or two.
+        figures: What was timed.
+        ratios: Each a name, a figure and the figure it is divided by.
+        bounds: Further lines on what the figures are held against.
+    """
+
+    title: str
+    how: str
+    figures: list[Figure]
+    ratios: list[tuple[str, float]]
+    bounds: str
+
+    def markdown(self) -> str:
+        """A section of the results page."""
+        lines = [f"## {self.title}", "", self.how, "", "| | median s | min s | max s |", "| --- | --- | --- | --- |"]
+        lines += [figure.row() for figure in self.figures]
+        lines += ["", *[f"* {name}: **{ratio:.2f}**" for name, ratio in self.ratios], f"* {self.bounds}", ""]
+        return "\n".join(lines)
+
+
+def in_turn(runs: int, *steps: Callable[[], None]) -> None:
+    """Run the steps one after the other, ``runs`` times."""
+    for _ in range(runs):
+        for step in steps:
+            step()

@@ -1,0 +1,83 @@
+"""From nothing to a healthy dev platform with its topics: `pulumi up` against docker compose and the topic command."""
+
+from pathlib import Path
+
+import yaml
+
+from bench.compose import ComposeProject
+from bench.measure import Comparison, Figure, in_turn, timed
+from components.images import choose_images
+from components.naming import member_name
+from components.platform import workloads_of
+from components.settings import Settings, load_settings
+from tests.integration.stacks import PROJECT, Stack
+
+RUNS = 5
+PORTS = {"zookeeper.port": 24181, "kafka.port": 24092, "redis.port": 24379}
+
+
+def compare(folder: Path) -> Comparison:
+    """Time both ways, in turn."""
+    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", PORTS)
+    stack.write()
+    settings = _settings(stack)
+    images = choose_images(settings, {"MILLRACE_IMAGES": "local"})
+    workloads = workloads_of(settings, images, member_name)
+    plain = ComposeProject(folder / "millrace-test-plain", workloads, tuned=False)
+    tuned = ComposeProject(folder / "millrace-test-tuned", workloads, tuned=True)
+
+    with_preview = Figure("`pulumi up --yes`")
+    without = Figure("`pulumi up --yes --skip-preview` (what `make up` runs)")
+    plain_up = Figure("`docker compose up --wait`, the image's JVM defaults")
+    tuned_up = Figure("`docker compose up --wait`, our JVM options")
+    made = Figure("the same topics with `kafka-topics.sh`")
+
+    def ours() -> None:
+        with timed(with_preview):
+            stack.run("up", "--stack", stack.name, "--yes", check=True)
+        stack.change("destroy")
+        with timed(without):
+            stack.up()
+        stack.change("destroy")
+
+    def theirs(compose: ComposeProject, services: Figure) -> None:
+        try:
+            with timed(services):
+                compose.run("up", "--wait", "--quiet-pull")
+            with timed(made):
+                _make_topics(compose, settings)
+        finally:
+            compose.run("down", "--volumes", "--timeout", "5")
+
+    try:
+        in_turn(RUNS, ours, lambda: theirs(plain, plain_up), lambda: theirs(tuned, tuned_up))
+    finally:
+        stack.destroy()
+    total, tuned_total = plain_up.median + made.median, tuned_up.median + made.median
+    return Comparison(
+        title="From nothing to a healthy dev platform with its topics",
+        how="The same images, files, commands and memory limits. Compose starts everything at once and asks its "
+        "health checks twice a second; `pulumi up` ends when topics exist and the health gate has passed.",
+        figures=[with_preview, without, plain_up, tuned_up, made],
+        ratios=[
+            ("`pulumi up` / (compose + topics)", with_preview.median / total),
+            ("`pulumi up --skip-preview` / (compose + topics)", without.median / total),
+            ("`pulumi up --skip-preview` / (compose with our JVM options + topics)", without.median / tuned_total),
+        ],
+        bounds="held against: at most 0.70 of a plain compose file and the topic command; goal 0.50",
+    )
+
+
+def _settings(stack: Stack) -> Settings:
+    values = {key.removeprefix("millrace:"): value for key, value in stack.config.items()}
+    return load_settings(yaml.safe_load(yaml.safe_dump(values)), source=f"{PROJECT.name}/Pulumi.dev.yaml")
+
+
+def _make_topics(compose: ComposeProject, settings: Settings) -> None:
+    for spec in settings.topic_specs():
+        config = [word for key, value in spec.config.items() for word in ("--config", f"{key}={value}")]
+        compose.run(
+            *("exec", "-T", "kafka-0", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-0:29092"),
+            *("--create", "--topic", spec.name, "--partitions", str(spec.partitions)),
+            *("--replication-factor", str(spec.replication_factor), *config),
+        )
