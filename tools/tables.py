@@ -1,0 +1,113 @@
+"""`python -m tools.tables` writes the README's tables of settings and outputs from the code; a test compares them."""
+
+import types
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from components.outputs import OUTPUTS
+from components.profiles import PROFILES
+from components.quantities import format_duration
+from components.settings import Settings
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def settings_table() -> str:
+    """Every key of a stack file: what it takes, its default in each profile, what it means."""
+    lines = ["| Key | Takes | light | ha | Meaning |", "| --- | --- | --- | --- | --- |"]
+    for path, field in _fields(Settings, ()):
+        light, ha = (_default(field, path, PROFILES[name]) for name in ("light", "ha"))
+        lines.append(f"| `{_spell(path)}` | {_takes(field.annotation, field)} | {light} | {ha} | {field.description} |")
+    return "\n".join(lines)
+
+
+def outputs_table() -> str:
+    """Every stack output and what it is."""
+    return "\n".join(
+        ["| Output | What it is |", "| --- | --- |", *[f"| `{n}` | {text} |" for n, text in OUTPUTS.items()]]
+    )
+
+
+def with_tables(text: str) -> str:
+    """The README's text with both tables made anew between their markers."""
+    for name, table in (("settings", settings_table()), ("outputs", outputs_table())):
+        start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
+        before, rest = text.split(start)
+        text = f"{before}{start}\n{table}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+def _fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    for name, field in model.model_fields.items():
+        here = (*path, field.alias or name)
+        section = _section(field.annotation)
+        if section is None:
+            yield here, field
+        else:
+            yield from _fields(section, here)
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The model inside an annotation, also inside a list."""
+    for item in (annotation, *get_args(annotation)):
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            return item
+    return None
+
+
+def _spell(path: tuple[str, ...]) -> str:
+    return "topics[]." + path[1] if path[0] == "topics" else ".".join(path)
+
+
+def _takes(annotation: Any, field: FieldInfo | None = None) -> str:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    if origin in (Union, types.UnionType):
+        parts = [_takes(part) for part in get_args(annotation) if part is not type(None)]
+        return " or ".join(dict.fromkeys(parts))
+    if origin is list:
+        return f"list of {_takes(get_args(annotation)[0])}s"
+    if origin is dict:
+        return "mapping"
+    if origin is not None:  # Annotated
+        return _takes(get_args(annotation)[0])
+    names = {
+        str: "text",
+        bool: "true or false",
+        int: "number",
+        timedelta: "duration",
+        SecretStr: "secret",
+    }
+    return names.get(annotation, "size")
+
+
+def _default(field: FieldInfo, path: tuple[str, ...], profile: Any) -> str:
+    value: Any = profile
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "required"
+    if value is None or value in ([], {}):
+        return ""
+    if isinstance(value, timedelta):
+        value = format_duration(value)
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if isinstance(value, dict):
+        value = ", ".join(f"{key}={entry}" for key, entry in value.items())
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text()))
