@@ -1,8 +1,10 @@
 """Set-up of a checkout: `python3 -m offline setup`. Each part does only what is still missing.
 
-setup    the virtual environment, and where no Pulumi CLI is installed: the CLI, its plugins, an engine, images
-engine   a running Docker engine
-images   the locally built images
+setup         the virtual environment, and where no Pulumi CLI is installed: the CLI, its plugins, an engine, images
+engine        a running Docker engine
+images        the locally built images
+cluster       a running Kubernetes cluster for tests
+cluster-down  no such cluster any more
 """
 
 import argparse
@@ -17,7 +19,14 @@ PYTHON_MINIMUM = (3, 11)
 def main() -> None:
     """Run one part, one process at a time."""
     parser = argparse.ArgumentParser(prog="python3 -m offline", description="Set-up of a checkout")
-    parser.add_argument("part", choices=["setup", "engine", "images"])
+    parts = {
+        "setup": setup,
+        "engine": engine,
+        "images": images,
+        "cluster": cluster,
+        "cluster-down": cluster_down,
+    }
+    parser.add_argument("part", choices=list(parts))
     part = parser.parse_args().part
     if sys.version_info < PYTHON_MINIMUM:
         fail(SetupError(f"Python {'.'.join(map(str, PYTHON_MINIMUM))} or newer is needed"))
@@ -25,7 +34,7 @@ def main() -> None:
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            {"setup": setup, "engine": engine, "images": images}[part]()
+            parts[part]()
         except SetupError as error:
             fail(error)
 
@@ -41,7 +50,7 @@ def setup() -> None:
         engine()
         return
     cli.ensure_cli()
-    cli.ensure_docker_plugin()
+    cli.ensure_plugins()
     engine()
     images()
 
@@ -58,6 +67,24 @@ def images() -> None:
     from offline.images import ensure_images
 
     ensure_images()
+
+
+def cluster() -> None:
+    """A running Kubernetes cluster for tests."""
+    from offline.cluster.lifecycle import ensure_cluster
+
+    engine()
+    images()
+    ensure_cluster()
+
+
+def cluster_down() -> None:
+    """Nothing of that cluster."""
+    from offline.cluster.lifecycle import remove_cluster
+
+    engine()
+    with step("removing the test cluster"):
+        remove_cluster()
 
 
 main()

@@ -18,34 +18,36 @@ _SOURCES = PROJECT / "images"
 def ensure_images() -> None:
     """Build what is missing or was built from other sources."""
     kafka, redis = digest(_SOURCES / "kafka"), digest(_SOURCES / "redis")
-    if _built_from(KAFKA) != kafka:
-        _ensure_base()
+    if built_from(KAFKA) != kafka:
+        ensure_base()
         jars = _kafka_jars()
         with step(f"building {KAFKA}"):
             context = CACHE / "kafka-context"
             shutil.rmtree(context, ignore_errors=True)
             shutil.copytree(_SOURCES / "kafka", context)
             shutil.copytree(jars, context / "libs")
-            _build(KAFKA, context, kafka)
-    if _built_from(REDIS) != redis:
-        _ensure_base()
+            build(KAFKA, context, kafka)
+    if built_from(REDIS) != redis:
+        ensure_base()
         with step(f"building {REDIS}"):
-            _build(REDIS, _SOURCES / "redis", redis)
+            build(REDIS, _SOURCES / "redis", redis)
 
 
-def _built_from(image: str) -> str:
+def built_from(image: str) -> str:
+    """The digest of the sources that an image was built from; empty where there is no such image."""
     show = ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{_LABEL}"}}}}', image]
     return subprocess.run(show, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _build(image: str, context: Path, sources: str) -> None:
-    build = ["docker", "build", "--network", "host", "--build-arg", f"BASE={BASE}"]
+def build(image: str, context: Path, sources: str) -> None:
+    """Build an image and mark it with the digest of its sources."""
+    command = ["docker", "build", "--network", "host", "--build-arg", f"BASE={BASE}"]
     # The classic builder needs no plugin, and no image from a registry.
     environment = {"DOCKER_BUILDKIT": "0"}
-    run([*build, "--label", f"{_LABEL}={sources}", "-t", image, context], log="images", environment=environment)
+    run([*command, "--label", f"{_LABEL}={sources}", "-t", image, context], log="images", environment=environment)
 
 
-def _ensure_base() -> None:
+def ensure_base() -> None:
     """A Debian base image from Debian's packages."""
     if not subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode:
         return

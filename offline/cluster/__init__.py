@@ -1,0 +1,1 @@
+"""A three-node, three-zone Kubernetes cluster for tests, from package registries alone."""

@@ -1,0 +1,68 @@
+"""Local images inside the nodes' containerd."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from components.image_sets import SETS
+from offline.cluster.layout import NODES, STATE, Node
+from offline.cluster.nodes import ARCHIVES, PAUSE
+from offline.steps import SetupError, run, step
+
+IMAGES = [PAUSE, *sorted(set(SETS["local"].values()))]
+"""What every node has."""
+
+_IMPORTED = STATE / "images.json"
+"""The ids of the images that all nodes have; nodes keep them until the cluster goes."""
+
+Ids = dict[str, str]
+
+
+def ensure_imported(images: Sequence[str] = IMAGES) -> None:
+    """Import into every node the images that it lacks, or has from before they were built again.
+
+    Raises:
+        SetupError: The Docker engine has no such image.
+    """
+    wanted, present = _ids(images), _imported()
+    if not wanted.items() <= present.items():
+        archive = _ensure_archive(wanted)
+        with step(f"importing {', '.join(images)} into the nodes"), ThreadPoolExecutor(len(NODES)) as pool:
+            list(pool.map(partial(_import_into, archive.name), NODES))
+        _IMPORTED.write_text(json.dumps(present | wanted, indent=2))
+
+
+def _ids(images: Sequence[str]) -> Ids:
+    show = ["docker", "image", "inspect", "--format", "{{.Id}}", *images]
+    done = subprocess.run(show, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"an image is missing: {done.stderr.strip()}; `python3 -m offline images` builds ours")
+    return dict(zip(images, done.stdout.split(), strict=True))
+
+
+def _imported() -> Ids:
+    return json.loads(_IMPORTED.read_text()) if _IMPORTED.exists() else {}
+
+
+def _ensure_archive(ids: Ids) -> Path:
+    """Keep one archive of all images: layers that they share pass once, and a cluster made anew finds it there."""
+    name = hashlib.sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()[:16]
+    archive = ARCHIVES / f"{name}.tar"
+    if not archive.exists():
+        ARCHIVES.mkdir(exist_ok=True)
+        for old in ARCHIVES.iterdir():
+            old.unlink()
+        with step(f"saving {', '.join(ids)} for the nodes"):
+            unfinished = archive.with_suffix(".partial")
+            run(["docker", "save", "--output", unfinished, *ids], log="node-images")
+            unfinished.rename(archive)
+    return archive
+
+
+def _import_into(archive: str, node: Node) -> None:
+    read = ["ctr", "--namespace", "k8s.io", "images", "import", f"/images/{archive}"]
+    run(["docker", "exec", node.name, *read], log=f"node-images-{node.number}")
