@@ -1,4 +1,4 @@
-"""The Pulumi CLI, its Python language host and dynamic provider, and the Docker stand-in, without a download."""
+"""The Pulumi CLI, its Python language host and dynamic provider, and the stand-ins for plugins, without a download."""
 
 import os
 import shutil
@@ -11,8 +11,10 @@ from offline.steps import CACHE, PROJECT, VENV, digest, run, step, succeeds
 VERSION = "v3.258.0"
 """Version of the CLI; the module proxy refuses versions younger than about three months."""
 
-DOCKER_PLUGIN_VERSION = "5.2.0"
-"""The version that the pinned pulumi_docker asks the engine for."""
+PLUGINS = {"docker": "5.2.0", "kubernetes": "4.34.2"}
+"""The versions that the pinned pulumi_docker and pulumi_kubernetes ask the engine for."""
+
+_PLUGIN_PACKAGES = ("pulumi", "docker", "PyYAML", "urllib3")
 
 _SOURCES = PROJECT / "offline"
 
@@ -66,34 +68,39 @@ def _install_script(name: str, first_line: str, text: str) -> None:
         path.chmod(0o755)
 
 
-def ensure_docker_plugin() -> None:
-    """Install the stand-in for the Docker resource plugin under the version that the program asks for."""
-    sources = _SOURCES / "docker_provider"
-    wanted = digest(sources)
+def ensure_plugins() -> None:
+    """Install the stand-ins for the resource plugins under the versions that the program asks for."""
+    for name, version in PLUGINS.items():
+        _ensure_plugin(name, version)
+
+
+def _ensure_plugin(name: str, version: str) -> None:
+    sources = [_SOURCES / "plugin_protocol", _SOURCES / f"{name}_provider"]
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
-    installed = home / "plugins" / f"resource-docker-v{DOCKER_PLUGIN_VERSION}"
-    python = CACHE / f"docker-plugin-{digest(PROJECT / 'constraints.txt')}-{sys.version_info.minor}"
-    stamp = installed / "millrace-digest"
-    if stamp.exists() and stamp.read_text() == f"{wanted} {python}" and succeeds(python / "bin" / "python", "-V"):
+    python = CACHE / f"plugins-{digest(PROJECT / 'constraints.txt')}-{sys.version_info.minor}"
+    stamp, wanted = home / "plugins" / f"resource-{name}-v{version}" / "millrace-digest", f"{digest(*sources)} {python}"
+    if stamp.exists() and stamp.read_text() == wanted and succeeds(python / "bin" / "python", "-V"):
         return
-    with step("installing the Docker resource plugin (a stand-in; see offline/README.md)"):
+    with step(f"installing the {name.capitalize()} resource plugin (a stand-in; see offline/README.md)"):
         _plugin_environment(python)
-        folder = CACHE / "docker-plugin-sources"
+        folder = CACHE / f"{name}-plugin-sources"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(sources, folder / "docker_provider", ignore=shutil.ignore_patterns("__pycache__"))
-        script = folder / "pulumi-resource-docker"
-        script.write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec "{python}/bin/python" -u -m docker_provider "$@"\n')
+        for package in sources:
+            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        run([python / "bin" / "python", "-m", "compileall", "-q", folder], log=f"{name}-plugin")
+        script = folder / f"pulumi-resource-{name}"
+        script.write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec "{python}/bin/python" -u -m {name}_provider "$@"\n')
         script.chmod(0o755)
-        (folder / "millrace-digest").write_text(f"{wanted} {python}")
-        install = [VENV / "bin" / "pulumi", "plugin", "install", "resource", "docker", DOCKER_PLUGIN_VERSION]
+        (folder / "millrace-digest").write_text(wanted)
+        install = [VENV / "bin" / "pulumi", "plugin", "install", "resource", name, version]
         quiet = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
-        run([*install, "--file", folder, "--reinstall"], log="docker-plugin", cwd=CACHE, environment=quiet)
+        run([*install, "--file", folder, "--reinstall"], log=f"{name}-plugin", cwd=CACHE, environment=quiet)
 
 
 def _plugin_environment(python: Path) -> None:
-    """A virtual environment for the plugin: it serves every checkout, so it cannot live in one."""
-    if succeeds(python / "bin" / "python", "-c", "import pulumi, docker"):
+    """A virtual environment for the plugins: they serve every checkout, so it cannot live in one."""
+    if succeeds(python / "bin" / "python", "-c", "import pulumi, docker, yaml, urllib3"):
         return
-    run([sys.executable, "-m", "venv", "--clear", python], log="docker-plugin")
+    run([sys.executable, "-m", "venv", "--clear", python], log="plugins")
     pip = [python / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "-c", PROJECT / "constraints.txt", "pulumi", "docker"], log="docker-plugin")
+    run([*pip, "-c", PROJECT / "constraints.txt", *_PLUGIN_PACKAGES], log="plugins")

@@ -1,50 +1,18 @@
 """A resource provider plugin for Docker: the four resource types that this project declares, and no others.
 
-The engine starts it and reads its port from the first line of output. It stands in for the official plugin where
-that cannot be downloaded; see offline/README.md for what it does as the official one does.
+It stands in for the official plugin where that cannot be downloaded; see offline/README.md for what it does as the
+official one does.
 """
 
-import importlib.util
-import os
-import signal
-import sys
-import types
-from concurrent import futures
-from pathlib import Path
-
-import grpc
-
-MESSAGE_LIMIT = 400 * 1024 * 1024
-"""Bytes of one message: the engine's own limit."""
-
-
-def leave_out_the_sdk() -> None:
-    """Let the protocol's messages be imported without the rest of the SDK, which would triple the start-up time."""
-    spec = importlib.util.find_spec("pulumi")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("pulumi")
-    package = Path(spec.origin).parent
-    for name in ("", ".runtime", ".runtime.proto"):
-        module = types.ModuleType(f"pulumi{name}")
-        module.__path__ = [str(package.joinpath(*name.split(".")))]
-        sys.modules[module.__name__] = module
+from plugin_protocol import serving
 
 
 def main() -> None:
     """Serve until the engine ends the process."""
-    leave_out_the_sdk()
+    serving.leave_out_the_sdk()
     from docker_provider.provider import DockerProvider
-    from pulumi.runtime.proto import provider_pb2_grpc
 
-    options = [("grpc.max_receive_message_length", MESSAGE_LIMIT), ("grpc.max_send_message_length", MESSAGE_LIMIT)]
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=options)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(DockerProvider(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    # The engine ends plugins with an interrupt and waits five seconds before it kills: leave at once.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
-    print(port, flush=True)
-    server.wait_for_termination()
+    serving.serve(lambda _: DockerProvider(), threads=16)
 
 
 main()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from docker_provider.container import Container
 from docker_provider.resources import Failed, Network, Props, RemoteImage, Resource, Volume
-from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
-from google.rpc import status_pb2
+from google.protobuf import any_pb2, empty_pb2
+from plugin_protocol.failures import abort_with, init_failed
+from plugin_protocol.values import struct, values
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 if TYPE_CHECKING:
@@ -35,17 +36,6 @@ _FAILED = "__failed"
 """Output of a resource that was made but does not work; its next diff replaces it."""
 
 
-def _values(message: struct_pb2.Struct) -> Props:
-    """A message's values; unknowns stay the engine's marker text, and no secrets arrive, as none are accepted."""
-    return json_format.MessageToDict(message)
-
-
-def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
-    message = struct_pb2.Struct()
-    message.update(values)
-    return message
-
-
 def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
     """Turn errors of the Docker engine into errors of the call, with their text alone."""
 
@@ -54,7 +44,7 @@ def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, request, context)
         except Failed as error:
-            _abort_failed(context, error)
+            abort_with(context, str(error), errors_detail(error))
         except (OSError, RuntimeError) as error:  # docker's own errors are OSErrors
             reason = getattr(error, "explanation", None)
             text = f"Error response from daemon: {reason}" if reason else str(error)
@@ -63,24 +53,9 @@ def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def _abort_failed(context: grpc.ServicerContext, error: Failed) -> None:
-    """End the call so that the engine records what was made, with the reason why it does not work."""
-    detail = errors_detail(error)
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, str(error))
-
-
 def errors_detail(error: Failed) -> any_pb2.Any:
     """The protocol's message for a resource that was made but does not work."""
-    detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=error.id, properties=_struct({**error.outputs, _FAILED: True}), reasons=[str(error)]
-        ),
-        type_url_prefix="type.googleapis.com/",
-    )
-    return detail
+    return init_failed(error.id, {**error.outputs, _FAILED: True}, [str(error)])
 
 
 class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
@@ -132,25 +107,25 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
     @_reported
     def Check(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         resource = self._type(request.urn)
-        inputs = _values(request.news)
+        inputs = values(request.news)
         failures = [
             provider_pb2.CheckFailure(property=key, reason=f'this stand-in provider does not implement "{key}"')
             for key in inputs
             if key not in resource.inputs and not key.startswith("__")
         ]
-        return provider_pb2.CheckResponse(inputs=_struct(with_defaults(resource, inputs)), failures=failures)
+        return provider_pb2.CheckResponse(inputs=struct(with_defaults(resource, inputs)), failures=failures)
 
     @_reported
     def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         resource = self._type(request.urn)
-        old, new = _values(request.old_inputs), _values(request.news)
+        old, new = values(request.old_inputs), values(request.news)
         changed = sorted(
             key
             for key in resource.inputs
             if comparable(resource, key, old.get(key)) != comparable(resource, key, new.get(key))
         )
         replaces = [key for key in changed if key not in resource.in_place]
-        if _values(request.olds).get(_FAILED):
+        if values(request.olds).get(_FAILED):
             replaces = replaces or ["name"]
         response = provider_pb2.DiffResponse
         kinds = provider_pb2.PropertyDiff
@@ -168,35 +143,35 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_reported
     def Create(self, request: Any, context: Any) -> provider_pb2.CreateResponse:
-        inputs = _values(request.properties)
+        inputs = values(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=_struct(without_private(inputs)))
+            return provider_pb2.CreateResponse(properties=struct(without_private(inputs)))
         id_, outputs = self._resource(request.urn).create(inputs)
-        return provider_pb2.CreateResponse(id=id_, properties=_struct(without_private(outputs)))
+        return provider_pb2.CreateResponse(id=id_, properties=struct(without_private(outputs)))
 
     @_reported
     def Read(self, request: Any, context: Any) -> provider_pb2.ReadResponse:
         resource = self._resource(request.urn)
-        outputs = resource.read(request.id, _values(request.properties))
+        outputs = resource.read(request.id, values(request.properties))
         if outputs is None:
             return provider_pb2.ReadResponse()
         inputs = {
             key: outputs[key] if not isinstance(value, Mapping | list) and key in outputs else value
-            for key, value in _values(request.inputs).items()
+            for key, value in values(request.inputs).items()
         }
         return provider_pb2.ReadResponse(
-            id=request.id, properties=_struct(without_private(outputs)), inputs=_struct(inputs)
+            id=request.id, properties=struct(without_private(outputs)), inputs=struct(inputs)
         )
 
     @_reported
     def Update(self, request: Any, context: Any) -> provider_pb2.UpdateResponse:
-        inputs = _values(request.news)
+        inputs = values(request.news)
         outputs = inputs if request.preview else self._resource(request.urn).update(request.id, inputs)
-        return provider_pb2.UpdateResponse(properties=_struct(without_private(outputs)))
+        return provider_pb2.UpdateResponse(properties=struct(without_private(outputs)))
 
     @_reported
     def Delete(self, request: Any, context: Any) -> empty_pb2.Empty:
-        self._resource(request.urn).delete(request.id, _values(request.properties))
+        self._resource(request.urn).delete(request.id, values(request.properties))
         return empty_pb2.Empty()
 
 

@@ -1,0 +1,125 @@
+"""What a program declares, as it is sent to the API server: spelt as the server spells it, with a name."""
+
+import base64
+import hashlib
+import re
+import secrets as random
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from kubernetes_provider.annotations import AUTONAMED, IMPLEMENTED, says_yes
+from kubernetes_provider.kinds import SECRET, Kind
+from plugin_protocol.values import UNKNOWN, Props, has_secrets, has_unknowns, is_secret, secret
+
+_READ_ONLY = ("creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+_QUANTITY = re.compile(r"(?P<number>[+-]?[0-9.]+)(?P<unit>[KMGTPE]i|[numkMGTPE]?)")
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_DECIMAL = {"n": -3, "u": -2, "m": -1, "": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+
+
+def refusals(kind: Kind, manifest: Props) -> dict[str, str]:
+    """Reasons against inputs that are not implemented, by property."""
+    known = kind.inputs | {"apiVersion", "kind", "metadata"}
+    reasons = {key: _unknown(key) for key in manifest if key not in known and not key.startswith("__")}
+    metadata = manifest.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    for key in annotations if isinstance(annotations, Mapping) else ():
+        if key.startswith("pulumi.com/") and key not in IMPLEMENTED:
+            reasons[f'metadata.annotations["{key}"]'] = _unknown(key)
+    if isinstance(metadata, Mapping) and "generateName" in metadata:
+        reasons["metadata.generateName"] = (
+            "the `.metadata.generateName` field is not supported in Server-Side Apply mode"
+        )
+    return reasons
+
+
+def _unknown(key: str) -> str:
+    return f'this stand-in provider does not implement "{key}"'
+
+
+def normalized(kind: Kind, manifest: Props) -> Props:
+    """The manifest as the API server would spell it; untouched where something is not known yet."""
+    manifest = {**manifest, "apiVersion": kind.api_version, "kind": kind.name}
+    if has_unknowns(manifest):
+        return manifest
+    if isinstance(manifest.get("metadata"), Mapping):
+        manifest["metadata"] = {key: item for key, item in manifest["metadata"].items() if key not in _READ_ONLY}
+    if kind == SECRET and "stringData" in manifest:
+        encoded = {key: base64.b64encode(str(text).encode()).decode() for key, text in manifest["stringData"].items()}
+        manifest["data"] = {**manifest.get("data", {}), **encoded}
+        del manifest["stringData"]
+    return _with_quantities(manifest)
+
+
+def _with_quantities(value: Any) -> Any:
+    """Values with quantities below ``resources`` (and a volume's ``sizeLimit``) in the server's spelling."""
+    if isinstance(value, list):
+        return [_with_quantities(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    spelt = {key: _with_quantities(item) for key, item in value.items()}
+    for key in ("requests", "limits"):
+        if isinstance(spelt.get("resources"), Mapping) and isinstance(spelt["resources"].get(key), Mapping):
+            spelt["resources"][key] = {name: quantity(item) for name, item in spelt["resources"][key].items()}
+    if "sizeLimit" in spelt:
+        spelt["sizeLimit"] = quantity(spelt["sizeLimit"])
+    return spelt
+
+
+def quantity(value: Any) -> Any:
+    """A quantity in the server's spelling: ``1024Mi`` is ``1Gi``, ``0.5`` is ``500m``; other texts stay as they are."""
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None or found["number"].count(".") > 1:
+        return value
+    number, unit = Decimal(found["number"]), found["unit"]
+    if unit.endswith("i"):
+        power = _BINARY.index(unit)
+        number *= 1024**power
+        fits = [step for step in range(len(_BINARY)) if number % 1024**step == 0] if number else [0]
+        return f"{_whole(number / 1024 ** fits[-1])}{_BINARY[fits[-1]]}"
+    number *= Decimal(1000) ** _DECIMAL[unit]
+    steps = {step: name for name, step in _DECIMAL.items()}
+    fits = [step for step in sorted(steps) if number % Decimal(1000) ** step == 0] if number else [0]
+    return f"{_whole(number / Decimal(1000) ** fits[-1])}{steps[fits[-1]]}" if fits else value
+
+
+def _whole(number: Decimal) -> int:
+    return int(number)
+
+
+def named(manifest: Props, old: Props, resource: str, seed: bytes) -> Props:
+    """The manifest with a name: the given one, the one made up before, or a new one."""
+    metadata = manifest.get("metadata") or {}
+    if metadata == UNKNOWN or metadata.get("name"):
+        return manifest
+    if says_yes(old, AUTONAMED):
+        name = old["metadata"]["name"]
+    else:
+        suffix = hashlib.sha256(seed).hexdigest()[:8] if seed else random.token_hex(4)
+        name = f"{resource}-{suffix}"
+    annotations = {**(metadata.get("annotations") or {}), AUTONAMED: "true"}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations, "name": name}}
+
+
+def placed(kind: Kind, manifest: Props, namespace: str) -> Props:
+    """The manifest with a namespace where its kind has one."""
+    metadata = manifest.get("metadata") or {}
+    if not kind.namespaced or metadata == UNKNOWN or metadata.get("namespace"):
+        return manifest
+    return {**manifest, "metadata": {**metadata, "namespace": namespace}}
+
+
+def with_secrets_of(values: Props, source: Props) -> Props:
+    """Values with the marks of secrets that the source carries; all data of a Secret is one."""
+    if values.get("kind") == SECRET.name:
+        return {key: secret(item) if key in ("data", "stringData") else item for key, item in values.items()}
+    marked = dict(values)
+    for key, given in source.items():
+        if key not in values or not has_secrets(given):
+            continue
+        if isinstance(values[key], Mapping) and isinstance(given, Mapping) and not is_secret(given):
+            marked[key] = with_secrets_of(values[key], dict(given))
+        else:
+            marked[key] = secret(values[key])
+    return marked
