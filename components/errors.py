@@ -3,6 +3,7 @@
     PlatformError            base: its text is the whole message, shown without a traceback
     ├── SettingsError        the stack file says something that cannot be (all mistakes at once)
     ├── PreflightError       this machine cannot run the platform now (all reasons at once)
+    ├── ClusterError         the Kubernetes API refused or did not answer
     ├── TopicError           a topic cannot be made as declared
     └── UnhealthyError       the platform did not become healthy before its deadline
 
@@ -36,6 +37,10 @@ class SettingsError(PlatformError):
 
 class PreflightError(PlatformError):
     """The machine lacks what the platform needs; raised before any resource is registered."""
+
+
+class ClusterError(PlatformError):
+    """The Kubernetes API refused a request or did not answer; what was asked for was not done."""
 
 
 class TopicError(PlatformError):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from components.clients.findings import finding, host_and_port
+from components.clients.findings import finding
+from components.clients.routes import DIRECT, Route, patience
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -63,11 +64,15 @@ class ClusterState:
 
 
 @contextmanager
-def admin_client(bootstrap: str, *, connect_seconds: float = CONNECT_SECONDS) -> "Generator[KafkaAdminClient]":
+def admin_client(bootstrap: str, *, route: Route = DIRECT) -> "Generator[KafkaAdminClient]":
     """An admin client that is closed at the end.
 
+    Args:
+        bootstrap: ``host:port`` of brokers, separated by commas.
+        route: How brokers are reached.
+
     Raises:
-        kafka.errors.KafkaError: Nobody answered within ``connect_seconds``.
+        kafka.errors.KafkaError: Nobody answered in time.
     """
     from kafka import KafkaAdminClient
 
@@ -75,7 +80,8 @@ def admin_client(bootstrap: str, *, connect_seconds: float = CONNECT_SECONDS) ->
     client = KafkaAdminClient(
         bootstrap_servers=bootstrap.split(","),
         client_id="millrace",
-        bootstrap_timeout_ms=int(connect_seconds * 1000),
+        proxy_url=route.proxy_url,
+        bootstrap_timeout_ms=int(patience(route, CONNECT_SECONDS) * 1000),
         request_timeout_ms=int(REQUEST_SECONDS * 1000),
         reconnect_backoff_max_ms=500,
     )
@@ -149,25 +155,31 @@ def _some(partitions: Sequence[Partition], shown: int = 5) -> str:
     return ", ".join(map(str, partitions[:shown])) + more
 
 
-def unreachable(bootstrap: str, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+def unreachable(
+    bootstrap: str, brokers: Mapping[str, str], logs: Mapping[str, str], *, route: Route = DIRECT
+) -> list[str]:
     """The finding for a cluster of which no broker answers."""
     first = next(iter(brokers), "Kafka")
-    return [finding(first, seen=f"no broker answers at {bootstrap}", expected="an answer", logs=logs)]
+    trouble = next(filter(None, map(route.trouble, bootstrap.split(","))), None)
+    why = f" ({trouble})" if trouble else ""
+    return [finding(first, seen=f"no broker answers at {bootstrap}{why}", expected="an answer", logs=logs)]
 
 
-def round_trip_findings(bootstrap: str, client: "KafkaAdminClient", state: ClusterState) -> list[str]:
+def round_trip_findings(
+    bootstrap: str, client: "KafkaAdminClient", state: ClusterState, *, route: Route = DIRECT
+) -> list[str]:
     """Produce a record with acks=all, and read it back."""
     from kafka import KafkaConsumer, KafkaProducer, TopicPartition
     from kafka.errors import KafkaError
 
-    servers = bootstrap.split(",")
+    servers: dict[str, Any] = {"bootstrap_servers": bootstrap.split(","), "proxy_url": route.proxy_url}
     token = uuid.uuid4().bytes
     try:
         if all(partition.topic != HEALTH_TOPIC for partition in state.partitions):
             _create_health_topic(client, len(state.brokers))
-        with KafkaProducer(bootstrap_servers=servers, acks="all", max_block_ms=5000) as producer:
+        with KafkaProducer(**servers, acks="all", max_block_ms=5000) as producer:
             record: Any = producer.send(HEALTH_TOPIC, token, partition=0).get(timeout=10)
-        consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+        consumer = KafkaConsumer(**servers, enable_auto_commit=False)
         try:
             partition = TopicPartition(HEALTH_TOPIC, 0)
             consumer.assign([partition])
@@ -187,20 +199,20 @@ def round_trip_findings(bootstrap: str, client: "KafkaAdminClient", state: Clust
 def _create_health_topic(client: "KafkaAdminClient", brokers: int) -> None:
     from kafka.errors import TopicAlreadyExistsError
 
-    topic = {"num_partitions": 1, "replication_factor": min(3, brokers), "configs": {"retention.ms": "3600000"}}
+    # Uncompressed whatever the brokers' default: reading it back must not take a codec that is not installed here.
+    configs = {"retention.ms": "3600000", "compression.type": "uncompressed"}
+    topic = {"num_partitions": 1, "replication_factor": min(3, brokers), "configs": configs}
     try:
         client.create_topics({HEALTH_TOPIC: topic}, wait_for_metadata=True)
     except TopicAlreadyExistsError:
         client.wait_for_topics([HEALTH_TOPIC])
 
 
-def any_listens(bootstrap: str) -> bool:
+def any_listens(bootstrap: str, *, route: Route = DIRECT) -> bool:
     """Whether any of the addresses accepts a connection: a quick look before a client takes its time."""
-    import socket
-
     for address in bootstrap.split(","):
         try:
-            with socket.create_connection(host_and_port(address), timeout=CONNECT_SECONDS):
+            with route.connect(address, CONNECT_SECONDS):
                 return True
         except OSError:
             continue

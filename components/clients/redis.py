@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.clients.findings import finding, host_and_port
+from components.clients.routes import DIRECT, Route, patience
 
 TIMEOUT = 2.0
 """Seconds for one answer."""
@@ -17,6 +18,7 @@ def findings(
     append_only: bool,
     save: Sequence[str],
     logs: Mapping[str, str],
+    route: Route = DIRECT,
 ) -> list[str]:
     """What is wrong with the server; nothing where it is well. Never holds the password.
 
@@ -27,18 +29,23 @@ def findings(
         append_only: Whether the append-only file must be on.
         save: Snapshot rules that must be in force, each "seconds changes".
         logs: For each member the command that shows its logs.
+        route: How the server is reached.
     """
     from redis import Redis
+    from redis.backoff import NoBackoff
     from redis.exceptions import AuthenticationError, RedisError
+    from redis.retry import Retry
 
-    host, port = host_and_port(address)
+    nearby = route.local(address)
+    host, port = host_and_port(nearby)
     client: Any = Redis(
         host=host,
         port=port,
         password=password,
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=TIMEOUT,
+        socket_timeout=patience(route, TIMEOUT),
+        socket_connect_timeout=patience(route, TIMEOUT),
         decode_responses=True,
+        retry=Retry(NoBackoff(), 0),  # whoever asks looks again; tries with pauses would only delay what is found
     )
     try:
         client.set("millrace:health", "well", ex=60)
@@ -48,7 +55,8 @@ def findings(
     except AuthenticationError:
         return [finding(member, seen="it refused the password", expected="the stack's password", logs=logs)]
     except RedisError as error:
-        seen = f"a write and a read at {address} failed ({error})"
+        why = route.trouble(address) or str(error).replace(nearby, address)
+        seen = f"a write and a read at {address} failed ({why})"
         return [finding(member, seen=seen, expected="both to work", logs=logs)]
     finally:
         client.close()

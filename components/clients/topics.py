@@ -5,6 +5,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from components.clients.kafka import REQUEST_SECONDS, admin_client, cluster_state
+from components.clients.routes import DIRECT, Route
 from components.clients.waiting import wait_until
 from components.errors import TopicError, count
 from components.topic_plan import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
@@ -44,6 +45,18 @@ def observe(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, Obs
     return observed
 
 
+def minimum_in_sync(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, int]:
+    """The ``min.insync.replicas`` that holds for each of the named topics, a broker's default too."""
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    minimum: dict[str, int] = {}
+    for batch in _batches(sorted(names)):
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["min.insync.replicas"]) for name in batch]
+        configs: dict[str, Any] = client.describe_configs(resources, config_filter="all")["topic"]
+        minimum |= {name: int(configs[name]["min.insync.replicas"]["value"]) for name in batch}
+    return minimum
+
+
 def apply_topics(
     *,
     bootstrap: str,
@@ -52,6 +65,7 @@ def apply_topics(
     adopt: bool,
     deadline: float,
     report: Callable[[str], None],
+    route: Route = DIRECT,
 ) -> None:
     """Make the cluster's topics as declared. What is already so is left alone, so it can be run again at any point.
 
@@ -62,11 +76,12 @@ def apply_topics(
         adopt: Whether declared topics that someone else made are taken over.
         deadline: Seconds for replicas to move after a change of replication factor.
         report: Called with a line of progress.
+        route: How brokers are reached.
 
     Raises:
         TopicError: A topic is someone else's, or the cluster refused a change.
     """
-    with admin_client(bootstrap) as client:
+    with admin_client(bootstrap, route=route) as client:
         observed = observe(client, {*declared, *owned})
         if not adopt:
             _refuse_foreign(client, declared, observed, owned)
@@ -82,9 +97,9 @@ def apply_topics(
             _raise_refusals("deletion", client.delete_topics(batch, raise_errors=False))
 
 
-def delete_topics(bootstrap: str, names: Collection[str]) -> None:
+def delete_topics(bootstrap: str, names: Collection[str], *, route: Route = DIRECT) -> None:
     """Delete those of the named topics that exist."""
-    with admin_client(bootstrap) as client:
+    with admin_client(bootstrap, route=route) as client:
         for batch in _batches(sorted(set(client.list_topics()) & set(names))):
             _raise_refusals("deletion", client.delete_topics(batch, raise_errors=False))
 

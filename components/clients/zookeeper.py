@@ -1,10 +1,10 @@
 """Health of a ZooKeeper ensemble: roles by four-letter words, and a session that writes."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.clients.findings import finding, host_and_port
+from components.clients.findings import finding
+from components.clients.routes import DIRECT, Route, patience
 
 TIMEOUT = 2.0
 """Seconds for one answer of one member."""
@@ -25,10 +25,10 @@ class MemberState:
     synced_followers: int | None = None
 
 
-def member_state(address: str) -> MemberState:
+def member_state(address: str, *, route: Route = DIRECT) -> MemberState:
     """Ask one member for its role (``mntr``); it answers without one while there is no quorum."""
     try:
-        answer = _ask(address, b"mntr")
+        answer = _ask(address, b"mntr", route)
     except ConnectionRefusedError:
         return MemberState(listens=False)
     except OSError:
@@ -42,8 +42,8 @@ def member_state(address: str) -> MemberState:
     )
 
 
-def _ask(address: str, word: bytes) -> str:
-    with socket.create_connection(host_and_port(address), timeout=TIMEOUT) as connection:
+def _ask(address: str, word: bytes, route: Route) -> str:
+    with route.connect(address, TIMEOUT) as connection:
         connection.sendall(word)
         answer = b""
         while chunk := connection.recv(65536):
@@ -51,19 +51,20 @@ def _ask(address: str, word: bytes) -> str:
     return answer.decode(errors="replace")
 
 
-def role_findings(members: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+def role_findings(members: Mapping[str, str], logs: Mapping[str, str], *, route: Route = DIRECT) -> list[str]:
     """What is wrong with the members' roles: one leader, all others its followers in sync.
 
     Args:
         members: Address of each member, by name.
         logs: For each member the command that shows its logs.
+        route: How members are reached.
     """
-    states = {name: member_state(address) for name, address in members.items()}
+    states = {name: member_state(address, route=route) for name, address in members.items()}
     findings: list[str] = []
     expected = "standalone" if len(members) == 1 else "a leader or follower"
     for name, state in states.items():
         if not state.listens:
-            seen = f"nothing answers at {members[name]}"
+            seen = _silence(members[name], route)
             findings.append(finding(name, seen=seen, expected=f"a member that is {expected}", logs=logs))
         elif state.mode is None:
             findings.append(finding(name, seen="it serves no requests (no quorum)", expected=expected, logs=logs))
@@ -77,22 +78,29 @@ def role_findings(members: Mapping[str, str], logs: Mapping[str, str]) -> list[s
     return findings
 
 
-def restart_findings(name: str, members: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+def _silence(address: str, route: Route) -> str:
+    trouble = route.trouble(address)
+    return f"nothing answers at {address}" + (f" ({trouble})" if trouble else "")
+
+
+def restart_findings(
+    name: str, members: Mapping[str, str], logs: Mapping[str, str], *, route: Route = DIRECT
+) -> list[str]:
     """What keeps the next member from being restarted after ``name`` was.
 
     While a majority of members is not there at all, as in a first start, there is no quorum to guard.
     """
-    states = {member: member_state(address) for member, address in members.items()}
+    states = {member: member_state(address, route=route) for member, address in members.items()}
     listening = sum(state.listens for state in states.values())
     if not states[name].listens:
-        seen = f"nothing answers at {members[name]}"
+        seen = _silence(members[name], route)
         return [finding(name, seen=seen, expected="a member that listens", logs=logs)]
     if states[name].mode is None and listening > len(members) // 2:
         return [finding(name, seen="it has not joined the quorum yet", expected="leader or follower", logs=logs)]
     return []
 
 
-def session_findings(addresses: list[str]) -> list[str]:
+def session_findings(addresses: list[str], *, route: Route = DIRECT) -> list[str]:
     """Open a session, write an ephemeral node, read it back, and remove it."""
     import logging
 
@@ -102,9 +110,9 @@ def session_findings(addresses: list[str]) -> list[str]:
 
     quiet = logging.getLogger("kazoo")
     quiet.setLevel(logging.CRITICAL)
-    client = KazooClient(hosts=",".join(addresses), timeout=4.0, logger=quiet)
+    client = KazooClient(hosts=",".join(map(route.local, addresses)), timeout=4.0, logger=quiet)
     try:
-        client.start(timeout=TIMEOUT)
+        client.start(timeout=patience(route, TIMEOUT))
         path = client.create("/millrace-health-", b"well", ephemeral=True, sequence=True)
         value, _ = client.get(path)
         client.delete(path)
@@ -117,6 +125,6 @@ def session_findings(addresses: list[str]) -> list[str]:
         client.close()
 
 
-def summary(members: Mapping[str, str]) -> str:
+def summary(members: Mapping[str, str], *, route: Route = DIRECT) -> str:
     """The roles in one line: ``zookeeper-0 follower, zookeeper-1 leader``."""
-    return ", ".join(f"{name} {member_state(address).mode}" for name, address in members.items())
+    return ", ".join(f"{name} {member_state(address, route=route).mode}" for name, address in members.items())

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -11,7 +11,7 @@ class ConfigResourceType(IntEnum):
 
 class ConfigResource:
     def __init__(
-        self, resource_type: ConfigResourceType, name: str, configs: Mapping[str, Any] | None = None
+        self, resource_type: ConfigResourceType, name: str, configs: Mapping[str, Any] | Sequence[str] | None = None
     ) -> None: ...
 
 class OffsetSpec:

@@ -1,0 +1,141 @@
+"""The kubeconfig: which contexts it holds, and what it takes to speak to the API server of one."""
+
+import logging
+import os
+import ssl
+import threading
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.errors import ClusterError
+
+if TYPE_CHECKING:
+    from kubernetes.client import Configuration
+
+_loading = threading.Lock()
+"""The loader keeps the files that it makes of certificates in a dictionary of its module."""
+
+
+def location(kubeconfig: str | None) -> str:
+    """The files that a kubeconfig is made of, as ``KUBECONFIG`` lists them; the default ones for None."""
+    return kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+
+
+def contexts(kubeconfig: str | None) -> list[str]:
+    """Names of the contexts that a kubeconfig holds; nothing is connected.
+
+    Raises:
+        ClusterError: There is no such file, or it is no kubeconfig.
+    """
+    import yaml
+
+    where = location(kubeconfig)
+    files = [path for part in where.split(os.pathsep) if part and (path := Path(part).expanduser()).is_file()]
+    if not files:
+        raise ClusterError(
+            f"there is no kubeconfig at {where}", ["name one in the stack file, or in the environment as KUBECONFIG"]
+        )
+    names: list[str] = []
+    for file in files:
+        try:
+            content: Any = yaml.safe_load(file.read_text())
+            names += [str(entry["name"]) for entry in content.get("contexts") or ()]
+        except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+            raise ClusterError(f"{file} is no kubeconfig", [_first_line(error)]) from error
+    return list(dict.fromkeys(names))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+class Access:
+    """Address and credentials of one context; read again when the API server no longer takes them.
+
+    Args:
+        kubeconfig: Its path; None for the default one.
+        context: Name of the context.
+
+    Raises:
+        ClusterError: There is no kubeconfig, it has no such context, or its credentials cannot be had.
+    """
+
+    def __init__(self, kubeconfig: str | None, context: str) -> None:
+        self.context = context
+        self._kubeconfig = kubeconfig
+        self.configuration = self._load()
+
+    def reload(self) -> None:
+        """Read the file again, and let a plugin make new credentials."""
+        self.configuration = self._load()
+
+    def headers(self) -> dict[str, str]:
+        """Headers that say who asks; a token that expires is renewed first."""
+        with _loading, _complaints(self.context):
+            token = self.configuration.get_api_key_with_prefix("BearerToken")
+        return {"Authorization": token} if token else {}
+
+    def tls(self) -> ssl.SSLContext:
+        """Checks the API server's certificate and shows ours, as the kubeconfig says."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if not self.configuration.verify_ssl:
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_NONE
+        elif self.configuration.ssl_ca_cert:
+            made.load_verify_locations(self.configuration.ssl_ca_cert)
+        else:
+            made.load_default_certs()
+        if self.configuration.cert_file:
+            made.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
+        return made
+
+    def _load(self) -> "Configuration":
+        where, known = location(self._kubeconfig), contexts(self._kubeconfig)
+        if self.context not in known:
+            raise ClusterError(
+                f'the kubeconfig at {where} has no context "{self.context}"',
+                [f"it has {', '.join(sorted(known))}" if known else "it has none"],
+            )
+        from kubernetes.client import Configuration
+        from kubernetes.config import ConfigException, load_kube_config
+
+        loaded = Configuration()
+        loaded.retries = 0  # otherwise urllib3 tries thrice, and warns on standard error each time
+        try:
+            with _loading, _complaints(self.context):
+                load_kube_config(config_file=where, context=self.context, client_configuration=loaded)
+        except (ConfigException, OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+            raise ClusterError(
+                f'context "{self.context}" of the kubeconfig at {where} cannot be used', [_first_line(error)]
+            ) from error
+        if not loaded.verify_ssl:  # it is the kubeconfig's own wish
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+        return loaded
+
+
+@contextmanager
+def _complaints(context: str) -> Generator[None]:
+    """Raise what the loader only logs: that a plugin for credentials failed.
+
+    Raises:
+        ClusterError: With what was logged.
+    """
+    heard: list[str] = []
+    thread = threading.get_ident()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread and record.name == "root":
+                heard.append(record.getMessage())
+
+    listener, root = Listener(logging.ERROR), logging.getLogger()
+    root.addHandler(listener)
+    try:
+        yield
+    finally:
+        root.removeHandler(listener)
+    if heard:
+        raise ClusterError(f'the credentials of context "{context}" cannot be had', heard)
