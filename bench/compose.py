@@ -52,11 +52,6 @@ class ComposeProject:
             source.write_text(str(file.content))
             mounts.append(f"{source}:{file.path}:ro")
         filled = {"$(ORDINAL)": "0", "$(HOST)": workload.members[0]}
-        filled |= {
-            f"$({port.name.upper()}_ADDRESS)": port.outside_address(0)
-            for port in workload.ports
-            if port.outside is not None
-        }
         return {
             "image": workload.image,
             "hostname": workload.members[0],
@@ -64,12 +59,12 @@ class ComposeProject:
             "environment": {
                 name: value for name, value in workload.env.items() if self._tuned or "PERFORMANCE" not in name
             },
-            "mem_limit": workload.memory,
-            "ports": [f"127.0.0.1:{port.outside}:{port.number}" for port in workload.ports if port.outside],
+            "mem_limit": workload.resources.memory,
+            "ports": [f"127.0.0.1:{port.outside.number(0)}:{port.number}" for port in workload.ports if port.outside],
             "volumes": mounts,
             # Asked every half second, so that compose does not lose time to a slow check.
             "healthcheck": {"test": ["CMD", *workload.readiness.command], "interval": "500ms", "retries": 120},
-            **({"user": workload.user} if workload.user else {}),
+            "user": str(workload.user),
         }
 
     def run(self, *arguments: str) -> None:

@@ -1,13 +1,13 @@
 """Health gates: ``up`` ends when the platform is well, or says what is not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.providers.health import HealthGateProvider, MemberGateProvider
-from components.targets.base import GateMaker
+from components.providers.health import HealthGateProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class HealthGateArgs:
         deadline: Seconds to become healthy.
         trigger: Anything that changes when the platform does; the gate checks again when it changes.
         logs: For each member the command that shows its logs.
+        route: How this program's clients get to the members; see :mod:`components.clients.routes`.
     """
 
     platform: str
@@ -44,6 +45,7 @@ class HealthGateArgs:
     deadline: float
     trigger: Mapping[str, pulumi.Input[str]]
     logs: Mapping[str, str]
+    route: Mapping[str, Any] | None
 
 
 class HealthGate(Resource, module="millrace", name="HealthGate"):
@@ -69,72 +71,7 @@ class HealthGate(Resource, module="millrace", name="HealthGate"):
             "deadline": args.deadline,
             "trigger": dict(args.trigger),
             "logs": dict(args.logs),
+            "route": args.route,
             "summary": None,
         }
         super().__init__(HealthGateProvider(), name, props, opts)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemberGateArgs:
-    """Inputs of a :class:`MemberGate`.
-
-    Args:
-        kind: ``zookeeper`` (the member has joined the quorum) or ``kafka`` (the broker is registered and no
-            partition is under-replicated).
-        member: The member that must be back.
-        members: Address of each member, by name.
-        deadline: Seconds to come back.
-        trigger: Changes when the member does.
-        logs: For each member the command that shows its logs.
-    """
-
-    kind: str
-    member: str
-    members: Mapping[str, str]
-    deadline: float
-    trigger: pulumi.Input[str]
-    logs: Mapping[str, str]
-
-
-class MemberGate(Resource, module="millrace", name="MemberGate"):
-    """Waits until one member is back in its cluster, so that a change rolls members one at a time."""
-
-    def __init__(self, name: str, args: MemberGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props: dict[str, object] = {
-            "kind": args.kind,
-            "member": args.member,
-            "members": dict(args.members),
-            "deadline": args.deadline,
-            "trigger": args.trigger,
-            "logs": dict(args.logs),
-        }
-        super().__init__(MemberGateProvider(), name, props, opts)
-
-
-def gates_between(
-    kind: str, suffix: str, members: Mapping[str, str], deadline: float, logs_command: Callable[[str], str]
-) -> GateMaker | None:
-    """What makes the gates between a workload's members, or None where there is only one member.
-
-    Args:
-        kind: See :class:`MemberGateArgs`.
-        suffix: End of the gates' names, after the member's.
-        members: Address of each member, by name.
-        deadline: Seconds that a changed member may take to be back.
-        logs_command: Tells the command that shows a member's logs.
-    """
-    if len(members) == 1:
-        return None
-
-    def gate(member: str, identity: pulumi.Output[str], options: pulumi.ResourceOptions) -> pulumi.Resource:
-        args = MemberGateArgs(
-            kind=kind,
-            member=member,
-            members=members,
-            deadline=deadline,
-            trigger=identity,
-            logs={member: logs_command(member)},
-        )
-        return MemberGate(f"{member}-{suffix}", args, options)
-
-    return gate

@@ -5,17 +5,27 @@ from datetime import timedelta
 
 import pulumi
 
-from components.health import gates_between
-from components.rendering.kafka import server_properties
+from components.outside import Outside
+from components.rendering.kafka import server_properties, start_script
 from components.rendering.properties import render_properties
-from components.server import DATA_PATH, LIFETIME, ServerArgs, java_environment
+from components.server import DATA_PATH, LIFETIME, USER, ServerArgs, java_environment, resources_of
 from components.settings import EXTERNAL_PORT, KafkaSettings
-from components.targets.base import Deployment
-from components.workload import File, Port, Probe, Storage, Workload
+from components.targets.base import Cluster, Deployment
+from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Workload
 
 NAME = "kafka"
 _CONFIG = "/etc/millrace/server.properties"
 _LOGGING = "/etc/millrace/log4j.properties"
+_SCRIPT = "/etc/millrace/start-kafka.sh"
+_ZONE = "/run/millrace/zone"
+
+# ApiVersions (key 18, version 0, correlation 1, no client id): a broker answers it once it serves requests, so that an
+# open port alone is not enough. The answer's correlation id and error code must be 1 and 0.
+_SERVES = (
+    "exec 3<>/dev/tcp/127.0.0.1/{port}; "
+    r"printf '\0\0\0\12\0\22\0\0\0\0\0\1\377\377' >&3; "
+    "head -c 10 <&3 | od -An -v -tx1 | grep -q '00 00 00 01 00 00$'"
+)
 
 
 def kafka_workload(
@@ -24,6 +34,7 @@ def kafka_workload(
     image: str,
     host: Callable[[str, int], str],
     zookeeper: Workload,
+    outside: Outside | None,
     protect: bool,
     logging: str,
 ) -> Workload:
@@ -34,54 +45,41 @@ def kafka_workload(
         image: Image reference.
         host: The target's name of a member, for the other members.
         zookeeper: The ensemble that they register with.
+        outside: How clients outside reach the brokers, or None where they don't.
         protect: Whether destroying the data is refused.
         logging: The text of ``log4j.properties``.
     """
     zookeeper_hosts = [host(zookeeper.name, ordinal) for ordinal in range(zookeeper.replicas)]
+    properties = server_properties(settings, zookeeper_hosts, exposed=outside is not None)
+    external = [Port(name="external", number=EXTERNAL_PORT, reached_by=[ANYONE], outside=outside)] if outside else []
     return Workload(
         name=NAME,
         image=image,
         replicas=settings.replicas,
-        command=[
-            "/opt/kafka/bin/kafka-server-start.sh",
-            _CONFIG,
-            *("--override", "broker.id=$(ORDINAL)"),
-            *("--override", f"log.dirs={DATA_PATH}/kafka-$(ORDINAL)"),
-            *("--override", _advertised(settings)),
-        ],
-        env=java_environment(heap=int(settings.heap), options=settings.jvm_options, archive="kafka", logging=_LOGGING),
+        command=["bash", _SCRIPT, "$(ORDINAL)", "$(HOST)"],
+        env=java_environment(heap=settings.heap_bytes, options=settings.jvm_options, archive="kafka", logging=_LOGGING),
         files=[
             File(path=_LOGGING, content=logging),
-            File(path=_CONFIG, content=render_properties(server_properties(settings, zookeeper_hosts))),
+            File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH, _ZONE, settings.internal_port, outside)),
+            File(path=_CONFIG, content=render_properties(properties)),
         ],
-        ports=[
-            Port(name="internal", number=settings.internal_port),
-            Port(
-                name="external",
-                number=EXTERNAL_PORT,
-                outside=settings.port,
-                outside_host=settings.advertised_host,
-            ),
-        ],
-        storage=Storage(path=DATA_PATH, lifetime=LIFETIME, protect=protect),
-        memory=int(settings.memory),
+        ports=[Port(name="internal", number=settings.internal_port, reached_by=[NAME, CLIENTS]), *external],
+        storage=Storage(path=DATA_PATH, size=int(settings.storage), lifetime=LIFETIME, protect=protect),
+        resources=resources_of(settings),
+        user=USER,
         stop_grace=settings.stop_grace,
         readiness=Probe(
-            command=["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{settings.internal_port}"],
-            # Log recovery after a hard stop takes its time before the port opens.
-            start_period=timedelta(seconds=120),
+            command=["bash", "-c", _SERVES.format(port=settings.internal_port)],
+            # Log recovery after a hard stop takes its time before the broker serves.
+            start_period=timedelta(minutes=30),
         ),
+        zone_file=_ZONE,
     )
-
-
-def _advertised(settings: KafkaSettings) -> str:
-    """Every broker's own listeners: by name for members, by outside address for everyone else."""
-    return f"advertised.listeners=INTERNAL://$(HOST):{settings.internal_port},EXTERNAL://$(EXTERNAL_ADDRESS)"
 
 
 def internal_bootstrap(workload: Workload, host: Callable[[str, int], str]) -> str:
     """``host:port`` of each broker for members of the platform, separated by commas."""
-    port = workload.port("internal").number
+    port = workload.client_port.number
     return ",".join(f"{host(NAME, ordinal)}:{port}" for ordinal in range(workload.replicas))
 
 
@@ -91,16 +89,16 @@ class KafkaCluster(pulumi.ComponentResource):
     deployment: Deployment
     """What the target made."""
     brokers: dict[str, str]
-    """``host:port`` that each broker advertises to clients outside, by name."""
+    """``host:port`` by which this program's own clients reach each broker, by name; the brokers advertise the same."""
     bootstrap: str
     """The same, separated by commas."""
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:KafkaCluster", name, None, opts)
-        workload = args.workload
-        self.brokers = dict(zip(workload.members, workload.outside_addresses("external"), strict=True))
+        workload, target = args.workload, args.target
+        self.brokers = dict(zip(workload.members, target.addresses(workload), strict=True))
         self.bootstrap = ",".join(self.brokers.values())
 
-        gate = gates_between("kafka", "in-sync", self.brokers, args.deadline, args.target.logs_command)
-        self.deployment = args.target.deploy(workload, self, after=args.after, gate=gate)
+        cluster = Cluster(kind=NAME, addresses=self.brokers, deadline=args.deadline)
+        self.deployment = target.deploy(workload, self, cluster, after=args.after)
         self.register_outputs({"bootstrap": self.bootstrap})

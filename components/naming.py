@@ -10,6 +10,10 @@ PLATFORM_LABEL = "millrace.platform"
 MEMBER_LABEL = "millrace.member"
 """Label on every container: the member it is, such as ``kafka-0``."""
 
+PROJECT = "millrace"
+PART_OF_LABEL = "app.kubernetes.io/part-of"
+"""Label on every pod: what it is a part of, namely :data:`PROJECT`."""
+
 _PLATFORM = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_PLATFORM_LENGTH = 40
 """A member's host name, platform included, must fit into a DNS label of 63 characters (RFC 1035)."""

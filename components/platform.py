@@ -12,12 +12,13 @@ from components.credentials import Credentials
 from components.health import HealthGate, HealthGateArgs, RedisCheck
 from components.images import Images
 from components.kafka import KafkaCluster, internal_bootstrap, kafka_workload
+from components.outside import Outside
 from components.redis import RedisServer, RedisServerArgs, redis_workload
 from components.rendering.kafka import log4j_properties
 from components.rendering.properties import render_properties
 from components.server import ServerArgs
 from components.settings import Settings
-from components.targets.base import Target
+from components.targets.base import Environment, Target
 from components.topics import TopicSet, TopicSetArgs
 from components.workload import Workload
 from components.zookeeper import ZooKeeperEnsemble, zookeeper_workload
@@ -68,17 +69,18 @@ class StreamingPlatform(pulumi.ComponentResource):
         topics = self._declare_topics(settings)
         gate = self._declare_gate(name, settings, topics)
         environment = self._client_environment()
+        variables = pulumi.Output.secret(pulumi.Output.all(**environment.plain, **environment.secret))
         self.outputs = {
-            "kafkaBootstrapServers": self._kafka.bootstrap,
+            "kafkaBootstrapServers": ",".join(self._workloads[1].outside_addresses()) or self._kafka.bootstrap,
             "kafkaInternalBootstrapServers": internal_bootstrap(self._workloads[1], target.host),
             "zookeeperConnect": self._zookeeper.connect,
             "redisUrl": self._redis.url,
             "topics": topics.topics,
             "health": gate.summary,
             "images": str(args.images),
-            "clientEnvironment": environment,
-            "dotenv": environment.apply(_dotenv),
-            **target.outputs(),
+            "clientEnvironment": variables,
+            "dotenv": variables.apply(_dotenv),
+            **target.publish(environment, self),
         }
         self.register_outputs(dict(self.outputs))
 
@@ -93,7 +95,7 @@ class StreamingPlatform(pulumi.ComponentResource):
             deadline=self._deadline,
             # One ensemble member or one broker changes at a time; and a broker can only stop cleanly, handing its
             # partitions over, while the ensemble is there.
-            after=self._zookeeper.deployment.resources,
+            after=[self._zookeeper.deployment],
         )
         self._kafka = KafkaCluster("kafka", kafka_args, child)
         redis_args = RedisServerArgs(
@@ -111,22 +113,23 @@ class StreamingPlatform(pulumi.ComponentResource):
             deadline=self._deadline,
             logs={member: self._logs[member] for member in brokers},
             trigger=self._kafka.deployment.identities,
+            route=self._target.route(),
         )
         options = pulumi.ResourceOptions(
             parent=self,
-            depends_on=self._kafka.deployment.resources,
+            depends_on=self._kafka.deployment.settled,
             # The topics live in the brokers' data: they need no deleting where that goes too.
             deleted_with=self._kafka.deployment.storage,
         )
         return TopicSet("topics", args, options)
 
     def _declare_gate(self, name: str, settings: Settings, topics: TopicSet) -> HealthGate:
-        ensemble, _, cache = self._workloads
+        cache = self._workloads[2]
         servers = (self._zookeeper, self._kafka, self._redis)
         identities = {member: made for server in servers for member, made in server.deployment.identities.items()}
         args = HealthGateArgs(
             platform=name,
-            zookeeper=dict(zip(ensemble.members, ensemble.outside_addresses("client"), strict=True)),
+            zookeeper=self._zookeeper.members,
             bootstrap=self._kafka.bootstrap,
             brokers=self._kafka.brokers,
             redis=RedisCheck(
@@ -139,20 +142,21 @@ class StreamingPlatform(pulumi.ComponentResource):
             deadline=self._deadline,
             trigger={**identities, "topics": topics.topics.apply(_digest)},
             logs=self._logs,
+            route=self._target.route(),
         )
-        after = [topics, *self._redis.deployment.resources]
+        after = [topics, *self._redis.deployment.settled]
         return HealthGate("health", args, pulumi.ResourceOptions(parent=self, depends_on=after))
 
-    def _client_environment(self) -> pulumi.Output[dict[str, str]]:
-        """Variables that applications read, as one secret."""
-        values: dict[str, pulumi.Input[str]] = {
+    def _client_environment(self) -> Environment:
+        """The variables that applications read; a Redis address with a password in it is a secret."""
+        plain = {
             "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap,
-            "REDIS_URL": self._redis.url,
             "ZOOKEEPER_CONNECT": self._zookeeper.connect,
         }
+        secret = {"REDIS_URL": self._redis.url}
         if self._password is not None:
-            values["REDIS_PASSWORD"] = self._password
-        return pulumi.Output.secret(pulumi.Output.all(**values))
+            secret["REDIS_PASSWORD"] = self._password
+        return Environment(plain=plain, secret=secret)
 
     def _redis_password(self, settings: Settings) -> pulumi.Output[str] | None:
         if not settings.redis.authentication:
@@ -173,19 +177,41 @@ def workloads_of(
         host: The target's name of a member, for the other members.
     """
     logging = render_properties(log4j_properties())
+    outside = exposed(settings)
     zookeeper = zookeeper_workload(
-        settings.zookeeper, image=images.zookeeper, host=host, protect=settings.protects_data, logging=logging
+        settings.zookeeper,
+        image=images.zookeeper,
+        host=host,
+        outside=outside.get("zookeeper"),
+        protect=settings.protects_data,
+        logging=logging,
     )
     kafka = kafka_workload(
         settings.kafka,
         image=images.kafka,
         host=host,
         zookeeper=zookeeper,
+        outside=outside.get("kafka"),
         protect=settings.protects_data,
         logging=logging,
     )
-    redis = redis_workload(settings.redis, image=images.redis, protect=settings.protect)
+    redis = redis_workload(settings.redis, image=images.redis, outside=outside.get("redis"), protect=settings.protect)
     return zookeeper, kafka, redis
+
+
+def exposed(settings: Settings) -> Mapping[str, Outside]:
+    """How clients outside reach the servers, by workload: all on this machine, and what is asked for on a cluster."""
+    kafka = settings.kafka
+    if not settings.on_kubernetes:
+        return {
+            "zookeeper": Outside(host="127.0.0.1", port=settings.zookeeper.port),
+            "kafka": Outside(host=kafka.advertised_host, port=kafka.port),
+            "redis": Outside(host="127.0.0.1", port=settings.redis.port),
+        }
+    if kafka.external == "none":
+        return {}
+    step = 1 if kafka.external == "nodePort" else 0  # each load balancer has a host of its own
+    return {"kafka": Outside(host=kafka.advertised_host, port=kafka.port, step=step, kind=kafka.external)}
 
 
 def _digest(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Profiles: the defaults that fit a laptop or a replicated platform. A stack file overrides any of them.
+"""Profiles: the defaults that fit a laptop, a replicated platform, or production. A stack file overrides any of them.
 
 A profile is data in the words of the stack file; ``settings.py`` checks it as it checks the stack file.
 """
@@ -81,7 +81,53 @@ HA: Mapping[str, Any] = {
     },
 }
 
-PROFILES: Mapping[str, Mapping[str, Any]] = {"light": LIGHT, "ha": HA}
+PRODUCTION: Mapping[str, Any] = {
+    "zookeeper": {
+        "replicas": 3,
+        "memory": "1GiB",
+        "cpu": "250m",
+        "cpuLimit": "1",
+        "storage": "10GiB",
+        "port": 2181,
+        "jvmOptions": _THROUGHPUT,
+        "stopGrace": "30s",
+    },
+    "kafka": {
+        "replicas": 3,
+        "memory": "4GiB",
+        "cpu": "500m",
+        "cpuLimit": "2",
+        "storage": "100GiB",
+        "port": 30092,
+        "retention": "168h",
+        "retentionBytes": -1,
+        "segmentBytes": "1GiB",
+        "replicationFactor": 3,
+        "minInSyncReplicas": 2,
+        "autoCreateTopics": False,
+        "compression": "lz4",
+        "jvmOptions": _THROUGHPUT,
+        # Controlled shutdown hands every partition over first: three tries, then the log is flushed.
+        "stopGrace": "120s",
+        "config": {"zookeeper.session.timeout.ms": "18000"},
+    },
+    "redis": {
+        "port": 6379,
+        "memory": "512MiB",
+        "cpu": "100m",
+        "cpuLimit": "500m",
+        "storage": "10GiB",
+        "maxMemory": "256MiB",
+        "evictionPolicy": "allkeys-lru",
+        "appendOnly": True,
+        "save": [],
+        "authentication": True,
+        "stopGrace": "30s",
+    },
+    "health": {"deadline": "10m"},
+}
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {"light": LIGHT, "ha": HA, "production": PRODUCTION}
 
 
 def with_profile(declared: Mapping[str, Any], profile: str) -> dict[str, Any]:

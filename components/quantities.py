@@ -12,6 +12,7 @@ _LONGEST = timedelta(days=36_500)
 _RULE = "must be a duration such as 7d, 24h, 30m, 90s or a number of milliseconds"
 
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 
 
 def parse_duration(value: object) -> object:

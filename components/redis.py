@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pulumi
 
+from components.outside import Outside
 from components.rendering.redis import PORT, password_conf, redis_conf
-from components.server import ServerArgs
+from components.server import ServerArgs, resources_of
 from components.settings import RedisSettings
-from components.targets.base import Deployment
-from components.workload import File, Port, Probe, Storage, Workload
+from components.targets.base import Cluster, Deployment
+from components.workload import CLIENTS, File, Port, Probe, Storage, Workload
 
 NAME = "redis"
 _DATA_PATH = "/data"
@@ -22,12 +23,13 @@ _PING = "redis-cli ping | grep -q PONG"
 _PING_WITH_PASSWORD = f'REDISCLI_AUTH="$(cat {_PASSWORD})" {_PING}'
 
 
-def redis_workload(settings: RedisSettings, *, image: str, protect: bool) -> Workload:
+def redis_workload(settings: RedisSettings, *, image: str, outside: Outside | None, protect: bool) -> Workload:
     """The server as a workload, all but the password's files.
 
     Args:
         settings: The server's settings.
         image: Image reference.
+        outside: How clients outside reach the server, or None where they don't.
         protect: Whether destroying the data is refused.
     """
     authenticated = settings.authentication
@@ -38,13 +40,13 @@ def redis_workload(settings: RedisSettings, *, image: str, protect: bool) -> Wor
         replicas=1,
         command=["redis-server", _CONFIG],
         files=[File(path=_CONFIG, content=config)],
-        ports=[Port(name="client", number=PORT, outside=settings.port)],
-        storage=Storage(path=_DATA_PATH, lifetime=NAME, protect=protect),
-        memory=int(settings.memory),
+        ports=[Port(name="client", number=PORT, reached_by=[CLIENTS], outside=outside)],
+        storage=Storage(path=_DATA_PATH, size=int(settings.storage), lifetime=NAME, protect=protect),
+        resources=resources_of(settings),
         stop_grace=settings.stop_grace,
-        user="999",  # the public image would start as root and switch
+        user=999,  # the public image would start as root and switch
         readiness=Probe(
-            command=["sh", "-c", _PING_WITH_PASSWORD if authenticated else _PING], start_period=timedelta(seconds=30)
+            command=["sh", "-c", _PING_WITH_PASSWORD if authenticated else _PING], start_period=timedelta(minutes=10)
         ),
     )
 
@@ -66,14 +68,14 @@ class RedisServer(pulumi.ComponentResource):
     deployment: Deployment
     """What the target made."""
     address: str
-    """``host:port`` for clients outside."""
+    """``host:port`` by which this program's own clients reach it."""
     url: pulumi.Output[str]
-    """``redis://…`` for clients outside; a secret where there is a password."""
+    """``redis://…`` with the same address; a secret where there is a password."""
 
     def __init__(self, name: str, args: RedisServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:RedisServer", name, None, opts)
-        workload = args.workload
-        self.address = workload.outside_addresses("client")[0]
+        workload, target = args.workload, args.target
+        self.address = target.addresses(workload)[0]
         if args.password is None:
             self.url = pulumi.Output.from_input(f"redis://{self.address}/0")
         else:
@@ -84,7 +86,9 @@ class RedisServer(pulumi.ComponentResource):
             ]
             workload = replace(workload, files=[*workload.files, *secrets])
             self.url = password.apply(lambda text: f"redis://:{_url_escaped(text)}@{self.address}/0")
-        self.deployment = args.target.deploy(workload, self, after=args.after)
+        members = {workload.members[0]: self.address}
+        cluster = Cluster(kind=NAME, addresses=members, deadline=args.deadline)
+        self.deployment = target.deploy(workload, self, cluster, after=args.after)
         self.register_outputs({"address": self.address, "url": self.url})
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pulumi
-
 from components.quantities import MIB
-from components.targets.base import Target
-from components.workload import Workload
+from components.settings import ServerSettings
+from components.targets.base import Deployment, Target
+from components.workload import Resources, Workload
 
 DATA_PATH = "/var/lib/kafka/data"
 """Where the Kafka image lets its user write; each ZooKeeper member and each broker has a folder of its own there."""
+
+USER = 1000
+"""User and group of the Kafka image's ``appuser``."""
 
 LIFETIME = "streaming"
 """The one storage lifetime of ensemble and brokers: neither's data may outlive the other's."""
@@ -24,13 +26,18 @@ class ServerArgs:
         workload: What to run.
         target: Where to run it.
         deadline: Seconds that a changed member may take to be back.
-        after: What is made and changed before it, and removed after it.
+        after: Deployments that change before it and are removed after it.
     """
 
     workload: Workload
     target: Target
     deadline: float
-    after: Sequence[pulumi.Resource] = ()
+    after: Sequence[Deployment] = ()
+
+
+def resources_of(settings: ServerSettings) -> Resources:
+    """What a member may use."""
+    return Resources(memory=int(settings.memory), cpu=settings.cpu, cpu_limit=settings.cpu_limit)
 
 
 def java_environment(*, heap: int, options: Sequence[str], archive: str, logging: str) -> Mapping[str, str]:
@@ -48,4 +55,6 @@ def java_environment(*, heap: int, options: Sequence[str], archive: str, logging
         "KAFKA_HEAP_OPTS": f"-Xms{megabytes}m -Xmx{megabytes}m",
         "KAFKA_JVM_PERFORMANCE_OPTS": " ".join([*options, f"-XX:SharedArchiveFile=/opt/kafka/{archive}.jsa"]),
         "KAFKA_LOG4J_OPTS": f"-Dlog4j.configuration=file:{logging}",
+        # All logging goes to standard output, but the start scripts want a folder that they can write.
+        "LOG_DIR": "/tmp",  # noqa: S108  in the container
     }

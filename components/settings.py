@@ -7,6 +7,7 @@ mistakes are reported at once, each with its path, by :func:`load_settings`, bef
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     SecretStr,
@@ -28,6 +30,7 @@ from components.errors import SettingsError
 from components.profiles import PROFILES, with_profile
 from components.protected_keys import PROTECTED_BROKER_KEYS, PROTECTED_REDIS_KEYS, PROTECTED_ZOOKEEPER_KEYS
 from components.quantities import (
+    GIB,
     MIB,
     Duration,
     Size,
@@ -48,6 +51,21 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+_CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
+
+
+def _is_cpu(value: object) -> object:
+    """Kubernetes' CPU quantities, in one spelling: YAML's ``1`` and ``0.5`` are numbers."""
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(text, str) and not _CPU.fullmatch(text):
+        raise ValueError("must be cores such as 2 or 0.5, or thousandths such as 500m")
+    return text
+
+
+_HOST = re.compile(r"[A-Za-z0-9.-]+(\{ordinal\}[A-Za-z0-9.-]*)?|\{ordinal\}[A-Za-z0-9.-]+")
+
+Cpu = Annotated[str, BeforeValidator(_is_cpu)]
+
 _REDIS_DIRECTIVE = re.compile(r"[A-Za-z0-9-]+")
 
 EXTERNAL_PORT = 9092
@@ -63,8 +81,15 @@ def _is_address(value: str) -> str:
         raise ValueError("must be an IPv4 address such as 127.0.0.1") from None
 
 
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+"""A name as RFC 1123 allows it for one label, which Kubernetes asks of namespaces."""
+
 Address = Annotated[str, AfterValidator(_is_address)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
+
+
+def _thousandths(cpu: str) -> Decimal:
+    return Decimal(cpu.removesuffix("m")) if cpu.endswith("m") else Decimal(cpu) * 1000
 
 
 class _Section(BaseModel):
@@ -87,31 +112,59 @@ def _refuse_protected(config: Mapping[str, str], protected: Mapping[str, str]) -
         raise ValueError("; ".join(refused))
 
 
-class _JavaServer(_Section):
-    """What ZooKeeper and Kafka servers share."""
+class ServerSettings(_Section):
+    """What all servers share."""
 
     image: str | None = Field(None, description="Image reference; unset takes the one of the chosen set")
+    memory: Size = Field(description="Memory limit of a member; must leave room above the heap or maxMemory")
+    cpu: Cpu = Field("250m", description="Processor time kept free for a member (Kubernetes)")
+    cpu_limit: Cpu | None = Field(None, description="Processor time that a member may take at most (Kubernetes)")
+    storage: Size = Field(
+        ByteSize(10 * GIB), description="Size of a member's volume (Kubernetes); can grow, never shrink"
+    )
+
+    def broken_rules(self) -> list[str]:
+        """What is promised must lie below the limit, and there must be some storage."""
+        problems: list[str] = []
+        if self.cpu_limit is not None and _thousandths(self.cpu_limit) < _thousandths(self.cpu):
+            problems.append(f"cpuLimit {self.cpu_limit} is below cpu {self.cpu}, which is kept free")
+        if self.storage < MIB:
+            problems.append("storage must be at least 1MiB")
+        return problems
+
+
+class _JavaServer(ServerSettings):
+    """What ZooKeeper and Kafka servers share."""
+
     replicas: Whole = Field(ge=1, description="Number of members")
-    heap: Size = Field(description="JVM heap, initial and maximum")
-    memory: Size = Field(description="Memory limit of a member; must leave room above the heap")
+    heap: Size | None = Field(None, description="JVM heap, initial and maximum; unset takes half of the memory")
     port: Port = Field(description="Port on this machine of member 0; each further member takes the next")
     jvm_options: list[str] = Field(default_factory=list, description="JVM options besides the heap")
     stop_grace: Duration = Field(description="Time to stop cleanly before a member is killed")
 
     @field_validator("heap")
     @classmethod
-    def _heap_is_some(cls, heap: Size) -> Size:
-        if heap < MIB:
+    def _heap_is_some(cls, heap: Size | None) -> Size | None:
+        if heap is not None and heap < MIB:
             raise ValueError("heap must be at least 1MiB")
         return heap
 
+    @property
+    def heap_bytes(self) -> int:
+        """The heap: as set, else half of the memory, so that a broker keeps as much for its page cache."""
+        return int(self.memory) // 2 if self.heap is None else int(self.heap)
+
     def broken_rules(self) -> list[str]:
         """The heap must fit into the memory."""
-        if self.heap < self.memory:
-            return []
+        problems = super().broken_rules()
+        if self.heap_bytes < MIB:
+            problems.append(f"memory {self.memory.human_readable()} leaves no heap of at least 1MiB")
+        if self.heap is None or self.heap < self.memory:
+            return problems
         return [
+            *problems,
             f"heap {self.heap.human_readable()} does not fit into memory {self.memory.human_readable()}: "
-            "a JVM needs more than its heap, and a broker needs page cache"
+            "a JVM needs more than its heap, and a broker needs page cache",
         ]
 
 
@@ -148,8 +201,14 @@ class ZooKeeperSettings(_JavaServer):
 class KafkaSettings(_JavaServer):
     """The Kafka brokers."""
 
-    internal_port: Port = Field(29092, description="Port of the listener that other containers reach by name")
-    advertised_host: str = Field("127.0.0.1", min_length=1, description="Host that outside clients are told")
+    internal_port: Port = Field(29092, description="Port of the listener that other containers or pods reach by name")
+    external: Literal["none", "nodePort", "loadBalancer"] = Field(
+        "none", description="How clients outside the cluster reach brokers (Kubernetes), one Service a broker"
+    )
+    advertised_host: str = Field(
+        "127.0.0.1",
+        description="Host that outside clients are told; `{ordinal}` stands for the broker's number",
+    )
     retention: Duration | Unlimited = Field(description="Default retention of records; -1 is for ever")
     retention_bytes: Size | Unlimited = Field(description="Default retention of a partition's size; -1 is no limit")
     segment_bytes: Size = Field(description="Size of a log segment")
@@ -163,6 +222,11 @@ class KafkaSettings(_JavaServer):
     )
     config: dict[str, ConfigValue] = Field(default_factory=dict, description="Further server.properties keys")
 
+    @property
+    def advertises_each(self) -> bool:
+        """Whether each broker has a host of its own outside."""
+        return "{ordinal}" in self.advertised_host
+
     @field_validator("config")
     @classmethod
     def _config_is_free(cls, config: dict[str, str]) -> dict[str, str]:
@@ -173,6 +237,13 @@ class KafkaSettings(_JavaServer):
     @classmethod
     def _unlimited(cls, value: object) -> object:
         return unlimited(value)
+
+    @field_validator("advertised_host")
+    @classmethod
+    def _host_is_a_name(cls, host: str) -> str:
+        if not _HOST.fullmatch(host):
+            raise ValueError("must be a host name or an address; {ordinal} in it stands for the broker's number")
+        return host
 
     @field_validator("internal_port")
     @classmethod
@@ -192,12 +263,10 @@ class KafkaSettings(_JavaServer):
         return problems
 
 
-class RedisSettings(_Section):
+class RedisSettings(ServerSettings):
     """The Redis server."""
 
-    image: str | None = Field(None, description="Image reference; unset takes the one of the chosen set")
     port: Port = Field(description="Port on this machine")
-    memory: Size = Field(description="Memory limit; must leave room above maxMemory")
     max_memory: Size = Field(description="Memory for data before eviction")
     eviction_policy: Literal[
         "noeviction",
@@ -232,7 +301,7 @@ class RedisSettings(_Section):
 
     def broken_rules(self) -> list[str]:
         """The data must fit into the memory, and a password must be asked for."""
-        problems: list[str] = []
+        problems = super().broken_rules()
         if self.max_memory >= self.memory:
             problems.append(
                 f"maxMemory {self.max_memory.human_readable()} does not fit into memory "
@@ -318,6 +387,41 @@ class TopicSettings(_Section):
         )
 
 
+class KubernetesSettings(_Section):
+    """Where and how the platform runs on Kubernetes."""
+
+    context: str | None = Field(
+        default=None, min_length=1, description="The kubeconfig's context to run in; no other is used"
+    )
+    kubeconfig: str | None = Field(
+        default=None, min_length=1, description="Path of the kubeconfig; unset takes KUBECONFIG"
+    )
+    namespace: DnsLabel | None = Field(default=None, description="Namespace; unset takes the platform's name")
+    create_namespace: bool = Field(default=True, description="Whether the stack makes the namespace")
+    cluster_domain: str = Field(
+        default="cluster.local", pattern=r"^[a-z0-9.-]+$", description="The cluster's DNS domain"
+    )
+    storage_class: str | None = Field(
+        default=None, min_length=1, description="StorageClass of the volumes; unset: the default"
+    )
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = Field(
+        default="IfNotPresent", description="When a node pulls an image"
+    )
+    image_pull_secrets: list[DnsLabel] = Field(
+        default_factory=list[str], description="Secrets of the namespace with the registries' credentials"
+    )
+    spread: Literal["required", "preferred"] = Field(
+        default="required", description="Whether members must or should run on nodes and in zones of their own"
+    )
+    zones: bool = Field(
+        default=True,
+        description="Whether brokers are told their zone as `broker.rack`; takes a ClusterRole that reads nodes",
+    )
+    client_namespaces: list[DnsLabel] = Field(
+        default_factory=list[str], description="Further namespaces whose pods may connect to Kafka and Redis"
+    )
+
+
 class HealthSettings(_Section):
     """The health gate."""
 
@@ -327,13 +431,16 @@ class HealthSettings(_Section):
 class Settings(_Section):
     """A whole stack file, defaults filled in."""
 
-    target: Literal["docker"] = Field("docker", description="Where the platform runs")
-    profile: Literal["light", "ha"] = Field("light", description="Which set of defaults to start from")
+    target: Literal["docker", "kubernetes"] = Field("docker", description="Where the platform runs")
+    profile: Literal["light", "ha", "production"] = Field("light", description="Which set of defaults to start from")
     images: Literal["auto", "public", "local"] = Field(
         "auto", description="Which images to run: public ones, locally built ones, or as MILLRACE_IMAGES says"
     )
     bind_address: Address = Field("127.0.0.1", description="Address on this machine that ports are bound to")
     protect: bool = Field(False, description="Refuse to destroy the volumes with the data")
+    kubernetes: KubernetesSettings = Field(
+        default_factory=KubernetesSettings, description="Where and how the platform runs on Kubernetes"
+    )
     zookeeper: ZooKeeperSettings = Field(description="The ZooKeeper ensemble")
     kafka: KafkaSettings = Field(description="The Kafka brokers")
     redis: RedisSettings = Field(description="The Redis server")
@@ -346,8 +453,37 @@ class Settings(_Section):
     health: HealthSettings = Field(default_factory=HealthSettings, description="The health gate")
 
     def broken_rules(self) -> list[str]:
-        """Ports must not clash, and topics must fit the brokers."""
-        return [*self._port_problems(), *self._topic_problems()]
+        """Ports must not clash, topics must fit the brokers, and a cluster must be named."""
+        target = self._cluster_problems() if self.on_kubernetes else self._machine_problems()
+        return [*target, *self._topic_problems()]
+
+    def _machine_problems(self) -> list[str]:
+        """What makes no sense on Docker: most likely the target was forgotten."""
+        problems = self._port_problems()
+        if self.kubernetes.context is not None:
+            problems.append("kubernetes.context is set but target is docker; set target to kubernetes, or remove it")
+        if self.kafka.external != "none":
+            problems.append(f"kafka.external is {self.kafka.external} but target is docker, where all ports are open")
+        return problems
+
+    def _cluster_problems(self) -> list[str]:
+        problems: list[str] = []
+        if self.kubernetes.context is None:
+            problems.append(
+                "kubernetes.context is required with target kubernetes: the stack file names the cluster, so that "
+                "no other can be changed by mistake (`kubectl config get-contexts` lists yours)"
+            )
+        last = self.kafka.port + self.kafka.replicas - 1
+        if self.kafka.external == "nodePort" and (self.kafka.port < 30000 or last > 32767):
+            problems.append(f"kafka.port is {self.kafka.port}: node ports are 30000 to 32767, one for each broker")
+        if self.kafka.external != "none" and self.kafka.advertised_host == "127.0.0.1":
+            problems.append(f"kafka.advertisedHost must say where clients outside find external: {self.kafka.external}")
+        if self.kafka.external == "loadBalancer" and self.kafka.replicas > 1 and not self.kafka.advertises_each:
+            problems.append(
+                f'kafka.advertisedHost is "{self.kafka.advertised_host}": every broker needs a name of its own behind '
+                'its load balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"'
+            )
+        return problems
 
     def _port_problems(self) -> list[str]:
         taken: dict[int, str] = {}
@@ -365,6 +501,11 @@ class Settings(_Section):
             found = topic_rules.count_problems(topic.spec(self.kafka.replicas), self.kafka.replicas)
             problems += [f"topics[{index}] ({topic.name}): {problem}" for problem in found]
         return problems
+
+    @property
+    def on_kubernetes(self) -> bool:
+        """Whether the platform runs on Kubernetes."""
+        return self.target == "kubernetes"
 
     @property
     def protects_data(self) -> bool:

@@ -7,9 +7,8 @@ import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
 from components.errors import PlatformError
-from components.settings import Settings, load_settings
+from components.settings import KubernetesSettings, Settings, load_settings
 from components.targets.base import Target
-from components.targets.docker import DockerTarget
 
 
 def stack_settings() -> Settings:
@@ -42,9 +41,33 @@ def _decoded(value: str) -> Any:
 
 def target_for(settings: Settings, platform: str) -> Target:
     """Where the stack file wants the platform to run."""
+    if settings.on_kubernetes:
+        return _kubernetes(settings.kubernetes, platform)
     from components.clients.docker_engine import LocalEngine
+    from components.targets.docker import DockerTarget
 
     return DockerTarget(platform, settings.bind_address, LocalEngine(platform))
+
+
+def _kubernetes(settings: KubernetesSettings, platform: str) -> Target:
+    from components.targets.kubernetes import ClusterOptions, KubernetesTarget
+
+    if settings.context is None:
+        raise ValueError("settings of a Kubernetes target were not checked: no context")
+    options = ClusterOptions(
+        context=settings.context,
+        kubeconfig=settings.kubeconfig,
+        namespace=settings.namespace or platform,
+        create_namespace=settings.create_namespace,
+        domain=settings.cluster_domain,
+        storage_class=settings.storage_class,
+        pull_policy=settings.image_pull_policy,
+        pull_secrets=settings.image_pull_secrets,
+        spread=settings.spread,
+        zones=settings.zones,
+        client_namespaces=settings.client_namespaces,
+    )
+    return KubernetesTarget(platform, options)
 
 
 def stop(error: PlatformError) -> pulumi.RunError:

@@ -25,6 +25,7 @@ class TopicSetArgs:
         logs: For each broker the command that shows its logs.
         trigger: Something for each broker that changes when the broker is made anew; the topics are then compared
             again, because its data may be new too.
+        route: How this program's clients get to the brokers; see :mod:`components.clients.routes`.
     """
 
     bootstrap: str
@@ -34,6 +35,7 @@ class TopicSetArgs:
     deadline: float = 180
     logs: Mapping[str, str] | None = None
     trigger: Mapping[str, pulumi.Input[str]] | None = None
+    route: Mapping[str, Any] | None = None
 
 
 class TopicSet(Resource, module="millrace", name="TopicSet"):
@@ -55,5 +57,6 @@ class TopicSet(Resource, module="millrace", name="TopicSet"):
             "deadline": args.deadline,
             "logs": dict(args.logs or {}),
             "trigger": dict(args.trigger or {}),
+            "route": args.route,
         }
         super().__init__(TopicSetProvider(), name, props, opts)

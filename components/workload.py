@@ -5,7 +5,6 @@ A :class:`Workload` is ``replicas`` like servers with identity. What differs fro
 
     $(ORDINAL)          0, 1, 2, …
     $(HOST)             the name by which the platform's other members reach this one
-    $(<NAME>_ADDRESS)   host:port by which clients outside reach the exposed port <NAME> of this member
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,13 @@ from datetime import timedelta
 import pulumi
 
 from components.naming import member_name
+from components.outside import Outside
+
+CLIENTS = "clients"
+"""Who may connect to a port, beside workloads by name: the applications that the platform serves."""
+
+ANYONE = "anyone"
+"""Who may connect to a port: whoever reaches it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,27 +28,16 @@ class Port:
     """A port that a member listens on.
 
     Args:
-        name: Lower-case word; names the placeholder ``$(<NAME>_ADDRESS)``.
+        name: Lower-case word.
         number: Port inside the container.
-        outside: Port on the target's outside of member 0 (each further member takes the next), or None for a
-            port that only the platform's members reach.
-        outside_host: Host that clients outside are told; only for exposed ports.
+        reached_by: Names of the workloads that connect to it, :data:`CLIENTS` or :data:`ANYONE`.
+        outside: How clients outside reach it, or None for a port inside the target's network only.
     """
 
     name: str
     number: int
-    outside: int | None = None
-    outside_host: str = "127.0.0.1"
-
-    def outside_address(self, ordinal: int) -> str:
-        """``host:port`` by which clients outside reach this port of a member.
-
-        Raises:
-            ValueError: The port is not exposed.
-        """
-        if self.outside is None:
-            raise ValueError(f"port {self.name} is not exposed")
-        return f"{self.outside_host}:{self.outside + ordinal}"
+    reached_by: Sequence[str] = ()
+    outside: Outside | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +64,7 @@ class Probe:
         interval: Time between two runs.
         timeout: Time after which a run counts as failed.
         failures: Failed runs in a row that make the member unhealthy.
-        start_period: Time after the start in which failures do not count.
+        start_period: Time that a member may take to serve after its start.
     """
 
     command: Sequence[str]
@@ -85,6 +80,7 @@ class Storage:
 
     Args:
         path: Where it is mounted.
+        size: Bytes of a member's volume, where a target gives each its own.
         lifetime: Workloads whose storage names the same lifetime share its fate: a target makes and removes it
             as one thing. ZooKeeper and Kafka do, because a broker whose data outlives its ensemble's refuses to
             start (InconsistentClusterIdException).
@@ -92,8 +88,24 @@ class Storage:
     """
 
     path: str
+    size: int
     lifetime: str
     protect: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a member may use.
+
+    Args:
+        memory: Limit in bytes.
+        cpu: Processor time kept free for it, as Kubernetes writes it: ``500m``, ``2``.
+        cpu_limit: Processor time that it may take at most, or None for no limit.
+    """
+
+    memory: int
+    cpu: str
+    cpu_limit: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,33 +116,33 @@ class Workload:
     image: str
     replicas: int
     command: Sequence[str]
-    memory: int
-    """Limit of a member, in bytes."""
+    resources: Resources
     stop_grace: timedelta
     readiness: Probe
     ports: Sequence[Port]
     storage: Storage
+    user: int
+    """Numeric id of user and group that the server runs as and that own its data."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     files: Sequence[File] = ()
-    user: str | None = None
-    """``uid`` or ``uid:gid``; None runs as the image's own user."""
+    zone_file: str | None = None
+    """Path of a file in which a target that knows failure domains writes the member's, before the member starts."""
 
     @property
     def members(self) -> list[str]:
         """The members' names, by ordinal."""
         return [member_name(self.name, ordinal) for ordinal in range(self.replicas)]
 
-    def port(self, name: str) -> Port:
-        """The port of that name.
+    @property
+    def exposed(self) -> Mapping[str, Outside]:
+        """How clients outside reach the exposed ports, by the ports' names."""
+        return {port.name: port.outside for port in self.ports if port.outside is not None}
 
-        Raises:
-            KeyError: There is none.
-        """
-        for port in self.ports:
-            if port.name == name:
-                return port
-        raise KeyError(f"workload {self.name} has no port {name}")
+    @property
+    def client_port(self) -> Port:
+        """The port for clients inside the target's network: the first in the list."""
+        return self.ports[0]
 
-    def outside_addresses(self, port: str) -> list[str]:
-        """``host:port`` of each member for clients outside, by ordinal."""
-        return [self.port(port).outside_address(ordinal) for ordinal in range(self.replicas)]
+    def outside_addresses(self) -> list[str]:
+        """``host:port`` of each member for clients outside, by ordinal; empty where no port is exposed."""
+        return [outside.address(ordinal) for outside in self.exposed.values() for ordinal in range(self.replicas)]

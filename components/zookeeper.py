@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pulumi
 
-from components.health import gates_between
+from components.outside import Outside
 from components.rendering.properties import render_properties
-from components.rendering.zookeeper import CLIENT_PORT, start_script, zoo_cfg
-from components.server import DATA_PATH, LIFETIME, ServerArgs, java_environment
+from components.rendering.zookeeper import CLIENT_PORT, ELECTION_PORT, FOLLOWER_PORT, start_script, zoo_cfg
+from components.server import DATA_PATH, LIFETIME, USER, ServerArgs, java_environment, resources_of
 from components.settings import ZooKeeperSettings
-from components.targets.base import Deployment
+from components.targets.base import Cluster, Deployment
 from components.workload import File, Port, Probe, Storage, Workload
 
 NAME = "zookeeper"
@@ -23,7 +23,13 @@ _SERVES = f"exec 3<>/dev/tcp/127.0.0.1/{CLIENT_PORT}; printf srvr >&3; grep -q ^
 
 
 def zookeeper_workload(
-    settings: ZooKeeperSettings, *, image: str, host: Callable[[str, int], str], protect: bool, logging: str
+    settings: ZooKeeperSettings,
+    *,
+    image: str,
+    host: Callable[[str, int], str],
+    outside: Outside | None,
+    protect: bool,
+    logging: str,
 ) -> Workload:
     """The ensemble as a workload.
 
@@ -31,6 +37,7 @@ def zookeeper_workload(
         settings: The ensemble's settings.
         image: Image reference.
         host: The target's name of a member, for the other members.
+        outside: How clients outside reach the members, or None where they don't.
         protect: Whether destroying the data is refused.
         logging: The text of ``log4j.properties``.
     """
@@ -41,18 +48,23 @@ def zookeeper_workload(
         replicas=settings.replicas,
         command=["bash", _SCRIPT, "$(ORDINAL)"],
         env=java_environment(
-            heap=int(settings.heap), options=settings.jvm_options, archive="zookeeper", logging=_LOGGING
+            heap=settings.heap_bytes, options=settings.jvm_options, archive="zookeeper", logging=_LOGGING
         ),
         files=[
             File(path=_LOGGING, content=logging),
             File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH)),
             File(path=_CONFIG, content=render_properties(zoo_cfg(settings, hosts))),
         ],
-        ports=[Port(name="client", number=CLIENT_PORT, outside=settings.port)],
-        storage=Storage(path=DATA_PATH, lifetime=LIFETIME, protect=protect),
-        memory=int(settings.memory),
+        ports=[
+            Port(name="client", number=CLIENT_PORT, reached_by=["kafka"], outside=outside),
+            Port(name="follower", number=FOLLOWER_PORT, reached_by=[NAME]),
+            Port(name="election", number=ELECTION_PORT, reached_by=[NAME]),
+        ],
+        storage=Storage(path=DATA_PATH, size=int(settings.storage), lifetime=LIFETIME, protect=protect),
+        resources=resources_of(settings),
+        user=USER,
         stop_grace=settings.stop_grace,
-        readiness=Probe(command=["bash", "-c", _SERVES], start_period=timedelta(seconds=30)),
+        readiness=Probe(command=["bash", "-c", _SERVES], start_period=timedelta(minutes=10)),
     )
 
 
@@ -64,11 +76,12 @@ class ZooKeeperEnsemble(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:ZooKeeperEnsemble", name, None, opts)
-        workload = args.workload
-        addresses = dict(zip(workload.members, workload.outside_addresses("client"), strict=True))
+        workload, target = args.workload, args.target
+        self.members = dict(zip(workload.members, target.addresses(workload), strict=True))
+        """``host:port`` by which this program's own clients reach each member, by name."""
+        self.connect = ",".join(self.members.values())
+        """The same, separated by commas."""
 
-        gate = gates_between("zookeeper", "in-quorum", addresses, args.deadline, args.target.logs_command)
-        self.deployment = args.target.deploy(workload, self, after=args.after, gate=gate)
-        self.connect = ",".join(addresses.values())
-        """``host:port`` of each member for clients outside, separated by commas."""
+        cluster = Cluster(kind=NAME, addresses=self.members, deadline=args.deadline)
+        self.deployment = target.deploy(workload, self, cluster, after=args.after)
         self.register_outputs({"connect": self.connect})

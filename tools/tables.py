@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from components.outputs import OUTPUTS
 from components.profiles import PROFILES
-from components.quantities import format_duration
+from components.quantities import GIB, format_duration, format_size
 from components.settings import Settings
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -20,11 +20,11 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 
 def settings_table() -> str:
     """Every key of a stack file: what it takes, its default in each profile, what it means."""
-    lines = ["| Key | Takes | light | ha | Meaning |", "| --- | --- | --- | --- | --- |"]
+    rows = [["Key", "Takes", *PROFILES, "Meaning"], ["---"] * (3 + len(PROFILES))]
     for path, field in _fields(Settings, ()):
-        light, ha = (_default(field, path, PROFILES[name]) for name in ("light", "ha"))
-        lines.append(f"| `{_spell(path)}` | {_takes(field.annotation, field)} | {light} | {ha} | {field.description} |")
-    return "\n".join(lines)
+        defaults = [_default(field, path, profile) for profile in PROFILES.values()]
+        rows.append([f"`{_spell(path)}`", _takes(field.annotation), *defaults, str(field.description)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def outputs_table() -> str:
@@ -65,7 +65,7 @@ def _spell(path: tuple[str, ...]) -> str:
     return "topics[]." + path[1] if path[0] == "topics" else ".".join(path)
 
 
-def _takes(annotation: Any, field: FieldInfo | None = None) -> str:
+def _takes(annotation: Any) -> str:
     origin = get_origin(annotation)
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
@@ -100,6 +100,8 @@ def _default(field: FieldInfo, path: tuple[str, ...], profile: Any) -> str:
         return ""
     if isinstance(value, timedelta):
         value = format_duration(value)
+    if _takes(field.annotation) == "size" and isinstance(value, int):
+        value = format_size(value) if value % GIB else f"{value // GIB}GiB"
     if isinstance(value, bool):
         value = str(value).lower()
     if isinstance(value, dict):

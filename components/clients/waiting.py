@@ -16,6 +16,7 @@ def wait_until(
     what: str,
     deadline: float,
     report: Callable[[str], None],
+    state: str = "healthy",
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float:
@@ -26,6 +27,7 @@ def wait_until(
         what: What is waited for, for the report and the error.
         deadline: Seconds after which to give up; one look is always taken.
         report: Called with one line each time that what is waited for changes.
+        state: What it is when there is nothing to find, for the error.
         clock: Seconds that only grow.
         sleep: Waits that many seconds.
 
@@ -45,7 +47,7 @@ def wait_until(
             return waited
         if waited >= deadline:
             raise UnhealthyError(
-                f"{what} is not healthy after {waited:.0f} s ({count(len(findings), 'finding')})", findings
+                f"{what} is not {state} after {waited:.0f} s ({count(len(findings), 'finding')})", findings
             )
         if findings != reported:
             more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""

@@ -7,8 +7,12 @@ from typing import Any, cast
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.clients import kafka, redis, zookeeper
+from components.clients.cluster import connect, pod_findings
+from components.clients.routes import DIRECT, Route
+from components.clients.routes import route as route_of
 from components.clients.waiting import wait_until
 from components.errors import UnhealthyError, count
+from components.naming import PART_OF_LABEL, PROJECT
 from components.providers.base import Props, in_order, plain_errors, progress
 
 Look = Callable[[], list[str]]
@@ -19,9 +23,11 @@ def looks(props: Props) -> dict[str, Look]:
     logs = cast("Mapping[str, str]", props["logs"])
     members = in_order(props["zookeeper"])
     cache = cast("dict[str, Any]", props["redis"])
+    way = route_of(props.get("route"))
 
     def look_at_zookeeper() -> list[str]:
-        return zookeeper.role_findings(members, logs) or zookeeper.session_findings(list(members.values()))
+        roles = zookeeper.role_findings(members, logs, route=way)
+        return roles or zookeeper.session_findings(list(members.values()), route=way)
 
     def look_at_redis() -> list[str]:
         return redis.findings(
@@ -31,32 +37,47 @@ def looks(props: Props) -> dict[str, Look]:
             append_only=cache["appendOnly"],
             save=cache["save"],
             logs=logs,
+            route=way,
         )
 
-    return {
-        "ZooKeeper": look_at_zookeeper,
-        "Kafka": lambda: kafka_findings(props["bootstrap"], in_order(props["brokers"]), logs, round_trip=True),
-        "Redis": look_at_redis,
-    }
+    def look_at_kafka() -> list[str]:
+        return kafka_findings(props["bootstrap"], in_order(props["brokers"]), logs, round_trip=True, route=way)
+
+    parts: dict[str, Look] = {"ZooKeeper": look_at_zookeeper, "Kafka": look_at_kafka, "Redis": look_at_redis}
+    if props.get("route") is not None:
+        parts["Pods"] = lambda: _pod_findings(props["route"])
+    return parts
+
+
+def _pod_findings(way: Mapping[str, Any]) -> list[str]:
+    """What keeps the platform's pods from being ready."""
+    expected = [str(host).partition(".")[0] for host in way["hosts"]]
+    pods = connect(way.get("kubeconfig"), way["context"]).pods(way["namespace"], {PART_OF_LABEL: PROJECT})
+    return pod_findings(expected, {pod.name: pod for pod in pods})
 
 
 def kafka_findings(
-    bootstrap: str, brokers: Mapping[str, str], logs: Mapping[str, str], *, round_trip: bool
+    bootstrap: str,
+    brokers: Mapping[str, str],
+    logs: Mapping[str, str],
+    *,
+    round_trip: bool,
+    route: Route = DIRECT,
 ) -> list[str]:
     """What is wrong with the cluster, and where all is well, with a record's way there and back."""
     from kafka.errors import KafkaError
 
-    if not kafka.any_listens(bootstrap):
-        return kafka.unreachable(bootstrap, brokers, logs)
+    if not kafka.any_listens(bootstrap, route=route):
+        return kafka.unreachable(bootstrap, brokers, logs, route=route)
     try:
-        with kafka.admin_client(bootstrap) as client:
+        with kafka.admin_client(bootstrap, route=route) as client:
             state = kafka.cluster_state(client)
             findings = kafka.cluster_findings(state, brokers, logs)
             if not findings and round_trip:
-                findings = kafka.round_trip_findings(bootstrap, client, state)
+                findings = kafka.round_trip_findings(bootstrap, client, state, route=route)
             return findings
     except KafkaError:
-        return kafka.unreachable(bootstrap, brokers, logs)
+        return kafka.unreachable(bootstrap, brokers, logs, route=route)
 
 
 class HealthGateProvider(ResourceProvider):
@@ -72,6 +93,8 @@ class HealthGateProvider(ResourceProvider):
         """Wait until the changed platform is well."""
         return UpdateResult({**_news, "summary": _pass(_news)})
 
+    @plain_errors
+    @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
         """Look once. A gate whose platform is not well any more is forgotten, so that the next ``up`` checks."""
         findings = [line for look in looks(props).values() for line in look()]
@@ -110,15 +133,17 @@ def _pass(props: Props) -> str:
 
 
 def _summary(props: Props, seconds: Mapping[str, float]) -> str:
-    with kafka.admin_client(props["bootstrap"]) as client:
+    way = route_of(props.get("route"))
+    with kafka.admin_client(props["bootstrap"], route=way) as client:
         state = kafka.cluster_state(client)
     names = {int(name.rpartition("-")[2]): name for name in props["brokers"]}
     persistence = "append-only file" if props["redis"]["appendOnly"] else "snapshots"
     brokers, partitions = len(state.brokers), len(state.partitions)
     controller = names.get(state.controller, state.controller)
-    return "\n".join(
+    pods = f"Pods: {len(props['route']['hosts'])} ready\n" if props.get("route") else ""
+    return pods + "\n".join(
         [
-            f"ZooKeeper: {zookeeper.summary(in_order(props['zookeeper']))} ({seconds['ZooKeeper']:.1f} s)",
+            f"ZooKeeper: {zookeeper.summary(in_order(props['zookeeper']), route=way)} ({seconds['ZooKeeper']:.1f} s)",
             f"Kafka: {brokers} of {count(len(names), 'broker')}, controller {controller}, "
             f"{count(partitions, 'partition')} in sync, acks=all record read back ({seconds['Kafka']:.1f} s)",
             f"Redis: write and read, {persistence} ({seconds['Redis']:.1f} s)",

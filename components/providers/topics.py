@@ -6,8 +6,10 @@ from typing import Any, cast
 from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components import topic_rules
+from components.changes import changes
 from components.clients import topics
 from components.clients.kafka import admin_client, any_listens, broker_findings, cluster_state, unreachable
+from components.clients.routes import route
 from components.clients.waiting import wait_until
 from components.errors import TopicError
 from components.providers.base import Props, failures, in_order, is_known, plain_errors, progress
@@ -61,6 +63,25 @@ def refusals(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec], brokers
     return lines
 
 
+def described(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec]) -> list[str]:
+    """A change of a set's declaration in words; no topic's change restarts a broker."""
+    parts = {
+        "makes": sorted(new.keys() - old.keys()),
+        "deletes, with their records,": sorted(old.keys() - new.keys()),
+        "changes": [
+            f"{name} ({'; '.join(_differences(old[name], new[name]))})"
+            for name in new
+            if name in old and old[name] != new[name]
+        ],
+    }
+    told = [f"topics: {verb} {', '.join(names)}" for verb, names in parts.items() if names]
+    return [*told, "topics: no broker restarts for these"] if told else []
+
+
+def _differences(old: TopicSpec, new: TopicSpec) -> list[str]:
+    return changes(inputs_of({old.name: old})[old.name], inputs_of({new.name: new})[new.name])
+
+
 class TopicSetProvider(ResourceProvider):
     """Manages the topics of one set, and none but these."""
 
@@ -69,7 +90,10 @@ class TopicSetProvider(ResourceProvider):
         if not (is_known(news.get("topics")) and is_known(news.get("brokers"))):
             return CheckResult(news, [])
         old = specs_of(_olds) if is_known(_olds.get("topics")) else {}
-        return CheckResult(news, failures("topics", refusals(old, specs_of(news), len(news["brokers"]))))
+        new = specs_of(news)
+        for line in described(old, new) if _olds else ():
+            progress(line)
+        return CheckResult(news, failures("topics", refusals(old, new, len(news["brokers"]))))
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
@@ -88,10 +112,11 @@ class TopicSetProvider(ResourceProvider):
         """Report the topics as they are, so that a refresh shows drift and the next ``up`` mends it."""
         specs = specs_of(props)
         state = {key: value for key, value in props.items() if key != "__provider"}
-        if not any_listens(props["bootstrap"]):
+        way = route(props.get("route"))
+        if not any_listens(props["bootstrap"], route=way):
             progress(f"topics were not read: no broker answers at {props['bootstrap']}; they are kept as last known")
             return ReadResult(id_, dict(state), dict(state))
-        with admin_client(props["bootstrap"]) as client:
+        with admin_client(props["bootstrap"], route=way) as client:
             observed = topics.observe(client, specs)
         actual = {
             name: TopicSpec(
@@ -115,7 +140,7 @@ class TopicSetProvider(ResourceProvider):
                 f"topics are protected: {', '.join(protected)}",
                 ["to delete them, set protect to false and run `pulumi up` first"],
             )
-        topics.delete_topics(_props["bootstrap"], specs)
+        topics.delete_topics(_props["bootstrap"], specs, route=route(_props.get("route")))
 
 
 def _apply(props: Props, owned: Iterable[str]) -> None:
@@ -128,13 +153,13 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
 
     bootstrap, brokers, logs = props["bootstrap"], in_order(props["brokers"]), props["logs"]
     deadline = float(props["deadline"])
-    made = set(owned)
+    made, way = set(owned), route(props.get("route"))
 
     def look() -> list[str]:
-        if not any_listens(bootstrap):
-            return unreachable(bootstrap, brokers, logs)
+        if not any_listens(bootstrap, route=way):
+            return unreachable(bootstrap, brokers, logs, route=way)
         try:
-            with admin_client(bootstrap) as client:
+            with admin_client(bootstrap, route=way) as client:
                 if missing := broker_findings(cluster_state(client), brokers, logs):
                     return missing
             topics.apply_topics(
@@ -144,6 +169,7 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
                 adopt=props["existing"] == "adopt",
                 deadline=deadline,
                 report=progress,
+                route=way,
             )
         except KafkaError as error:
             return [f"Kafka: a change of topics broke off ({error}); expected an answer"]

@@ -1,18 +1,40 @@
 """What a target offers to components. A target knows workloads, never a component by name."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pulumi
 
 from components.workload import Workload
 
-GateMaker = Callable[[str, pulumi.Output[str], pulumi.ResourceOptions], pulumi.Resource]
-"""Makes the resource that must succeed after a member changed and before the next one is touched.
 
-Called with the member's name, its identity, and options with parent and dependencies set.
-"""
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """What a workload's members are to each other, so that a target can change them safely.
+
+    Args:
+        kind: ``zookeeper``, ``kafka`` or ``redis``: which rules hold; see :mod:`components.providers.rolls`.
+        addresses: ``host:port`` of each member as this program's own clients reach it, by name.
+        deadline: Seconds that a changed member may take to be back.
+    """
+
+    kind: str
+    addresses: Mapping[str, str]
+    deadline: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The variables that applications read.
+
+    Args:
+        plain: Variables that anyone may see.
+        secret: Variables with a password in them; all are secret outputs.
+    """
+
+    plain: Mapping[str, str]
+    secret: Mapping[str, pulumi.Output[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +43,14 @@ class Deployment:
 
     Args:
         identities: For each member something that changes whenever the member is made anew.
-        resources: What later resources wait for.
+        made: What has made the members; they need not serve yet.
+        settled: What has seen that all members serve, after a change too.
         storage: What holds the data; resources that live in the data are gone with it.
     """
 
     identities: Mapping[str, pulumi.Output[str]]
-    resources: Sequence[pulumi.Resource] = field(default_factory=tuple[pulumi.Resource, ...])
+    made: Sequence[pulumi.Resource]
+    settled: Sequence[pulumi.Resource]
     storage: pulumi.Resource
 
 
@@ -35,6 +59,14 @@ class Target(Protocol):
 
     def host(self, workload: str, ordinal: int) -> str:
         """The name by which members of the platform reach this member."""
+        ...
+
+    def addresses(self, workload: Workload) -> list[str]:
+        """``host:port`` of each member, by ordinal, as this program's own clients reach it over :meth:`route`."""
+        ...
+
+    def route(self) -> Mapping[str, Any] | None:
+        """How this program's own clients get to the members; see :mod:`components.clients.routes`."""
         ...
 
     def logs_command(self, member: str) -> str:
@@ -54,20 +86,14 @@ class Target(Protocol):
         ...
 
     def deploy(
-        self,
-        workload: Workload,
-        parent: pulumi.Resource,
-        *,
-        after: Sequence[pulumi.Resource] = (),
-        gate: GateMaker | None = None,
+        self, workload: Workload, parent: pulumi.Resource, cluster: Cluster, *, after: Sequence[Deployment] = ()
     ) -> Deployment:
-        """Declare a workload's resources as children of ``parent``.
+        """Declare a workload's resources as children of ``parent``; its members change one at a time.
 
-        They are made and changed later than those in ``after``, and removed earlier. Where a gate is given, members
-        are changed one at a time, each after the gate of the one before.
+        They change when those in ``after`` have settled, and are removed before them.
         """
         ...
 
-    def outputs(self) -> Mapping[str, pulumi.Input[str]]:
-        """Stack outputs that only this target has, by name."""
+    def publish(self, environment: Environment, parent: pulumi.Resource) -> Mapping[str, pulumi.Input[str]]:
+        """Hand the variables to applications where the target can; return stack outputs that only this target has."""
         ...

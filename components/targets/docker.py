@@ -1,8 +1,8 @@
 """Workloads on a Docker engine: a container a member, chained where a gate stands between members."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
@@ -10,10 +10,10 @@ import pulumi_docker as docker
 from components.clients import docker_engine
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualified
 from components.quantities import MIB
-from components.targets.base import Deployment, GateMaker
+from components.targets.base import Cluster, Deployment, Environment
+from components.targets.member_gate import MemberGate
 from components.workload import Probe, Workload
 
-_PLACEHOLDER = re.compile(r"\$\(([A-Z_]+)\)")
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
@@ -45,7 +45,15 @@ class DockerTarget:
         """``docker logs`` of the member's container."""
         return f"docker logs --tail 50 {qualified(self._platform, member)}"
 
-    def outputs(self) -> Mapping[str, pulumi.Input[str]]:
+    def addresses(self, workload: Workload) -> list[str]:
+        """The published addresses: this program runs on the engine's machine."""
+        return workload.outside_addresses()
+
+    def route(self) -> Mapping[str, Any] | None:
+        """Directly."""
+        return None
+
+    def publish(self, environment: Environment, parent: pulumi.Resource) -> Mapping[str, pulumi.Input[str]]:
         """The network that other containers join to reach members by name."""
         return {"network": self._platform}
 
@@ -60,13 +68,11 @@ class DockerTarget:
             bind_address=self._bind_address,
             images=sorted({workload.image for workload in workloads}),
             ports={
-                qualified(self._platform, member): [
-                    port.outside + ordinal for port in workload.ports if port.outside is not None
-                ]
+                qualified(self._platform, member): [outside.number(ordinal) for outside in workload.exposed.values()]
                 for workload in workloads
                 for ordinal, member in enumerate(workload.members)
             },
-            memory={member: workload.memory for workload in workloads for member in workload.members},
+            memory={member: workload.resources.memory for workload in workloads for member in workload.members},
         )
         docker_engine.preflight(self._engine, needs)
 
@@ -92,27 +98,29 @@ class DockerTarget:
         self,
         workload: Workload,
         parent: pulumi.Resource,
+        cluster: Cluster,
         *,
-        after: Sequence[pulumi.Resource] = (),
-        gate: GateMaker | None = None,
+        after: Sequence[Deployment] = (),
     ) -> Deployment:
-        """Declare a container for each member: all at once, or with a gate one after the other."""
+        """Declare a container for each member, and between members a gate."""
         identities: dict[str, pulumi.Output[str]] = {}
         resources: list[pulumi.Resource] = []
-        before = list(after)
+        before = [resource for deployment in after for resource in deployment.settled]
         for ordinal, member in enumerate(workload.members):
             container = self._container(workload, ordinal, pulumi.ResourceOptions(parent=parent, depends_on=before))
             identities[member] = container.id
             resources.append(container)
-            if gate is not None:
-                before = [gate(member, container.id, pulumi.ResourceOptions(parent=parent, depends_on=[container]))]
+            if workload.replicas > 1:
+                options = pulumi.ResourceOptions(parent=parent, depends_on=[container])
+                logs = {member: self.logs_command(member)}
+                before = [MemberGate(member, cluster, container.id, logs, options)]
                 resources += before
         storage = self._volumes[workload.storage.lifetime]
-        return Deployment(identities=identities, resources=resources, storage=storage)
+        return Deployment(identities=identities, made=resources, settled=resources, storage=storage)
 
     def _container(self, workload: Workload, ordinal: int, options: pulumi.ResourceOptions) -> docker.Container:
         member = member_name(workload.name, ordinal)
-        fill = _Placeholders(workload, ordinal, self.host(workload.name, ordinal))
+        fill = _placeholders(ordinal, self.host(workload.name, ordinal))
         if self._network is None:
             raise RuntimeError("deploy was called before prepare")
         return docker.Container(
@@ -122,11 +130,11 @@ class DockerTarget:
             hostname=member,
             command=[fill(argument) for argument in workload.command],
             envs=[f"{name}={fill(value)}" for name, value in sorted(workload.env.items())],
-            user=workload.user,
+            user=str(workload.user),
             restart="unless-stopped",
-            memory=workload.memory // MIB,
+            memory=workload.resources.memory // MIB,
             # Without an equal swap limit the official provider sees a difference for ever.
-            memory_swap=workload.memory // MIB,
+            memory_swap=workload.resources.memory // MIB,
             stop_timeout=_seconds(workload.stop_grace),
             destroy_grace_seconds=_seconds(workload.stop_grace),
             log_driver="json-file",
@@ -142,7 +150,10 @@ class DockerTarget:
             ],
             ports=[
                 docker.ContainerPortArgs(
-                    internal=port.number, external=port.outside + ordinal, ip=self._bind_address, protocol="tcp"
+                    internal=port.number,
+                    external=port.outside.number(ordinal),
+                    ip=self._bind_address,
+                    protocol="tcp",
                 )
                 for port in workload.ports
                 if port.outside is not None
@@ -156,17 +167,9 @@ class DockerTarget:
         )
 
 
-class _Placeholders:
+def _placeholders(ordinal: int, host: str) -> Callable[[str], str]:
     """Fills in what differs from member to member; see :mod:`components.workload`."""
-
-    def __init__(self, workload: Workload, ordinal: int, host: str) -> None:
-        self._values = {"ORDINAL": str(ordinal), "HOST": host}
-        for port in workload.ports:
-            if port.outside is not None:
-                self._values[f"{port.name.upper()}_ADDRESS"] = port.outside_address(ordinal)
-
-    def __call__(self, text: str) -> str:
-        return _PLACEHOLDER.sub(lambda match: self._values[match[1]], text)
+    return lambda text: text.replace("$(ORDINAL)", str(ordinal)).replace("$(HOST)", host)
 
 
 def _health_check(probe: Probe) -> docker.ContainerHealthcheckArgs:

@@ -6,11 +6,12 @@ the program asks for, never what becomes of it.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pulumi
+import pytest
 import yaml
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
@@ -18,7 +19,11 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mo
 from components.images import choose_images
 from components.platform import StreamingPlatform, StreamingPlatformArgs
 from components.settings import Settings, load_settings
+from components.stack import target_for
+from components.targets import kubernetes
+from components.targets.base import Target
 from components.targets.docker import DockerTarget
+from components.targets.kubernetes import KubernetesTarget
 
 ROOT = Path(__file__).parents[2]
 GENERATED_PASSWORD = "generated-0123456789-ABCDEFGHIJK"
@@ -33,6 +38,11 @@ CREDENTIALS = "pulumi-python:dynamic/millrace:Credentials"
 HEALTH_GATE = "pulumi-python:dynamic/millrace:HealthGate"
 MEMBER_GATE = "pulumi-python:dynamic/millrace:MemberGate"
 TOPIC_SET = "pulumi-python:dynamic/millrace:TopicSet"
+GATED_ROLL = "pulumi-python:dynamic/millrace:GatedRoll"
+MEMBER_STORAGE = "pulumi-python:dynamic/millrace:MemberStorage"
+SECRET = "kubernetes:core/v1:Secret"
+NAME_SUFFIX = "1a2b3c4d"
+"""What the official provider adds to the name of an object that has none of its own; here always the same."""
 
 
 class RecordingMocks(Mocks):
@@ -45,12 +55,17 @@ class RecordingMocks(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         with self._lock:
             self.resources.append((args.typ, args.name, args.inputs))
-        made = {
+        made: dict[str, dict[str, Any]] = {
             IMAGE: {"imageId": f"sha256:{args.name}"},
             CREDENTIALS: {"password": GENERATED_PASSWORD},
             HEALTH_GATE: {"summary": "all is well"},
         }
-        return f"{args.name}-id", {**args.inputs, **made.get(args.typ, {})}
+        outputs = made.get(args.typ, {})
+        if args.typ == GATED_ROLL:
+            outputs = {"identities": {member: f"{member}-uid" for member in args.inputs["members"]}}
+        if args.typ == SECRET:
+            outputs = {"metadata": {"name": f"{args.name}-{NAME_SUFFIX}", **args.inputs["metadata"]}}
+        return f"{args.name}-id", {**args.inputs, **outputs}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
         raise AssertionError(f"the program called the function {args.token}; it needs none")
@@ -102,8 +117,14 @@ class Registered:
     protect: bool
     parent: str
     dependencies: frozenset[str]
+    after: frozenset[tuple[str, str]]
+    """Its dependencies by type and name: a cluster's objects of several kinds share a name."""
     deleted_with: str
     secret_outputs: tuple[str, ...]
+    ignore_changes: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
+    provider: str
+    """Name of the provider that is asked; empty for a package's default one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +205,38 @@ def settings_of(stack: str, *, secret_keys: Sequence[str] = (), **changes: Any) 
 def run_platform(
     settings: Settings, name: str, engine: FakeEngine | None = None, monitor: RecordingMonitor | None = None
 ) -> Run:
-    """Build the platform on mocks and wait until every registration has landed."""
+    """Build the platform for Docker on mocks and wait until every registration has landed."""
     monitor = monitor or RecordingMonitor(RecordingMocks())
+    return run_on(DockerTarget(name, settings.bind_address, engine or FakeEngine()), settings, name, monitor)
+
+
+def run_on_cluster(
+    settings: Settings,
+    name: str,
+    monitor: RecordingMonitor | None = None,
+    preflight: Callable[..., None] = lambda *_, **__: None,
+    **options: Any,
+) -> Run:
+    """Build the platform for Kubernetes on mocks; no cluster is asked anything.
+
+    Args:
+        settings: The settings, whose section on Kubernetes is read as the program reads it.
+        name: The platform's name.
+        monitor: Records what is registered.
+        preflight: Stands in for the questions before.
+        options: Replaces some of the target's options.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kubernetes, "preflight", preflight)
+        target = target_for(settings, name)
+        assert isinstance(target, KubernetesTarget)
+        if options:
+            target = KubernetesTarget(name, replace(target._options, **options))
+        return run_on(target, settings, name, monitor or RecordingMonitor(RecordingMocks()))
+
+
+def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMonitor) -> Run:
+    """Build the platform for a target on mocks and wait until every registration has landed."""
     resolved: dict[str, object] = {}
     secret: set[str] = set()
 
@@ -197,7 +248,6 @@ def run_platform(
                 secret.add(key)
 
     def program() -> Any:
-        target = DockerTarget(name, settings.bind_address, engine or FakeEngine())
         args = StreamingPlatformArgs(settings=settings, images=choose_images(settings, {}), target=target)
         return look(StreamingPlatform(name, args))
 
@@ -261,6 +311,10 @@ def _registered(request: Any, names: Mapping[str, str]) -> Registered:
         protect=request.protect,
         parent=names.get(request.parent, ""),  # the stack itself has no name here
         dependencies=frozenset(names[urn] for urn in request.dependencies),
+        after=frozenset((_type(urn), names[urn]) for urn in request.dependencies),
         deleted_with=names[request.deletedWith] if request.deletedWith else "",
         secret_outputs=tuple(request.additionalSecretOutputs),
+        ignore_changes=tuple(request.ignoreChanges),
+        replace_on_changes=tuple(request.replaceOnChanges),
+        provider=names.get(request.provider.rpartition("::")[0], ""),
     )

@@ -5,6 +5,7 @@ Look at ``git diff tests/golden`` afterwards: a golden file is what someone read
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,17 @@ from components import platform
 from components.images import Images
 from components.naming import member_name
 from components.settings import Settings, load_settings
+from components.stack import target_for
 from components.workload import Workload
+from tests import manifests
+from tests.unit import mocks
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden"
-STACKS = ("dev", "staging")
+STACKS = ("dev", "staging", "prod")
+MANIFESTS = "manifests.yaml"
+"""All objects of a stack that runs on Kubernetes."""
+
 PREFIX = "millrace:"
 
 
@@ -33,10 +40,15 @@ def settings_of(stack: str) -> Settings:
     return load_settings(declared_in(stack), source=f"Pulumi.{stack}.yaml")
 
 
+def host_of(settings: Settings, platform_name: str = "millrace-test") -> Callable[[str, int], str]:
+    """The names of members as a stack's target has them."""
+    return target_for(settings, platform_name).host if settings.on_kubernetes else member_name
+
+
 def workloads_of(settings: Settings) -> dict[str, Workload]:
-    """The servers of a platform by name, with names of members as a Docker engine has them."""
+    """The servers of a platform by name, with names of members as its target has them."""
     images = Images("test", "a test", zookeeper="zookeeper:test", kafka="kafka:test", redis="redis:test")
-    return {workload.name: workload for workload in platform.workloads_of(settings, images, member_name)}
+    return {workload.name: workload for workload in platform.workloads_of(settings, images, host_of(settings))}
 
 
 def rendered(stack: str) -> dict[str, str]:
@@ -56,7 +68,11 @@ def main() -> None:
     for stack in STACKS:
         folder = GOLDEN / stack
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in rendered(stack).items():
+        files = rendered(stack)
+        if settings_of(stack).on_kubernetes:
+            run = mocks.run_on_cluster(settings_of(stack), f"millrace-{stack}")
+            files[MANIFESTS] = manifests.as_yaml(manifests.manifests(run))
+        for name, text in files.items():
             (folder / name).write_text(text)
             sys.stdout.write(f"wrote {(folder / name).relative_to(PROJECT)}\n")
 

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import dill
 import pytest
@@ -27,13 +27,18 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from components.clients import kafka, redis, zookeeper
+from components.clients.cluster import Pod
 from components.clients.kafka import ClusterState, Partition
-from components.errors import PlatformError, TopicError, UnhealthyError
+from components.clients.routes import DIRECT, DirectRoute, Route
+from components.errors import ClusterError, PlatformError, TopicError, UnhealthyError
+from components.providers import health as health_module
 from components.providers import topics as topics_module
 from components.providers.base import failures, in_order, is_known, plain_errors, progress
 from components.providers.credentials import CredentialsProvider
 from components.providers.health import HealthGateProvider, MemberGateProvider
-from components.providers.topics import TopicSetProvider, inputs_of, specs_of
+from components.providers.rolls import GatedRollProvider
+from components.providers.storage import MemberStorageProvider
+from components.providers.topics import TopicSetProvider, described, inputs_of, specs_of
 from components.topic_rules import TopicSpec
 
 Props = dict[str, Any]
@@ -79,6 +84,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         (CredentialsProvider(), "components.providers.credentials", "CredentialsProvider"),
         (HealthGateProvider(), "components.providers.health", "HealthGateProvider"),
         (MemberGateProvider(), "components.providers.health", "MemberGateProvider"),
+        (GatedRollProvider(), "components.providers.rolls", "GatedRollProvider"),
+        (MemberStorageProvider(), "components.providers.storage", "MemberStorageProvider"),
     ],
 )
 def test_the_state_refers_to_a_provider_by_a_module_and_a_name_that_never_change(
@@ -427,6 +434,79 @@ def test_an_earlier_state_that_is_not_known_is_no_reason_to_refuse() -> None:
     assert check({"topics": rpc.UNKNOWN}, topic_set(orders=topic(1))) == []
 
 
+# --------------------------------------------------------------------------------------- topics: changes in words
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("olds", "news", "lines"),
+    [
+        pytest.param({}, topic_set(orders=topic()), [], id="the-first-time"),
+        pytest.param(topic_set(orders=topic()), topic_set(orders=topic()), [], id="unchanged"),
+        pytest.param(topic_set(orders=topic()), {**topic_set(orders=topic()), "deadline": 9}, [], id="no-topic"),
+        pytest.param(
+            topic_set(orders=topic()),
+            topic_set(parcels=topic(), orders=topic(), audit=topic()),
+            ["topics: makes audit, parcels"],
+            id="more-topics",
+        ),
+        pytest.param(
+            topic_set(parcels=topic(), orders=topic(), audit=topic()),
+            topic_set(orders=topic()),
+            ["topics: deletes, with their records, audit, parcels"],
+            id="fewer-topics",
+        ),
+        pytest.param(
+            topic_set(orders=topic(3, retention_ms="1000")),
+            topic_set(orders=topic(6, retention_ms="2000")),
+            ["topics: changes orders (config.retention.ms: 1000 -> 2000; partitions: 3 -> 6)"],
+            id="a-topic-changes",
+        ),
+        pytest.param(
+            topic_set(orders=topic(protect=True, retention_ms="1000"), parcels=topic()),
+            topic_set(orders=topic(), parcels=topic(3, 3)),
+            [
+                "topics: changes orders (config.retention.ms: 1000 -> (none); protect: true -> false), "
+                "parcels (replicationFactor: 1 -> 3)"
+            ],
+            id="two-topics-change",
+        ),
+        pytest.param(
+            topic_set(orders=topic(), parcels=topic()),
+            topic_set(orders=topic(6), audit=topic()),
+            [
+                "topics: makes audit",
+                "topics: deletes, with their records, parcels",
+                "topics: changes orders (partitions: 3 -> 6)",
+            ],
+            id="all-at-once",
+        ),
+        pytest.param(topic_set(), topic_set(orders=topic()), ["topics: makes orders"], id="from-none"),
+    ],
+)
+def test_a_change_of_topics_is_told_in_words_and_that_no_broker_restarts(
+    olds: Props, news: Props, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(olds, news) == []
+    told = [*lines, "topics: no broker restarts for these"] if lines else []
+    assert capsys.readouterr().err.splitlines() == told, "in a preview too: this is before anything is done"
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_change_is_told_even_where_it_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(check(topic_set(orders=topic(6)), topic_set(orders=topic(3)))) == 1
+    assert "topics: changes orders (partitions: 6 -> 3)" in capsys.readouterr().err
+
+
+@given(SPECS_BY_NAME, SPECS_BY_NAME)
+def test_no_change_of_topics_goes_untold(old: dict[str, TopicSpec], new: dict[str, TopicSpec]) -> None:
+    lines = described(old, new)
+    assert bool(lines) == (old != new)
+    for name in {*old, *new}:
+        if old.get(name) != new.get(name):
+            assert any(name in line for line in lines)
+
+
 # --------------------------------------------------------------------------------- topics: without a broker there
 
 
@@ -443,7 +523,7 @@ def test_a_set_with_a_protected_topic_is_not_deleted() -> None:
 def test_a_refresh_that_reaches_no_broker_keeps_the_topics_as_last_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap: False)
+    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: False)
     props = {**from_engine(topic_set(orders=topic())), "__provider": "code"}
     result = TopicSetProvider().read("id", props)
     kept = {key: value for key, value in props.items() if key != "__provider"}
@@ -455,7 +535,7 @@ def test_a_refresh_that_reaches_no_broker_keeps_the_topics_as_last_known(
 
 @pytest.mark.usefixtures("_traceback_limit")
 def test_making_topics_ends_at_the_deadline_with_what_was_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap: False)
+    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: False)
     props = {**from_engine(topic_set(1, orders=topic())), "deadline": 0.0, "logs": {"kafka-0": "docker logs x"}}
     assert shown(lambda: TopicSetProvider().create(props)) == (
         "Error: Kafka is not healthy after 0 s (1 finding)\n"
@@ -580,26 +660,38 @@ class Servers:
         self.redis: list[str] = []
         self.calls: list[str] = []
         self.redis_asked: list[Props] = []
-        monkeypatch.setattr(zookeeper, "role_findings", lambda members, logs: self._called("roles", self.roles))
-        monkeypatch.setattr(zookeeper, "session_findings", lambda addresses: self._called("session", self.session))
-        monkeypatch.setattr(zookeeper, "summary", lambda members: ", ".join(f"{name} standalone" for name in members))
-        monkeypatch.setattr(kafka, "any_listens", lambda bootstrap: self.listens)
+        self.routes: list[Route] = []
+        monkeypatch.setattr(zookeeper, "role_findings", lambda members, logs, *, route: self._called("roles", route))
+        monkeypatch.setattr(zookeeper, "session_findings", lambda members, *, route: self._called("session", route))
+        monkeypatch.setattr(zookeeper, "summary", self._summary)
+        monkeypatch.setattr(kafka, "any_listens", self._any_listens)
         monkeypatch.setattr(kafka, "admin_client", self._client)
         monkeypatch.setattr(kafka, "cluster_state", lambda client: self.cluster)
-        monkeypatch.setattr(kafka, "round_trip_findings", lambda *_: self._called("round trip", self.round_trip))
+        monkeypatch.setattr(kafka, "round_trip_findings", lambda *_, route: self._called("round_trip", route))
         monkeypatch.setattr(redis, "findings", self._redis)
 
-    def _called(self, name: str, findings: list[str]) -> list[str]:
+    def _called(self, name: str, route: Route) -> list[str]:
         self.calls.append(name)
-        return findings
+        self.routes.append(route)
+        return getattr(self, name)
+
+    def _summary(self, members: Mapping[str, str], *, route: Route) -> str:
+        self.routes.append(route)
+        return ", ".join(f"{name} standalone" for name in members)
+
+    def _any_listens(self, bootstrap: str, *, route: Route) -> bool:
+        self.routes.append(route)
+        return self.listens
 
     @contextmanager
-    def _client(self, bootstrap: str) -> Iterator[object]:
+    def _client(self, bootstrap: str, *, route: Route) -> Iterator[object]:
+        self.routes.append(route)
         if not self.answers:
             raise KafkaConnectionError
         yield object()
 
-    def _redis(self, **asked: Any) -> list[str]:
+    def _redis(self, *, route: Route, **asked: Any) -> list[str]:
+        self.routes.append(route)
         self.redis_asked.append(asked)
         return self.redis
 
@@ -644,7 +736,7 @@ def test_a_healthy_platform_is_summed_up_with_what_was_tried(servers: Servers) -
     assert SUMMARY.fullmatch(result.outs["summary"])
     assert result.id == "millrace-dev"
     assert {key: value for key, value in result.outs.items() if key != "summary"} == props
-    assert sorted(servers.calls) == ["roles", "round trip", "session"], "each way of asking was used"
+    assert sorted(servers.calls) == ["roles", "round_trip", "session"], "each way of asking was used"
 
 
 def test_a_changed_platform_is_summed_up_anew(servers: Servers) -> None:
@@ -653,6 +745,134 @@ def test_a_changed_platform_is_summed_up_anew(servers: Servers) -> None:
     assert result.outs is not None
     assert SUMMARY.fullmatch(result.outs["summary"])
     assert set(result.outs) == {*news, "summary"}, "an update returns all outputs, or they are gone"
+
+
+class Detour(DirectRoute):
+    """A way that knows why it ended."""
+
+    def trouble(self, address: str) -> str | None:
+        return "the pod is gone" if address.endswith(":19093") else None
+
+
+VIA = {"context": "test", "namespace": "n", "hosts": ["kafka-0.kafka.n.svc", "kafka-1.kafka.n.svc"]}
+"""A route as a resource's inputs describe it."""
+
+
+@pytest.fixture
+def detour(monkeypatch: pytest.MonkeyPatch) -> Route:
+    """The way that providers take where their inputs describe one; no cluster is needed for it."""
+    made = Detour()
+
+    def route(via: Mapping[str, Any] | None) -> Route:
+        assert via in (None, VIA)
+        return made if via else DIRECT
+
+    monkeypatch.setattr(health_module, "route_of", route)
+    monkeypatch.setattr(topics_module, "route", route)
+    monkeypatch.setattr(health_module, "connect", lambda kubeconfig, context: Pods())
+    return made
+
+
+class Pods:
+    """A cluster with the pods of a platform, and one of another in the same namespace that is not well."""
+
+    ready: ClassVar[dict[str, bool]] = {"kafka-0": True, "kafka-1": True, "kafka-9": False}
+
+    def pods(self, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
+        assert namespace == "n"
+        assert selector == {"app.kubernetes.io/part-of": "millrace"}
+        return [
+            Pod(
+                name=name,
+                uid=name,
+                node="node",
+                phase="Running",
+                ready=ready,
+                deleting=False,
+                revision="",
+                zone=None,
+                ip="",
+                scheduled=True,
+                reasons=() if ready else ("no node takes it",),
+                hopeless=False,
+            )
+            for name, ready in self.ready.items()
+        ]
+
+
+def test_every_check_of_a_platform_takes_the_route_of_its_inputs(servers: Servers, detour: Route) -> None:
+    HealthGateProvider().create(health_gate(route=VIA))
+    HealthGateProvider().read("millrace-prod", health_gate(route=VIA))
+    assert len(servers.routes) == 2 * 6 + 2, "roles, session, listening, client, round trip, Redis; and the summary"
+    assert set(servers.routes) == {detour}
+
+
+@pytest.mark.usefixtures("detour", "servers")
+@pytest.mark.parametrize(
+    ("ready", "line"),
+    [
+        ({"kafka-0": True}, "kafka-1: there is no pod; expected one that is ready"),
+        ({"kafka-0": True, "kafka-1": False}, "kafka-1: no node takes it"),
+    ],
+)
+def test_a_platform_whose_pods_are_not_all_ready_is_not_well_though_it_serves(
+    ready: dict[str, bool], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Pods, "ready", ready)
+    assert unhealthy(HealthGateProvider, health_gate(route=VIA)).problems == (line,)
+    assert HealthGateProvider().read("id", health_gate(route=VIA)).id is None
+    assert line in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("servers")
+def test_no_cluster_is_asked_for_a_platform_on_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_module, "connect", None)
+    assert HealthGateProvider().create(health_gate()).outs is not None
+
+
+def test_without_a_route_servers_are_reached_directly(servers: Servers, detour: Route) -> None:
+    HealthGateProvider().create(health_gate())
+    assert set(servers.routes) == {DIRECT}
+
+
+@pytest.mark.parametrize("down", ["listens", "answers"])
+def test_a_cluster_that_cannot_be_reached_is_told_with_what_the_route_knows(
+    down: str, servers: Servers, detour: Route
+) -> None:
+    setattr(servers, down, False)
+    assert unhealthy(HealthGateProvider, health_gate(route=VIA)).problems == (
+        "kafka-0: no broker answers at 127.0.0.1:19092,127.0.0.1:19093 (the pod is gone); expected an answer\n"
+        "look at: docker logs p-kafka-0",
+    )
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_topics_that_cannot_be_made_are_told_with_what_the_route_knows(
+    detour: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Route] = []
+    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: bool(seen.append(route)))
+    inputs = {**topic_set(1, orders=topic()), "bootstrap": "127.0.0.1:19093", "route": VIA, "deadline": 0}
+    assert shown(lambda: TopicSetProvider().create(from_engine(inputs))) == (
+        "Error: Kafka is not healthy after 0 s (1 finding)\n"
+        "  - kafka-0: no broker answers at 127.0.0.1:19093 (the pod is gone); expected an answer\n"
+    )
+    assert seen == [detour]
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+@pytest.mark.parametrize("method", ["create", "read"])
+def test_a_route_that_cannot_be_taken_is_told_without_a_traceback(
+    method: str, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def route(via: object) -> Route:
+        raise ClusterError('the kubeconfig has no context "test"')
+
+    monkeypatch.setattr(health_module, "route_of", route)
+    arguments = [health_gate(route=VIA)] if method == "create" else ["id", health_gate(route=VIA)]
+    assert shown(lambda: getattr(HealthGateProvider(), method)(*arguments)) == (
+        'Error: the kubeconfig has no context "test"\n'
+    )
 
 
 def test_redis_without_an_append_only_file_keeps_snapshots(servers: Servers) -> None:
@@ -684,7 +904,7 @@ def test_an_unhealthy_part_is_told_by_member_with_what_was_seen_expected_and_whe
         "  - kafka-1: broker 1 is not registered in the cluster; expected it to advertise 127.0.0.1:19093\n"
         "    look at: docker logs p-kafka-1\n"
     )
-    assert "round trip" not in servers.calls, "a broken cluster is not written to"
+    assert "round_trip" not in servers.calls, "a broken cluster is not written to"
 
 
 @pytest.mark.usefixtures("_traceback_limit")

@@ -21,7 +21,7 @@ from components.rendering.properties import render_properties
 from components.rendering.redis import password_conf, redis_conf
 from components.rendering.zookeeper import start_script, zoo_cfg
 from components.settings import load_settings
-from tests.unit.regenerate_golden import GOLDEN, STACKS, rendered, settings_of
+from tests.unit.regenerate_golden import GOLDEN, MANIFESTS, STACKS, rendered, settings_of
 
 REGENERATE = "if the change is wanted: python -m tests.unit.regenerate_golden, then read the difference"
 FILES = ("zoo.cfg", "server.properties", "redis.conf")
@@ -145,7 +145,7 @@ def test_broker_settings_land_under_kafkas_keys() -> None:
         "compression": "zstd",
         "config": {"message.max.bytes": 2097152, "log.cleaner.enable": True},
     }
-    entries = server_properties(settings(kafka=section).kafka, ["a", "b"])
+    entries = server_properties(settings(kafka=section).kafka, ["a", "b"], exposed=True)
     assert entries == {
         "auto.create.topics.enable": "false",
         "compression.type": "zstd",
@@ -173,10 +173,21 @@ def test_broker_settings_land_under_kafkas_keys() -> None:
     }
 
 
+def test_a_broker_that_no_client_outside_reaches_has_one_listener() -> None:
+    section = settings(kafka={"internalPort": 30000}).kafka
+    inside = server_properties(section, ["a"], exposed=False)
+    outside = server_properties(section, ["a"], exposed=True)
+    assert inside["listeners"] == "INTERNAL://:30000"
+    assert inside["listener.security.protocol.map"] == "INTERNAL:PLAINTEXT"
+    assert {key for key in outside if inside[key] != outside[key]} == {"listeners", "listener.security.protocol.map"}
+    assert inside.keys() == outside.keys()
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_differs_from_broker_to_broker_is_not_in_the_shared_file(stack: str) -> None:
     entries = javaproperties.loads(rendered(stack)["server.properties"])
-    assert not {"broker.id", "node.id", "log.dirs", "log.dir", "advertised.listeners"} & set(entries)
+    own = {"broker.id", "node.id", "log.dirs", "log.dir", "advertised.listeners", "broker.rack"}
+    assert not own & set(entries), "the start script gives each broker these"
 
 
 def test_logs_go_to_standard_output_alone() -> None:
@@ -346,7 +357,8 @@ def test_a_stacks_file_is_the_golden_one(stack: str, name: str) -> None:
 
 def test_the_golden_folder_holds_these_files_and_no_others() -> None:
     kept = {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*") if path.is_file()}
-    assert kept == {f"{stack}/{name}" for stack in STACKS for name in FILES}, REGENERATE
+    files = {f"{stack}/{name}" for stack in STACKS for name in FILES}
+    assert kept == {*files, f"prod/{MANIFESTS}"}, REGENERATE
     assert {stack: tuple(rendered(stack)) for stack in STACKS} == dict.fromkeys(STACKS, FILES)
 
 
@@ -361,8 +373,9 @@ def test_a_key_that_settings_decide_cannot_be_set_freely(name: str, section: str
         text = rendered(stack)[name]
         lines = directives(text) if name == "redis.conf" else javaproperties.loads(text).items()
         entries.append({tuple(line) for line in lines if line[0] not in free})
-    decided = {line[0] for line in entries[0] ^ entries[1]} - {"quorumListenOnAllIPs"}  # a free choice all the same
-    assert decided, "the two profiles differ"
+    differing = set.union(*entries) - set.intersection(*entries)
+    decided = {line[0] for line in differing} - {"quorumListenOnAllIPs"}  # a free choice all the same
+    assert decided, "the profiles differ"
     accepted = []
     for key in sorted(decided):
         try:

@@ -17,6 +17,7 @@ from components.profiles import PROFILES, with_profile
 from components.protected_keys import PROTECTED_BROKER_KEYS, PROTECTED_REDIS_KEYS, PROTECTED_ZOOKEEPER_KEYS
 from components.settings import (
     KafkaSettings,
+    KubernetesSettings,
     RedisSettings,
     Settings,
     TopicSettings,
@@ -35,6 +36,7 @@ PLAIN_PASSWORD = (
     "redis.password stands in plain text; remove it and set it encrypted with\n"
     "pulumi config set --secret --path 'millrace:redis.password'"
 )
+NO_HOST = "must be a host name or an address; {ordinal} in it stands for the broker's number"
 COMPRESSIONS = "'producer', 'uncompressed', 'gzip', 'snappy', 'lz4' or 'zstd'"
 TOPIC = {"name": "orders"}
 
@@ -133,6 +135,53 @@ def test_the_staging_stacks_topics_have_three_replicas_without_saying_so() -> No
     }
 
 
+def test_the_prod_stack_runs_in_one_namespace_of_one_named_cluster() -> None:
+    settings = settings_of("prod")
+    assert (settings.target, settings.profile, settings.images) == ("kubernetes", "production", "auto")
+    assert settings.on_kubernetes
+    assert settings.kubernetes.model_dump() == {
+        "context": "production",
+        "kubeconfig": None,
+        "namespace": "streaming",
+        "create_namespace": True,
+        "cluster_domain": "cluster.local",
+        "storage_class": None,
+        "image_pull_policy": "IfNotPresent",
+        "image_pull_secrets": [],
+        "spread": "required",
+        "zones": True,
+        "client_namespaces": [],
+    }
+    assert settings.protect is True, "the data of production is not destroyed by mistake"
+    assert settings.health.deadline == timedelta(minutes=10)
+
+
+def test_the_prod_stack_is_sized_and_replicated_for_production() -> None:
+    settings = settings_of("prod")
+    zookeeper = settings.zookeeper
+    assert (zookeeper.replicas, zookeeper.memory, zookeeper.heap_bytes) == (3, GIB, 512 * MIB)
+    assert (zookeeper.cpu, zookeeper.cpu_limit, zookeeper.storage) == ("250m", "1", 10 * GIB)
+    kafka = settings.kafka
+    assert (kafka.replicas, kafka.replication_factor, kafka.min_in_sync_replicas) == (3, 3, 2)
+    assert (kafka.memory, kafka.heap, kafka.heap_bytes) == (4 * GIB, None, 2 * GIB), "half is left for the page cache"
+    assert (kafka.cpu, kafka.cpu_limit, kafka.storage) == ("500m", "2", 100 * GIB)
+    assert (kafka.retention, kafka.retention_bytes, kafka.segment_bytes) == (timedelta(hours=168), -1, GIB)
+    assert kafka.compression == "lz4"
+    assert kafka.auto_create_topics is False
+    assert kafka.unclean_leader_election is False, "an unclean election loses records"
+    assert kafka.stop_grace == timedelta(seconds=120)
+    assert (kafka.external, kafka.advertised_host) == ("none", "127.0.0.1"), "reached inside the cluster only"
+    redis = settings.redis
+    assert (redis.max_memory, redis.eviction_policy) == (256 * MIB, "allkeys-lru")
+    assert (redis.memory, redis.cpu, redis.cpu_limit) == (512 * MIB, "100m", "500m")
+    assert (redis.append_only, redis.save, redis.authentication) == (True, [], True)
+    assert redis.storage == 10 * GIB
+
+
+def test_the_prod_stack_has_the_topics_of_staging() -> None:
+    assert settings_of("prod").topic_specs() == settings_of("staging").topic_specs(), "what staging tries, prod runs"
+
+
 # Profiles and overrides
 
 
@@ -185,17 +234,31 @@ def test_settings_cannot_be_changed_after_they_were_checked() -> None:
 # Every field can be set
 
 VALUES: dict[str, tuple[Any, Any]] = {
-    "target": ("docker", "docker"),
+    "target": ("kubernetes", "kubernetes"),
     "profile": ("ha", "ha"),
     "images": ("local", "local"),
     "bindAddress": ("0.0.0.0", "0.0.0.0"),
     "protect": (True, True),
     "existingTopics": ("adopt", "adopt"),
     "health.deadline": ("90s", timedelta(seconds=90)),
+    "kubernetes.context": ("test", "test"),
+    "kubernetes.kubeconfig": ("/home/me/.kube/other", "/home/me/.kube/other"),
+    "kubernetes.namespace": ("streaming", "streaming"),
+    "kubernetes.createNamespace": (False, False),
+    "kubernetes.clusterDomain": ("cluster.example", "cluster.example"),
+    "kubernetes.storageClass": ("fast", "fast"),
+    "kubernetes.imagePullPolicy": ("Never", "Never"),
+    "kubernetes.imagePullSecrets": (["registry"], ["registry"]),
+    "kubernetes.spread": ("preferred", "preferred"),
+    "kubernetes.zones": (False, False),
+    "kubernetes.clientNamespaces": (["apps", "jobs"], ["apps", "jobs"]),
     "zookeeper.image": ("own/zookeeper:1", "own/zookeeper:1"),
     "zookeeper.replicas": (3, 3),
     "zookeeper.heap": ("128MiB", 128 * MIB),
     "zookeeper.memory": ("1GiB", GIB),
+    "zookeeper.cpu": ("500m", "500m"),
+    "zookeeper.cpuLimit": (1.5, "1.5"),
+    "zookeeper.storage": ("20GiB", 20 * GIB),
     "zookeeper.port": (22181, 22181),
     "zookeeper.jvmOptions": (["-Xint"], ["-Xint"]),
     "zookeeper.stopGrace": ("3s", timedelta(seconds=3)),
@@ -207,11 +270,15 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "kafka.replicas": (4, 4),
     "kafka.heap": ("700MiB", 700 * MIB),
     "kafka.memory": ("2GiB", 2 * GIB),
+    "kafka.cpu": ("500m", "500m"),
+    "kafka.cpuLimit": (1.5, "1.5"),
+    "kafka.storage": ("20GiB", 20 * GIB),
     "kafka.port": (29192, 29192),
     "kafka.jvmOptions": ([], []),
     "kafka.stopGrace": ("1m", timedelta(minutes=1)),
     "kafka.internalPort": (30000, 30000),
-    "kafka.advertisedHost": ("kafka.example", "kafka.example"),
+    "kafka.external": ("loadBalancer", "loadBalancer"),
+    "kafka.advertisedHost": ("kafka-{ordinal}.example", "kafka-{ordinal}.example"),
     "kafka.retention": ("2d", timedelta(days=2)),
     "kafka.retentionBytes": (-1, -1),
     "kafka.segmentBytes": ("16MiB", 16 * MIB),
@@ -232,6 +299,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "redis.image": ("own/redis:1", "own/redis:1"),
     "redis.port": (26379, 26379),
     "redis.memory": ("1GiB", GIB),
+    "redis.cpu": ("500m", "500m"),
+    "redis.cpuLimit": (1.5, "1.5"),
+    "redis.storage": ("20GiB", 20 * GIB),
     "redis.maxMemory": ("100MiB", 100 * MIB),
     "redis.evictionPolicy": ("volatile-ttl", "volatile-ttl"),
     "redis.appendOnly": (True, True),
@@ -253,6 +323,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "topics.protect": (True, True),
 }
 """For every field by its path: a value as a stack file has it, and what it means. None of them is the default."""
+
+BESIDE: dict[str, dict[str, Any]] = {"target": {"kubernetes": {"context": "test"}}}
+"""What else a stack file must say for a top-level value to be possible."""
 
 NEEDED: dict[str, dict[str, Any]] = {
     "kafka.replicationFactor": {"replicas": 3},
@@ -290,7 +363,7 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
     """A stack file with one value, and what that needs."""
     section, _, key = path.rpartition(".")
     if not section:
-        return {key: value}
+        return {key: value, **BESIDE.get(path, {})}
     if section == "topics":
         return {"topics": [{**TOPIC, key: value}]}
     return {section: {**NEEDED.get(path, {}), key: value}}
@@ -300,12 +373,46 @@ def test_every_field_has_a_value_in_the_table_of_these_tests() -> None:
     assert sorted(path for path, _, _ in FIELDS) == sorted(VALUES), "give a new field a line in VALUES"
 
 
+ONLY_ON_KUBERNETES = {"kafka.external", "kubernetes.context"}
+
+
+@pytest.mark.parametrize("field", ["kafka", "kubernetes"])
+def test_what_only_a_cluster_has_is_refused_on_docker(field: str) -> None:
+    """Most likely the target was forgotten, and production would go to this machine."""
+    declared, line = {
+        "kafka": (
+            {"kafka": {"external": "nodePort"}},
+            "kafka.external is nodePort but target is docker, where all ports are open",
+        ),
+        "kubernetes": (
+            {"kubernetes": {"context": "production"}},
+            "kubernetes.context is set but target is docker; set target to kubernetes, or remove it",
+        ),
+    }[field]
+    assert problems(declared) == [line]
+
+
+@pytest.mark.parametrize(
+    ("server", "declared", "line"),
+    [
+        ("kafka", {"cpu": "2", "cpuLimit": "500m"}, "kafka: cpuLimit 500m is below cpu 2, which is kept free"),
+        ("redis", {"cpu": "0.6", "cpuLimit": "0.5"}, "redis: cpuLimit 0.5 is below cpu 0.6, which is kept free"),
+        ("zookeeper", {"storage": 0}, "zookeeper: storage must be at least 1MiB"),
+    ],
+)
+def test_resources_that_contradict_each_other_are_refused(server: str, declared: dict[str, Any], line: str) -> None:
+    assert problems({server: declared}) == [line]
+
+
 @pytest.mark.parametrize("path", sorted(VALUES))
 def test_every_field_can_be_set_from_a_stack_file(path: str) -> None:
     written, meant = VALUES[path]
-    assert value_at(loaded(with_value(path, written), secrets=("redis",)), path) == meant
-    if path != "target":  # there is but one
-        assert value_at(loaded({"topics": [TOPIC]}), path) != meant, "the default would hide that nothing was set"
+    declared = with_value(path, written)
+    if path in ONLY_ON_KUBERNETES:
+        place = {"target": "kubernetes", "kubernetes": {"context": "test"}}
+        declared = {**place, **declared, "kafka": {"advertisedHost": "kafka.example", **declared.get("kafka", {})}}
+    assert value_at(loaded(declared, secrets=("redis",)), path) == meant
+    assert value_at(loaded({"topics": [TOPIC]}), path) != meant, "the default would hide that nothing was set"
 
 
 @pytest.mark.parametrize(("path", "name", "description"), FIELDS, ids=[path for path, _, _ in FIELDS])
@@ -345,7 +452,7 @@ def unknown(path: str, model: type[BaseModel], hint: str = "") -> str:
         ({"kafka": {"autoCreateTopics": []}}, "kafka.autoCreateTopics is a list: must be true or false"),
         ({"bindAddress": True}, "bindAddress is true: must be text"),
         ({"kafka": {"image": 3}}, "kafka.image is 3: must be text"),
-        ({"kafka": {"advertisedHost": ""}}, 'kafka.advertisedHost is "": must not be empty'),
+        ({"kafka": {"advertisedHost": ""}}, f'kafka.advertisedHost is "": {NO_HOST}'),
         ({"kafka": {"jvmOptions": "-Xint"}}, 'kafka.jvmOptions is "-Xint": must be a list'),
         ({"kafka": {"jvmOptions": [1]}}, "kafka.jvmOptions[0] is 1: must be text"),
         ({"kafka": 3}, "kafka is 3: must be a mapping of keys to values"),
@@ -419,7 +526,7 @@ def test_an_unknown_key_is_named_whatever_it_is_called(section: str, key: str) -
         ({"kafka": {"heap": "lots"}}, f'kafka.heap is "lots": {NO_SIZE}'),
         ({"kafka": {"heap": "5 parsecs"}}, f'kafka.heap is "5 parsecs": {NO_SIZE}'),
         ({"kafka": {"heap": -1}}, f"kafka.heap is -1: {NO_SIZE}"),
-        ({"kafka": {"heap": None}}, f"kafka.heap is empty: {NO_SIZE}"),
+        ({"kafka": {"memory": None}}, f"kafka.memory is empty: {NO_SIZE}"),
         ({"kafka": {"segmentBytes": -1}}, f"kafka.segmentBytes is -1: {NO_SIZE}"),
         ({"kafka": {"retentionBytes": "lots"}}, f'kafka.retentionBytes is "lots": {NO_SIZE}'),
         ({"kafka": {"retentionBytes": -2}}, f"kafka.retentionBytes is -2: {NO_SIZE}"),
@@ -590,6 +697,280 @@ def test_an_internal_port_that_the_other_listener_has_is_refused() -> None:
     assert problems({"kafka": {"internalPort": 9092}}) == [
         "kafka.internalPort is 9092: 9092 is the port of the listener for clients outside; take another"
     ]
+
+
+# Kubernetes
+
+NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
+NO_LABEL = "must match ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+NO_CONTEXT = (
+    "kubernetes.context is required with target kubernetes: the stack file names the cluster, so that "
+    "no other can be changed by mistake (`kubectl config get-contexts` lists yours)"
+)
+
+
+def cluster(**sections: Any) -> dict[str, Any]:
+    """A stack file for a cluster."""
+    return {"target": "kubernetes", "profile": "production", "kubernetes": {"context": "test"}, **sections}
+
+
+@pytest.mark.parametrize(
+    "kubernetes", [{}, {"context": None}, {"namespace": "streaming"}], ids=["no section", "null", "no context"]
+)
+def test_a_cluster_without_a_name_is_refused(kubernetes: dict[str, Any]) -> None:
+    assert problems(cluster(kubernetes=kubernetes)) == [NO_CONTEXT]
+    assert loaded({"kubernetes": kubernetes}).on_kubernetes is False, "no context is needed where no cluster is"
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_every_profile_runs_on_a_cluster(profile: str) -> None:
+    assert loaded(cluster(profile=profile)).on_kubernetes
+
+
+@pytest.mark.parametrize(
+    ("kafka", "lines"),
+    [
+        pytest.param({"external": "nodePort", "advertisedHost": "a.example"}, [], id="node-ports"),
+        pytest.param({"external": "nodePort", "advertisedHost": "a.example", "port": 30000}, [], id="first-node-port"),
+        pytest.param({"external": "nodePort", "advertisedHost": "a.example", "port": 32765}, [], id="last-node-ports"),
+        pytest.param({"external": "nodePort", "advertisedHost": "n{ordinal}.example"}, [], id="a-node-each"),
+        pytest.param(
+            {"external": "nodePort", "advertisedHost": "a.example", "port": 29999},
+            ["kafka.port is 29999: node ports are 30000 to 32767, one for each broker"],
+            id="below-the-node-ports",
+        ),
+        pytest.param(
+            {"external": "nodePort", "advertisedHost": "a.example", "port": 32766},
+            ["kafka.port is 32766: node ports are 30000 to 32767, one for each broker"],
+            id="the-last-broker-is-above-the-node-ports",
+        ),
+        pytest.param(
+            {"external": "nodePort"},
+            ["kafka.advertisedHost must say where clients outside find external: nodePort"],
+            id="node-ports-of-nowhere",
+        ),
+        pytest.param(
+            {"external": "nodePort", "port": 9092},
+            [
+                "kafka.port is 9092: node ports are 30000 to 32767, one for each broker",
+                "kafka.advertisedHost must say where clients outside find external: nodePort",
+            ],
+            id="both",
+        ),
+        pytest.param({"external": "loadBalancer", "advertisedHost": "k{ordinal}.example"}, [], id="load-balancers"),
+        pytest.param(
+            {"external": "loadBalancer", "advertisedHost": "k{ordinal}.example", "port": 9094},
+            [],
+            id="any-port-of-them",
+        ),
+        pytest.param(
+            {
+                "external": "loadBalancer",
+                "advertisedHost": "kafka.example",
+                "replicas": 1,
+                "replicationFactor": 1,
+                "minInSyncReplicas": 1,
+            },
+            [],
+            id="a-single-load-balancer",
+        ),
+        pytest.param(
+            {"external": "loadBalancer", "advertisedHost": "kafka.example"},
+            [
+                'kafka.advertisedHost is "kafka.example": every broker needs a name of its own behind its load '
+                'balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"'
+            ],
+            id="load-balancers-of-one-name",
+        ),
+        pytest.param(
+            {"external": "loadBalancer"},
+            [
+                "kafka.advertisedHost must say where clients outside find external: loadBalancer",
+                'kafka.advertisedHost is "127.0.0.1": every broker needs a name of its own behind its load '
+                'balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"',
+            ],
+            id="load-balancers-of-nowhere",
+        ),
+        pytest.param({"port": 9092, "advertisedHost": "kafka.example"}, [], id="nothing-outside"),
+    ],
+)
+def test_brokers_that_clients_outside_cannot_reach_are_told(kafka: dict[str, Any], lines: list[str]) -> None:
+    declared = cluster(kafka=kafka)
+    if lines:
+        assert problems(declared) == lines
+    else:
+        assert loaded(declared).kafka.external == kafka.get("external", "none")
+
+
+def test_ports_of_this_machine_matter_only_on_it() -> None:
+    sections = {"zookeeper": {"port": 1000}, "kafka": {"port": 1000}, "redis": {"port": 1000}}
+    assert loaded(cluster(**sections)).on_kubernetes, "each pod has an address of its own"
+    assert problems({"profile": "production", **sections})[0] == "zookeeper-0 and kafka-0 would both take port 1000"
+
+
+def test_mistakes_of_cluster_and_topics_are_told_together() -> None:
+    declared = cluster(kubernetes={}, topics=[{"name": "wide", "replicationFactor": 4}], kafka={"external": "nodePort"})
+    assert problems(declared) == [
+        NO_CONTEXT,
+        "kafka.advertisedHost must say where clients outside find external: nodePort",
+        "topics[0] (wide): replication factor 4 is more than the 3 brokers there are",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "each"),
+    [
+        ("127.0.0.1", False),
+        ("kafka.example.com", False),
+        ("K", False),
+        ("{ordinal}.example", True),
+        ("kafka-{ordinal}.example", True),
+        ("kafka-{ordinal}", True),
+    ],
+)
+def test_a_host_may_name_each_broker(host: str, each: bool) -> None:
+    kafka = loaded({"kafka": {"advertisedHost": host}}).kafka
+    assert (kafka.advertised_host, kafka.advertises_each) == (host, each)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "{ordinal}",
+        "a b",
+        "a:9092",
+        "kafka-{number}.example",
+        "{ordinal}-{ordinal}",
+        "a-{ordinal}-{ordinal}",
+        "kafka-{ordinal.example",
+        "$(id)",
+        "`id`",
+        'a"b',
+        "a\n",
+        "a/b",
+    ],
+)
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    """It stands in a start script, between double quotes."""
+    assert problems({"kafka": {"advertisedHost": host}}) == [f'kafka.advertisedHost is "{host}": {NO_HOST}']
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (1, "1"),
+        (12, "12"),
+        (0.5, "0.5"),
+        (1.0, "1.0"),
+        (2.25, "2.25"),
+        ("2", "2"),
+        ("500m", "500m"),
+        ("1500m", "1500m"),
+        ("0.125", "0.125"),
+        (".5", ".5"),
+    ],
+)
+@pytest.mark.parametrize("key", ["cpu", "cpuLimit"])
+def test_processor_time_is_cores_or_thousandths(key: str, written: object, meant: str) -> None:
+    assert value_at(loaded({"kafka": {"cpu": "1m", key: written}}), f"kafka.{key}") == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (0, "0"),
+        (-1, "-1"),
+        ("0", '"0"'),
+        ("0m", '"0m"'),
+        ("", '""'),
+        ("m", '"m"'),
+        ("2 cores", '"2 cores"'),
+        ("500M", '"500M"'),
+        ("500 m", '"500 m"'),
+        ("0.5m", '"0.5m"'),
+        ("01", '"01"'),
+        ("0.0001", '"0.0001"'),
+        ("1.", '"1."'),
+        ("1e3", '"1e3"'),
+        ("\uff11", '"\uff11"'),
+        ("1\n", '"1\n"'),
+        (float("inf"), "inf"),
+    ],
+)
+@pytest.mark.parametrize("key", ["cpu", "cpuLimit"])
+def test_processor_time_that_is_none_is_refused(key: str, written: object, shown: str) -> None:
+    assert problems({"redis": {key: written}}) == [f"redis.{key} is {shown}: {NO_CPU}"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"kafka": {"cpu": True}}, "kafka.cpu is true: must be text"),
+        ({"kafka": {"cpu": []}}, "kafka.cpu is a list: must be text"),
+        ({"kafka": {"storage": "big"}}, f'kafka.storage is "big": {NO_SIZE}'),
+        ({"kafka": {"storage": True}}, "kafka.storage is true: must be a number"),
+        (
+            {"kafka": {"external": "ingress"}},
+            "kafka.external is \"ingress\": allowed are 'none', 'nodePort' or 'loadBalancer'",
+        ),
+        ({"target": "nomad"}, "target is \"nomad\": allowed are 'docker' or 'kubernetes'"),
+        ({"kubernetes": {"context": ""}}, 'kubernetes.context is "": must not be empty'),
+        ({"kubernetes": {"kubeconfig": ""}}, 'kubernetes.kubeconfig is "": must not be empty'),
+        ({"kubernetes": {"storageClass": ""}}, 'kubernetes.storageClass is "": must not be empty'),
+        ({"kubernetes": {"namespace": "Streaming"}}, f'kubernetes.namespace is "Streaming": {NO_LABEL}'),
+        ({"kubernetes": {"namespace": "a.b"}}, f'kubernetes.namespace is "a.b": {NO_LABEL}'),
+        ({"kubernetes": {"namespace": "-a"}}, f'kubernetes.namespace is "-a": {NO_LABEL}'),
+        ({"kubernetes": {"namespace": "a-"}}, f'kubernetes.namespace is "a-": {NO_LABEL}'),
+        ({"kubernetes": {"namespace": ""}}, f'kubernetes.namespace is "": {NO_LABEL}'),
+        ({"kubernetes": {"namespace": "x" * 64}}, f'kubernetes.namespace is "{"x" * 64}": {NO_LABEL}'),
+        ({"kubernetes": {"namespace": "a\n"}}, f'kubernetes.namespace is "a\n": {NO_LABEL}'),
+        (
+            {"kubernetes": {"clusterDomain": "Cluster.Local"}},
+            'kubernetes.clusterDomain is "Cluster.Local": must match ^[a-z0-9.-]+$',
+        ),
+        ({"kubernetes": {"clientNamespaces": "apps"}}, 'kubernetes.clientNamespaces is "apps": must be a list'),
+        ({"kubernetes": {"clientNamespaces": ["a", "B"]}}, f'kubernetes.clientNamespaces[1] is "B": {NO_LABEL}'),
+        ({"kubernetes": {"imagePullSecrets": ["A"]}}, f'kubernetes.imagePullSecrets[0] is "A": {NO_LABEL}'),
+        ({"kubernetes": {"zones": "some"}}, 'kubernetes.zones is "some": must be true or false'),
+        ({"kubernetes": {"spread": "none"}}, "kubernetes.spread is \"none\": allowed are 'required' or 'preferred'"),
+        (
+            {"kubernetes": {"imagePullPolicy": "Sometimes"}},
+            "kubernetes.imagePullPolicy is \"Sometimes\": allowed are 'IfNotPresent', 'Always' or 'Never'",
+        ),
+        (
+            {"kubernetes": {"contxt": "x"}},
+            unknown("kubernetes.contxt", KubernetesSettings, ' Did you mean "context"?'),
+        ),
+        ({"kubernetes": "production"}, 'kubernetes is "production": must be a mapping of keys to values'),
+    ],
+)
+def test_a_wrong_value_for_a_cluster_is_told_with_path_value_and_rule(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line]
+
+
+@pytest.mark.parametrize("namespace", ["a", "0", "streaming-2", "x" * 63])
+def test_a_namespace_is_any_dns_label(namespace: str) -> None:
+    assert loaded({"kubernetes": {"namespace": namespace}}).kubernetes.namespace == namespace
+
+
+@pytest.mark.parametrize(
+    ("section", "declared", "heap"),
+    [
+        ("kafka", {"memory": "4GiB", "heap": None}, 2 * GIB),
+        ("kafka", {"memory": 2 * MIB + 1, "heap": None}, MIB),
+        ("zookeeper", {"memory": "1GiB", "heap": None}, 512 * MIB),
+        ("kafka", {"memory": "4GiB", "heap": "3GiB"}, 3 * GIB),
+        ("kafka", {"memory": "4GiB"}, 512 * MIB),
+    ],
+)
+def test_a_heap_is_half_of_the_memory_unless_it_is_set(section: str, declared: dict[str, Any], heap: int) -> None:
+    assert getattr(loaded({section: declared}), section).heap_bytes == heap
+
+
+def test_the_production_profile_gives_any_memory_half_to_the_heap() -> None:
+    kafka = loaded({"profile": "production", "kafka": {"memory": "12GiB"}}).kafka
+    assert (kafka.heap, kafka.heap_bytes) == (None, 6 * GIB)
 
 
 # Keys that the platform derives
@@ -1043,11 +1424,11 @@ def test_the_whole_message_is_a_headline_and_a_list() -> None:
 @pytest.mark.parametrize(
     ("profile", "line"),
     [
-        ("heavy", 'profile is "heavy": allowed are light, ha.'),
-        ("lite", 'profile is "lite": allowed are light, ha. Did you mean "light"?'),
-        ("", 'profile is "": allowed are light, ha.'),
-        (3, 'profile is "3": allowed are light, ha.'),
-        (["ha"], "profile is \"['ha']\": allowed are light, ha."),
+        ("heavy", 'profile is "heavy": allowed are light, ha, production.'),
+        ("lite", 'profile is "lite": allowed are light, ha, production. Did you mean "light"?'),
+        ("", 'profile is "": allowed are light, ha, production.'),
+        (3, 'profile is "3": allowed are light, ha, production.'),
+        (["ha"], "profile is \"['ha']\": allowed are light, ha, production."),
     ],
 )
 def test_an_unknown_profile_is_told_and_does_not_hide_other_mistakes(profile: object, line: str) -> None:

@@ -3,11 +3,15 @@
 Proof limit: that a target runs it so, and that the servers then serve, is shown by the integration tests.
 """
 
+import os
 import re
+import signal
 import socket
+import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,15 +20,18 @@ import pytest
 
 from components.kafka import internal_bootstrap
 from components.naming import member_name
-from components.rendering.kafka import log4j_properties
+from components.outside import Outside
+from components.rendering.kafka import log4j_properties, start_script
 from components.rendering.properties import render_properties
 from components.server import java_environment
 from components.settings import Settings, load_settings
-from components.workload import Port, Probe, Storage, Workload
+from components.workload import ANYONE, CLIENTS, Port, Probe, Resources, Storage, Workload
 from tests.unit.regenerate_golden import STACKS, rendered, settings_of, workloads_of
 
-MIB = 1024 * 1024
+MIB = 1024**2
+GIB = 1024**3
 SERVERS = ("zookeeper", "kafka", "redis")
+CLUSTER = {"target": "kubernetes", "profile": "production", "kubernetes": {"context": "test"}}
 SHELL_SYNTAX = re.compile(r"[|<>;&`$*?~]")
 
 
@@ -43,34 +50,38 @@ def contents(item: Workload) -> dict[str, object]:
     return {file.path: file.content for file in item.files}
 
 
+def here(port: int) -> Outside:
+    """What clients on this machine are told."""
+    return Outside(host="127.0.0.1", port=port, step=1, kind="hostPort")
+
+
 # Commands, environment and files
 
 
 def test_zookeeper_starts_through_the_script_with_its_number() -> None:
     item = workload("zookeeper")
     assert list(item.command) == ["bash", "/etc/millrace/start-zookeeper.sh", "$(ORDINAL)"]
-    assert item.user is None
+    assert item.user == 1000, "the image's own user, by number: no target lets a server run as root"
 
 
-def test_a_broker_starts_with_what_is_its_own_as_overrides() -> None:
-    item = workload("kafka", {"kafka": {"internalPort": 30000}})
-    assert list(item.command) == [
-        "/opt/kafka/bin/kafka-server-start.sh",
-        "/etc/millrace/server.properties",
-        "--override",
-        "broker.id=$(ORDINAL)",
-        "--override",
-        "log.dirs=/var/lib/kafka/data/kafka-$(ORDINAL)",
-        "--override",
-        "advertised.listeners=INTERNAL://$(HOST):30000,EXTERNAL://$(EXTERNAL_ADDRESS)",
-    ]
-    assert item.user is None
+def test_a_broker_starts_through_the_script_with_its_number_and_name() -> None:
+    item = workload("kafka")
+    assert list(item.command) == ["bash", "/etc/millrace/start-kafka.sh", "$(ORDINAL)", "$(HOST)"]
+    assert item.user == 1000, "the image's own user, by number: no target lets a server run as root"
+
+
+def test_brokers_alone_ask_for_their_zone_in_a_file_outside_their_configuration() -> None:
+    assert {name: workload(name).zone_file for name in SERVERS} == {
+        "zookeeper": None,
+        "kafka": "/run/millrace/zone",
+        "redis": None,
+    }
 
 
 def test_redis_starts_with_its_file_and_not_as_root() -> None:
     item = workload("redis")
     assert list(item.command) == ["redis-server", "/etc/millrace/redis.conf"]
-    assert item.user == "999"
+    assert item.user == 999
     assert item.env == {}
 
 
@@ -82,6 +93,7 @@ def test_a_java_servers_environment_is_what_the_start_scripts_read(name: str, he
         "KAFKA_JVM_PERFORMANCE_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
         f"-XX:SharedArchiveFile=/opt/kafka/{name}.jsa",
         "KAFKA_LOG4J_OPTS": "-Dlog4j.configuration=file:/etc/millrace/log4j.properties",
+        "LOG_DIR": "/tmp",  # noqa: S108  in the container
     }
 
 
@@ -100,7 +112,10 @@ def test_jvm_options_of_the_stack_file_stand_before_the_archive() -> None:
             "zookeeper",
             ["/etc/millrace/log4j.properties", "/etc/millrace/start-zookeeper.sh", "/etc/millrace/zoo.cfg"],
         ),
-        ("kafka", ["/etc/millrace/log4j.properties", "/etc/millrace/server.properties"]),
+        (
+            "kafka",
+            ["/etc/millrace/log4j.properties", "/etc/millrace/server.properties", "/etc/millrace/start-kafka.sh"],
+        ),
         ("redis", ["/etc/millrace/redis.conf"]),
     ],
 )
@@ -118,6 +133,108 @@ def test_the_logging_configuration_is_the_given_one() -> None:
         assert logging == render_properties(log4j_properties())
 
 
+START = "/opt/kafka/bin/kafka-server-start.sh"
+
+
+def started(
+    tmp_path: Path,
+    outside: Outside | None,
+    *arguments: str,
+    zone: str | None = None,
+    data: str = "/var/lib/kafka/data",
+) -> subprocess.CompletedProcess[str]:
+    """Run a broker's start script with a server in place of Kafka's that prints its arguments, each on a line."""
+    server, zone_file = tmp_path / "server", tmp_path / "zone"
+    server.write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
+    server.chmod(0o755)
+    if zone is not None:
+        zone_file.write_text(zone)
+    script = start_script("/etc/millrace/server.properties", data, str(zone_file), 29092, outside)
+    assert script.count(START) == 1
+    file = tmp_path / "start-kafka.sh"
+    file.write_text(script.replace(START, str(server)))
+    return subprocess.run(["bash", str(file), *arguments], capture_output=True, text=True, check=False)
+
+
+def overrides(listeners: str, *, ordinal: int, rack: str | None = None) -> list[str]:
+    """The arguments that a broker's server must get."""
+    return [
+        "/etc/millrace/server.properties",
+        *("--override", f"broker.id={ordinal}"),
+        *("--override", f"log.dirs=/var/lib/kafka/data/kafka-{ordinal}"),
+        *("--override", f"advertised.listeners={listeners}"),
+        *(("--override", f"broker.rack={rack}") if rack is not None else ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outside", "ordinal", "external"),
+    [
+        (None, 0, ""),
+        (None, 2, ""),
+        (here(9092), 0, ",EXTERNAL://127.0.0.1:9092"),
+        (here(19092), 2, ",EXTERNAL://127.0.0.1:19094"),
+        (Outside(host="h.example", port=30092, kind="nodePort"), 1, ",EXTERNAL://h.example:30093"),
+        (Outside(host="h.example", port=30092, kind="nodePort"), 12, ",EXTERNAL://h.example:30104"),
+        (Outside(host="n-{ordinal}.example", port=30092, kind="nodePort"), 2, ",EXTERNAL://n-2.example:30094"),
+        (Outside(host="{ordinal}.example", port=9094, step=0, kind="loadBalancer"), 0, ",EXTERNAL://0.example:9094"),
+        (Outside(host="k-{ordinal}", port=9094, step=0, kind="loadBalancer"), 2, ",EXTERNAL://k-2:9094"),
+    ],
+)
+@pytest.mark.parametrize("rack", [None, "eu-1a"])
+def test_a_broker_gets_its_identity_from_its_start_script(
+    tmp_path: Path, outside: Outside | None, ordinal: int, external: str, rack: str | None
+) -> None:
+    host = f"kafka-{ordinal}.kafka.streaming.svc.cluster.local"
+    done = started(tmp_path, outside, str(ordinal), host, zone=rack)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == overrides(f"INTERNAL://{host}:29092{external}", ordinal=ordinal, rack=rack)
+    if outside is not None:
+        assert external == f",EXTERNAL://{outside.address(ordinal)}", "what clients are told is what brokers advertise"
+
+
+@pytest.mark.parametrize("zone", ["", "\n"], ids=["empty", "a line end"])
+def test_a_broker_of_a_node_without_a_zone_has_no_rack(tmp_path: Path, zone: str) -> None:
+    done = started(tmp_path, None, "0", "kafka-0", zone=zone)
+    assert done.stdout.splitlines() == overrides("INTERNAL://kafka-0:29092", ordinal=0)
+
+
+def test_a_zone_of_several_words_is_one_argument(tmp_path: Path) -> None:
+    done = started(tmp_path, None, "0", "kafka-0", zone='a zone * "$1"')
+    assert done.stdout.splitlines()[-1] == 'broker.rack=a zone * "$1"'
+
+
+@pytest.mark.parametrize("arguments", [(), ("0",)], ids=["neither ordinal nor host", "no host"])
+def test_a_broker_without_an_identity_is_not_started(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = started(tmp_path, here(9092), *arguments)
+    assert done.returncode != 0
+    assert done.stdout == ""
+
+
+def test_the_brokers_start_script_replaces_itself_with_the_server(tmp_path: Path) -> None:
+    """Signals must reach the server: a shell between would leave it no time for a controlled shutdown."""
+    (tmp_path / "server").write_text("")
+    script = start_script("/c", "/d", "/z", 1, None)
+    (tmp_path / "start.sh").write_text(script.replace(START, "sh -c 'echo $PPID; echo $$' #"))
+    with subprocess.Popen(
+        ["bash", str(tmp_path / "start.sh"), "0", "kafka-0"], stdout=subprocess.PIPE, text=True
+    ) as done:
+        assert done.stdout is not None
+        parent, own = done.stdout.read().split()
+    assert (int(parent), int(own)) == (os.getpid(), done.pid)
+
+
+def test_the_brokers_start_script_is_the_one_of_the_workloads_own_values() -> None:
+    item = workload("kafka", {"profile": "ha", "kafka": {"internalPort": 30000, "port": 19192}})
+    assert contents(item)["/etc/millrace/start-kafka.sh"] == start_script(
+        "/etc/millrace/server.properties", item.storage.path, str(item.zone_file), 30000, here(19192)
+    )
+    inside = workload("kafka", CLUSTER)
+    assert contents(inside)["/etc/millrace/start-kafka.sh"] == start_script(
+        "/etc/millrace/server.properties", item.storage.path, str(item.zone_file), 29092, None
+    )
+
+
 def test_brokers_find_every_zookeeper_member_by_name() -> None:
     text = rendered("staging")["server.properties"]
     assert "zookeeper.connect=zookeeper-0:2181,zookeeper-1:2181,zookeeper-2:2181\n" in text
@@ -127,9 +244,8 @@ def test_brokers_find_every_zookeeper_member_by_name() -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_only_placeholders_that_every_target_fills_in_are_used(stack: str, name: str) -> None:
     item = workloads_of(settings_of(stack))[name]
-    known = {"ORDINAL", "HOST", *(f"{port.name.upper()}_ADDRESS" for port in item.ports if port.outside is not None)}
     used = {found for text in [*item.command, *item.env.values()] for found in re.findall(r"\$\((\w+)\)", text)}
-    assert used <= known
+    assert used <= {"ORDINAL", "HOST"}
     assert not re.search(r"\$\([A-Z_]+\)", " ".join(item.readiness.command)), "probes are not filled in"
 
 
@@ -137,46 +253,98 @@ def test_only_placeholders_that_every_target_fills_in_are_used(stack: str, name:
 
 
 @pytest.mark.parametrize(
-    ("stack", "name", "replicas", "memory", "grace"),
+    ("stack", "name", "replicas", "memory", "cpu", "cpu_limit", "grace"),
     [
-        ("dev", "zookeeper", 1, 512, 10),
-        ("dev", "kafka", 1, 1024, 30),
-        ("dev", "redis", 1, 256, 10),
-        ("staging", "zookeeper", 3, 512, 20),
-        ("staging", "kafka", 3, 1024, 120),
-        ("staging", "redis", 1, 512, 10),
+        ("dev", "zookeeper", 1, 512, "250m", None, 10),
+        ("dev", "kafka", 1, 1024, "250m", None, 30),
+        ("dev", "redis", 1, 256, "250m", None, 10),
+        ("staging", "zookeeper", 3, 512, "250m", None, 20),
+        ("staging", "kafka", 3, 1024, "250m", None, 120),
+        ("staging", "redis", 1, 512, "250m", None, 10),
+        ("prod", "zookeeper", 3, 1024, "250m", "1", 30),
+        ("prod", "kafka", 3, 4096, "500m", "2", 120),
+        ("prod", "redis", 1, 512, "100m", "500m", 30),
     ],
 )
-def test_members_memory_and_grace_come_from_the_settings(
-    stack: str, name: str, replicas: int, memory: int, grace: int
+def test_members_resources_and_grace_come_from_the_settings(
+    stack: str, name: str, replicas: int, memory: int, cpu: str, cpu_limit: str | None, grace: int
 ) -> None:
     item = workloads_of(settings_of(stack))[name]
     assert item.name == name
     assert item.image == f"{name}:test"
     assert item.members == [f"{name}-{ordinal}" for ordinal in range(replicas)]
-    assert item.memory == memory * MIB
+    assert item.resources == Resources(memory=memory * MIB, cpu=cpu, cpu_limit=cpu_limit)
     assert item.stop_grace == timedelta(seconds=grace)
 
 
 # Ports
 
 
+def ports_of(name: str, outside: Outside | None) -> list[Port]:
+    """The ports of a server that is reached so from outside."""
+    external = Port(name="external", number=9092, reached_by=[ANYONE], outside=outside)
+    return {
+        "zookeeper": [
+            Port(name="client", number=2181, reached_by=["kafka"], outside=outside),
+            Port(name="follower", number=2888, reached_by=["zookeeper"]),
+            Port(name="election", number=3888, reached_by=["zookeeper"]),
+        ],
+        "kafka": [
+            Port(name="internal", number=29092, reached_by=["kafka", CLIENTS]),
+            *([external] if outside is not None else []),
+        ],
+        "redis": [Port(name="client", number=6379, reached_by=[CLIENTS], outside=outside)],
+    }[name]
+
+
+@pytest.mark.parametrize(("name", "outside"), [("zookeeper", 12181), ("kafka", 19092), ("redis", 16379)])
+def test_ports_inside_are_fixed_and_those_outside_are_the_settings(name: str, outside: int) -> None:
+    assert list(workload(name, {"profile": "ha"}).ports) == ports_of(name, here(outside))
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_no_port_is_exposed_on_a_cluster_unless_that_is_asked_for(name: str) -> None:
+    item = workload(name, CLUSTER)
+    assert list(item.ports) == ports_of(name, None)
+    assert item.exposed == {}
+    assert item.outside_addresses() == []
+
+
 @pytest.mark.parametrize(
-    ("name", "ports"),
+    ("kafka", "outside", "addresses"),
     [
-        ("zookeeper", [Port(name="client", number=2181, outside=12181)]),
         (
-            "kafka",
-            [
-                Port(name="internal", number=29092),
-                Port(name="external", number=9092, outside=19092, outside_host="127.0.0.1"),
-            ],
+            {"external": "nodePort", "advertisedHost": "nodes.example"},
+            Outside(host="nodes.example", port=30092, step=1, kind="nodePort"),
+            ["nodes.example:30092", "nodes.example:30093", "nodes.example:30094"],
         ),
-        ("redis", [Port(name="client", number=6379, outside=16379)]),
+        (
+            {"external": "nodePort", "advertisedHost": "node-{ordinal}.example", "port": 31000},
+            Outside(host="node-{ordinal}.example", port=31000, step=1, kind="nodePort"),
+            ["node-0.example:31000", "node-1.example:31001", "node-2.example:31002"],
+        ),
+        (
+            {"external": "loadBalancer", "advertisedHost": "kafka-{ordinal}.example", "port": 9094},
+            Outside(host="kafka-{ordinal}.example", port=9094, step=0, kind="loadBalancer"),
+            ["kafka-0.example:9094", "kafka-1.example:9094", "kafka-2.example:9094"],
+        ),
     ],
 )
-def test_ports_inside_are_fixed_and_those_outside_are_the_settings(name: str, ports: list[Port]) -> None:
-    assert list(workload(name, {"profile": "ha"}).ports) == ports
+def test_brokers_alone_are_exposed_on_a_cluster(kafka: dict[str, Any], outside: Outside, addresses: list[str]) -> None:
+    items = workloads_of(settings({**CLUSTER, "kafka": kafka}))
+    assert {name: dict(item.exposed) for name, item in items.items()} == {
+        "zookeeper": {},
+        "kafka": {"external": outside},
+        "redis": {},
+    }
+    assert list(items["kafka"].ports) == ports_of("kafka", outside)
+    assert items["kafka"].outside_addresses() == addresses, "each load balancer has a host of its own, nodes are shared"
+
+
+@pytest.mark.parametrize(("name", "port"), [("zookeeper", 2181), ("kafka", 29092), ("redis", 6379)])
+@pytest.mark.parametrize("stack", STACKS)
+def test_clients_inside_take_the_first_port(stack: str, name: str, port: int) -> None:
+    assert workloads_of(settings_of(stack))[name].client_port.number == port
 
 
 @pytest.mark.parametrize(
@@ -191,29 +359,21 @@ def test_ports_inside_are_fixed_and_those_outside_are_the_settings(name: str, po
     ],
 )
 def test_each_member_takes_the_next_port_outside(stack: str, name: str, port: str, addresses: list[str]) -> None:
-    assert workloads_of(settings_of(stack))[name].outside_addresses(port) == addresses
+    item = workloads_of(settings_of(stack))[name]
+    assert list(item.exposed) == [port]
+    assert item.outside_addresses() == addresses
 
 
 def test_clients_outside_are_told_the_advertised_host() -> None:
     item = workload("kafka", {"kafka": {"advertisedHost": "kafka.example", "port": 9000}})
-    assert item.outside_addresses("external") == ["kafka.example:9000"]
-
-
-def test_an_internal_port_has_no_address_outside() -> None:
-    with pytest.raises(ValueError, match=r"^port internal is not exposed$"):
-        workload("kafka").outside_addresses("internal")
-    with pytest.raises(ValueError, match=r"^port p is not exposed$"):
-        Port(name="p", number=1).outside_address(0)
-
-
-def test_an_unknown_port_is_named() -> None:
-    with pytest.raises(KeyError, match="workload redis has no port metrics"):
-        workload("redis").port("metrics")
+    assert item.outside_addresses() == ["kafka.example:9000"]
 
 
 def test_members_of_the_platform_reach_brokers_by_name() -> None:
     item = workload("kafka", {"profile": "ha"})
     assert internal_bootstrap(item, member_name) == "kafka-0:29092,kafka-1:29092,kafka-2:29092"
+    moved = workload("kafka", {"profile": "ha", "kafka": {"internalPort": 30000}})
+    assert internal_bootstrap(moved, member_name) == "kafka-0:30000,kafka-1:30000,kafka-2:30000"
 
 
 # Storage
@@ -221,11 +381,14 @@ def test_members_of_the_platform_reach_brokers_by_name() -> None:
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_zookeeper_and_kafka_share_one_storage_lifetime_and_redis_has_its_own(protect: bool) -> None:
-    items = workloads_of(settings({"protect": protect}))
-    shared = Storage(path="/var/lib/kafka/data", lifetime="streaming", protect=protect)
-    assert items["zookeeper"].storage == shared
-    assert items["kafka"].storage == shared, "a broker whose data outlives its ensemble's refuses to start"
-    assert items["redis"].storage == Storage(path="/data", lifetime="redis", protect=protect)
+    sizes = {"zookeeper": {"storage": "5GiB"}, "kafka": {"storage": "70GiB"}}
+    items = workloads_of(settings({"protect": protect, **sizes}))
+    shared = {"path": "/var/lib/kafka/data", "lifetime": "streaming", "protect": protect}
+    assert items["zookeeper"].storage == Storage(size=5 * GIB, **shared)
+    assert items["kafka"].storage == Storage(size=70 * GIB, **shared), (
+        "a broker whose data outlives its ensemble's refuses to start"
+    )
+    assert items["redis"].storage == Storage(path="/data", size=10 * GIB, lifetime="redis", protect=protect)
 
 
 def test_a_protected_topic_protects_the_storage_that_it_lives_in_and_no_other() -> None:
@@ -242,7 +405,7 @@ def test_each_members_data_is_a_folder_of_its_own_in_the_storage() -> None:
     script = str(contents(items["zookeeper"])["/etc/millrace/start-zookeeper.sh"])
     path = items["kafka"].storage.path
     assert f"data={path}/zookeeper-$1\n" in script
-    assert f"log.dirs={path}/kafka-$(ORDINAL)" in items["kafka"].command
+    assert f'"log.dirs={path}/kafka-$1"' in str(contents(items["kafka"])["/etc/millrace/start-kafka.sh"])
     assert "dir /data\n" in str(contents(items["redis"])["/etc/millrace/redis.conf"])
 
 
@@ -274,18 +437,27 @@ def test_a_redis_password_stands_in_no_plain_part_of_the_workload() -> None:
                     "-c",
                     "exec 3<>/dev/tcp/127.0.0.1/2181; printf srvr >&3; grep -q ^Mode: <&3",
                 ],
-                start_period=timedelta(seconds=30),
+                start_period=timedelta(minutes=10),
             ),
         ),
         (
             "kafka",
             {"kafka": {"internalPort": 30000}},
-            Probe(command=["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/30000"], start_period=timedelta(seconds=120)),
+            Probe(
+                command=[
+                    "bash",
+                    "-c",
+                    "exec 3<>/dev/tcp/127.0.0.1/30000; "
+                    r"printf '\0\0\0\12\0\22\0\0\0\0\0\1\377\377' >&3; "
+                    "head -c 10 <&3 | od -An -v -tx1 | grep -q '00 00 00 01 00 00$'",
+                ],
+                start_period=timedelta(minutes=30),
+            ),
         ),
         (
             "redis",
             {},
-            Probe(command=["sh", "-c", "redis-cli ping | grep -q PONG"], start_period=timedelta(seconds=30)),
+            Probe(command=["sh", "-c", "redis-cli ping | grep -q PONG"], start_period=timedelta(minutes=10)),
         ),
         (
             "redis",
@@ -296,7 +468,7 @@ def test_a_redis_password_stands_in_no_plain_part_of_the_workload() -> None:
                     "-c",
                     'REDISCLI_AUTH="$(cat /etc/millrace/redis-password)" redis-cli ping | grep -q PONG',
                 ],
-                start_period=timedelta(seconds=30),
+                start_period=timedelta(minutes=10),
             ),
         ),
     ],
@@ -373,11 +545,101 @@ def test_zookeepers_probe_fails_where_a_member_has_no_quorum(
 
 def test_probes_over_a_port_fail_where_nothing_listens(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
-    kafka = list(workload("kafka", {"kafka": {"internalPort": port}}).readiness.command)
-    assert succeeds(kafka)
     listener.close()
-    assert not succeeds(kafka)
+    assert not succeeds(kafka_probe(port))
     assert not succeeds(zookeeper_probe(port))
+
+
+def kafka_probe(port: int) -> list[str]:
+    """Kafka's probe with the port that a test listens on."""
+    return list(workload("kafka", {"kafka": {"internalPort": port}}).readiness.command)
+
+
+def broker(server: socket.socket, respond: Callable[[socket.socket], None]) -> tuple[threading.Thread, list[bytes]]:
+    """Read one client's request as a broker does, by its length; then respond, and wait for the client to leave."""
+    requests: list[bytes] = []
+
+    def serve() -> None:
+        client, _ = server.accept()
+        with client:
+            client.settimeout(10)
+            (length,) = struct.unpack(">i", client.recv(4, socket.MSG_WAITALL))
+            requests.append(client.recv(length, socket.MSG_WAITALL))
+            with suppress(ConnectionError):  # a probe that has seen enough leaves without reading the rest
+                respond(client)
+                client.recv(1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread, requests
+
+
+def api_versions(*, error: int = 0, correlation: int = 1) -> bytes:
+    """A broker's answer to ApiVersions: an error and the versions of three requests."""
+    versions = [(0, 0, 9), (3, 0, 12), (18, 0, 3)]
+    body = struct.pack(">ihi", correlation, error, len(versions))
+    body += b"".join(struct.pack(">hhh", *version) for version in versions)
+    return struct.pack(">i", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("answer", "healthy"),
+    [
+        pytest.param(api_versions(), True, id="serves"),
+        pytest.param(api_versions(error=35), False, id="unsupported-version"),
+        pytest.param(api_versions(error=-1), False, id="unknown-error"),
+        pytest.param(api_versions(error=256), False, id="error-in-the-high-byte"),
+        pytest.param(api_versions(correlation=2), False, id="the-answer-to-another-request"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", False, id="another-protocol"),
+        pytest.param(b"\0" * 64, False, id="zeros"),
+        pytest.param(bytes.fromhex("0000000100000000000100000000000100000000"), False, id="the-pattern-further-on"),
+        pytest.param(b"\n" * 64, False, id="line-ends"),
+    ],
+)
+def test_kafkas_probe_asks_for_api_versions_and_fails_on_any_other_answer(
+    listener: socket.socket, answer: bytes, healthy: bool
+) -> None:
+    thread, requests = broker(listener, lambda client: client.sendall(answer))
+    assert succeeds(kafka_probe(listener.getsockname()[1])) is healthy
+    thread.join()
+    assert requests == [struct.pack(">hhih", 18, 0, 1, -1)], "ApiVersions, version 0, correlation 1, no client id"
+
+
+def test_kafkas_probe_reads_an_answer_that_comes_in_pieces(listener: socket.socket) -> None:
+    def respond(client: socket.socket) -> None:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in api_versions():
+            client.sendall(bytes([byte]))
+            threading.Event().wait(0.01)
+
+    thread, _ = broker(listener, respond)
+    assert succeeds(kafka_probe(listener.getsockname()[1]))
+    thread.join()
+
+
+@pytest.mark.parametrize("sent", [b"", api_versions()[:9]], ids=["at-once", "in-the-middle-of-an-answer"])
+def test_kafkas_probe_fails_where_a_broker_hangs_up(listener: socket.socket, sent: bytes) -> None:
+    def respond(client: socket.socket) -> None:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_RDWR)
+
+    thread, _ = broker(listener, respond)
+    assert not succeeds(kafka_probe(listener.getsockname()[1]))
+    thread.join()
+
+
+@pytest.mark.parametrize("sent", [b"", api_versions()[:9]], ids=["nothing", "a-part-of-an-answer"])
+def test_kafkas_probe_never_succeeds_while_a_broker_is_silent(listener: socket.socket, sent: bytes) -> None:
+    """The open port of a broker that still loads its log; the target ends the probe at its timeout."""
+    thread, _ = broker(listener, lambda client: client.sendall(sent))
+    probe = subprocess.Popen(kafka_probe(listener.getsockname()[1]), start_new_session=True)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            probe.wait(timeout=1)
+    finally:
+        os.killpg(probe.pid, signal.SIGKILL)
+        probe.wait()
+    thread.join()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""Who may talk to whom: nobody, and then what a workload's ports say."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from components.workload import ANYONE, CLIENTS, Port, Workload
+
+CLIENT_LABEL = "millrace.client"
+"""Label that a pod of the platform's own namespace needs to be a client: ``millrace.client: "true"``."""
+
+Selector = Callable[[str], Mapping[str, str]]
+
+
+def default_deny(selector: Mapping[str, str]) -> dict[str, Any]:
+    """The policy of a namespace's pods of which no other policy speaks."""
+    return {"podSelector": {"matchLabels": dict(selector)}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def policy_of(
+    workload: Workload,
+    workloads: Sequence[Workload],
+    selector: Selector,
+    *,
+    client_namespaces: Sequence[str],
+    reads_nodes: bool,
+) -> dict[str, Any]:
+    """The policy of one workload's pods.
+
+    Args:
+        workload: The workload.
+        workloads: All of the platform, whose ports say who reaches them.
+        selector: Labels of a workload's pods.
+        client_namespaces: Further namespaces whose pods are clients.
+        reads_nodes: Whether its pods ask the API server.
+    """
+    ingress = [
+        {"ports": [_port(port)], **_senders(port, selector, client_namespaces)}
+        for port in workload.ports
+        if port.reached_by
+    ]
+    egress: list[dict[str, Any]] = [
+        {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},  # names
+        *(
+            {"to": [{"podSelector": {"matchLabels": dict(selector(other.name))}}], "ports": [_port(port)]}
+            for other in workloads
+            for port in other.ports
+            if workload.name in port.reached_by
+        ),
+    ]
+    if reads_nodes:  # the API server's address is the cluster's own affair; these are its usual ports
+        egress.append({"ports": [{"protocol": "TCP", "port": number} for number in (443, 6443)]})
+    return {
+        "podSelector": {"matchLabels": dict(selector(workload.name))},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": ingress,
+        "egress": egress,
+    }
+
+
+def _senders(port: Port, selector: Selector, client_namespaces: Sequence[str]) -> dict[str, Any]:
+    if ANYONE in port.reached_by:
+        return {}
+    senders: list[dict[str, Any]] = [
+        {"podSelector": {"matchLabels": dict(selector(name))}} for name in port.reached_by if name != CLIENTS
+    ]
+    if CLIENTS in port.reached_by:
+        senders.append({"podSelector": {"matchLabels": {CLIENT_LABEL: "true"}}})
+        senders += [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+            for namespace in client_namespaces
+        ]
+    return {"from": senders}
+
+
+def _port(port: Port) -> dict[str, Any]:
+    return {"protocol": "TCP", "port": port.number}

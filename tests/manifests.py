@@ -1,0 +1,55 @@
+"""The Kubernetes objects of a platform as manifests, for tools that read manifests, and as a golden file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tests.unit.mocks import NAME_SUFFIX, SECRET_MARK, Run, unmasked
+
+
+def manifests(run: Run) -> list[dict[str, Any]]:
+    """The Kubernetes objects that a run of the program asked for, by kind and name.
+
+    What a Secret holds is replaced by a mark; an object without a name has one as the official provider makes it.
+    """
+    objects = [_manifest(item.name, item.inputs) for item in run.resources if item.type.startswith("kubernetes:")]
+    return sorted(
+        objects, key=lambda item: (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"])
+    )
+
+
+def as_yaml(objects: list[dict[str, Any]]) -> str:
+    """Manifests as one file of several documents, texts of several lines as such."""
+    return yaml.dump_all(objects, Dumper=_Dumper, width=120, explicit_start=True)
+
+
+def _manifest(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = _whole(unmasked(inputs))
+    made["metadata"].setdefault("name", f"{name}-{NAME_SUFFIX}")
+    if made["kind"] == "Secret":
+        made["stringData"] = dict.fromkeys(made["stringData"], SECRET_MARK)
+    return made
+
+
+def _whole(value: Any) -> Any:
+    """The engine's numbers are floats; an API takes whole ones where it counts."""
+    if isinstance(value, Mapping):
+        return {key: _whole(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_whole(entry) for entry in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and nothing as a reference to what stands elsewhere."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

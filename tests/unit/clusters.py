@@ -1,0 +1,361 @@
+"""A Kubernetes cluster, its clock, and the servers in its pods, for providers that are run as plain classes.
+
+Time passes only while something waits, so that minutes of waiting take no time, and everything happens in one order.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.clients import kafka, zookeeper
+from components.clients.cluster import Claim, Pod, StatefulSetState, StorageClass
+from components.clients.kafka import ClusterState, Partition
+from components.clients.routes import DIRECT, Route
+from components.clients.waiting import wait_until
+from components.clients.zookeeper import MemberState
+
+NAMESPACE = "streaming"
+OLD, NEW = "revision-1", "revision-2"
+LABELS = {"app.kubernetes.io/instance": "p", "app.kubernetes.io/name": "w"}
+PORTS = {"zookeeper": 2181, "kafka": 29092, "redis": 6379}
+
+
+def address(member: str) -> str:
+    workload = member.rpartition("-")[0]
+    return f"{member}.{workload}.{NAMESPACE}.svc:{PORTS[workload]}"
+
+
+def inputs(workload: str, replicas: int, **changes: Any) -> dict[str, Any]:
+    """What the resources of a workload have in common, in an order that means nothing."""
+    members = [f"{workload}-{ordinal}" for ordinal in reversed(range(replicas))]
+    props = {
+        "kind": workload,
+        "workload": workload,
+        "members": {member: address(member) for member in members},
+        "route": {"context": "test", "namespace": NAMESPACE, "hosts": []},
+        "deadline": 60.0,
+    }
+    return {**props, **changes}
+
+
+class Clock:
+    """Seconds that pass only while someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.then: list[Callable[[], None]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds <= 1, "what is waited for is looked at every second"
+        self.now += max(seconds, 0.01)
+        for happens in self.then:
+            happens()
+
+    def runs(self, patch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
+        """Let modules wait by this clock."""
+        for module in modules:
+            patch.setattr(module, "wait_until", partial(wait_until, clock=self, sleep=self.sleep))
+            if hasattr(module, "time"):
+                patch.setattr(module, "time", SimpleNamespace(monotonic=self))
+
+
+@dataclass
+class FakePod:
+    """A pod; what it is now, and the second since which it is."""
+
+    name: str
+    uid: str
+    revision: str
+    since: float = 0.0
+    ready: bool = True
+    deleting: bool = False
+    reasons: tuple[str, ...] = ()
+    hopeless: bool = False
+
+
+@dataclass
+class FakeCluster:
+    """One StatefulSet with its pods; a deleted pod is gone after 2 s, and its successor is ready 3 s later.
+
+    Args:
+        clock: The clock.
+        workload: The StatefulSet's name.
+        replicas: Its pods.
+        revision: What its pods were made from at first.
+        update_revision: What a pod is made from now.
+    """
+
+    clock: Clock
+    workload: str
+    replicas: int
+    revision: str = OLD
+    update_revision: str = NEW
+    stop_seconds: float = 2.0
+    start_seconds: float = 3.0
+    observed: bool = True
+    there: bool = True
+    comes_back: Callable[[FakePod], bool] = lambda _: True
+    """Whether a pod that was made anew becomes ready."""
+    before_delete: Callable[[str], None] = lambda _: None
+    log_lines: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    scaled: list[int] = field(default_factory=list)
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        self.by_name = {name: self._make(name, self.revision) for name in self.names()}
+        for pod in self.by_name.values():
+            pod.ready = True
+        self.clock.then.append(self.happens)
+
+    def names(self) -> list[str]:
+        return [f"{self.workload}-{ordinal}" for ordinal in range(self.replicas)]
+
+    def _make(self, name: str, revision: str) -> FakePod:
+        self.made += 1
+        return FakePod(name, f"uid-{self.made}", revision, self.clock.now, ready=False)
+
+    def happens(self) -> None:
+        for pod in list(self.by_name.values()):
+            age = self.clock.now - pod.since
+            if pod.deleting and age >= self.stop_seconds:
+                del self.by_name[pod.name]
+            elif not pod.deleting and not pod.ready and age >= self.start_seconds and pod.revision == NEW:
+                pod.ready = self.comes_back(pod)
+        for name in self.names():
+            if name not in self.by_name:
+                self.by_name[name] = self._make(name, self.update_revision)
+
+    # What providers ask
+
+    def stateful_set(self, namespace: str, name: str) -> StatefulSetState | None:
+        assert (namespace, name) == (NAMESPACE, self.workload)
+        if not self.there:
+            return None
+        return StatefulSetState(
+            generation=2,
+            observed_generation=2 if self.observed else 1,
+            replicas=self.replicas,
+            created=len(self.by_name),
+            update_revision=self.update_revision,
+            current_revision=OLD,
+            labels=LABELS,
+        )
+
+    def pods(self, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
+        assert namespace == NAMESPACE
+        assert selector == LABELS, "no other pods are looked at"
+        return [
+            Pod(
+                name=pod.name,
+                uid=pod.uid,
+                node="node",
+                phase="Running",
+                ready=pod.ready,
+                deleting=pod.deleting,
+                revision=pod.revision,
+                zone=None,
+                ip="",
+                scheduled=True,
+                reasons=() if pod.ready else pod.reasons,
+                hopeless=pod.hopeless,
+            )
+            for pod in self.by_name.values()
+        ]
+
+    def delete_pod(self, namespace: str, name: str, uid: str, grace_seconds: int | None = None) -> None:
+        assert namespace == NAMESPACE
+        assert grace_seconds is None, "a server has its own time to stop"
+        assert self.by_name[name].uid == uid, "never a successor"
+        self.before_delete(name)
+        self.deleted.append(name)
+        pod = self.by_name[name]
+        pod.deleting, pod.ready, pod.hopeless, pod.since = True, False, False, self.clock.now
+
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        assert (namespace, name) == (NAMESPACE, self.workload)
+        self.scaled.append(replicas)
+        if not self.there:
+            return
+        self.replicas = replicas
+        for pod in self.by_name.values():
+            if pod.name not in self.names():
+                pod.deleting, pod.ready, pod.since = True, False, self.clock.now
+
+    def last_log_lines(self, namespace: str, pod: str) -> list[str]:
+        assert namespace == NAMESPACE
+        return self.log_lines
+
+
+class FakeServers:
+    """ZooKeeper or Kafka in the pods of a cluster: a server is there while its pod is ready.
+
+    Args:
+        cluster: The cluster.
+        patch: Puts these servers in the place of real clients' answers.
+        sync_seconds: Seconds for which a broker that is back is still out of sync.
+    """
+
+    def __init__(self, cluster: FakeCluster, patch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
+        self.cluster = cluster
+        self.leader = f"{cluster.workload}-0"
+        self.sync_seconds = 4.0
+        self.topics: dict[str, tuple[int, tuple[int, ...]]] = {"orders": (2, (0, 1, 2))}
+        """Minimum of replicas in sync, and replicas, of each topic; each has one partition."""
+        self.stuck: set[int] = set()
+        """Brokers whose replicas are never in sync."""
+        self.listens = True
+        self.routes: list[Route] = []
+        patch.setattr(zookeeper, "member_state", self.member_state)
+        patch.setattr(kafka, "any_listens", self.any_listens)
+        patch.setattr(kafka, "admin_client", self.admin_client)
+        patch.setattr(kafka, "cluster_state", lambda client: self.state())
+        for module in modules:
+            if hasattr(module, "minimum_in_sync"):
+                patch.setattr(module, "minimum_in_sync", self.minimum_in_sync)
+
+    def _serving(self) -> list[FakePod]:
+        return [pod for pod in self.cluster.by_name.values() if pod.ready]
+
+    def elect(self) -> None:
+        """The lowest member takes over where the leader is away."""
+        serving = sorted(pod.name for pod in self._serving())
+        if self.leader not in serving and serving:
+            self.leader = serving[0]
+
+    def member_state(self, at: str, *, route: Route) -> MemberState:
+        self.elect()
+        self.routes.append(route)
+        member = at.partition(".")[0]
+        pod = self.cluster.by_name.get(member)
+        if pod is None or pod.deleting:
+            return MemberState(listens=False)
+        majority = len(self._serving()) > self.cluster.replicas // 2
+        if not (pod.ready and majority):
+            return MemberState(listens=True)
+        if member == self.leader:
+            return MemberState(listens=True, mode="leader", synced_followers=len(self._serving()) - 1)
+        return MemberState(listens=True, mode="follower")
+
+    def any_listens(self, bootstrap: str, *, route: Route) -> bool:
+        self.routes.append(route)
+        return self.listens and bool(self._serving())
+
+    @contextmanager
+    def admin_client(self, bootstrap: str, *, route: Route) -> Iterator[object]:
+        from kafka.errors import KafkaConnectionError
+
+        self.routes.append(route)
+        if not (self.listens and self._serving()):
+            raise KafkaConnectionError
+        yield object()
+
+    def state(self) -> ClusterState:
+        self.elect()
+        ids = {int(pod.name.rpartition("-")[2]): pod for pod in self._serving()}
+        now = self.cluster.clock.now
+        synced = [
+            number
+            for number, pod in sorted(ids.items())
+            if number not in self.stuck
+            and (pod.since == 0 or now - pod.since >= self.cluster.start_seconds + self.sync_seconds)
+        ]
+        partitions = [
+            Partition(topic, 0, synced[0] if synced else -1, replicas, tuple(r for r in replicas if r in synced))
+            for topic, (_, replicas) in self.topics.items()
+        ]
+        brokers = {number: address(pod.name) for number, pod in ids.items()}
+        return ClusterState(brokers, int(self.leader.rpartition("-")[2]), partitions)
+
+    def minimum_in_sync(self, client: object, names: set[str]) -> dict[str, int]:
+        assert names == set(self.topics)
+        return {topic: minimum for topic, (minimum, _) in self.topics.items()}
+
+
+class FakeClaims:
+    """A cluster's claims and classes; a deleted claim is gone ``removal_seconds`` later."""
+
+    def __init__(self, clock: Clock, claims: Mapping[str, int], storage_class: str | None = "standard") -> None:
+        self.clock = clock
+        self.removal_seconds = 5.0
+        self.classes = {"standard": True, "rigid": False}
+        self.there = {name: claim(name, size, storage_class) for name, size in claims.items()}
+        self.going: dict[str, float] = {}
+        self.changes: list[tuple[Any, ...]] = []
+        clock.then.append(self.happens)
+
+    def happens(self) -> None:
+        for name, since in list(self.going.items()):
+            if self.clock.now - since >= self.removal_seconds:
+                del self.there[name], self.going[name]
+
+    def claims(self, namespace: str, selector: Mapping[str, str]) -> dict[str, Claim]:
+        assert (namespace, selector) == (NAMESPACE, LABELS)
+        return dict(self.there)
+
+    def storage_class(self, name: str | None) -> StorageClass | None:
+        if name not in self.classes:
+            return None
+        return StorageClass(
+            name=name, expandable=self.classes[name], binding_mode="Immediate", default=False, reclaim="Delete"
+        )
+
+    def create_claim(
+        self, namespace: str, name: str, labels: Mapping[str, str], size: int, storage_class: str | None
+    ) -> None:
+        assert (namespace, labels) == (NAMESPACE, LABELS)
+        assert type(size) is int, "the engine sends floats; an API wants whole bytes"
+        assert name not in self.there
+        self.changes.append(("create", name, size, storage_class))
+        self.there[name] = claim(name, size, storage_class)
+
+    def resize_claim(self, namespace: str, name: str, size: int) -> None:
+        assert namespace == NAMESPACE
+        assert type(size) is int
+        self.changes.append(("resize", name, size))
+        self.there[name] = replace(self.there[name], requested=size)
+
+    def delete_claim(self, namespace: str, name: str) -> None:
+        assert namespace == NAMESPACE
+        self.changes.append(("delete", name))
+        self.going[name] = self.clock.now
+        self.there[name] = replace(self.there[name], deleting=True)
+
+
+def claim(name: str, size: int, storage_class: str | None = "standard") -> Claim:
+    return Claim(
+        name=name,
+        requested=size,
+        capacity=size,
+        storage_class=storage_class,
+        phase="Bound",
+        volume="v",
+        deleting=False,
+        resizing=(),
+    )
+
+
+def connected(patch: pytest.MonkeyPatch, module: ModuleType, cluster: object) -> list[tuple[Any, ...]]:
+    """Let a module's providers reach this cluster directly; returns how it was asked for."""
+    asked: list[tuple[Any, ...]] = []
+
+    def connect(kubeconfig: str | None, context: str) -> Any:
+        asked.append((kubeconfig, context))
+        return cluster
+
+    def route(via: Mapping[str, Any] | None) -> Route:
+        assert via is not None
+        assert via["namespace"] == NAMESPACE
+        return DIRECT
+
+    patch.setattr(module, "connect", connect)
+    patch.setattr(module, "route", route)
+    return asked

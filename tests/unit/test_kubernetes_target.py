@@ -1,0 +1,1172 @@
+"""What the program asks of the engine for a platform on Kubernetes: every resource, and who may talk to whom.
+
+Proof limit: no cluster is asked anything. Whether an API server takes these objects, the servers run in such pods and
+a network keeps such policies, only the tests on a real cluster show.
+"""
+
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+from components.errors import PreflightError
+from components.outputs import OUTPUTS
+from components.targets.cluster_preflight import ClusterNeeds
+from components.targets.kubernetes import ClusterOptions, KubernetesTarget
+from components.targets.pods import ZONE_SCRIPT
+from tests.manifests import as_yaml, manifests
+from tests.unit.mocks import (
+    CREDENTIALS,
+    GATED_ROLL,
+    GENERATED_PASSWORD,
+    HEALTH_GATE,
+    MEMBER_STORAGE,
+    NAME_SUFFIX,
+    SECRET,
+    SECRET_MARK,
+    TOPIC_SET,
+    RecordingMocks,
+    RecordingMonitor,
+    Registered,
+    Run,
+    masked,
+    run_on_cluster,
+    settings_of,
+    unmasked,
+)
+from tests.unit.regenerate_golden import GOLDEN, MANIFESTS
+
+GIB = 1024**3
+NAME = "millrace-prod"
+SERVERS = ("zookeeper", "kafka", "redis")
+REPLICAS = {"zookeeper": 3, "kafka": 3, "redis": 1}
+PORTS = {"zookeeper": [2181, 2888, 3888], "kafka": [29092], "redis": [6379]}
+CLIENT = {"millrace.client": "true"}
+
+PROVIDER = "pulumi:providers:kubernetes"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+SERVICE = "kubernetes:core/v1:Service"
+ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
+BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
+POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+ROLE = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"
+BINDING = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding"
+
+EXPECTED_NAMES = {
+    "millrace:index:StreamingPlatform": [NAME],
+    "millrace:index:ZooKeeperEnsemble": ["zookeeper"],
+    "millrace:index:KafkaCluster": ["kafka"],
+    "millrace:index:RedisServer": ["redis"],
+    PROVIDER: ["cluster"],
+    NAMESPACE: ["namespace"],
+    POLICY: ["default-deny", "kafka", "redis", "zookeeper"],
+    CONFIG_MAP: ["clients", "kafka-config", "redis-config", "zookeeper-config"],
+    SECRET: ["clients", "redis-files"],
+    SERVICE: ["kafka", "kafka-client", "redis", "redis-client", "zookeeper", "zookeeper-client"],
+    ACCOUNT: ["kafka", "redis", "zookeeper"],
+    STATEFUL_SET: ["kafka", "redis", "zookeeper"],
+    BUDGET: ["kafka", "redis", "zookeeper"],
+    ROLE: ["kafka-zones"],
+    BINDING: ["kafka-zones"],
+    MEMBER_STORAGE: ["kafka-storage", "redis-storage", "zookeeper-storage"],
+    GATED_ROLL: ["kafka-roll", "redis-roll", "zookeeper-roll"],
+    CREDENTIALS: ["redis-password"],
+    TOPIC_SET: ["topics"],
+    HEALTH_GATE: ["health"],
+}
+
+NODE_PORT = {"external": "nodePort", "advertisedHost": "nodes.example"}
+LOAD_BALANCER = {"external": "loadBalancer", "advertisedHost": "kafka-{ordinal}.example", "port": 9094}
+
+
+def cluster(**changes: Any) -> dict[str, Any]:
+    """The section on Kubernetes of the prod stack, changed."""
+    return {"context": "production", "namespace": "streaming", **changes}
+
+
+@cache
+def run_with(key: str, value: str | None) -> Run:
+    """The prod stack with one key of its section on Kubernetes set; tests share it and change nothing in it."""
+    return run_on_cluster(settings_of("prod", kubernetes=cluster(**{key: value})), NAME)
+
+
+@pytest.fixture(scope="module")
+def prod() -> Run:
+    return run_on_cluster(settings_of("prod"), NAME)
+
+
+@pytest.fixture(scope="module")
+def without_zones() -> Run:
+    return run_on_cluster(settings_of("prod", kubernetes=cluster(zones=False)), NAME)
+
+
+@pytest.fixture(scope="module")
+def node_port() -> Run:
+    return run_on_cluster(settings_of("prod", kafka=NODE_PORT), NAME)
+
+
+@pytest.fixture(scope="module")
+def load_balancer() -> Run:
+    return run_on_cluster(settings_of("prod", kafka=LOAD_BALANCER), NAME)
+
+
+def host(member: str, namespace: str = "streaming", domain: str = "cluster.local") -> str:
+    return f"{member}.{member.rpartition('-')[0]}.{namespace}.svc.{domain}"
+
+
+def members(workload: str) -> list[str]:
+    return [f"{workload}-{ordinal}" for ordinal in range(REPLICAS[workload])]
+
+
+def spec(run: Run, type_: str, name: str) -> dict[str, Any]:
+    return run.one(type_, name).inputs["spec"]
+
+
+def pod(run: Run, workload: str) -> dict[str, Any]:
+    return unmasked(spec(run, STATEFUL_SET, workload))["template"]["spec"]
+
+
+def server(run: Run, workload: str) -> dict[str, Any]:
+    (container,) = pod(run, workload)["containers"]
+    return container
+
+
+def objects(run: Run) -> list[Registered]:
+    """What is asked of the cluster's API by way of the official provider."""
+    return [item for item in run.resources if item.type.startswith("kubernetes:")]
+
+
+def selector(workload: str | None = None) -> dict[str, str]:
+    name = {"app.kubernetes.io/name": workload} if workload else {}
+    return {"app.kubernetes.io/instance": NAME, **name}
+
+
+def labels(workload: str | None = None) -> dict[str, str]:
+    own = {"app.kubernetes.io/part-of": "millrace", "app.kubernetes.io/managed-by": "pulumi"}
+    return {**selector(workload), **own}
+
+
+# ----------------------------------------------------------------------------------------------------- the whole
+
+
+def test_the_prod_stack_declares_these_resources_and_no_others(prod: Run) -> None:
+    assert Counter(item.type for item in prod.resources) == {type_: len(n) for type_, n in EXPECTED_NAMES.items()}
+    assert {type_: prod.names(type_) for type_ in EXPECTED_NAMES} == EXPECTED_NAMES
+
+
+def test_the_prod_stacks_objects_are_the_golden_ones(prod: Run) -> None:
+    golden = list(yaml.safe_load_all((GOLDEN / "prod" / MANIFESTS).read_text()))
+    made = manifests(prod)
+    key = [f"{item['kind']} {item['metadata']['name']}" for item in made]
+    assert key == [f"{item['kind']} {item['metadata']['name']}" for item in golden]
+    for name, mine, kept in zip(key, made, golden, strict=True):
+        assert mine == kept, f"{name}: if wanted: python -m tests.unit.regenerate_golden, then read the difference"
+
+
+def test_manifests_read_back_from_yaml_as_they_are(prod: Run) -> None:
+    assert list(yaml.safe_load_all(as_yaml(manifests(prod)))) == manifests(prod)
+
+
+def test_manifests_hold_no_secret_and_a_name_for_every_object(prod: Run) -> None:
+    made = manifests(prod)
+    assert GENERATED_PASSWORD not in as_yaml(made)
+    assert len({(item["kind"], item["metadata"]["name"]) for item in made}) == len(objects(prod)), "none is hidden"
+
+
+def test_every_object_is_in_the_namespace_carries_the_platforms_labels_and_is_made_in_the_named_cluster(
+    prod: Run,
+) -> None:
+    (provider,) = prod.of(PROVIDER)
+    assert provider.inputs == {
+        "context": "production",
+        "enableConfigMapMutable": "true",
+        "enableSecretMutable": "true",
+    }
+    for item in objects(prod):
+        metadata = item.inputs["metadata"]
+        assert item.provider == "cluster", f"{item.name}: no other context is ever used"
+        workload = item.parent if item.parent in SERVERS else None
+        everywhere = {key: value for key, value in metadata["labels"].items() if "pod-security" not in key}
+        assert everywhere == labels(workload), item.name
+        if item.type not in (NAMESPACE, ROLE, BINDING):
+            assert metadata["namespace"] == "streaming", item.name
+
+
+def test_a_kubeconfig_of_the_stack_file_is_the_one_that_is_used() -> None:
+    run = run_on_cluster(settings_of("prod", kubernetes=cluster(kubeconfig="/etc/kube/prod")), NAME)
+    (provider,) = run.of(PROVIDER)
+    assert provider.inputs["kubeconfig"] == "/etc/kube/prod"
+    for type_ in (GATED_ROLL, MEMBER_STORAGE, TOPIC_SET, HEALTH_GATE):
+        assert {item.inputs["route"]["kubeconfig"] for item in run.of(type_)} == {"/etc/kube/prod"}
+
+
+def test_everything_is_a_child_of_the_platform_or_of_its_server(prod: Run) -> None:
+    shared = {PROVIDER, NAMESPACE, CREDENTIALS, TOPIC_SET, HEALTH_GATE}
+    for item in prod.resources:
+        if item.type.startswith("millrace:"):
+            expected = "" if item.name == NAME else NAME
+        elif item.type in shared or item.name in ("default-deny", "clients"):
+            expected = NAME
+        else:
+            expected = item.name.partition("-")[0]
+        assert item.parent == expected, f"{item.type} {item.name}"
+
+
+def test_names_of_objects_are_those_that_clients_and_members_are_told(prod: Run) -> None:
+    for type_ in (STATEFUL_SET, ACCOUNT, BUDGET, POLICY, SERVICE):
+        for item in prod.of(type_):
+            assert item.inputs["metadata"]["name"] == item.name
+    assert prod.one(NAMESPACE, "namespace").inputs["metadata"]["name"] == "streaming"
+
+
+@pytest.mark.parametrize("declared", ["streaming", None])
+def test_without_a_namespace_of_its_own_the_platforms_name_is_taken(declared: str | None) -> None:
+    run = run_on_cluster(settings_of("prod", kubernetes={"context": "production", "namespace": declared}), NAME)
+    assert {item.inputs["metadata"].get("namespace") for item in objects(run)} == {declared or NAME, None}
+    assert run.outputs["namespace"] == (declared or NAME)
+
+
+def test_the_namespace_lets_only_restricted_pods_in(prod: Run) -> None:
+    (namespace,) = prod.of(NAMESPACE)
+    modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    assert namespace.inputs["metadata"]["labels"] == {**labels(), **modes}
+    for item in [*objects(prod), *prod.of(MEMBER_STORAGE), *prod.of(GATED_ROLL)]:
+        assert item is namespace or (NAMESPACE, "namespace") in item.after, f"{item.name} is made in it"
+
+
+def test_a_namespace_that_someone_else_makes_is_used_and_not_made() -> None:
+    run = run_on_cluster(settings_of("prod", kubernetes=cluster(createNamespace=False)), NAME)
+    assert run.of(NAMESPACE) == []
+    names = {item.type: run.names(item.type) for item in run.resources}
+    assert names == {type_: kept for type_, kept in EXPECTED_NAMES.items() if type_ != NAMESPACE}
+    assert {item.inputs["metadata"].get("namespace") for item in objects(run) if item.type not in (ROLE, BINDING)} == {
+        "streaming"
+    }
+    assert not [item.name for item in run.resources if (NAMESPACE, "namespace") in item.after]
+
+
+# ----------------------------------------------------------------------------------------------------- preflight
+
+
+def test_preflight_is_told_what_the_platform_asks_of_the_cluster() -> None:
+    asked: list[tuple[ClusterNeeds, bool]] = []
+
+    def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
+        asked.append((needs, dry_run))
+
+    kubernetes = cluster(storageClass="fast", kubeconfig="/k", createNamespace=False)
+    run_on_cluster(settings_of("prod", kubernetes=kubernetes), NAME, preflight=preflight)
+    run_on_cluster(settings_of("prod", kubernetes=cluster(zones=False)), NAME, preflight=preflight)
+    common = {"context": "production", "namespace": "streaming"}
+    assert asked == [
+        (ClusterNeeds(**common, kubeconfig="/k", create_namespace=False, storage_class="fast", zones=True), False),
+        (ClusterNeeds(**common, kubeconfig=None, create_namespace=True, storage_class=None, zones=False), False),
+    ]
+
+
+def test_nothing_is_registered_where_preflight_refuses() -> None:
+    def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
+        raise PreflightError("the platform cannot run there")
+
+    monitor = RecordingMonitor(RecordingMocks())
+    with pytest.raises(PreflightError, match="cannot run there"):
+        run_on_cluster(settings_of("prod"), NAME, monitor, preflight)
+    assert monitor.declared() == [], "an update that is refused leaves no trace"
+
+
+# ------------------------------------------------------------------------------------------------- stateful sets
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_a_stateful_set_replaces_no_pod_and_loses_no_claim_by_itself(prod: Run, workload: str) -> None:
+    stateful_set = prod.one(STATEFUL_SET, workload)
+    given = dict(stateful_set.inputs["spec"])
+    template = given.pop("template")
+    (claim,) = given.pop("volumeClaimTemplates")
+    assert given == {
+        "serviceName": workload,
+        "replicas": REPLICAS[workload],
+        "podManagementPolicy": "Parallel",
+        "updateStrategy": {"type": "OnDelete"},
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+        "selector": {"matchLabels": selector(workload)},
+    }
+    assert template["metadata"] == {"labels": labels(workload)}
+    assert claim["metadata"] == {"name": "data", "labels": labels(workload)}
+    assert stateful_set.ignore_changes == ("spec.volumeClaimTemplates",), "a volume that grows must replace nothing"
+    assert stateful_set.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}, "the roll waits"
+
+
+@pytest.mark.parametrize(("workload", "size"), [("zookeeper", 10), ("kafka", 100), ("redis", 10)])
+@pytest.mark.parametrize("storage_class", [None, "fast"])
+def test_the_claims_of_the_template_are_those_that_member_storage_makes(
+    workload: str, size: int, storage_class: str | None
+) -> None:
+    run = run_with("storageClass", storage_class)
+    (claim,) = spec(run, STATEFUL_SET, workload)["volumeClaimTemplates"]
+    named = {"storageClassName": storage_class} if storage_class else {}
+    assert claim["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": str(size * GIB)}},
+        **named,
+    }
+    storage = run.one(MEMBER_STORAGE, f"{workload}-storage").inputs
+    assert (storage["size"], storage.get("storageClass")) == (size * GIB, storage_class)
+    assert storage["labels"] == claim["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("workload", "user", "grace"), [("zookeeper", 1000, 30), ("kafka", 1000, 120), ("redis", 999, 30)]
+)
+def test_a_pod_keeps_the_restricted_profile_and_knows_nothing_of_the_api(
+    prod: Run, workload: str, user: int, grace: int
+) -> None:
+    given = pod(prod, workload)
+    assert given["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": user,
+        "runAsGroup": user,
+        "fsGroup": user,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    for container in [*given["containers"], *given.get("initContainers", [])]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+    assert given["serviceAccountName"] == workload
+    assert given["automountServiceAccountToken"] is False
+    assert prod.one(ACCOUNT, workload).inputs["automountServiceAccountToken"] is False
+    assert given["enableServiceLinks"] is False, "a Service called kafka would set KAFKA_PORT"
+    assert given["terminationGracePeriodSeconds"] == grace
+    assert "hostNetwork" not in given
+    assert "hostPID" not in given
+    assert not [volume for volume in given["volumes"] if "hostPath" in volume]
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_a_server_never_mounts_the_token_of_its_account(prod: Run, workload: str) -> None:
+    mounts = server(prod, workload)["volumeMounts"]
+    assert "token" not in {mount["name"] for mount in mounts}
+    assert not [mount for mount in mounts if mount["mountPath"].startswith("/var/run/secrets")]
+
+
+@pytest.mark.parametrize(
+    ("workload", "cpu", "limit", "memory"),
+    [("zookeeper", "250m", "1", GIB), ("kafka", "500m", "2", 4 * GIB), ("redis", "100m", "500m", GIB // 2)],
+)
+def test_a_servers_resources_are_the_settings(prod: Run, workload: str, cpu: str, limit: str, memory: int) -> None:
+    assert server(prod, workload)["resources"] == {
+        "requests": {"cpu": cpu, "memory": str(memory)},
+        "limits": {"cpu": limit, "memory": str(memory)},
+    }
+
+
+def test_a_server_without_a_limit_of_processor_time_has_none() -> None:
+    run = run_on_cluster(settings_of("prod", kafka={"cpuLimit": None}), NAME)
+    assert server(run, "kafka")["resources"]["limits"] == {"memory": str(4 * GIB)}
+
+
+@pytest.mark.parametrize(("workload", "start"), [("zookeeper", 300), ("kafka", 900), ("redis", 300)])
+def test_a_pod_is_started_and_ready_when_its_server_answers_and_alive_while_its_port_is_open(
+    prod: Run, workload: str, start: int
+) -> None:
+    container = server(prod, workload)
+    action = container["readinessProbe"]["exec"]
+    assert container["readinessProbe"] == {
+        "exec": action,
+        "periodSeconds": 5,
+        "timeoutSeconds": 5,
+        "failureThreshold": 3,
+    }
+    assert container["startupProbe"] == {
+        "exec": action,
+        "periodSeconds": 2,
+        "timeoutSeconds": 5,
+        "failureThreshold": start,
+    }
+    assert container["livenessProbe"] == {
+        "tcpSocket": {"port": PORTS[workload][0]},
+        "periodSeconds": 10,
+        "timeoutSeconds": 5,
+        "failureThreshold": 6,
+    }, "an ensemble without a quorum must not be restarted for it"
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+@pytest.mark.parametrize("spread", ["required", "preferred"])
+def test_members_stand_on_nodes_and_in_zones_of_their_own(spread: str, workload: str) -> None:
+    given = pod(run_with("spread", spread), workload)
+    mine = {"matchLabels": selector(workload)}
+    term = {"labelSelector": mine, "topologyKey": "kubernetes.io/hostname"}
+    rules = {
+        "required": {"requiredDuringSchedulingIgnoredDuringExecution": [term]},
+        "preferred": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]},
+    }
+    assert given["affinity"] == {"podAntiAffinity": rules[spread]}
+    assert given["topologySpreadConstraints"] == [
+        {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "DoNotSchedule" if spread == "required" else "ScheduleAnyway",
+            "labelSelector": mine,
+        }
+    ]
+
+
+def test_every_placeholder_of_a_command_is_a_variable_that_stands_before_it_is_used(prod: Run) -> None:
+    """Kubernetes leaves $(NAME) as it is where no variable of that name stands before."""
+    for workload in SERVERS:
+        known: set[str] = set()
+        for variable in server(prod, workload)["env"]:
+            used = {name for name in ("POD_NAME", "ORDINAL", "HOST") if f"$({name})" in variable.get("value", "")}
+            assert used <= known, f"{workload}: {variable['name']} uses a later variable"
+            known.add(variable["name"])
+        names = [variable["name"] for variable in server(prod, workload)["env"]]
+        assert len(names) == len(set(names))
+        command = " ".join(server(prod, workload)["command"])
+        assert {name for name in ("ORDINAL", "HOST") if f"$({name})" in command} <= known
+
+
+def test_a_member_gets_its_number_and_its_name_from_its_pod(prod: Run) -> None:
+    assert server(prod, "kafka")["env"][:3] == [
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+        {
+            "name": "ORDINAL",
+            "valueFrom": {
+                "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}
+            },
+        },
+        {"name": "HOST", "value": "$(POD_NAME).kafka.streaming.svc.cluster.local"},
+    ]
+    target = KubernetesTarget(NAME, ClusterOptions(context="c", namespace="streaming"))
+    for member in members("kafka"):
+        assert target.host("kafka", int(member[-1])) == "$(POD_NAME).kafka.streaming.svc.cluster.local".replace(
+            "$(POD_NAME)", member
+        ), "what a pod calls itself is what others call it"
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_all_that_a_pod_mounts_is_there_and_only_data_and_scratch_can_be_written(prod: Run, workload: str) -> None:
+    given = pod(prod, workload)
+    there = {volume["name"] for volume in given["volumes"]} | {"data"}
+    assert len(there) == len(given["volumes"]) + 1
+    writable = set()
+    for container in given["containers"]:
+        for mount in container["volumeMounts"]:
+            assert mount["name"] in there
+            if not mount.get("readOnly"):
+                writable.add(mount["mountPath"])
+    assert writable == {"/data" if workload == "redis" else "/var/lib/kafka/data", "/tmp"}  # noqa: S108
+    mounted = {
+        mount["name"]
+        for item in (*given["containers"], *given.get("initContainers", []))
+        for mount in item["volumeMounts"]
+    }
+    assert mounted == there, "a volume that nothing mounts is a mistake"
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_a_pods_files_stand_in_the_config_map_that_it_mounts(prod: Run, workload: str) -> None:
+    config = prod.one(CONFIG_MAP, f"{workload}-config")
+    name = config.inputs["metadata"]["name"]
+    (volume,) = (item for item in pod(prod, workload)["volumes"] if item["name"] == "config")
+    sources = [{"configMap": {"name": name}}]
+    if workload == "redis":
+        sources.append({"secret": {"name": f"redis-files-{NAME_SUFFIX}"}})
+    assert volume["projected"] == {"sources": sources, "defaultMode": 0o440}
+    assert config.inputs["immutable"] is True
+    wanted = {
+        "zookeeper": {"log4j.properties", "start-zookeeper.sh", "zoo.cfg"},
+        "kafka": {"log4j.properties", "start-kafka.sh", "server.properties", "read-zone.sh"},
+        "redis": {"redis.conf"},
+    }
+    assert set(config.inputs["data"]) == wanted[workload]
+    assert {"name": "config", "mountPath": "/etc/millrace", "readOnly": True} in server(prod, workload)["volumeMounts"]
+
+
+def test_a_changed_file_gets_another_config_map_and_others_keep_theirs(prod: Run) -> None:
+    """A pod keeps what it was made with: files that change under a running server would be a restart unasked."""
+    changed = run_on_cluster(settings_of("prod", kafka={"retention": "200h"}), NAME)
+
+    def name(run: Run, workload: str) -> str:
+        return run.one(CONFIG_MAP, f"{workload}-config").inputs["metadata"]["name"]
+
+    assert name(changed, "kafka") != name(prod, "kafka")
+    assert name(changed, "zookeeper") == name(prod, "zookeeper")
+    assert name(changed, "redis") == name(prod, "redis")
+    assert pod(changed, "zookeeper") == pod(prod, "zookeeper"), "the others are not restarted"
+
+
+def test_pull_policy_and_pull_secrets_reach_every_pod() -> None:
+    kubernetes = cluster(imagePullPolicy="Always", imagePullSecrets=["one", "two"])
+    run = run_on_cluster(settings_of("prod", kubernetes=kubernetes), NAME)
+    for workload in SERVERS:
+        given = pod(run, workload)
+        assert given["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+        for container in [*given["containers"], *given.get("initContainers", [])]:
+            assert container["imagePullPolicy"] == "Always"
+
+
+def test_without_pull_secrets_a_pod_names_none(prod: Run) -> None:
+    assert not [workload for workload in SERVERS if "imagePullSecrets" in pod(prod, workload)]
+
+
+# --------------------------------------------------------------------------------------------- budgets and services
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_a_drain_takes_one_member_at_a_time(prod: Run, workload: str) -> None:
+    assert spec(prod, BUDGET, workload) == {"maxUnavailable": 1, "selector": {"matchLabels": selector(workload)}}
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_members_find_each_other_before_they_are_ready(prod: Run, workload: str) -> None:
+    names = {2181: "client", 2888: "follower", 3888: "election", 29092: "internal", 6379: "client"}
+    ports = [
+        {"name": names[number], "port": number, "targetPort": number, "protocol": "TCP"} for number in PORTS[workload]
+    ]
+    assert spec(prod, SERVICE, workload) == {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": selector(workload),
+        "ports": ports,
+    }
+    assert spec(prod, SERVICE, f"{workload}-client") == {
+        "type": "ClusterIP",
+        "selector": selector(workload),
+        "ports": ports[:1],
+    }, "clients are led to members that are ready, and to the port for clients alone"
+    listening = [port["containerPort"] for port in server(prod, workload)["ports"]]
+    assert listening == PORTS[workload]
+
+
+def external_services(run: Run) -> dict[str, dict[str, Any]]:
+    return {name: spec(run, SERVICE, name) for name in run.names(SERVICE) if name.endswith("-external")}
+
+
+def member_selector(member: str) -> dict[str, str]:
+    return {**selector("kafka"), "statefulset.kubernetes.io/pod-name": member}
+
+
+def test_nothing_is_reached_from_outside_unless_that_is_asked_for(prod: Run) -> None:
+    assert external_services(prod) == {}
+    assert {spec(prod, SERVICE, name).get("type", "headless") for name in prod.names(SERVICE)} == {
+        "ClusterIP",
+        "headless",
+    }
+
+
+def test_each_broker_has_a_node_port_of_its_own(node_port: Run) -> None:
+    port = {"name": "external", "port": 9092, "targetPort": 9092, "protocol": "TCP"}
+    assert external_services(node_port) == {
+        f"kafka-{ordinal}-external": {
+            "type": "NodePort",
+            "ports": [port | {"nodePort": 30092 + ordinal}],
+            "selector": member_selector(f"kafka-{ordinal}"),
+        }
+        for ordinal in range(3)
+    }
+
+
+def test_each_broker_has_a_load_balancer_of_its_own(load_balancer: Run) -> None:
+    port = {"name": "external", "port": 9094, "targetPort": 9092, "protocol": "TCP"}
+    assert external_services(load_balancer) == {
+        f"kafka-{ordinal}-external": {
+            "type": "LoadBalancer",
+            "ports": [port],
+            "selector": member_selector(f"kafka-{ordinal}"),
+        }
+        for ordinal in range(3)
+    }
+
+
+def advertised(run: Run) -> list[str]:
+    """What each broker's own start script gives to the server as its listeners."""
+    script = run.one(CONFIG_MAP, "kafka-config").inputs["data"]["start-kafka.sh"]
+    start = "/opt/kafka/bin/kafka-server-start.sh"
+    assert script.count(start) == 1
+    shown = []
+    for member in members("kafka"):
+        shell = ["bash", "-c", script.replace(start, "printf '%s\\n'"), "start", member[-1], host(member)]
+        done = subprocess.run(shell, capture_output=True, text=True, check=True)
+        (line,) = (line for line in done.stdout.splitlines() if line.startswith("advertised.listeners="))
+        shown.append(line.partition("=")[2])
+    return shown
+
+
+def test_brokers_advertise_exactly_what_their_services_answer_at(prod: Run, node_port: Run, load_balancer: Run) -> None:
+    inside = [f"INTERNAL://{host(member)}:29092" for member in members("kafka")]
+    assert advertised(prod) == inside
+    nodes = [f"nodes.example:{30092 + ordinal}" for ordinal in range(3)]
+    balancers = [f"kafka-{ordinal}.example:9094" for ordinal in range(3)]
+    for run, outside in ((node_port, nodes), (load_balancer, balancers)):
+        assert advertised(run) == [f"{a},EXTERNAL://{b}" for a, b in zip(inside, outside, strict=True)]
+        assert run.outputs["kafkaBootstrapServers"] == ",".join(outside)
+        services = external_services(run).values()
+        numbers = [item["ports"][0].get("nodePort", item["ports"][0]["port"]) for item in services]
+        assert [int(address.rpartition(":")[2]) for address in outside] == numbers
+        properties = run.one(CONFIG_MAP, "kafka-config").inputs["data"]["server.properties"]
+        assert "listeners=INTERNAL://:29092,EXTERNAL://:9092\n" in properties
+        assert [port["containerPort"] for port in server(run, "kafka")["ports"]] == [29092, 9092]
+
+
+def test_our_own_clients_reach_brokers_inside_whether_they_are_exposed_or_not(
+    prod: Run, node_port: Run, load_balancer: Run
+) -> None:
+    for run in (prod, node_port, load_balancer):
+        (topics,) = run.of(TOPIC_SET)
+        assert topics.inputs["brokers"] == {member: f"{host(member)}:29092" for member in members("kafka")}
+
+
+# ------------------------------------------------------------------------------------------------------- selectors
+
+
+def pods_there() -> dict[str, dict[str, str]]:
+    """Labels of pods in the namespace: the platform's, as a cluster makes them, and others'."""
+    ours = {
+        member: {
+            **labels(workload),
+            "statefulset.kubernetes.io/pod-name": member,
+            "apps.kubernetes.io/pod-index": member[-1],
+            "controller-revision-hash": f"{workload}-1",
+        }
+        for workload in SERVERS
+        for member in members(workload)
+    }
+    return {
+        **ours,
+        "client": {"app": "shop", **CLIENT},
+        "stranger": {"app": "shop"},
+        "claimant": {"app": "shop", "millrace.client": "false"},
+        "another-platform": {**labels("kafka"), "app.kubernetes.io/instance": "millrace-other"},
+        "another-kafka": {"app.kubernetes.io/name": "kafka"},
+    }
+
+
+PODS = pods_there()
+
+
+def selected(by: Mapping[str, str]) -> list[str]:
+    """Names of the pods that a selector's labels match; no labels match all."""
+    return sorted(name for name, its in PODS.items() if by.items() <= its.items())
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_every_selector_of_a_workload_finds_its_pods_and_no_others(node_port: Run, workload: str) -> None:
+    given = pod(node_port, workload)
+    (term,) = given["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (constraint,) = given["topologySpreadConstraints"]
+    found = [
+        spec(node_port, STATEFUL_SET, workload)["selector"]["matchLabels"],
+        spec(node_port, BUDGET, workload)["selector"]["matchLabels"],
+        spec(node_port, POLICY, workload)["podSelector"]["matchLabels"],
+        spec(node_port, SERVICE, workload)["selector"],
+        spec(node_port, SERVICE, f"{workload}-client")["selector"],
+        term["labelSelector"]["matchLabels"],
+        constraint["labelSelector"]["matchLabels"],
+    ]
+    assert [selected(by) for by in found] == [members(workload)] * len(found)
+
+
+def test_a_members_own_service_leads_to_it_alone(node_port: Run, load_balancer: Run) -> None:
+    for run in (node_port, load_balancer):
+        for name, service in external_services(run).items():
+            assert selected(service["selector"]) == [name.removesuffix("-external")]
+
+
+def test_the_selector_of_a_stateful_set_matches_its_own_template(prod: Run) -> None:
+    for workload in SERVERS:
+        given = spec(prod, STATEFUL_SET, workload)
+        assert given["selector"]["matchLabels"].items() <= given["template"]["metadata"]["labels"].items()
+
+
+# ------------------------------------------------------------------------------------------------------- policies
+
+
+def test_whatever_no_policy_allows_is_denied_to_the_platforms_pods_and_to_no_others(prod: Run) -> None:
+    given = spec(prod, POLICY, "default-deny")
+    assert given == {"podSelector": {"matchLabels": selector()}, "policyTypes": ["Ingress", "Egress"]}
+    ours = sorted(member for workload in SERVERS for member in members(workload))
+    assert selected(given["podSelector"]["matchLabels"]) == ours, "a namespace may hold applications, too"
+
+
+def peer(workload: str) -> dict[str, Any]:
+    return {"podSelector": {"matchLabels": selector(workload)}}
+
+
+def tcp(*numbers: int) -> list[dict[str, Any]]:
+    return [{"protocol": "TCP", "port": number} for number in numbers]
+
+
+NAMES = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+API = {"ports": tcp(443, 6443)}
+CLIENTS_HERE = {"podSelector": {"matchLabels": CLIENT}}
+
+
+def ingress_and_egress(run: Run, workload: str) -> tuple[list[Any], list[Any]]:
+    given = spec(run, POLICY, workload)
+    assert given["policyTypes"] == ["Ingress", "Egress"], "what is not named is open"
+    assert given["podSelector"] == {"matchLabels": selector(workload)}
+    assert set(given) == {"policyTypes", "podSelector", "ingress", "egress"}
+    return given["ingress"], given["egress"]
+
+
+def test_the_ensemble_takes_brokers_and_its_own_members(prod: Run) -> None:
+    ingress, egress = ingress_and_egress(prod, "zookeeper")
+    assert ingress == [
+        {"from": [peer("kafka")], "ports": tcp(2181)},
+        {"from": [peer("zookeeper")], "ports": tcp(2888)},
+        {"from": [peer("zookeeper")], "ports": tcp(3888)},
+    ]
+    assert egress == [
+        NAMES,
+        {"to": [peer("zookeeper")], "ports": tcp(2888)},
+        {"to": [peer("zookeeper")], "ports": tcp(3888)},
+    ]
+
+
+def test_brokers_take_each_other_and_clients(prod: Run, without_zones: Run) -> None:
+    ingress, egress = ingress_and_egress(prod, "kafka")
+    assert ingress == [{"from": [peer("kafka"), CLIENTS_HERE], "ports": tcp(29092)}]
+    others = [{"to": [peer("zookeeper")], "ports": tcp(2181)}, {"to": [peer("kafka")], "ports": tcp(29092)}]
+    assert egress == [NAMES, *others, API]
+    assert ingress_and_egress(without_zones, "kafka") == (ingress, [NAMES, *others]), "no zones, no API"
+
+
+def test_redis_takes_clients_and_calls_nobody(prod: Run) -> None:
+    ingress, egress = ingress_and_egress(prod, "redis")
+    assert ingress == [{"from": [CLIENTS_HERE], "ports": tcp(6379)}]
+    assert egress == [NAMES]
+
+
+@pytest.mark.parametrize("exposed", ["node_port", "load_balancer"])
+def test_an_exposed_port_takes_anyone_and_the_others_do_not(
+    exposed: str, prod: Run, request: pytest.FixtureRequest
+) -> None:
+    run: Run = request.getfixturevalue(exposed)
+    ingress, egress = ingress_and_egress(run, "kafka")
+    before, same = ingress_and_egress(prod, "kafka")
+    assert ingress == [*before, {"ports": tcp(9092)}], "addresses outside are hidden by the way in"
+    assert egress == same
+    for workload in ("zookeeper", "redis"):
+        assert ingress_and_egress(run, workload) == ingress_and_egress(prod, workload)
+
+
+def test_further_namespaces_may_reach_what_is_for_clients_and_no_more(prod: Run) -> None:
+    run = run_on_cluster(settings_of("prod", kubernetes=cluster(clientNamespaces=["apps", "jobs"])), NAME)
+    further = [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in ("apps", "jobs")
+    ]
+    kafka, redis = ingress_and_egress(run, "kafka")[0], ingress_and_egress(run, "redis")[0]
+    assert kafka == [{"from": [peer("kafka"), CLIENTS_HERE, *further], "ports": tcp(29092)}]
+    assert redis == [{"from": [CLIENTS_HERE, *further], "ports": tcp(6379)}]
+    assert ingress_and_egress(run, "zookeeper") == ingress_and_egress(prod, "zookeeper")
+
+
+def rules(run: Run, name: str, way: str) -> list[dict[str, Any]] | None:
+    """The rules that hold for a pod in one direction; None for a pod of which no policy speaks."""
+    mine = [
+        spec(run, POLICY, policy)
+        for policy in run.names(POLICY)
+        if name in selected(spec(run, POLICY, policy)["podSelector"]["matchLabels"])
+    ]
+    return [rule for policy in mine for rule in policy.get(way, [])] if mine else None
+
+
+def allows(found: list[dict[str, Any]] | None, other: str, number: int, peers: str) -> bool:
+    if found is None:
+        return True
+    return any(
+        {"protocol": "TCP", "port": number} in rule["ports"]
+        and (peers not in rule or any(other in selected(item["podSelector"]["matchLabels"]) for item in rule[peers]))
+        for rule in found
+    )
+
+
+def test_exactly_these_connections_are_possible_in_the_namespace(prod: Run) -> None:
+    """The policies as a network evaluates them: both ends must allow a connection."""
+    numbers = sorted({number for found in PORTS.values() for number in found} | {9092, 22, 443})
+    ours = [member for workload in SERVERS for member in members(workload)]
+    senders = {name: rules(prod, name, "egress") for name in PODS}
+    receivers = {name: rules(prod, name, "ingress") for name in PODS}
+    possible = {
+        (sender.rstrip("-012"), receiver.rstrip("-012"), number)
+        for sender, receiver, number in product(PODS, ours, numbers)
+        if allows(senders[sender], receiver, number, "to") and allows(receivers[receiver], sender, number, "from")
+    }
+    assert possible == {
+        ("zookeeper", "zookeeper", 2888),
+        ("zookeeper", "zookeeper", 3888),
+        ("kafka", "zookeeper", 2181),
+        ("kafka", "kafka", 29092),
+        ("client", "kafka", 29092),
+        ("client", "redis", 6379),
+    }
+
+
+# ----------------------------------------------------------------------------------------------------------- zones
+
+
+def test_brokers_alone_are_told_their_zone_by_a_container_that_ends_before_they_start(prod: Run) -> None:
+    assert [workload for workload in SERVERS if "initContainers" in pod(prod, workload)] == ["kafka"]
+    given = pod(prod, "kafka")
+    (reader,) = given["initContainers"]
+    assert reader["image"] == server(prod, "kafka")["image"]
+    assert reader["command"] == ["bash", "/etc/millrace/read-zone.sh", "$(NODE_NAME)", "/run/millrace/zone"]
+    assert [variable["name"] for variable in reader["env"]] == ["NODE_NAME"]
+    written = {mount["mountPath"] for mount in reader["volumeMounts"] if not mount.get("readOnly")}
+    assert written == {"/run/millrace"}
+    assert {"name": "zone", "mountPath": "/run/millrace", "readOnly": True} in server(prod, "kafka")["volumeMounts"]
+    assert {mount["mountPath"] for mount in reader["volumeMounts"] if mount["name"] == "token"} == {
+        "/var/run/secrets/kubernetes.io/serviceaccount"
+    }
+
+
+def test_the_right_to_read_nodes_is_all_that_the_brokers_account_has(prod: Run) -> None:
+    name = f"{NAME}-kafka-zones"
+    (role,), (binding,) = prod.of(ROLE), prod.of(BINDING)
+    assert role.inputs["metadata"]["name"] == binding.inputs["metadata"]["name"] == name, "shared by all namespaces"
+    assert role.inputs["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]
+    assert binding.inputs["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": name,
+    }
+    assert binding.inputs["subjects"] == [{"kind": "ServiceAccount", "name": "kafka", "namespace": "streaming"}]
+    assert {(ROLE, "kafka-zones"), (BINDING, "kafka-zones")} <= prod.one(STATEFUL_SET, "kafka").after
+
+
+def test_without_zones_brokers_ask_nobody_and_no_right_is_needed(without_zones: Run) -> None:
+    assert without_zones.of(ROLE) == []
+    assert without_zones.of(BINDING) == []
+    given = pod(without_zones, "kafka")
+    assert "initContainers" not in given
+    assert {volume["name"] for volume in given["volumes"]} == {"config", "tmp"}
+    assert "read-zone.sh" not in without_zones.one(CONFIG_MAP, "kafka-config").inputs["data"]
+    assert not [mount for mount in server(without_zones, "kafka")["volumeMounts"] if mount["name"] == "zone"]
+
+
+def read_zone(tmp_path: Path, answer: str, *, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the script with an openssl in place of the real one that keeps what it is asked, and answers."""
+    account, program = tmp_path / "account", tmp_path / "bin"
+    account.mkdir()
+    program.mkdir()
+    (account / "token").write_text("the-token")
+    (tmp_path / "answer").write_bytes(answer.encode())
+    openssl = program / "openssl"
+    kept = f'echo "$@" > {tmp_path}/arguments\ncat > {tmp_path}/request'
+    openssl.write_text(f"#!/bin/bash\n{kept}\ncat {tmp_path}/answer\nexit {status}\n")
+    openssl.chmod(0o755)
+    script = tmp_path / "read-zone.sh"
+    place = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert ZONE_SCRIPT.count(place) == 1
+    script.write_text(ZONE_SCRIPT.replace(place, str(account)))
+    environment = {
+        "PATH": f"{program}:{os.environ['PATH']}",
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+        "KUBERNETES_SERVICE_PORT": "443",
+    }
+    command = ["bash", str(script), "node-1", str(tmp_path / "zone")]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def node(body: str) -> str:
+    return f"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "zone"),
+    [
+        (node('{"metadata":{"labels":{"topology.kubernetes.io/zone":"eu-1a"}}}'), "eu-1a"),
+        (node('{"metadata": {"labels": {"topology.kubernetes.io/zone": "eu-1a", "x": "y"}}}'), "eu-1a"),
+        (node('{"metadata":{"labels":{"topology.kubernetes.io/region":"eu-1"}}}'), ""),
+        (node('{"metadata":{"labels":{"topology.kubernetes.io/zone":""}}}'), ""),
+        (node('{"metadata":{"labels":{}}}'), ""),
+        (node('{"metadata":{"labels":{"my-topology.kubernetes.io/zone":"no","a":"b"}}}'), ""),
+        (node(r'{"metadata":{"annotations":{"last":"{\"topology.kubernetes.io/zone\":\"old\"}"}}}'), ""),
+    ],
+)
+def test_the_zone_of_a_node_is_written_into_the_file(tmp_path: Path, answer: str, zone: str) -> None:
+    done = read_zone(tmp_path, answer)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "zone").read_text() == zone
+    assert done.stdout == f"node node-1 is in zone {zone or '(none)'}\n"
+
+
+def test_the_api_server_is_asked_for_metadata_alone_over_a_verified_connection(tmp_path: Path) -> None:
+    read_zone(tmp_path, node("{}"))
+    lines = (tmp_path / "request").read_bytes().decode().split("\r\n")
+    assert lines == [
+        "GET /api/v1/nodes/node-1 HTTP/1.0",
+        "Host: kubernetes.default.svc",
+        "Accept: application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+        "Authorization: Bearer the-token",
+        "",
+        "",
+    ]
+    arguments = (tmp_path / "arguments").read_text().split()
+    assert arguments[0] == "s_client"
+    assert {"-verify_return_error", "-verify_hostname", "-CAfile"} <= set(arguments), "a token is given to nobody else"
+    assert arguments[arguments.index("-verify_hostname") + 1] == "kubernetes.default.svc"
+    assert arguments[arguments.index("-CAfile") + 1] == str(tmp_path / "account" / "ca.crt")
+    assert arguments[arguments.index("-connect") + 1] == "10.0.0.1:443"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("HTTP/1.0 403 Forbidden\r\n\r\n{}", 0),
+        ("HTTP/1.0 404 Not Found\r\n\r\n" + '{"topology.kubernetes.io/zone":"eu-1a"}', 0),
+        ("", 0),
+        ("", 1),
+        (node('{"metadata":{"labels":{"topology.kubernetes.io/zone":"eu-1a"}}}'), 1),
+    ],
+    ids=["forbidden", "not-found", "nothing", "no-connection", "a-connection-that-breaks"],
+)
+def test_a_broker_does_not_start_where_its_zone_cannot_be_read(tmp_path: Path, answer: str, status: int) -> None:
+    """A broker without the rack that it had would change where replicas are put."""
+    done = read_zone(tmp_path, answer, status=status)
+    assert done.returncode != 0
+    assert not (tmp_path / "zone").exists()
+    assert "the-token" not in done.stdout + done.stderr
+
+
+# --------------------------------------------------------------------------------------------------------- secrets
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text in a value, keys too."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from (key, *texts(entry))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from texts(entry)
+    elif isinstance(value, str):
+        yield value
+
+
+GIVEN_PASSWORD = 'a "quoted" p@ss/word: 100%'
+
+
+@pytest.fixture(scope="module")
+def given_password() -> Run:
+    return run_on_cluster(settings_of("prod", redis={"password": GIVEN_PASSWORD}, secret_keys=["redis"]), NAME)
+
+
+@pytest.mark.parametrize(("run_name", "password"), [("prod", GENERATED_PASSWORD), ("given_password", GIVEN_PASSWORD)])
+def test_the_password_stands_in_secrets_alone(run_name: str, password: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(run_name)
+    spellings = {password, quote(password, safe=""), password.replace('"', '\\"')}
+
+    def holds(value: object) -> bool:
+        return any(spelling in text for text in texts(value) for spelling in spellings)
+
+    knowing = {(item.type, item.name) for item in run.resources if holds(unmasked(item.inputs))}
+    assert knowing == {(SECRET, "redis-files"), (SECRET, "clients"), (HEALTH_GATE, "health")}
+    assert [item.name for item in run.resources if holds(masked(item.inputs))] == [], "what is not encrypted is plain"
+    for _, name, outputs in run.registered_outputs:
+        assert not holds(masked(outputs)), name
+    for item in run.of(SECRET):
+        assert {"data", "stringData"} <= set(item.secret_outputs)
+
+
+def test_redis_files_are_in_a_secret_that_gets_another_name_when_they_change(given_password: Run) -> None:
+    secret = given_password.one(SECRET, "redis-files")
+    assert unmasked(secret.inputs["stringData"]) == {
+        "redis-password": GIVEN_PASSWORD,
+        "redis-password.conf": 'requirepass "a \\"quoted\\" p@ss/word: 100%"\n',
+    }
+    assert "name" not in secret.inputs["metadata"], "a name of its own would keep pods on the old password"
+    assert secret.replace_on_changes == ("stringData",)
+
+
+def test_a_roll_compares_the_secrets_name_and_never_its_text(prod: Run) -> None:
+    roll = prod.one(GATED_ROLL, "redis-roll")
+    (volume,) = (item for item in roll.inputs["template"]["pod"]["volumes"] if item["name"] == "config")
+    assert {"secret": {"name": f"redis-files-{NAME_SUFFIX}"}} in volume["projected"]["sources"]
+    assert set(roll.inputs["template"]["files"]) == {"redis.conf"}
+
+
+# -------------------------------------------------------------------------------------------------- order and rolls
+
+
+def route(namespace: str = "streaming") -> dict[str, Any]:
+    """How our own clients get to the pods, as a resource's inputs say it."""
+    hosts = [host(member, namespace) for workload in SERVERS for member in members(workload)]
+    return {"context": "production", "namespace": namespace, "hosts": hosts}
+
+
+@pytest.mark.parametrize(("workload", "size"), [("zookeeper", 10), ("kafka", 100), ("redis", 10)])
+def test_member_storage_has_exactly_these_inputs(prod: Run, workload: str, size: int) -> None:
+    storage = prod.one(MEMBER_STORAGE, f"{workload}-storage")
+    assert masked(storage.inputs) == {
+        "__provider": SECRET_MARK,
+        "kind": workload,
+        "workload": workload,
+        "members": {member: f"{host(member)}:{PORTS[workload][0]}" for member in members(workload)},
+        "route": route(),
+        "size": size * GIB,
+        "labels": labels(workload),
+        "deadline": 600,
+    }
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_a_roll_has_exactly_these_inputs(prod: Run, workload: str) -> None:
+    roll = prod.one(GATED_ROLL, f"{workload}-roll")
+    inputs = masked(roll.inputs)
+    assert isinstance(inputs, dict)
+    template = inputs.pop("template")
+    assert inputs == {
+        "__provider": SECRET_MARK,
+        "kind": workload,
+        "workload": workload,
+        "members": {member: f"{host(member)}:{PORTS[workload][0]}" for member in members(workload)},
+        "route": route(),
+        "deadline": 600,
+        "logs": {
+            member: f"kubectl --context production -n streaming logs --tail 50 {member}" for member in members(workload)
+        },
+    }
+    config = prod.one(CONFIG_MAP, f"{workload}-config").inputs
+    assert template["files"] == config["data"]
+    expected = pod(prod, workload)
+    (volume,) = (item for item in expected["volumes"] if item["name"] == "config")
+    (source,) = (item for item in volume["projected"]["sources"] if "configMap" in item)
+    assert source["configMap"].pop("name") == config["metadata"]["name"]
+    source["configMap"]["name"] = ""
+    assert template["pod"] == expected, "a changed file is told by its lines, not by a name that follows from it"
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_pods_come_after_their_claims_and_all_that_protects_them(prod: Run, workload: str) -> None:
+    after = prod.one(STATEFUL_SET, workload).after
+    assert {
+        (MEMBER_STORAGE, f"{workload}-storage"),
+        (ACCOUNT, workload),
+        (BUDGET, workload),
+        (POLICY, workload),
+        (SERVICE, workload),
+        (SERVICE, f"{workload}-client"),
+        (NAMESPACE, "namespace"),
+    } <= after
+    assert (STATEFUL_SET, workload) in prod.one(GATED_ROLL, f"{workload}-roll").after
+
+
+def test_one_cluster_rolls_after_the_other_but_all_pods_start_at_once(prod: Run) -> None:
+    assert prod.one(GATED_ROLL, "kafka-roll").after == {
+        (NAMESPACE, "namespace"),
+        (STATEFUL_SET, "kafka"),
+        (STATEFUL_SET, "zookeeper"),
+        (GATED_ROLL, "zookeeper-roll"),
+    }
+    assert prod.one(GATED_ROLL, "zookeeper-roll").after == {(NAMESPACE, "namespace"), (STATEFUL_SET, "zookeeper")}
+    brokers = prod.one(STATEFUL_SET, "kafka").after
+    assert (STATEFUL_SET, "zookeeper") in brokers, "brokers are removed before the ensemble"
+    rolls = {(GATED_ROLL, name) for name in prod.names(GATED_ROLL)}
+    assert not rolls & {dependency for item in prod.of(STATEFUL_SET) for dependency in item.after}, (
+        "a change of brokers is known to the cluster before the ensemble has rolled: the first start is one wait"
+    )
+    servers = {(type_, name) for type_ in (STATEFUL_SET, GATED_ROLL) for name in ("kafka", "zookeeper", "kafka-roll")}
+    assert not servers & prod.one(STATEFUL_SET, "redis").after
+
+
+def test_topics_come_after_the_brokers_roll_and_are_gone_with_their_volumes(prod: Run) -> None:
+    (topics,) = prod.of(TOPIC_SET)
+    assert topics.after == {(STATEFUL_SET, "kafka"), (GATED_ROLL, "kafka-roll")}
+    assert topics.deleted_with == "kafka-storage"
+    assert topics.inputs["route"] == route()
+    assert topics.inputs["trigger"] == {member: f"{member}-uid" for member in members("kafka")}
+    assert topics.inputs["deadline"] == 600
+
+
+def test_the_health_gate_comes_last_and_takes_the_way_through_the_api(prod: Run) -> None:
+    (gate,) = prod.of(HEALTH_GATE)
+    assert {(TOPIC_SET, "topics"), *((GATED_ROLL, f"{workload}-roll") for workload in SERVERS)} <= gate.after
+    trigger = dict(gate.inputs["trigger"])
+    assert len(trigger.pop("topics")) == 16
+    assert trigger == {member: f"{member}-uid" for workload in SERVERS for member in members(workload)}
+    assert gate.inputs["route"] == route()
+    assert gate.inputs["zookeeper"] == {member: f"{host(member)}:2181" for member in members("zookeeper")}
+    assert gate.inputs["bootstrap"] == ",".join(f"{host(member)}:29092" for member in members("kafka"))
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_the_volumes_are_protected_where_the_stack_file_says_so_and_nothing_else_is(protect: bool) -> None:
+    run = run_on_cluster(settings_of("prod", protect=protect), NAME)
+    guarded = {(item.type, item.name) for item in run.resources if item.protect}
+    assert guarded == ({(MEMBER_STORAGE, name) for name in run.names(MEMBER_STORAGE)} if protect else set())
+
+
+def test_a_protected_topic_protects_the_volumes_that_it_lives_in_and_no_other() -> None:
+    run = run_on_cluster(settings_of("prod", protect=False, topics=[{"name": "kept", "protect": True}]), NAME)
+    assert {item.name for item in run.resources if item.protect} == {"kafka-storage", "zookeeper-storage"}
+
+
+# --------------------------------------------------------------------------------------------------------- outputs
+
+
+def test_the_prod_stack_has_exactly_these_outputs(prod: Run) -> None:
+    told = {"readme", "network"}  # the program adds the first; Docker alone has the second
+    assert {*prod.outputs, *told} == set(OUTPUTS)
+    assert "network" not in prod.outputs
+    assert prod.secret_outputs == {"clientEnvironment", "dotenv", "redisUrl"}
+    plain = {key: prod.outputs[key] for key in ("namespace", "clientConfigMap", "clientSecret", "health")}
+    assert plain == {
+        "namespace": "streaming",
+        "clientConfigMap": f"{NAME}-clients",
+        "clientSecret": f"{NAME}-clients",
+        "health": "all is well",
+    }
+
+
+def test_clients_in_the_cluster_are_told_of_every_member(prod: Run) -> None:
+    brokers = ",".join(f"{host(member)}:29092" for member in members("kafka"))
+    ensemble = ",".join(f"{host(member)}:2181" for member in members("zookeeper"))
+    assert prod.outputs["kafkaBootstrapServers"] == brokers
+    assert prod.outputs["kafkaInternalBootstrapServers"] == brokers
+    assert prod.outputs["zookeeperConnect"] == ensemble
+    assert prod.outputs["redisUrl"] == f"redis://:{GENERATED_PASSWORD}@{host('redis-0')}:6379/0"
+
+
+def test_applications_read_their_environment_from_a_config_map_and_a_secret(prod: Run) -> None:
+    environment = dict(prod.outputs["clientEnvironment"])  # pyright: ignore[reportArgumentType]
+    config, secret = prod.one(CONFIG_MAP, "clients"), prod.one(SECRET, "clients")
+    names = [item.inputs["metadata"]["name"] for item in (config, secret)]
+    assert names == [prod.outputs["clientConfigMap"], prod.outputs["clientSecret"]]
+    assert unmasked(secret.inputs["stringData"]) == environment
+    assert config.inputs["data"] == {
+        key: value for key, value in environment.items() if key in ("KAFKA_BOOTSTRAP_SERVERS", "ZOOKEEPER_CONNECT")
+    }, "what a password stands in is not plain"
+    assert "immutable" not in config.inputs, "it keeps its name when it changes"
+
+
+def test_without_a_password_nothing_is_secret_but_the_variables_together() -> None:
+    run = run_on_cluster(settings_of("prod", redis={"authentication": False}), NAME)
+    assert run.names(SECRET) == ["clients"]
+    assert run.of(CREDENTIALS) == []
+    (volume,) = (item for item in pod(run, "redis")["volumes"] if item["name"] == "config")
+    assert [list(source) for source in volume["projected"]["sources"]] == [["configMap"]]
+    assert run.outputs["redisUrl"] == f"redis://{host('redis-0')}:6379/0"
+
+
+def test_another_domain_and_namespace_reach_every_name() -> None:
+    kubernetes = cluster(namespace="data", clusterDomain="example.internal")
+    run = run_on_cluster(settings_of("prod", kubernetes=kubernetes), NAME)
+    shown = [*texts([unmasked(item.inputs) for item in run.resources]), *texts(dict(run.outputs))]
+    assert any(".data.svc.example.internal" in text for text in shown)
+    assert not [text for text in shown if "cluster.local" in text or ".streaming." in text]

@@ -1,0 +1,713 @@
+"""The roll of a StatefulSet's pods, step by step, against a cluster whose pods stop and start by a clock of its own.
+
+Proof limit: the cluster and the servers are models that behave as their documentation says; a real one is rolled by
+the tests on a real cluster.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from components.clients import kafka
+from components.errors import PlatformError, UnhealthyError
+from components.providers import rolls
+from components.providers.rolls import GatedRollProvider
+from tests.unit.clusters import NEW, OLD, Clock, FakeCluster, FakePod, FakeServers, address, connected, inputs
+from tests.unit.test_providers import from_engine, shown, unknown
+
+Props = dict[str, Any]
+
+
+def props(workload: str, replicas: int = 3, **changes: Any) -> Props:
+    """Inputs of a roll as the engine hands them over."""
+    own = {"template": {"pod": {"a": 1}, "files": {}}, "identities": None}
+    logs = {f"{workload}-{ordinal}": f"kubectl logs {workload}-{ordinal}" for ordinal in range(replicas)}
+    return from_engine({**inputs(workload, replicas, logs=logs, **own), **changes})
+
+
+class Scene:
+    """A cluster with servers in its pods, and the provider that rolls them."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, workload: str, replicas: int, **pods: Any) -> None:
+        self.clock = Clock()
+        self.clock.runs(patch, rolls)
+        self.cluster = FakeCluster(self.clock, workload, replicas, **pods)
+        self.servers = FakeServers(self.cluster, patch, rolls)
+        self.asked = connected(patch, rolls, self.cluster)
+        self.replicas = replicas
+        self.props = props(workload, replicas)
+        self.cluster.before_delete = self._guard
+        self.steps: list[str] = []
+
+    def _guard(self, name: str) -> None:
+        """What must hold whenever a member that serves is taken away."""
+        cluster, servers = self.cluster, self.servers
+        self.steps.append(name)
+        if not cluster.by_name[name].ready:
+            return
+        away = [pod.name for pod in cluster.by_name.values() if not pod.ready]
+        assert not away, f"{name} was taken away while {away} were away"
+        if cluster.workload == "kafka":
+            for partition in servers.state().partitions:
+                minimum, replicas = servers.topics[partition.topic]
+                left = set(partition.in_sync) - {int(name[-1])}
+                assert len(left) >= minimum or len(replicas) <= minimum, f"{partition} fell below its minimum"
+
+    def create(self) -> Props:
+        result = GatedRollProvider.create.__wrapped__(GatedRollProvider(), self.props)  # type: ignore[attr-defined]
+        assert result.id == f"streaming/{self.cluster.workload}"
+        return result.outs
+
+    def update(self, **changes: Any) -> Props:
+        news = {**self.props, **changes}
+        update: Any = GatedRollProvider.update
+        return update.__wrapped__(GatedRollProvider(), "id", self.props, news).outs
+
+    def fails(self) -> UnhealthyError:
+        with pytest.raises(UnhealthyError) as caught:
+            self.update()
+        return caught.value
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
+    def make(workload: str, replicas: int = 3, **pods: Any) -> Scene:
+        return Scene(monkeypatch, workload, replicas, **pods)
+
+    return make
+
+
+@pytest.fixture
+def _traceback_limit() -> Iterator[None]:
+    yield
+    if hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
+
+
+# ------------------------------------------------------------------------------------------------ the first time
+
+
+@pytest.mark.parametrize(("workload", "replicas"), [("zookeeper", 3), ("kafka", 3), ("redis", 1), ("kafka", 1)])
+def test_pods_that_are_up_to_date_are_left_alone(workload: str, replicas: int, scene: Callable[..., Scene]) -> None:
+    made = scene(workload, replicas, revision=NEW)
+    outs = made.create()
+    assert made.cluster.deleted == []
+    assert made.cluster.scaled == []
+    assert outs == {
+        **made.props,
+        "identities": {f"{workload}-{ordinal}": f"uid-{ordinal + 1}" for ordinal in range(replicas)},
+    }
+    assert made.asked == [(None, "test")], "no other context is ever used"
+
+
+def test_the_kubeconfig_of_the_route_is_used(scene: Callable[..., Scene]) -> None:
+    made = scene("redis", 1, revision=NEW)
+    made.props["route"]["kubeconfig"] = "/etc/kube"
+    made.create()
+    assert made.asked == [("/etc/kube", "test")]
+
+
+def test_a_first_start_waits_until_every_member_serves(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scene("kafka", revision=NEW)
+    for pod in made.cluster.by_name.values():
+        pod.ready, pod.reasons = False, ("image is pulled",)
+    outs = made.create()
+    assert all(pod.ready for pod in made.cluster.by_name.values())
+    assert made.cluster.deleted == []
+    assert set(outs["identities"]) == {"kafka-0", "kafka-1", "kafka-2"}
+    assert capsys.readouterr().err.startswith("waiting for kafka: kafka-0: image is pulled (and 2 more)\n")
+
+
+def test_a_stateful_set_that_never_appears_is_told(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.there = False
+    error = made.fails()
+    assert error.problems == ("StatefulSet kafka is not there; expected one in namespace streaming",)
+
+
+# ------------------------------------------------------------------------------------------------------- the order
+
+
+def test_brokers_restart_one_at_a_time_and_the_controller_last(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scene("kafka")
+    made.servers.leader = "kafka-1"
+    outs = made.update()
+    assert made.cluster.deleted == ["kafka-0", "kafka-2", "kafka-1"]
+    assert {pod.revision for pod in made.cluster.by_name.values()} == {NEW}
+    assert outs["identities"] == {name: pod.uid for name, pod in sorted(made.cluster.by_name.items())}
+    assert all(int(uid[4:]) > 3 for uid in outs["identities"].values()), "what depends on a member sees it changed"
+    told = [line for line in capsys.readouterr().err.splitlines() if "restarting" in line]
+    assert told == [
+        "kafka: restarting kafka-0 (1 of 3)",
+        "kafka: restarting kafka-2 (2 of 3)",
+        "kafka: restarting kafka-1 (3 of 3)",
+    ]
+
+
+@pytest.mark.parametrize("leader", [0, 1, 2])
+def test_the_ensembles_leader_restarts_last(leader: int, scene: Callable[..., Scene]) -> None:
+    made = scene("zookeeper")
+    made.servers.leader = f"zookeeper-{leader}"
+    made.update()
+    followers = [f"zookeeper-{ordinal}" for ordinal in range(3) if ordinal != leader]
+    assert made.cluster.deleted == [*followers, f"zookeeper-{leader}"], "the leader changes once"
+
+
+def test_a_server_that_is_no_cluster_restarts_at_once(scene: Callable[..., Scene]) -> None:
+    made = scene("redis", 1)
+    made.update()
+    assert made.cluster.deleted == ["redis-0"]
+    assert made.servers.routes == [], "nobody is asked whether it can be spared"
+
+
+def test_a_member_that_serves_nothing_restarts_before_all_others(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.by_name["kafka-2"].ready = False
+    made.update()
+    assert made.cluster.deleted == ["kafka-2", "kafka-1", "kafka-0"], "the controller is last: it is kafka-0"
+
+
+def test_a_member_that_serves_nothing_is_not_asked_to_be_spared(scene: Callable[..., Scene]) -> None:
+    """A broker that crashes because of the old template must be replaced although partitions lack replicas."""
+    made = scene("kafka")
+    made.servers.topics = {"orders": (2, (0, 1, 2))}
+    made.cluster.by_name["kafka-0"].ready = False
+    made.cluster.by_name["kafka-0"].hopeless = True
+    made.update()
+    assert made.cluster.deleted[0] == "kafka-0"
+    assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
+
+
+def test_only_pods_that_are_out_of_date_restart(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.by_name["kafka-0"].revision = NEW
+    made.update()
+    assert made.cluster.deleted == ["kafka-1", "kafka-2"]
+
+
+def test_a_pod_that_is_no_member_any_more_is_left_to_its_stateful_set(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.by_name["kafka-3"] = FakePod("kafka-3", "uid-9", OLD)
+    outs = made.update()
+    assert "kafka-3" not in made.cluster.deleted
+    assert set(outs["identities"]) == {"kafka-0", "kafka-1", "kafka-2"}
+
+
+def test_the_next_broker_waits_until_every_replica_is_in_sync_again(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.servers.sync_seconds = 20.0
+    times: list[float] = []
+    guard = made.cluster.before_delete
+
+    def note(name: str) -> None:
+        guard(name)
+        times.append(made.clock.now)
+
+    made.cluster.before_delete = note
+    made.update()
+    assert all(later - earlier >= 20 for earlier, later in pairwise(times))
+
+
+def test_the_last_broker_is_waited_for_too(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.update()
+    state = made.servers.state()
+    assert state.under_replicated == []
+    assert len(state.brokers) == 3
+
+
+def test_nothing_restarts_before_the_controller_of_stateful_sets_has_seen_the_change(
+    scene: Callable[..., Scene],
+) -> None:
+    """Until then its revision is the old one, and every pod would count as up to date."""
+    made = scene("kafka")
+    made.cluster.observed, made.cluster.update_revision = False, OLD
+
+    def sees() -> None:
+        if made.clock.now > 5:
+            made.cluster.observed, made.cluster.update_revision = True, NEW
+
+    made.clock.then.append(sees)
+    made.update()
+    assert len(made.cluster.deleted) == 3
+
+
+def test_a_change_that_is_never_seen_ends_at_the_deadline(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.observed = False
+    assert made.fails().problems == ("StatefulSet kafka: its controller has not seen the change yet",)
+    assert made.cluster.deleted == []
+
+
+def test_a_pod_that_is_leaving_by_itself_is_waited_for_and_not_deleted_again(scene: Callable[..., Scene]) -> None:
+    """A drain takes a member: its successor has the new template already."""
+    made = scene("kafka")
+    drained = made.cluster.by_name["kafka-2"]
+    drained.deleting, drained.ready = True, False
+    made.update()
+    assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1"]
+    assert made.cluster.by_name["kafka-2"].revision == NEW
+
+
+# --------------------------------------------------------------------------------------------------------- blocked
+
+
+def test_a_broker_that_a_partition_cannot_spare_is_never_restarted(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.servers.stuck = {2}
+    error = made.fails()
+    assert made.cluster.deleted == [], "a blocked roll changes nothing"
+    assert "kafka-1" in error.headline, "the member that would have been next: the controller is kafka-0"
+    assert error.problems[0] == ("orders-0: 2 of 3 replicas in sync; without broker 1 fewer than min.insync.replicas 2")
+    assert any("under-replicated" in line for line in error.problems)
+
+
+def test_a_partition_that_lacks_a_replica_blocks_even_above_its_minimum(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.servers.topics = {"orders": (1, (0, 1, 2))}
+    made.servers.stuck = {2}
+    error = made.fails()
+    assert made.cluster.deleted == []
+    assert error.problems == ("Kafka: under-replicated partitions: orders-0; expected none",)
+
+
+def test_a_block_that_ends_lets_the_roll_go_on(scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:
+    made = scene("kafka")
+    made.servers.stuck = {2}
+
+    def mends() -> None:
+        if made.clock.now > 30:
+            made.servers.stuck = set()
+
+    made.clock.then.append(mends)
+    made.update()
+    assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
+    assert "orders-0: 2 of 3 replicas in sync" in capsys.readouterr().err, "why it takes so long is told meanwhile"
+
+
+def test_partitions_that_can_never_be_spared_are_told_and_block_nothing(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scene("kafka")
+    made.servers.topics = {"single": (1, (1,)), "both": (2, (0, 1)), "orders": (2, (0, 1, 2))}
+    made.update()
+    assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("while ")]
+    lost = {
+        "kafka-0": ("1 partition", "both-0"),
+        "kafka-1": ("2 partitions", "single-0, both-0"),
+    }
+    assert told == [
+        f"while {name} restarts, {amount} cannot be written with acks=all, for want of a replica to spare "
+        f"(replication factor not above min.insync.replicas): {partitions}"
+        for name, (amount, partitions) in sorted(lost.items(), reverse=True)
+    ], "kafka-2 holds none of them"
+
+
+def test_many_such_partitions_are_told_by_number(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scene("kafka", 1)
+    made.servers.topics = {f"t{number}": (1, (0,)) for number in range(7)}
+    made.update()
+    assert "7 partitions cannot be written" in (told := capsys.readouterr().err)
+    assert "t0-0, t1-0, t2-0, t3-0, t4-0 …\n" in told
+
+
+def test_a_member_of_an_ensemble_without_a_quorum_to_spare_is_not_restarted(scene: Callable[..., Scene]) -> None:
+    made = scene("zookeeper")
+    broken = made.cluster.by_name["zookeeper-2"]
+    broken.revision, broken.ready = NEW, False
+    made.cluster.comes_back = lambda pod: False
+    error = made.fails()
+    assert made.cluster.deleted == [], "with two of three the quorum hangs on each"
+    assert any(line.startswith("zookeeper-2: ") for line in error.problems)
+
+
+def test_a_broker_that_comes_back_out_of_sync_stops_the_roll(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.servers.leader = "kafka-2"
+    made.cluster.before_delete = lambda name: made.servers.stuck.add(int(name[-1]))
+    error = made.fails()
+    assert made.cluster.deleted == ["kafka-0"]
+    assert error.problems == ("Kafka: under-replicated partitions: orders-0; expected none",)
+
+
+@pytest.mark.parametrize("away", ["listens", "answers"])
+def test_brokers_that_do_not_answer_are_told_and_not_restarted(
+    away: str, scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their pods are ready, but the way there is closed: nothing is known, so nothing is done."""
+    made = scene("kafka")
+    made.servers.listens = False
+    if away == "answers":
+        monkeypatch.setattr(kafka, "any_listens", lambda bootstrap, *, route: True)
+    error = made.fails()
+    assert made.cluster.deleted == []
+    bootstrap = ",".join(address(f"kafka-{ordinal}") for ordinal in range(3))
+    assert error.problems == (
+        f"kafka-0: no broker answers at {bootstrap}; expected an answer\nlook at: kubectl logs kafka-0",
+    )
+
+
+# ---------------------------------------------------------------------------------- where nobody serves to begin with
+
+
+def quorum(made: Scene) -> Callable[[FakePod], bool]:
+    """Members of an ensemble become ready as soon as most of them run what can run."""
+
+    def comes_back(pod: FakePod) -> bool:
+        running = [
+            other
+            for other in made.cluster.by_name.values()
+            if other.revision == NEW
+            and not other.deleting
+            and made.clock.now - other.since >= made.cluster.start_seconds
+        ]
+        return len(running) > made.replicas // 2
+
+    return comes_back
+
+
+@pytest.mark.parametrize("broken", [2, 3])
+def test_an_ensemble_that_a_template_broke_is_mended_by_another_one(broken: int, scene: Callable[..., Scene]) -> None:
+    """None is ready before most are: to wait for the first before the second is replaced would be to wait for ever."""
+    made = scene("zookeeper")
+    made.servers.leader = "zookeeper-2"
+    for ordinal in range(broken):
+        pod = made.cluster.by_name[f"zookeeper-{ordinal}"]
+        pod.ready, pod.hopeless, pod.reasons = False, True, ("no such image",)
+    made.cluster.comes_back = quorum(made)
+    made.update()
+    assert sorted(made.cluster.deleted) == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
+    assert all(pod.ready and pod.revision == NEW for pod in made.cluster.by_name.values())
+
+
+def test_the_only_broken_member_is_waited_for_before_the_next(scene: Callable[..., Scene]) -> None:
+    made = scene("zookeeper")
+    made.cluster.by_name["zookeeper-1"].ready = False
+    made.cluster.comes_back = lambda pod: pod.name != "zookeeper-1"
+    made.fails()
+    assert made.cluster.deleted == ["zookeeper-1"], "the others are the quorum"
+
+
+def test_brokers_that_a_template_broke_are_all_replaced(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    for pod in made.cluster.by_name.values():
+        pod.ready, pod.hopeless = False, True
+    made.update()
+    assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
+    assert all(pod.ready and pod.revision == NEW for pod in made.cluster.by_name.values())
+
+
+# -------------------------------------------------------------------------------------------------- interruptions
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("workload", ["zookeeper", "kafka"])
+@pytest.mark.parametrize("at", [1, 2])
+def test_an_interrupted_roll_goes_on_where_it_stopped(workload: str, at: int, scene: Callable[..., Scene]) -> None:
+    made = scene(workload)
+    guard = made.cluster.before_delete
+
+    def interrupt(name: str) -> None:
+        if len(made.cluster.deleted) == at:
+            raise Interrupted
+        guard(name)
+
+    made.cluster.before_delete = interrupt
+    with pytest.raises(Interrupted):
+        made.update()
+    done = list(made.cluster.deleted)
+    assert len(done) == at
+    made.cluster.before_delete = guard
+    made.update()
+    assert sorted(made.cluster.deleted) == [f"{workload}-{ordinal}" for ordinal in range(3)], "nobody twice"
+    assert made.cluster.deleted[:at] == done
+
+
+def test_a_roll_that_was_interrupted_while_a_member_was_away_waits_for_it_first(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.by_name["kafka-0"].revision = NEW
+    made.cluster.by_name["kafka-0"].ready = False
+    made.cluster.by_name["kafka-0"].since = made.clock.now
+    made.update()  # the scene's guard fails where another is taken away meanwhile
+    assert made.cluster.deleted == ["kafka-1", "kafka-2"] or made.cluster.deleted == ["kafka-2", "kafka-1"]
+
+
+def test_a_failed_roll_that_is_tried_again_with_another_template_replaces_the_broken_member_first(
+    scene: Callable[..., Scene],
+) -> None:
+    made = scene("kafka")
+    made.cluster.comes_back = lambda pod: False
+    made.fails()
+    assert made.cluster.deleted == ["kafka-1"], "kafka-0 is the controller"
+    made.cluster.by_name["kafka-1"].revision = "revision-broken"
+    made.cluster.comes_back = lambda pod: True
+    made.update()
+    assert made.cluster.deleted[1:] == ["kafka-1", "kafka-2", "kafka-0"]
+
+
+def test_members_that_an_interrupted_destroy_stopped_are_started_again(scene: Callable[..., Scene]) -> None:
+    made = scene("zookeeper", revision=NEW)
+    made.cluster.scale("streaming", "zookeeper", 0)
+    made.clock.sleep(1)
+    made.update()
+    assert made.cluster.scaled == [0, 3]
+    assert sorted(made.cluster.by_name) == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
+
+
+# ------------------------------------------------------------------------------------------------------- hopeless
+
+
+def breaks(made: Scene, *reasons: str) -> None:
+    """Whatever is made from now on never becomes ready."""
+
+    def comes_back(pod: FakePod) -> bool:
+        pod.hopeless, pod.reasons = True, reasons
+        return False
+
+    made.cluster.comes_back = comes_back
+
+
+def test_a_member_that_waiting_cannot_mend_fails_early_with_its_last_lines(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.props["deadline"] = 600.0
+    made.cluster.log_lines = ["Exception in thread main", "no such option -Xfoo"]
+    breaks(made, "container kafka crashes again and again: exit code 1, 4 restarts")
+    error = made.fails()
+    assert made.cluster.deleted == ["kafka-1"], "the others still serve"
+    assert 15 < made.clock.now < 60, "long before the deadline of ten minutes"
+    assert str(error) == (
+        "kafka-1 will not become ready by waiting; what was made is still there\n"
+        "  - kafka-1: container kafka crashes again and again: exit code 1, 4 restarts\n"
+        "  - kafka-1's last lines:\n"
+        "    Exception in thread main\n"
+        "    no such option -Xfoo"
+    )
+
+
+def test_a_member_without_a_log_is_told_by_its_reasons_alone(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    breaks(made, "image own/kafka:9 cannot be pulled: not found (ErrImagePull)", "another reason")
+    assert made.fails().problems == (
+        "kafka-1: image own/kafka:9 cannot be pulled: not found (ErrImagePull)",
+        "kafka-1: another reason",
+    )
+
+
+def test_a_hopeless_first_start_fails_early_too(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka", revision=NEW)
+    made.props["deadline"] = 600.0
+    for pod in made.cluster.by_name.values():
+        pod.ready, pod.hopeless, pod.reasons = False, True, ("no image",)
+    made.cluster.comes_back = lambda pod: False
+    with pytest.raises(UnhealthyError, match="kafka-0 will not become ready by waiting"):
+        made.create()
+    assert made.clock.now < 60
+
+
+def test_a_state_that_passes_is_waited_out(scene: Callable[..., Scene]) -> None:
+    """A registry that fails for some seconds is tried again by the node."""
+    made = scene("redis", 1)
+
+    def comes_back(pod: FakePod) -> bool:
+        pod.hopeless = made.clock.now - pod.since < 12
+        pod.reasons = ("image cannot be pulled",)
+        return not pod.hopeless
+
+    made.cluster.comes_back = comes_back
+    made.update()
+    assert made.cluster.by_name["redis-0"].ready
+
+
+def test_patience_begins_anew_with_each_member_and_each_state(scene: Callable[..., Scene]) -> None:
+    """Each of three images is pulled at the second try: that is no state which lasts."""
+    made = scene("kafka")
+
+    def comes_back(pod: FakePod) -> bool:
+        age = made.clock.now - pod.since
+        pod.hopeless = age < 13 or 16 < age < 29
+        pod.reasons = ("image cannot be pulled",)
+        return age >= 30
+
+    made.cluster.comes_back = comes_back
+    made.update()
+    assert len(made.cluster.deleted) == 3
+
+
+def test_a_member_that_is_merely_slow_is_waited_for_until_the_deadline(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.start_seconds = 45.0
+    made.update()
+    assert len(made.cluster.deleted) == 3
+    slower = scene("kafka")
+    slower.cluster.start_seconds = 90.0
+    error = slower.fails()
+    assert slower.cluster.deleted == ["kafka-1"]
+    assert error.problems == ("kafka-1: it is not ready yet",)
+    assert "kafka-1 is not healthy after 60 s" in error.headline
+
+
+# ----------------------------------------------------------------------------------------------- refresh and removal
+
+
+def read(made: Scene) -> Any:
+    return GatedRollProvider().read(
+        "streaming/kafka", {**made.props, "identities": {"kafka-0": "old"}, "__provider": "x"}
+    )
+
+
+def test_a_refresh_of_members_that_are_well_tells_which_they_are(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka", revision=NEW)
+    result = read(made)
+    given = {key: value for key, value in made.props.items() if key != "identities"}
+    assert result.id == "streaming/kafka"
+    assert result.outs == {**given, "identities": {f"kafka-{n}": f"uid-{n + 1}" for n in range(3)}}
+    assert result.inputs == given
+
+
+@pytest.mark.parametrize(
+    ("harm", "line"),
+    [
+        ({"revision": OLD}, "kafka: kafka-1 is out of date"),
+        ({"ready": False, "reasons": ("no node takes it",)}, "kafka: kafka-1: no node takes it"),
+        ({"deleting": True}, "kafka: kafka-1: it is being removed"),
+    ],
+)
+def test_a_refresh_forgets_a_roll_whose_members_are_not_as_it_left_them(
+    harm: dict[str, Any], line: str, scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scene("kafka", revision=NEW)
+    for key, value in harm.items():
+        setattr(made.cluster.by_name["kafka-1"], key, value)
+    result = read(made)
+    assert (result.id, result.outs) == (None, {}), "so that the next update rolls"
+    assert capsys.readouterr().err == f"{line}\n"
+    assert made.cluster.deleted == [], "looking changes nothing"
+
+
+def test_a_refresh_forgets_a_roll_whose_stateful_set_is_gone(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka", revision=NEW)
+    made.cluster.there = False
+    assert read(made).id is None
+
+
+def test_removal_stops_all_members_and_waits_until_they_are_gone(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka", revision=NEW)
+    made.cluster.stop_seconds = 20.0
+    GatedRollProvider().delete("id", made.props)
+    assert made.cluster.scaled == [0]
+    assert made.cluster.by_name == {}
+    assert made.clock.now >= 20
+    assert made.cluster.deleted == [], "each has its own time to stop"
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_members_that_do_not_stop_are_told(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka", revision=NEW)
+    made.cluster.stop_seconds = 1000.0
+    text = shown(lambda: GatedRollProvider().delete("id", made.props))
+    assert all(f"  - kafka-{ordinal}: it is stopping\n" in text for ordinal in range(3))
+
+
+def test_removal_of_what_is_gone_is_no_error(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.there = False
+    GatedRollProvider().delete("id", made.props)
+    assert made.clock.now == 0
+
+
+# ----------------------------------------------------------------------------------------------- told before it is done
+
+
+def told(olds: Props, news: Props, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    result = GatedRollProvider().check(olds, news)
+    assert (result.inputs, result.failures) == (news, [])
+    return capsys.readouterr().err.splitlines()
+
+
+def template(**files: str) -> Props:
+    return {"template": {"pod": {"containers": [{"name": "kafka", "image": "a:1"}]}, "files": files}}
+
+
+def test_a_restart_is_told_with_its_members_and_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    olds = props("kafka", **template(server="a=1\nb=2\n"))
+    news = props("kafka", **template(server="a=1\nb=3\n"))
+    news["template"]["pod"]["containers"][0]["image"] = "a:2"
+    assert told(olds, news, capsys) == [
+        "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of",
+        "  files.server: b 2 -> 3",
+        "  pod.containers.kafka.image: a:1 -> a:2",
+    ]
+
+
+def test_members_that_come_and_go_restart_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+    three, five = props("kafka", 3), props("kafka", 5)
+    assert told(three, five, capsys) == ["kafka: adds kafka-3, kafka-4; the others are not restarted"]
+    assert told(five, three, capsys) == ["kafka: removes kafka-3, kafka-4; the others are not restarted"]
+
+
+def test_members_that_come_with_another_template_restart_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """An ensemble's members know each other by configuration."""
+    olds, news = props("zookeeper", 1, **template(a="1")), props("zookeeper", 3, **template(a="2"))
+    assert told(olds, news, capsys) == [
+        "zookeeper: restarts zookeeper-0, one at a time, because of",
+        "  files.a: 1 -> 2",
+        "zookeeper: adds zookeeper-1, zookeeper-2",
+    ]
+
+
+def test_a_change_that_restarts_nobody_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told({}, props("kafka"), capsys) == [], "the first time"
+    assert told(props("kafka"), props("kafka"), capsys) == []
+    assert told(props("kafka"), props("kafka", deadline=9, logs={}), capsys) == []
+
+
+def test_what_a_preview_does_not_know_counts_as_a_change(capsys: pytest.CaptureFixture[str]) -> None:
+    """The name of a Secret that is to be made anew: the pods that have the old one restart."""
+    olds, news = props("redis", 1, **template(a="x")), props("redis", 1, **template(a="x"))
+    news["template"]["files"]["a"] = unknown()
+    assert told(olds, news, capsys) == [
+        "redis: restarts redis-0, one at a time, because of",
+        "  files.a: x -> (known after `up`)",
+    ]
+    assert told(olds, {**news, "members": unknown()}, capsys) == []
+
+
+def test_every_file_that_changes_by_as_little_as_a_line_end_is_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another ConfigMap is another template: pods do restart, so it must be told."""
+    olds, news = props("kafka", **template(a="x\n")), props("kafka", **template(a="x"))
+    assert told(olds, news, capsys)[0] == "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of"
+
+
+# ------------------------------------------------------------------------------------------------------------ errors
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+@pytest.mark.parametrize("method", ["create", "update", "read", "delete"])
+def test_a_cluster_that_cannot_be_reached_is_told_without_a_traceback(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(kubeconfig: str | None, context: str) -> None:
+        raise PlatformError(f"context {context} cannot be used")
+
+    monkeypatch.setattr(rolls, "connect", connect)
+    given = props("kafka")
+    arguments = {"create": [given], "update": ["id", given, given], "read": ["id", given], "delete": ["id", given]}
+    text = shown(lambda: getattr(GatedRollProvider(), method)(*arguments[method]))
+    assert text == "Error: context test cannot be used\n"
+
+
+def test_addresses_of_the_model_are_those_of_the_inputs() -> None:
+    assert props("kafka", 1)["members"] == {"kafka-0": address("kafka-0")}

@@ -1,0 +1,345 @@
+"""The volume claims of a workload's members: made once, grown in place, kept or removed as a whole.
+
+Proof limit: the cluster is a model; that a volume grows under a server that runs, a real cluster shows.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from components.errors import ClusterError, PlatformError, TopicError, UnhealthyError
+from components.providers import storage
+from components.providers.storage import MemberStorageProvider
+from tests.unit.clusters import LABELS, Clock, FakeClaims, FakeCluster, FakeServers, address, claim, connected, inputs
+from tests.unit.test_providers import from_engine, shown, unknown
+
+GIB = 1024**3
+Props = dict[str, Any]
+
+
+def props(workload: str = "kafka", replicas: int = 3, size: int = 10 * GIB, **changes: Any) -> Props:
+    """Inputs as the engine hands them over: whole numbers are floats, and what is None is left out."""
+    return from_engine({**inputs(workload, replicas, size=size, labels=LABELS), **changes})
+
+
+class Scene:
+    """Claims in a cluster, and the provider that manages them."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, claims: dict[str, int], storage_class: str | None) -> None:
+        self.clock = Clock()
+        self.clock.runs(patch, storage)
+        self.claims = FakeClaims(self.clock, claims, storage_class)
+        self.asked = connected(patch, storage, self.claims)
+
+    def create(self, given: Props) -> Any:
+        create: Any = MemberStorageProvider.create
+        return create.__wrapped__(MemberStorageProvider(), given)
+
+    def update(self, olds: Props, news: Props) -> Any:
+        update: Any = MemberStorageProvider.update
+        return update.__wrapped__(MemberStorageProvider(), "id", olds, news)
+
+    def delete(self, given: Props) -> None:
+        delete: Any = MemberStorageProvider.delete
+        delete.__wrapped__(MemberStorageProvider(), "id", given)
+
+
+def sizes(*gibibytes: int, workload: str = "kafka") -> dict[str, int]:
+    """Claims by name with their sizes."""
+    return {f"data-{workload}-{ordinal}": size * GIB for ordinal, size in enumerate(gibibytes)}
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
+    def make(claims: dict[str, int] | None = None, storage_class: str | None = "standard") -> Scene:
+        return Scene(monkeypatch, claims or {}, storage_class)
+
+    return make
+
+
+@pytest.fixture
+def _traceback_limit() -> Iterator[None]:
+    yield
+    if hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
+
+
+# ---------------------------------------------------------------------------------------------------------- making
+
+
+@pytest.mark.parametrize("storage_class", [None, "fast"])
+def test_each_member_gets_a_claim_under_the_name_that_its_stateful_set_would_give(
+    storage_class: str | None, scene: Callable[..., Scene]
+) -> None:
+    made = scene()
+    given = props(**({"storageClass": storage_class} if storage_class else {}))
+    result = made.create(given)
+    assert made.claims.changes == [("create", f"data-kafka-{ordinal}", 10 * GIB, storage_class) for ordinal in range(3)]
+    assert (result.id, result.outs) == ("streaming/kafka", given)
+    assert made.asked == [(None, "test")], "no other context is ever used"
+
+
+def test_claims_of_an_earlier_platform_are_used_again_and_the_missing_ones_are_made(
+    scene: Callable[..., Scene],
+) -> None:
+    made = scene({"data-kafka-1": 10 * GIB})
+    made.create(props())
+    assert made.claims.changes == [
+        ("create", "data-kafka-0", 10 * GIB, None),
+        ("create", "data-kafka-2", 10 * GIB, None),
+    ]
+
+
+def test_an_interrupted_create_goes_on_where_it_stopped(scene: Callable[..., Scene]) -> None:
+    made = scene()
+    made.create(props(replicas=2))
+    made.create(props(replicas=3))
+    assert [change[1] for change in made.claims.changes] == ["data-kafka-0", "data-kafka-1", "data-kafka-2"]
+
+
+def test_claims_that_are_as_they_should_be_are_left_alone(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10, 10, 10))
+    made.create(props())
+    assert made.update(props(), props(deadline=9)).outs == props(deadline=9)
+    assert made.claims.changes == []
+
+
+# --------------------------------------------------------------------------------------------------------- growing
+
+
+def test_volumes_grow_in_place(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10, 10, 10))
+    news = props(size=20 * GIB)
+    assert made.update(props(), news).outs == news
+    assert made.claims.changes == [("resize", f"data-kafka-{ordinal}", 20 * GIB) for ordinal in range(3)]
+
+
+def test_only_a_volume_that_is_too_small_grows(scene: Callable[..., Scene]) -> None:
+    """Another was made bigger by hand, and one grew before an interruption."""
+    made = scene(sizes(10, 20, 50))
+    made.update(props(), props(size=20 * GIB))
+    assert made.claims.changes == [("resize", "data-kafka-0", 20 * GIB)]
+
+
+def test_members_that_come_get_a_claim_of_the_new_size_while_the_others_grow(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10))
+    made.update(props(replicas=1), props(replicas=2, size=20 * GIB))
+    assert made.claims.changes == [
+        ("resize", "data-kafka-0", 20 * GIB),
+        ("create", "data-kafka-1", 20 * GIB, None),
+    ]
+
+
+def test_a_class_that_cannot_grow_is_refused_before_the_first_claim_is_touched(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10, 10))
+    made.claims.there["data-kafka-1"] = claim("data-kafka-1", 10 * GIB, "rigid")
+    with pytest.raises(ClusterError) as caught:
+        made.update(props(replicas=2), props(replicas=3, size=20 * GIB))
+    assert str(caught.value) == (
+        'StorageClass "rigid" does not let volumes grow (allowVolumeExpansion is not true)\n'
+        "  - set kafka.storage back, or allow it for the class; nothing was changed"
+    )
+    assert made.claims.changes == [], "the first claim's class could grow, and a third claim was missing"
+
+
+def test_a_rigid_class_is_no_hindrance_where_nothing_grows(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10), storage_class="rigid")
+    made.update(props(replicas=1), props(replicas=2))
+    assert made.claims.changes == [("create", "data-kafka-1", 10 * GIB, None)]
+
+
+@pytest.mark.parametrize("storage_class", [None, "gone"])
+def test_a_class_that_is_not_known_is_left_to_the_cluster_to_judge(
+    storage_class: str | None, scene: Callable[..., Scene]
+) -> None:
+    made = scene(sizes(10), storage_class=storage_class)
+    made.update(props(replicas=1), props(replicas=1, size=20 * GIB))
+    assert made.claims.changes == [("resize", "data-kafka-0", 20 * GIB)]
+
+
+# ------------------------------------------------------------------------------------------- told before it is done
+
+
+def check(olds: Props, news: Props) -> list[tuple[str, str]]:
+    result = MemberStorageProvider().check(olds, news)
+    assert result.inputs == news, "a check changes no input"
+    return [(failure.property, failure.reason) for failure in result.failures]
+
+
+def test_a_smaller_volume_is_refused_in_a_preview(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(props(size=20 * GIB), props(size=10 * GIB)) == [
+        (
+            "size",
+            "the volumes of kafka have 20480MiB and cannot become 10240MiB: Kubernetes shrinks no volume. "
+            "Keep kafka.storage, or move to another platform with smaller ones",
+        )
+    ]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bigger_volume_is_told_to_restart_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(props(size=10 * GIB), props(size=20 * GIB)) == []
+    assert capsys.readouterr().err == "kafka: volumes grow from 10240MiB to 20480MiB in place; nothing restarts\n"
+
+
+@pytest.mark.parametrize(("old", "new"), [(None, "fast"), ("fast", None), ("fast", "slow")])
+def test_another_storage_class_is_refused(old: str | None, new: str | None) -> None:
+    olds, news = (props(**({"storageClass": name} if name else {})) for name in (old, new))
+    assert check(olds, news) == [
+        ("storageClass", "the StorageClass of kafka cannot change: its volumes are there already")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("olds", "news"),
+    [
+        ({}, props()),
+        (props(), props()),
+        (props(), props(replicas=5)),
+        (props(storageClass="fast"), props(storageClass="fast", deadline=9)),
+        (props(), {**props(), "size": unknown()}),
+        ({**props(), "size": unknown()}, props(size=1)),
+    ],
+)
+def test_what_changes_no_volume_is_neither_refused_nor_told(
+    olds: Props, news: Props, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(olds, news) == []
+    assert capsys.readouterr().err == ""
+
+
+# ------------------------------------------------------------------------------------------------ members that leave
+
+
+@pytest.fixture
+def brokers(monkeypatch: pytest.MonkeyPatch) -> FakeServers:
+    """Five brokers that serve."""
+    return FakeServers(FakeCluster(Clock(), "kafka", 5), monkeypatch)
+
+
+def test_brokers_that_hold_partitions_are_not_removed(scene: Callable[..., Scene], brokers: FakeServers) -> None:
+    made = scene(sizes(10, 10, 10, 10, 10))
+    brokers.topics = {"orders": (2, (0, 1, 4)), "parcels": (2, (0, 1, 2)), "audit": (1, (3,))}
+    with pytest.raises(TopicError) as caught:
+        made.update(props(replicas=5), props(replicas=3, size=20 * GIB))
+    error = caught.value
+    assert error.headline == (
+        "kafka-3 and kafka-4 cannot be removed: 2 partitions would lose a replica (orders-0, audit-0)"
+    )
+    first, second = error.problems
+    assert "kubectl --context test -n streaming exec -it kafka-0 --" in first
+    assert "/opt/kafka/bin/kafka-reassign-partitions.sh --bootstrap-server localhost:29092 --broker-list 0,1,2" in first
+    assert second == "then run `pulumi up` again; nothing was changed"
+    assert made.claims.changes == [], "not even a claim that should grow"
+
+
+def test_a_replica_that_is_out_of_sync_holds_its_broker_too(scene: Callable[..., Scene], brokers: FakeServers) -> None:
+    brokers.topics, brokers.stuck = {"orders": (1, (0, 4))}, {4}
+    with pytest.raises(TopicError, match="kafka-4 cannot be removed: 1 partition would lose a replica"):
+        scene(sizes(10)).update(props(replicas=5), props(replicas=4))
+
+
+def test_many_partitions_are_told_by_number(
+    scene: Callable[..., Scene], brokers: FakeServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brokers.topics = {f"t{number}": (1, (4,)) for number in range(7)}
+    with pytest.raises(TopicError, match=r"7 partitions .* \(t0-0, t1-0, t2-0, t3-0, t4-0 and 2 more\)"):
+        scene(sizes(10)).update(props(replicas=5), props(replicas=4))
+
+
+def test_brokers_without_partitions_are_removed_and_their_claims_kept(
+    scene: Callable[..., Scene], brokers: FakeServers
+) -> None:
+    made = scene(sizes(10, 10, 10, 10, 10))
+    brokers.topics = {"orders": (2, (0, 1, 2))}
+    assert made.update(props(replicas=5), props(replicas=3)).outs == props(replicas=3)
+    assert made.claims.changes == [], "data is only removed with the whole platform"
+    assert len(brokers.routes) == 1, "the brokers were asked"
+
+
+@pytest.mark.parametrize(("workload", "before", "after"), [("kafka", 3, 5), ("kafka", 3, 3), ("zookeeper", 5, 3)])
+def test_nobody_is_asked_where_no_broker_leaves(
+    workload: str, before: int, after: int, scene: Callable[..., Scene], brokers: FakeServers
+) -> None:
+    made = scene(sizes(*[10] * 5, workload=workload))
+    made.update(props(workload, before), props(workload, after))
+    assert brokers.routes == []
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_brokers_that_do_not_answer_are_not_removed(scene: Callable[..., Scene], brokers: FakeServers) -> None:
+    """What they hold is not known then; it is told without a traceback."""
+    made = scene(sizes(*[10] * 5))
+    brokers.listens = False
+    text = shown(lambda: MemberStorageProvider().update("id", props(replicas=5), props(replicas=3)))
+    bootstrap = ",".join(address(f"kafka-{ordinal}") for ordinal in range(5))
+    assert text == (
+        "Error: kafka-3 and kafka-4 cannot be removed: whether they hold partitions is not known\n"
+        f"  - kafka-0: no broker answers at {bootstrap}; expected an answer\n"
+    )
+    assert made.claims.changes == []
+
+
+# ----------------------------------------------------------------------------------------------- refresh and removal
+
+
+def test_a_refresh_of_claims_that_are_all_there_keeps_them(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10, 50, 10, 10))
+    result = MemberStorageProvider().read("streaming/kafka", {**props(), "__provider": "code"})
+    assert (result.id, result.outs, result.inputs) == ("streaming/kafka", props(), props())
+    assert made.claims.changes == []
+
+
+def test_a_refresh_forgets_claims_of_which_one_is_gone(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene({"data-kafka-1": GIB})
+    result = MemberStorageProvider().read("streaming/kafka", props())
+    assert (result.id, result.outs) == (None, {}), "so that the next update makes it again"
+    assert capsys.readouterr().err == "kafka: there is no claim data-kafka-0, data-kafka-2\n"
+
+
+def test_removal_takes_all_claims_and_waits_until_they_are_gone(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scene(sizes(10, 10, 10, 10))
+    made.delete(props())
+    assert made.claims.changes == [("delete", f"data-kafka-{ordinal}") for ordinal in range(4)], (
+        "that of a member which was removed before, too"
+    )
+    assert made.claims.there == {}
+    assert made.clock.now >= 5
+    assert "data-kafka-0, data-kafka-1, data-kafka-2, data-kafka-3 still there" in capsys.readouterr().err
+
+
+def test_claims_that_stay_are_told_at_the_deadline(scene: Callable[..., Scene]) -> None:
+    """A pod that someone else made still uses one."""
+    made = scene(sizes(10))
+    made.claims.removal_seconds = 1000.0
+    with pytest.raises(UnhealthyError) as caught:
+        made.delete(props(replicas=1))
+    assert caught.value.problems == ("the volume claims of kafka: data-kafka-0 still there",)
+    assert 60 <= made.clock.now < 70
+
+
+def test_removal_of_what_is_gone_is_no_error(scene: Callable[..., Scene]) -> None:
+    made = scene()
+    made.delete(props())
+    assert (made.claims.changes, made.clock.now) == ([], 0)
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+@pytest.mark.parametrize("method", ["create", "update", "read", "delete"])
+def test_a_cluster_that_cannot_be_reached_is_told_without_a_traceback(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(kubeconfig: str | None, context: str) -> None:
+        raise PlatformError(f"context {context} cannot be used")
+
+    monkeypatch.setattr(storage, "connect", connect)
+    arguments = {"create": [props()], "update": ["id", props(), props()]}
+    given = arguments.get(method, ["id", props()])
+    text = shown(lambda: getattr(MemberStorageProvider(), method)(*given))
+    assert text == "Error: context test cannot be used\n"
