@@ -4,7 +4,7 @@ SHELL := /bin/bash
 STACK ?= dev
 ENV := . ./activate
 
-.PHONY: help setup engine images up down preview env check unit integration test bench fmt
+.PHONY: help setup engine images cluster cluster-down up down preview env check unit integration test bench fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,12 @@ engine: ## Make sure that a Docker engine runs
 
 images: engine ## Build the local images
 	@python3 -m offline images
+
+cluster: setup ## Make sure that a Kubernetes cluster for tests runs
+	@python3 -m offline cluster
+
+cluster-down: ## Remove that cluster
+	@python3 -m offline cluster-down
 
 up: setup ## Bring the platform up, or bring it in line with the stack file
 	@$(ENV) && pulumi stack select --create $(STACK) && pulumi up --stack $(STACK) --yes --skip-preview --refresh

@@ -1,16 +1,12 @@
 """The staging stack on a real engine: three of each, changed and broken under load."""
 
-import threading
-import time
-
 import docker
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError
 from redis import AuthenticationError, Redis
 
 from components.naming import PLATFORM_LABEL
 from tests.integration.stacks import Stack, bootstrap, left_on_engine, running_members
-from tests.integration.traffic import SteadyLoad, admin, consume
+from tests.integration.traffic import Sampler, SteadyLoad, admin, consume
 
 MEMBERS = ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"]
 
@@ -73,43 +69,14 @@ def test_a_second_up_changes_nothing(staging: Stack) -> None:
     assert staging.change("refresh", "--expect-no-changes").code == 0
 
 
-class Sampler:
-    """Watches the brokers: how few ran at once, and whether a partition fell below two in-sync replicas."""
-
-    def __init__(self, stack: Stack, servers: list[str]) -> None:
-        self.fewest_running = 3
-        self.fewest_in_sync = 3
-        self.samples = 0
-        self._stack, self._servers = stack, servers
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self) -> "Sampler":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        with admin(self._servers) as client:
-            while not self._stop.is_set():
-                running = [name for name in running_members(self._stack.platform) if name.startswith("kafka")]
-                self.fewest_running = min(self.fewest_running, len(running))
-                try:
-                    topics = client.describe_topics(["messages", "stock_ticks"])
-                except KafkaError:  # a broker that is just stopping may drop the request
-                    continue
-                in_sync = [len(part["isr_nodes"]) for topic in topics for part in topic["partitions"]]
-                self.fewest_in_sync = min([self.fewest_in_sync, *in_sync])
-                self.samples += 1
-                time.sleep(0.1)
-
-
 def test_a_broker_setting_rolls_one_broker_at_a_time_and_loses_nothing(staging: Stack) -> None:
     servers = list(bootstrap(staging))
-    with SteadyLoad(servers, "messages") as load, Sampler(staging, servers) as sampler:
+
+    def brokers() -> list[str]:
+        return [name for name in running_members(staging.platform) if name.startswith("kafka")]
+
+    watched = Sampler(servers, ["messages", "stock_ticks"], brokers)
+    with SteadyLoad(servers, "messages") as load, watched as sampler:
         staging.set("kafka.numPartitions", 2)
         changed = staging.up().changed()
     assert changed["replace"] == ["kafka-0", "kafka-1", "kafka-2"]

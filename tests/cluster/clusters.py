@@ -1,0 +1,88 @@
+"""Stacks on the test cluster, and what tests ask of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.clients.routes import Route, route
+from offline.cluster.kubectl import kubectl
+from offline.cluster.storage import recycle_volumes
+from tests.integration.stacks import Stack
+
+CONTEXT = "millrace-test"
+NAMESPACES = "millrace-test-"
+"""Start of the names of all namespaces that tests make; whatever carries it may be removed."""
+
+
+def overlay() -> dict[str, Any]:
+    """What the tests change in the prod stack file."""
+    return yaml.safe_load((Path(__file__).parent / "overlay.yaml").read_text())
+
+
+class ClusterStack(Stack):
+    """A copy of this project with one stack on the test cluster."""
+
+    def __init__(self, folder: Path, name: str, source: str, changes: dict[str, Any]) -> None:
+        super().__init__(folder, name, source)
+        for section, values in changes.items():
+            for key, value in values.items() if isinstance(values, dict) else [(None, values)]:
+                self.set(f"{section}.{key}" if key else section, value)
+
+    @property
+    def namespace(self) -> str:
+        """Where everything of the stack is."""
+        return self.config["millrace:kubernetes"]["namespace"]
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        """Run kubectl in the stack's namespace."""
+        return kubectl("-n", self.namespace, *words, stdin=stdin)
+
+    def objects(self, kind: str) -> dict[str, Any]:
+        """The objects of a kind, by name."""
+        items = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
+        return {item["metadata"]["name"]: item for item in items}
+
+    def ready(self, workload: str) -> list[str]:
+        """Names of a workload's pods that are ready and stay."""
+        pods = json.loads(self.kubectl("get", "pods", "-l", f"app.kubernetes.io/name={workload}", "-o", "json"))[
+            "items"
+        ]
+        return [pod["metadata"]["name"] for pod in pods if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+
+    def route(self) -> Route:
+        """The tunnel to the stack's pods."""
+        servers = self.outputs()["kafkaInternalBootstrapServers"].split(",")
+        hosts = [server.rpartition(":")[0] for server in servers]
+        hosts.append(f"redis-0.redis.{self.namespace}.svc.cluster.local")
+        return route({"context": CONTEXT, "namespace": self.namespace, "hosts": hosts})
+
+    def servers(self) -> list[str]:
+        """The brokers' addresses in the cluster."""
+        return self.outputs()["kafkaInternalBootstrapServers"].split(",")
+
+    def destroy(self) -> None:
+        """Destroy the stack, and whatever of it is left."""
+        try:
+            self.change("destroy", check=False)
+        finally:
+            remove_namespaces(self.namespace)
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether a pod counts as ready."""
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in pod["status"].get("conditions", []))
+
+
+def remove_namespaces(start: str = NAMESPACES) -> None:
+    """Remove what earlier or failed runs left in namespaces whose names start so, and empty volumes without a claim."""
+    assert start.startswith(NAMESPACES)
+    names = [
+        name for name in kubectl("get", "namespaces", "-o", "name").split() if name.startswith(f"namespace/{start}")
+    ]
+    if names:
+        kubectl("delete", *names, "--wait", "--timeout=150s")
+    for kind in ("clusterrole", "clusterrolebinding"):
+        kubectl("delete", kind, "-l", "app.kubernetes.io/part-of=millrace", "--ignore-not-found")
+    recycle_volumes()

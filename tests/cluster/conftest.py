@@ -1,0 +1,60 @@
+"""Stacks on the test cluster. Leftovers of earlier runs go first; everything made goes at the end."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from offline.cluster.kubectl import kubectl
+from offline.cluster.layout import KUBECONFIG
+from tests.cluster.clusters import ClusterStack, overlay, remove_namespaces
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the cluster."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_cluster() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(KUBECONFIG))
+        remove_namespaces()
+        yield
+        remove_namespaces()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _every_node_takes_pods() -> Iterator[None]:
+    """A test that failed may have left a node cordoned."""
+    yield
+    for node in json.loads(kubectl("get", "nodes", "-o", "json"))["items"]:
+        if node["spec"].get("unschedulable"):
+            kubectl("uncordon", node["metadata"]["name"])
+
+
+@pytest.fixture(scope="module")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
+    """The prod stack file with the overlay, up and healthy."""
+    stack = ClusterStack(tmp_path_factory.mktemp("prod") / "project", "test-prod", "Pulumi.prod.yaml", overlay())
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
+    """The dev stack file on the cluster: one of each, up and healthy."""
+    place = {"target": "kubernetes", "kubernetes": {"context": "millrace-test", "namespace": "millrace-test-small"}}
+    stack = ClusterStack(tmp_path_factory.mktemp("small") / "project", "test-small", "Pulumi.dev.yaml", place)
+    stack.set("health.deadline", "3m")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()

@@ -1,0 +1,164 @@
+"""What a person gets wrong on a cluster, and what goes wrong there: one clear message, and the next `up` goes on."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from offline.cluster import processes
+from offline.cluster.kubectl import kubectl
+from offline.cluster.layout import KUBECONFIG
+from tests.cluster.clusters import CONTEXT, ClusterStack, overlay
+from tests.integration.stacks import Result, eventually
+
+
+def refused(result: Result, *words: str) -> None:
+    """The run failed with these words and without a traceback."""
+    assert result.code != 0, result.output
+    for word in words:
+        assert word in result.output, result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.fixture(scope="module")
+def unmade(tmp_path_factory: pytest.TempPathFactory) -> ClusterStack:
+    """The prod stack file with the overlay, never brought up."""
+    stack = ClusterStack(tmp_path_factory.mktemp("unmade") / "project", "test-unmade", "Pulumi.prod.yaml", overlay())
+    stack.set("kubernetes.namespace", "millrace-test-unmade")
+    return stack
+
+
+def nothing_made(stack: ClusterStack) -> bool:
+    return stack.namespace not in kubectl("get", "namespaces", "-o", "name")
+
+
+def test_an_unknown_context_is_refused_and_none_is_taken_in_its_place(unmade: ClusterStack) -> None:
+    unmade.set("kubernetes.context", "production")
+    refused(
+        unmade.up(check=False),
+        'the kubeconfig has no context "production", which kubernetes.context names; it has millrace-test',
+    )
+    assert nothing_made(unmade)
+    previewed = unmade.run("preview", "--stack", unmade.name, check=True).output
+    assert "This preview is made without a cluster" in previewed
+    unmade.set("kubernetes.context", CONTEXT)
+
+
+def test_missing_rights_are_named(unmade: ClusterStack, tmp_path: Path) -> None:
+    kubectl("create", "namespace", "millrace-test-rights")
+    kubectl("-n", "millrace-test-rights", "create", "serviceaccount", "guest")
+    rights = ("--verb=get,list,watch", "--resource=pods,services")
+    kubectl("-n", "millrace-test-rights", "create", "role", "guest", *rights)
+    binding = ("--role=guest", "--serviceaccount=millrace-test-rights:guest")
+    kubectl("-n", "millrace-test-rights", "create", "rolebinding", "guest", *binding)
+    config = yaml.safe_load(KUBECONFIG.read_text())
+    token = kubectl("-n", "millrace-test-rights", "create", "token", "guest").strip()
+    config["users"][0]["user"] = {"token": token}
+    guest = tmp_path / "kubeconfig"
+    guest.write_text(yaml.safe_dump(config))
+    unmade.set("kubernetes.kubeconfig", str(guest))
+    unmade.set("kubernetes.namespace", "millrace-test-rights")
+    result = unmade.up(check=False)
+    refused(
+        result,
+        'you may not get, create, patch, delete secrets in namespace "millrace-test-rights"',
+        'you may not create, patch, delete services in namespace "millrace-test-rights"',
+        'you may not create pods/portforward in namespace "millrace-test-rights"',
+        "set kubernetes.zones to false",
+    )
+    assert token not in result.output
+    del unmade.config["millrace:kubernetes"]["kubeconfig"]
+    unmade.set("kubernetes.namespace", "millrace-test-unmade")
+
+
+def test_a_missing_storage_class_is_refused_with_those_there_are(unmade: ClusterStack) -> None:
+    unmade.set("kubernetes.storageClass", "gold")
+    refused(unmade.up(check=False), 'the cluster has no StorageClass "gold"; it has: rigid, standard')
+    assert nothing_made(unmade)
+
+
+def test_a_class_whose_volumes_cannot_grow_is_told_before_anything_changes(small: ClusterStack) -> None:
+    # The class that claims were made with says so; here it is taken away from the class that they have.
+    forbid = '{"allowVolumeExpansion": false}'
+    kubectl("patch", "storageclass", "standard", "-p", forbid)
+    try:
+        small.set("kafka.storage", "20GiB")
+        refused(small.up(check=False), 'StorageClass "standard" does not let volumes grow')
+    finally:
+        kubectl("patch", "storageclass", "standard", "-p", '{"allowVolumeExpansion": true}')
+        small.set("kafka.storage", "10GiB")
+    assert small.up().changed() == {}
+
+
+def test_a_pod_that_no_node_takes_is_told_with_the_schedulers_reason(small: ClusterStack) -> None:
+    small.set("redis.cpu", "100")
+    small.set("health.deadline", "20s")
+    result = small.up(check=False)
+    refused(result, "redis-0: no node takes it: 0/3 nodes are available", "Insufficient cpu")
+    progress = result.output.index("waiting for redis-0: no node takes it")
+    assert progress < result.output.index("error:"), "the reason came before the deadline"
+    small.set("redis.cpu", "100m")
+    small.set("health.deadline", "3m")
+    small.up()
+    assert small.up().changed() == {}
+
+
+def test_an_image_that_cannot_be_pulled_is_told_early(small: ClusterStack) -> None:
+    small.set("redis.image", "millrace/no-such-image:1")
+    refused(
+        small.up(check=False),
+        "redis-0 will not become ready by waiting",
+        "image millrace/no-such-image:1 cannot be pulled",
+    )
+    del small.config["millrace:redis"]["image"]
+    small.up()
+    assert small.ready("redis") == ["redis-0"]
+
+
+def test_a_server_that_crashes_shows_its_last_lines(small: ClusterStack) -> None:
+    small.set("kafka.config", {"num.io.threads": "many"})
+    refused(
+        small.up(check=False),
+        "container kafka crashes again and again: exit code 1",
+        "kafka-0's last lines:",
+        "Invalid value many for configuration num.io.threads",
+    )
+    small.set("kafka.config", {})
+    small.up()
+    assert small.up().changed() == {}
+
+
+def test_an_api_server_that_goes_in_mid_update_is_told_and_the_next_up_goes_on(small: ClusterStack) -> None:
+    server = processes.pid_of("kube-apiserver")
+    assert server is not None
+    small.set("kafka.numPartitions", 2)
+    small.write()
+    up = subprocess.Popen(
+        ["pulumi", "up", "--stack", small.name, "--yes", "--skip-preview", "--color", "never"],
+        cwd=small.folder,
+        env=small.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    first = small.objects("pods")["kafka-0"]["metadata"]["uid"]
+
+    def restarting() -> bool:
+        pod = small.objects("pods").get("kafka-0")
+        return pod is None or pod["metadata"]["uid"] != first or "deletionTimestamp" in pod["metadata"]
+
+    eventually(restarting, 60, "the roll")
+    os.kill(server, signal.SIGSTOP)
+    try:
+        output, _ = up.communicate(timeout=120)
+    finally:
+        os.kill(server, signal.SIGCONT)
+    refused(Result(up.returncode, output), "the Kubernetes API at https://172.30.0.1:6443 does not answer")
+    small.up()
+    assert small.up().changed() == {}
+    assert json.loads(small.kubectl("get", "pod", "kafka-0", "-o", "json"))["metadata"]["uid"] != first

@@ -1,0 +1,322 @@
+"""The prod stack on a real cluster of three nodes in three zones: used, changed under load, broken, and destroyed.
+
+Proof limit: the cluster's nodes share one machine, its network policies are stored but not enforced, and its volumes
+are grown by the test, as a storage driver would.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from redis import Redis
+
+from components.clients.findings import host_and_port
+from offline.cluster.kubectl import kubectl
+from offline.cluster.layout import NODES
+from offline.cluster.storage import grant_expansions
+from offline.steps import SetupError
+from tests.cluster.clusters import ClusterStack, is_ready
+from tests.integration.stacks import eventually
+from tests.integration.traffic import Sampler, SteadyLoad, admin, consume, produce
+
+BROKERS = ["kafka-0", "kafka-1", "kafka-2"]
+TOPICS = {"messages": 100, "file_merge_requests": 50, "message_status_updates": 50, "dlq": 3, "stock_ticks": 6}
+
+
+def in_sync(stack: ClusterStack) -> bool:
+    """Whether no partition lacks a replica."""
+    with admin(stack.servers(), stack.route().proxy_url) as client:
+        topics = client.describe_topics()
+    return all(len(part["isr_nodes"]) == len(part["replica_nodes"]) for topic in topics for part in topic["partitions"])
+
+
+def test_up_ends_with_every_member_ready_in_a_zone_of_its_own(prod: ClusterStack) -> None:
+    for workload, number in {"zookeeper": 3, "kafka": 3, "redis": 1}.items():
+        assert len(prod.ready(workload)) == number
+        pods = [pod for name, pod in prod.objects("pods").items() if name.startswith(workload)]
+        assert len({pod["spec"]["nodeName"] for pod in pods}) == number, f"{workload} shares a node"
+    health = prod.outputs()["health"]
+    assert "Pods: 7 ready" in health
+    assert "3 of 3 brokers" in health
+
+
+def test_brokers_know_their_zones_and_advertise_their_own_names(prod: ClusterStack) -> None:
+    with admin(prod.servers(), prod.route().proxy_url) as client:
+        brokers = client.describe_cluster()["brokers"]
+    nodes = {name: pod["spec"]["nodeName"] for name, pod in prod.objects("pods").items()}
+    zones = {node.name: node.zone for node in NODES}
+    for broker in brokers:
+        name = f"kafka-{broker['broker_id']}"
+        assert broker["host"] == f"{name}.kafka.{prod.namespace}.svc.cluster.local"
+        assert broker["rack"] == zones[nodes[name]]
+
+
+def test_topics_have_a_replica_in_each_zone(prod: ClusterStack) -> None:
+    with admin(prod.servers(), prod.route().proxy_url) as client:
+        made = {topic["name"]: topic for topic in client.describe_topics() if not topic["name"].startswith("__")}
+    assert {name: len(topic["partitions"]) for name, topic in made.items()} == TOPICS
+    for topic in made.values():
+        assert all(sorted(part["replica_nodes"]) == [0, 1, 2] for part in topic["partitions"])
+
+
+def test_a_second_up_and_a_refresh_change_nothing(prod: ClusterStack) -> None:
+    assert prod.up("--expect-no-changes").changed() == {}
+    assert prod.change("refresh", "--expect-no-changes").code == 0
+
+
+def test_clients_on_this_machine_use_the_tunnel(prod: ClusterStack) -> None:
+    way, values = prod.route(), [f"outside {number}".encode() for number in range(200)]
+    produce(prod.servers(), "dlq", values, way.proxy_url)
+    assert sorted(consume(prod.servers(), "dlq", proxy_url=way.proxy_url)) == sorted(values)
+    host, port = host_and_port(way.local(f"redis-0.redis.{prod.namespace}.svc.cluster.local:6379"))
+    with Redis(host, port, password=prod.outputs()["clientEnvironment"]["REDIS_PASSWORD"]) as redis:
+        assert redis.set("key", "value")
+        assert redis.get("key") == b"value"
+        assert redis.config_get("maxmemory")["maxmemory"] == str(256 * 1024 * 1024)
+
+
+def test_a_job_in_the_cluster_takes_its_addresses_from_the_secret(prod: ClusterStack) -> None:
+    outputs = prod.outputs()
+    image = prod.objects("pods")["kafka-0"]["spec"]["containers"][0]["image"]
+    script = """
+    set -e
+    test "$REDIS_PASSWORD" != "" && test "$REDIS_URL" != ""
+    seq 1000 1099 | bin/kafka-console-producer.sh --bootstrap-server $KAFKA_BOOTSTRAP_SERVERS --topic stock_ticks \
+        --producer-property acks=all
+    bin/kafka-console-consumer.sh --bootstrap-server $KAFKA_BOOTSTRAP_SERVERS --topic stock_ticks --from-beginning \
+        --max-messages 100 --timeout-ms 60000 > /tmp/read
+    sort -u /tmp/read | grep -c '^10[0-9][0-9]$'
+    """
+    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "client",
+        "image": image,
+        "workingDir": "/opt/kafka",
+        "command": ["bash", "-c", script],
+        "envFrom": [{"secretRef": {"name": outputs["clientSecret"]}}],
+        "securityContext": restricted,
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    template = {"metadata": {"labels": {"millrace.client": "true"}}, "spec": pod}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "client"}}
+    prod.kubectl("create", "-f", "-", stdin=json.dumps(job | {"spec": {"backoffLimit": 0, "template": template}}))
+    try:
+        prod.kubectl("wait", "job/client", "--for=condition=complete", "--timeout=120s")
+        assert prod.kubectl("logs", "job/client").strip().endswith("100"), "all hundred records were read back"
+        plain = prod.objects("configmaps")[outputs["clientConfigMap"]]["data"]
+        assert plain["KAFKA_BOOTSTRAP_SERVERS"] == outputs["kafkaBootstrapServers"]
+        assert not any("PASSWORD" in key or "REDIS_URL" in key for key in plain)
+    finally:
+        prod.kubectl("delete", "job", "client", "--wait")
+
+
+def test_the_password_stands_nowhere_in_plain_text(prod: ClusterStack) -> None:
+    password = prod.outputs()["clientEnvironment"]["REDIS_PASSWORD"]
+    kinds = "statefulsets,configmaps,pods,services,networkpolicies,events"
+    assert password not in prod.kubectl("get", kinds, "-o", "yaml")
+    assert password not in prod.state()
+    assert password not in prod.kubectl("logs", "redis-0")
+    assert password not in prod.run("preview", "--stack", prod.name, "--diff", check=True).output
+
+
+def test_preview_says_what_a_change_restarts_and_what_it_does_not(prod: ClusterStack) -> None:
+    prod.set("kafka.retention", "100h")
+    prod.topic("dlq")["partitions"] = 4
+    told = prod.run("preview", "--stack", prod.name, check=True).output
+    assert "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of" in told
+    assert "server.properties: log.retention.ms 604800000 -> 360000000" in told
+    assert "topics: changes dlq (partitions: 3 -> 4)" in told
+    assert "zookeeper: restarts" not in told
+    prod.set("kafka.retention", "168h")
+
+
+def test_a_topic_changes_without_a_restart(prod: ClusterStack) -> None:
+    before = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()}
+    assert set(prod.up().changed()["update"]) >= {"topics", "health"}
+    assert {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()} == before
+
+
+def test_a_broker_setting_rolls_under_load_and_loses_nothing(prod: ClusterStack) -> None:
+    proxy, servers = prod.route().proxy_url, prod.servers()
+    with admin(servers, proxy) as client:
+        controller = client.describe_cluster()["controller_id"]
+    watched = Sampler(servers, ["messages", "stock_ticks"], lambda: prod.ready("kafka"), proxy)
+    with SteadyLoad(servers, "messages", per_second=500, proxy_url=proxy) as load, watched as sampler:
+        prod.set("kafka.numPartitions", 2)
+        done = prod.up()
+    restarts = re.findall(r"^ *kafka: restarting (kafka-\d) ", done.output.partition("Diagnostics")[2], re.MULTILINE)
+    assert sorted(restarts) == BROKERS
+    assert restarts[-1] == f"kafka-{controller}", "the controller restarts last"
+    assert not load.errors
+    assert load.per_second > 450, f"only {load.per_second:.0f} messages a second were sent"
+    missing = set(load.acknowledged) - set(consume(servers, "messages", proxy_url=proxy))
+    assert not missing, f"{len(missing)} of {len(load.acknowledged)} acknowledged records are lost"
+    assert sampler.samples > 20
+    assert sampler.fewest_running == 2, "never two brokers away at once"
+    assert sampler.fewest_in_sync == 2, "no partition fell below its min.insync.replicas"
+
+
+def test_an_ensemble_setting_restarts_the_leader_last(prod: ClusterStack) -> None:
+    summary = prod.outputs()["health"]
+    leader = re.search(r"(zookeeper-\d) leader", summary)
+    prod.set("zookeeper.syncLimit", 6)
+    told = prod.up().output.partition("Diagnostics")[2]
+    restarts = re.findall(r"^ *zookeeper: restarting (zookeeper-\d) ", told, re.MULTILINE)
+    assert len(restarts) == 3
+    assert leader is not None
+    assert restarts[-1] == leader[1]
+    assert "kafka: restart" not in told
+
+
+def test_an_interrupted_roll_goes_on_where_it_stopped(prod: ClusterStack) -> None:
+    before = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items() if name in BROKERS}
+
+    def replaced() -> list[str]:
+        now = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items() if name in BROKERS}
+        return [name for name, uid in now.items() if uid != before.get(name)]
+
+    prod.set("kafka.numPartitions", 3)
+    prod.write()
+    up = subprocess.Popen(
+        ["pulumi", "up", "--stack", prod.name, "--yes", "--skip-preview", "--color", "never"],
+        cwd=prod.folder,
+        env=prod.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    eventually(lambda: len(replaced()) == 1, 120, "the first restart")
+    os.killpg(up.pid, signal.SIGKILL)
+    up.wait()
+    first = replaced()
+    prod.run("cancel", prod.name, "--yes", check=True)
+    told = prod.up().output.partition("Diagnostics")[2]
+    restarts = re.findall(r"^ *kafka: restarting (kafka-\d) ", told, re.MULTILINE)
+    assert sorted([*first, *restarts]) == BROKERS, "each broker restarted once"
+    assert in_sync(prod)
+
+
+def test_drift_is_seen_by_refresh_and_mended_by_up(prod: ClusterStack) -> None:
+    prod.kubectl("patch", "service", "redis-client", "--type=merge", "-p", '{"spec": {"sessionAffinity": "ClientIP"}}')
+    prod.kubectl("delete", "poddisruptionbudget", "redis")
+    prod.kubectl("scale", "statefulset", "redis", "--replicas=2")
+    refreshed = prod.change("refresh")
+    assert "redis" in refreshed.changed().get("delete", []), "the budget is gone"
+    prod.up()
+    assert prod.objects("poddisruptionbudgets")["redis"]["spec"]["maxUnavailable"] == 1
+    assert prod.objects("statefulsets")["redis"]["spec"]["replicas"] == 1
+    eventually(lambda: prod.ready("redis") == ["redis-0"], 60, "one Redis")
+
+
+def test_a_drain_respects_the_budgets(prod: ClusterStack) -> None:
+    homes = {name: pod["spec"]["nodeName"] for name, pod in prod.objects("pods").items()}
+    eventually(lambda: in_sync(prod), 60, "all replicas in sync")
+    kubectl("cordon", homes["kafka-0"])
+    try:
+        prod.kubectl("drain", homes["kafka-0"], "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=150s")
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "kafka-1"}}
+        path = f"/api/v1/namespaces/{prod.namespace}/pods/kafka-1/eviction"
+        with pytest.raises(SetupError, match="disruption budget"):
+            kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+        assert sorted(prod.ready("kafka")) == ["kafka-1", "kafka-2"]
+    finally:
+        kubectl("uncordon", homes["kafka-0"])
+    eventually(lambda: sorted(prod.ready("kafka")) == BROKERS, 120, "the drained broker")
+    eventually(lambda: in_sync(prod), 60, "all replicas in sync")
+
+
+def test_a_killed_node_is_reported_and_loses_nothing(prod: ClusterStack) -> None:
+    proxy, servers = prod.route().proxy_url, prod.servers()
+    node = prod.objects("pods")["kafka-2"]["spec"]["nodeName"]
+    with SteadyLoad(servers, "messages", per_second=100, proxy_url=proxy) as load:
+        time.sleep(3)
+        subprocess.run(["docker", "kill", node], check=True, capture_output=True)
+        try:
+            eventually(lambda: not in_sync(prod), 60, "the loss of a broker")
+            refreshed = prod.change("refresh", check=False)
+            assert "kafka-2" in refreshed.output, "the gate names the broker"
+            time.sleep(10)
+        finally:
+            subprocess.run(["docker", "start", node], check=True, capture_output=True)
+        started = time.monotonic()
+        eventually(lambda: sorted(prod.ready("kafka")) == BROKERS, 120, "the lost broker")
+        eventually(lambda: in_sync(prod), 120, "all replicas in sync")
+        recovery = time.monotonic() - started
+    assert recovery < 60, f"all replicas were in sync only after {recovery:.0f} s"
+    assert not load.errors
+    missing = set(load.acknowledged) - set(consume(servers, "messages", proxy_url=proxy))
+    assert not missing, f"{len(missing)} of {len(load.acknowledged)} acknowledged records are lost"
+    eventually(lambda: all(map(is_ready, prod.objects("pods").values())), 120, "all pods")
+    assert "Pods: 7 ready" in (prod.up(), prod.outputs())[1]["health"]
+    assert prod.up().changed() == {}
+
+
+def test_volumes_grow_in_place_and_never_shrink(prod: ClusterStack) -> None:
+    before = prod.objects("statefulsets")["kafka"]["metadata"]["uid"]
+    prod.set("kafka.storage", "20GiB")
+    told = prod.run("preview", "--stack", prod.name, check=True).output
+    assert "kafka: volumes grow from 2048MiB to 20480MiB in place; nothing restarts" in told
+    done = prod.up()
+    assert "kafka: restart" not in done.output
+    assert "kafka" not in done.changed().get("replace", [])
+    assert prod.objects("statefulsets")["kafka"]["metadata"]["uid"] == before
+    claims = prod.objects("persistentvolumeclaims")
+    assert {claims[f"data-{name}"]["spec"]["resources"]["requests"]["storage"] for name in BROKERS} == {"20Gi"}
+    grant_expansions(prod.namespace)
+    prod.set("kafka.storage", "10GiB")
+    refused = prod.run("preview", "--stack", prod.name)
+    assert refused.code != 0
+    assert "the volumes of kafka have 20480MiB and cannot become 10240MiB" in refused.output
+    prod.set("kafka.storage", "20GiB")
+    assert prod.up().changed() == {}
+
+
+def test_brokers_are_added_and_not_removed_while_they_hold_partitions(prod: ClusterStack) -> None:
+    uids = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()}
+    prod.set("kafka.replicas", 4)
+    prod.set("kubernetes.spread", "preferred")  # there are three nodes
+    told = prod.run("preview", "--stack", prod.name, check=True).output
+    assert "kafka: adds kafka-3" in told
+    prod.up()
+    assert len(prod.ready("kafka")) == 4
+    assert prod.objects("pods")["kafka-0"]["metadata"]["uid"] != uids["kafka-0"], "the spread is a part of the pod"
+    prod.topic("stock_ticks")["partitions"] = 30
+    prod.up()
+    prod.set("kafka.replicas", 3)
+    refused = prod.up(check=False)
+    assert refused.code != 0
+    assert "kafka-3 cannot be removed" in refused.output
+    assert "kafka-reassign-partitions.sh" in refused.output
+    assert "Traceback" not in refused.output
+    assert len(prod.ready("kafka")) == 4, "nothing was removed"
+    prod.set("kafka.replicas", 4)
+    assert prod.up().changed() == {}
+
+
+def test_destroy_leaves_nothing_but_protected_volumes(prod: ClusterStack) -> None:
+    prod.set("protect", True)
+    prod.up()
+    refused = prod.change("destroy", check=False)
+    assert refused.code != 0
+    assert "protected" in refused.output
+    prod.change("destroy", "--exclude-protected")
+    assert prod.objects("pods") == {}
+    assert sorted(prod.objects("persistentvolumeclaims")) == sorted(
+        f"data-{name}" for name in [*BROKERS, "kafka-3", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"]
+    )
+    assert prod.objects("statefulsets") == {}
+    prod.set("protect", False)
+    prod.up()
+    assert set(consume(prod.servers(), "dlq", proxy_url=prod.route().proxy_url)), "the records outlived the servers"
+    prod.change("destroy")
+    assert prod.namespace not in kubectl("get", "namespaces", "-o", "name")
+    assert "millrace-test-prod" not in kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
