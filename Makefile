@@ -4,7 +4,7 @@ SHELL := /bin/bash
 STACK ?= dev
 ENV := . ./activate
 
-.PHONY: help setup engine images cluster cluster-down up down preview env check unit integration test bench fmt
+.PHONY: help setup engine images cluster cluster-down up down preview env check unit integration test bench fmt production
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,12 +43,15 @@ check: setup ## Lint, types, import contracts
 	@$(ENV) && ruff format --check . && ruff check . && pyright && lint-imports
 
 unit: setup ## Tests that need no Docker engine
-	@$(ENV) && pytest tests -m "not docker" -n 2
+	@$(ENV) && pytest tests/unit -n 2
 
 integration: setup ## Tests on a real Docker engine
-	@$(ENV) && pytest tests -m docker
+	@$(ENV) && pytest tests/integration
 
-test: check unit integration ## All checks and tests
+production: setup cluster ## Tests on a real Kubernetes cluster of three nodes
+	@$(ENV) && pytest tests/cluster
+
+test: check unit integration production ## All checks and tests
 
 bench: setup ## Compare with docker compose and a bare admin client; writes bench/RESULTS.md
 	@$(ENV) && python -m bench
