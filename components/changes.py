@@ -34,7 +34,8 @@ def _differences(old: Any, new: Any, path: str) -> list[str]:
 def _of_mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> list[str]:
     lines: list[str] = []
     for key in sorted({*old, *new}):
-        here = f"{path}.{key}" if path else key
+        name = " ".join(key.splitlines())  # a name may be anything; a line is one
+        here = f"{path}.{name}" if path else name
         lines += changes(old.get(key), new.get(key), here)
     return lines
 

@@ -4,6 +4,7 @@ Module paths and class names of providers are stored in every stack's state: mov
 ``destroy`` until the next ``up``.
 """
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -40,6 +41,14 @@ class _PlainError(Exception):
 # A traceback's last line starts with the qualified name of the error's class: say "error", not a module path.
 _PlainError.__module__ = "builtins"
 _PlainError.__qualname__ = "Error"
+
+
+_PARENT = os.getppid()
+
+
+def orphaned() -> bool:
+    """Whether the engine that started this process is gone: nobody learns of what is done from then on."""
+    return os.getppid() != _PARENT
 
 
 def progress(line: str) -> None:

@@ -5,7 +5,7 @@ so that a roll which was interrupted goes on where it stopped.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,11 +21,14 @@ from components.clients.routes import Route, route
 from components.clients.topics import minimum_in_sync
 from components.clients.waiting import wait_until
 from components.errors import ClusterError, UnhealthyError, count
-from components.providers.base import Props, in_order, is_known, plain_errors, progress
+from components.providers.base import Props, in_order, is_known, orphaned, plain_errors, progress
 from components.providers.health import kafka_findings
 
 _PATIENCE = 15.0
 """Seconds for which a state that waiting cannot mend must last before the roll gives up: a pull may be tried again."""
+
+_LOG_LINES, _SHOWN_LINES = 60, 10
+"""Lines of a crashed server's log that are read, and shown of these."""
 
 Look = Callable[[], list[str]]
 
@@ -161,6 +164,8 @@ class _Roll:
         self._wait(partial(look, name), name, state="safe to restart")
         for line in self._safety.losses(name) if pod.ready else ():
             progress(line)
+        if orphaned():  # the next `up` rolls too; two rolls at once would not know of each other
+            raise UnhealthyError(f"{name} was not restarted: the update that asked for it was killed")
         progress(f"{self._name}: restarting {name} ({done + 1} of {len(self._members)})")
         self._cluster.delete_pod(self._namespace, name, pod.uid, None)
 
@@ -203,7 +208,7 @@ class _Roll:
         with suppress(ClusterError):
             for name, pod in self._pods().items():
                 if pod.scheduled and not pod.ready and not pod.deleting:
-                    lines = self._cluster.last_log_lines(self._namespace, name)
+                    lines = _telling(self._cluster.last_log_lines(self._namespace, name, _LOG_LINES))
                     shown += ["\n".join([f"{name}'s last lines:", *lines])] if lines else []
         return shown
 
@@ -332,6 +337,11 @@ class _Brokers(_Alone):
 
 
 _SAFETY: Mapping[str, type[_Alone]] = {"zookeeper": _Ensemble, "kafka": _Brokers, "redis": _Alone}
+
+
+def _telling(lines: Sequence[str]) -> list[str]:
+    """The last lines that say something: a Java stack trace would push its own message out."""
+    return [line for line in lines if not line.lstrip().startswith("at ")][-_SHOWN_LINES:]
 
 
 def _broker(name: str) -> int:

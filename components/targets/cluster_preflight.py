@@ -24,6 +24,8 @@ _OPERATIONS = (
     ("create", "", "pods/portforward"),
     ("get", "", "pods/log"),
 )
+_NO_NAMESPACE = "; or have it made, and set kubernetes.createNamespace to false"
+_NO_ZONES = "; or set kubernetes.zones to false: brokers get no rack"
 _OF_ZONES = tuple(
     (verb, "rbac.authorization.k8s.io", kind)
     for kind in ("clusterroles", "clusterrolebindings")
@@ -83,10 +85,10 @@ def _version_problems(cluster: Cluster) -> list[str]:
 def _right_problems(cluster: Cluster, needs: ClusterNeeds) -> list[str]:
     rights = [(verb, group, kind) for group, kinds in _NAMESPACED.items() for kind in kinds for verb in _CHANGES]
     problems = _denied(cluster, needs.namespace, [*rights, *_OPERATIONS])
-    if needs.create_namespace and not cluster.namespace_exists(needs.namespace):
-        problems += _denied(cluster, None, [("create", "", "namespaces")])
+    if needs.create_namespace:
+        problems += _denied(cluster, None, [(verb, "", "namespaces") for verb in _CHANGES], hint=_NO_NAMESPACE)
     if needs.zones:
-        problems += _denied(cluster, None, _OF_ZONES, hint="; or set kubernetes.zones to false: brokers get no rack")
+        problems += _denied(cluster, None, _OF_ZONES, hint=_NO_ZONES)
     return problems
 
 
@@ -102,6 +104,8 @@ def _denied(
 
 
 def _storage_problems(cluster: Cluster, needs: ClusterNeeds) -> list[str]:
+    if cluster.denied(None, [("list", "storage.k8s.io", "storageclasses")]):
+        return []  # who may not see them may still use them
     if cluster.storage_class(needs.storage_class) is not None:
         return []
     names = ", ".join(cluster.storage_classes()) or "none"

@@ -20,6 +20,8 @@ class GatedRoll(Resource, module="millrace", name="GatedRoll"):
         cluster: The cluster that its pods form.
         route: How this program's clients get to the pods.
         template: What a pod is made from, readable: whatever changes in it restarts the pods, and is told.
+        generation: The StatefulSet's, which counts its changes. A roll that failed, and a template that was then set
+            back, leave pods out of date whose template looks unchanged.
         logs: For each member the command that shows its logs.
         opts: Resource options.
     """
@@ -34,6 +36,7 @@ class GatedRoll(Resource, module="millrace", name="GatedRoll"):
         cluster: Cluster,
         route: Mapping[str, Any],
         template: Mapping[str, Any],
+        generation: pulumi.Input[int | None],
         logs: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -43,6 +46,7 @@ class GatedRoll(Resource, module="millrace", name="GatedRoll"):
             "members": dict(cluster.addresses),
             "route": dict(route),
             "template": dict(template),
+            "generation": generation,
             "deadline": cluster.deadline,
             "logs": dict(logs),
             "identities": None,

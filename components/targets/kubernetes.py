@@ -169,7 +169,8 @@ class KubernetesTarget:
         options = self._made_by(parent, after=[stateful_set, *settled], tool=True)
         # The ConfigMap's name says no more than the files.
         template = {"pod": pod_spec(workload, replace(context, config_map="")), "files": texts}
-        roll = GatedRoll(f"{name}-roll", name, cluster, self.route(), template, logs, options)
+        generation = stateful_set.metadata.apply(lambda metadata: metadata.generation)
+        roll = GatedRoll(f"{name}-roll", name, cluster, self.route(), template, generation, logs, options)
         return Deployment(
             identities={member: roll.identities[member] for member in workload.members},
             made=[stateful_set],

@@ -136,6 +136,7 @@ def test_an_api_server_that_goes_in_mid_update_is_told_and_the_next_up_goes_on(s
     server = processes.pid_of("kube-apiserver")
     assert server is not None
     small.set("kafka.numPartitions", 2)
+    small.set("health.deadline", "30s")
     small.write()
     up = subprocess.Popen(
         ["pulumi", "up", "--stack", small.name, "--yes", "--skip-preview", "--color", "never"],
@@ -155,10 +156,12 @@ def test_an_api_server_that_goes_in_mid_update_is_told_and_the_next_up_goes_on(s
     eventually(restarting, 60, "the roll")
     os.kill(server, signal.SIGSTOP)
     try:
-        output, _ = up.communicate(timeout=120)
+        output, _ = up.communicate(timeout=200)
     finally:
         os.kill(server, signal.SIGCONT)
+        up.kill()
     refused(Result(up.returncode, output), "the Kubernetes API at https://172.30.0.1:6443 does not answer")
+    small.set("health.deadline", "3m")
     small.up()
     assert small.up().changed() == {}
     assert json.loads(small.kubectl("get", "pod", "kafka-0", "-o", "json"))["metadata"]["uid"] != first

@@ -190,7 +190,7 @@ class FakeCluster:
             if pod.name not in self.names():
                 pod.deleting, pod.ready, pod.since = True, False, self.clock.now
 
-    def last_log_lines(self, namespace: str, pod: str) -> list[str]:
+    def last_log_lines(self, namespace: str, pod: str, lines: int = 10) -> list[str]:
         assert namespace == NAMESPACE
         return self.log_lines
 
