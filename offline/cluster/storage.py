@@ -125,7 +125,7 @@ def _node_of(volume: Manifest) -> str:
 
 def _empty(node: str, folder: str) -> None:
     """Empty a folder of a node, and undo what fsGroup did to it."""
-    script = 'find "$1" -mindepth 1 -delete && chown 0:0 "$1" && chmod 00755 "$1"'
+    script = 'find "$1" -mindepth 1 -maxdepth 1 -exec rm -rf {} + && chown 0:0 "$1" && chmod 00755 "$1"'
     command = ["docker", "exec", node, "sh", "-c", script, "sh", folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
