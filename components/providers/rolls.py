@@ -296,8 +296,8 @@ class _Brokers(_Alone):
         found = self._state()
         if found is None:
             return kafka.unreachable(self._bootstrap, self.members, self.logs, route=self.route)
-        findings = kafka_findings(self._bootstrap, self.members, self.logs, round_trip=False, route=self.route)
-        return [*restart_blockers(found[0], _broker(name), found[1]), *findings]
+        # A broker that is away holds nothing, or its partitions are under-replicated; a new one may need room first.
+        return [*restart_blockers(found[0], _broker(name), found[1]), *kafka.partition_findings(found[0])]
 
     def hard_blockers(self, name: str) -> list[str]:
         found = self._state()

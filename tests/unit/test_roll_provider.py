@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components.clients import kafka
+from components.clients.routes import DIRECT
 from components.errors import PlatformError, UnhealthyError
 from components.providers import rolls
 from components.providers.rolls import GatedRollProvider
@@ -276,6 +277,18 @@ def test_a_partition_that_lacks_a_replica_blocks_even_above_its_minimum(scene: C
     error = made.fails()
     assert made.cluster.deleted == []
     assert error.problems == ("Kafka: under-replicated partitions: orders-0; expected none",)
+
+
+@pytest.mark.parametrize(("in_sync", "blocked"), [((0, 1, 2), False), ((0, 1), True)])
+def test_a_broker_that_holds_nothing_yet_blocks_no_other(
+    in_sync: tuple[int, ...], blocked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new one may find its node only when another has been replaced."""
+    partition = kafka.Partition(topic="t", number=0, leader=0, replicas=(0, 1, 2), in_sync=in_sync)
+    state = kafka.ClusterState(brokers={0: "a", 1: "b", 2: "c"}, controller=2, partitions=[partition])
+    monkeypatch.setattr(rolls._Brokers, "_state", lambda _: (state, {"t": 2}))
+    members = {f"kafka-{broker}": f"kafka-{broker}:9092" for broker in range(4)}
+    assert bool(rolls._Brokers(members, {}, DIRECT).blockers("kafka-0")) == blocked
 
 
 def test_a_block_that_ends_lets_the_roll_go_on(scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:
