@@ -4,10 +4,10 @@ SHELL := /bin/bash
 STACK ?= dev
 ENV := . ./activate
 
-.PHONY: help setup engine images cluster cluster-down up down preview env check unit integration test bench fmt production
+.PHONY: help setup engine images cluster cluster-down up down preview preview-prod preview-prod-json env check unit integration test bench fmt production policy
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## Install or build what this machine lacks
 	@python3 -m offline setup
@@ -30,6 +30,13 @@ up: setup ## Bring the platform up, or bring it in line with the stack file
 preview: setup ## Show what `up` would change
 	@$(ENV) && pulumi stack select --create $(STACK) && pulumi preview --stack $(STACK) --diff
 
+preview-prod: setup ## Show what production would get; takes no cluster
+	@$(ENV) && pulumi preview --stack prod
+
+preview-prod-json: ## The same as the CLI's JSON, alone on standard output
+	@python3 -m offline setup >&2
+	@$(ENV) && pulumi preview --stack prod --json
+
 down: setup ## Remove the platform, its data too
 	@$(ENV) && pulumi destroy --stack $(STACK) --yes
 
@@ -48,10 +55,16 @@ unit: setup ## Tests that need no Docker engine
 integration: setup ## Tests on a real Docker engine
 	@$(ENV) && pytest tests/integration
 
+policy: setup images ## Judge all stacks, or STACK, by the policy pack: their previews, and what is up
+	@$(ENV) && for stack in $(if $(filter file,$(origin STACK)),dev staging prod,$(STACK)); do \
+		pulumi preview --stack $$stack --policy-pack policies && \
+		pulumi policy analyze --stack $$stack --policy-pack policies || exit 1; \
+	done
+
 production: setup cluster ## Tests on a real Kubernetes cluster of three nodes
 	@$(ENV) && pytest tests/cluster
 
-test: check unit integration production ## All checks and tests
+test: check unit policy integration production ## All checks and tests
 
-bench: setup ## Compare with docker compose and a bare admin client; writes bench/RESULTS.md
+bench: setup cluster ## Compare with docker compose, kubectl and a bare admin client; renews bench/RESULTS.md
 	@$(ENV) && python -m bench

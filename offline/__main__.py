@@ -1,6 +1,7 @@
 """Set-up of a checkout: `python3 -m offline setup`. Each part does only what is still missing.
 
-setup         the virtual environment, and where no Pulumi CLI is installed: the CLI, its plugins, an engine, images
+setup         the virtual environment, the stacks, and where no Pulumi CLI is installed: the CLI, its plugins, an
+              engine, images
 engine        a running Docker engine
 images        the locally built images
 cluster       a running Kubernetes cluster for tests
@@ -11,7 +12,7 @@ import argparse
 import fcntl
 import sys
 
-from offline.steps import CACHE, PROJECT, SetupError, fail, run, step
+from offline.steps import CACHE, PROJECT, VENV, SetupError, fail, run, step
 
 PYTHON_MINIMUM = (3, 11)
 
@@ -41,16 +42,18 @@ def main() -> None:
 
 def setup() -> None:
     """Everything that `pulumi up -s dev` needs."""
-    from offline import cli, python
+    from offline import cli, python, stacks
 
     python.ensure_venv()
     if installed := cli.official():
         with step(f"installing plugins with {installed}"):
             run([installed, "install", "--no-dependencies"], log="pulumi-install", cwd=PROJECT)
+        stacks.ensure_stacks(installed)
         engine()
         return
     cli.ensure_cli()
     cli.ensure_plugins()
+    stacks.ensure_stacks(VENV / "bin" / "pulumi")
     engine()
     images()
 

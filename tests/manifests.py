@@ -8,12 +8,14 @@ import yaml
 from tests.unit.mocks import NAME_SUFFIX, SECRET_MARK, Run, unmasked
 
 
-def manifests(run: Run) -> list[dict[str, Any]]:
+def manifests(run: Run, *, secrets: bool = False) -> list[dict[str, Any]]:
     """The Kubernetes objects that a run of the program asked for, by kind and name.
 
-    What a Secret holds is replaced by a mark; an object without a name has one as the official provider makes it.
+    What a Secret holds is replaced by a mark, unless ``secrets`` are wanted; an object without a name has one as the
+    official provider makes it.
     """
-    objects = [_manifest(item.name, item.inputs) for item in run.resources if item.type.startswith("kubernetes:")]
+    asked = (item for item in run.resources if item.type.startswith("kubernetes:"))
+    objects = [_manifest(item.name, item.inputs, secrets) for item in asked]
     return sorted(
         objects, key=lambda item: (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"])
     )
@@ -24,10 +26,10 @@ def as_yaml(objects: list[dict[str, Any]]) -> str:
     return yaml.dump_all(objects, Dumper=_Dumper, width=120, explicit_start=True)
 
 
-def _manifest(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(name: str, inputs: Mapping[str, Any], secrets: bool) -> dict[str, Any]:
     made: dict[str, Any] = _whole(unmasked(inputs))
     made["metadata"].setdefault("name", f"{name}-{NAME_SUFFIX}")
-    if made["kind"] == "Secret":
+    if made["kind"] == "Secret" and not secrets:
         made["stringData"] = dict.fromkeys(made["stringData"], SECRET_MARK)
     return made
 

@@ -1,0 +1,31 @@
+"""checkov, which judges manifests by the rules of others; tests use it."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from offline.steps import CACHE, run, step, succeeds
+
+VERSION = "3.3.30"
+
+
+def ensure_checkov() -> Path:
+    """Install checkov where the cache has none, in an environment of its own: it brings a hundred packages along."""
+    folder = CACHE / f"checkov-{VERSION}-{sys.version_info.minor}"
+    program = folder / "bin" / "checkov"
+    stamp = folder / "complete"
+    if stamp.exists() and succeeds(folder / "bin" / "python", "-V"):
+        return program
+    with step(f"installing checkov {VERSION} (about a minute, once)"):
+        shutil.rmtree(folder, ignore_errors=True)
+        run([sys.executable, "-m", "venv", folder], log="checkov")
+        pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        run([*pip, f"checkov=={VERSION}"], log="checkov")
+        stamp.touch()
+    return program
+
+
+def offline_environment() -> dict[str, str]:
+    """Variables with which checkov asks nobody outside this machine."""
+    return {**os.environ, "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}

@@ -1,0 +1,72 @@
+"""Whole stacks: this project's keep the rules, what is usual in this field breaks those it should.
+
+Proof limit: the programs run on mocks. tests/integration/test_policies.py runs them through the engine.
+"""
+
+import yaml
+
+from policies.rules import RULES
+from policies.view.stack import Stack
+from tests.unit.mocks import ROOT, RecordingMocks, RecordingMonitor, run_on_cluster, run_platform, settings_of
+from tests.unit.policies.programs import FOLDER, GOLDEN, compose, golden_report, report, stack_of
+
+
+def project_stack(name: str) -> Stack:
+    """A stack of this project."""
+    monitor = RecordingMonitor(RecordingMocks())
+    settings = settings_of(name)
+    run = run_on_cluster if settings.on_kubernetes else run_platform
+    run(settings, f"millrace-{name}", monitor=monitor)
+    return stack_of(monitor, name)
+
+
+def test_dev_keeps_all_rules() -> None:
+    assert report(project_stack("dev")) == []
+
+
+def test_staging_keeps_all_rules() -> None:
+    assert report(project_stack("staging")) == []
+
+
+def test_production_keeps_all_rules_and_is_told_to_look_at_its_storage_class() -> None:
+    (line,) = report(project_stack("prod"))
+    assert line.startswith("advisory storage-class-known: MemberStorage")
+
+
+def test_staging_as_production_lacks_protection_and_a_password_alone() -> None:
+    stack = project_stack("staging")
+    stack.name = "prod"
+    broken = {line.split(":")[0] for line in report(stack)}
+    assert broken == {"mandatory volumes-protected", "mandatory grace-period"}
+
+
+def test_usual_stacks_break_the_rules_that_the_report_lists() -> None:
+    assert golden_report() == GOLDEN.read_text(), "run `python -m tests.unit.policies.programs` and read the difference"
+
+
+def test_a_usual_compose_file_breaks_most_rules_for_docker() -> None:
+    broken = {line.split(":")[0].split()[-1] for line in report(compose(FOLDER / "compose.yaml", "production"))}
+    assert len(broken) >= 20
+    assert "advertised-listeners" in broken
+    assert "health-check-can-fail" in broken
+
+
+def test_no_report_tells_a_secret() -> None:
+    assert "hunter2-canary" not in golden_report()
+    assert "s3cret" not in golden_report()
+
+
+def test_rules_judge_an_empty_stack() -> None:
+    assert [rule.judge(Stack([], "prod")).findings for rule in RULES] == [[]] * len(RULES)
+
+
+def test_the_workflow_and_make_run_the_pack_on_every_stack_file() -> None:
+    stacks = {path.stem.removeprefix("Pulumi.") for path in ROOT.glob("Pulumi.*.yaml")}
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "policies.yaml").read_text())
+    assert set(workflow["jobs"]["preview"]["strategy"]["matrix"]["stack"]) == stacks
+    makefile = (ROOT / "Makefile").read_text()
+    recipe = makefile.split("\npolicy:")[1].split("\n\n")[0]
+    assert "dev staging prod" in recipe
+    assert "preview --stack $$stack --policy-pack policies" in recipe
+    assert "policy analyze --stack $$stack --policy-pack policies" in recipe
+    assert " policy " in makefile.split("\ntest:")[1].splitlines()[0]
