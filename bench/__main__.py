@@ -1,4 +1,4 @@
-"""`python -m bench [up] [preview] [topics]`: run the comparisons and write bench/RESULTS.md."""
+"""`python -m bench [up] [preview] ...`: run the comparisons and renew their sections of bench/RESULTS.md."""
 
 import platform
 import sys
@@ -6,28 +6,26 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from bench import previews, topics, ups
-from bench.measure import Comparison
+from bench import previews, production, topics, ups
+from bench.results import renewed
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-BENCHMARKS = {"up": ups.compare, "preview": previews.compare, "topics": topics.compare}
+BENCHMARKS = {
+    "up": ups.compare,
+    "preview": previews.compare,
+    "topics": topics.compare,
+    "production": production.compare,
+    "production-preview": production.preview,
+}
 
 
 def main() -> None:
-    """Run the named comparisons, or all of them; only a full run is written down."""
-    names = sys.argv[1:] or list(BENCHMARKS)
-    sections: list[Comparison] = []
-    for name in names:
+    """Run the named comparisons, or all of them, and write each down when it is done."""
+    for name in sys.argv[1:] or BENCHMARKS:
         with tempfile.TemporaryDirectory() as folder:
-            sections.append(BENCHMARKS[name](Path(folder)))
-        print(sections[-1].markdown(), flush=True)
-    if not sys.argv[1:]:
-        head = (
-            "# Results of `make bench`\n\n"
-            f"Taken on {date.today()}, {_machine()}. Each section compares in one run; seconds are medians of the "
-            "runs, with the quickest and slowest beside them.\n"
-        )
-        RESULTS.write_text("\n".join([head, *[section.markdown() for section in sections]]))
+            section = BENCHMARKS[name](Path(folder)).markdown(taken=f"{date.today()}, {_machine()}")
+        print(section, flush=True)
+        RESULTS.write_text(renewed(RESULTS.read_text(), section))
 
 
 def _machine() -> str:

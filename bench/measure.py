@@ -55,9 +55,10 @@ class Comparison:
     ratios: list[tuple[str, float]]
     bounds: str
 
-    def markdown(self) -> str:
-        """A section of the results page."""
-        lines = [f"## {self.title}", "", self.how, "", "| | median s | min s | max s |", "| --- | --- | --- | --- |"]
+    def markdown(self, taken: str) -> str:
+        """A section of the results page, with when and where the figures were taken."""
+        lines = [f"## {self.title}", "", f"{self.how} Taken on {taken}.", ""]
+        lines += ["| | median s | min s | max s |", "| --- | --- | --- | --- |"]
         lines += [figure.row() for figure in self.figures]
         lines += ["", *[f"* {name}: **{ratio:.2f}**" for name, ratio in self.ratios], f"* {self.bounds}", ""]
         return "\n".join(lines)
