@@ -1,4 +1,4 @@
-"""`python -m tools.tables` writes the README's tables of settings and outputs from the code; a test compares them."""
+"""`python -m tools.tables` writes the README's tables from the code; a test compares them."""
 
 import types
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from components.outputs import OUTPUTS
 from components.profiles import PROFILES
 from components.quantities import GIB, format_duration, format_size
 from components.settings import Settings
+from policies.rules import RULES
+from policies.rules.rule import Limit
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -34,9 +36,25 @@ def outputs_table() -> str:
     )
 
 
+def policies_table() -> str:
+    """Every rule of the policy pack: how bad a finding is, what must hold, why, and what can be configured."""
+    rows = [["Rule", "Level", "What must hold", "Otherwise", "Limits"], ["---"] * 5]
+    for rule in RULES:
+        level = f"{rule.severity}, {'mandatory' if rule.mandatory else 'advisory'}"
+        limits = ", ".join(f"`{name}` {_limit(limit)}".strip() for name, limit in rule.limits.items())
+        rows.append([f"[{rule.name}]({rule.source})", level, rule.title, rule.reason, limits])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _limit(limit: Limit) -> str:
+    value = " ".join(limit.default) if isinstance(limit.default, tuple) else str(limit.default).lower()
+    return f"({value})" if value else ""
+
+
 def with_tables(text: str) -> str:
-    """The README's text with both tables made anew between their markers."""
-    for name, table in (("settings", settings_table()), ("outputs", outputs_table())):
+    """The README's text with its tables made anew between their markers."""
+    tables = {"settings": settings_table(), "outputs": outputs_table(), "policies": policies_table()}
+    for name, table in tables.items():
         start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
         before, rest = text.split(start)
         text = f"{before}{start}\n{table}\n{end}{rest.split(end)[1]}"

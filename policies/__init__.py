@@ -1,0 +1,1 @@
+"""A policy pack that knows Kafka, ZooKeeper and Redis, on Docker and on Kubernetes."""

@@ -1,0 +1,29 @@
+"""All rules. Importing them starts nothing."""
+
+from policies.rules import (
+    availability,
+    brokers,
+    ensembles,
+    health,
+    images,
+    memory,
+    replication,
+    secrets,
+    security,
+    storage,
+)
+from policies.rules.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    *replication.RULES,
+    *brokers.RULES,
+    *ensembles.RULES,
+    *availability.RULES,
+    *memory.RULES,
+    *security.RULES,
+    *secrets.RULES,
+    *images.RULES,
+    *health.RULES,
+    *storage.RULES,
+)
+"""Every rule of the pack, in the order of the README's table."""

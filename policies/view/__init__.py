@@ -1,0 +1,1 @@
+"""Resources of Docker and of Kubernetes as one neutral view: servers, pods, topics."""

@@ -1,0 +1,282 @@
+"""Pods of Kubernetes as servers."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from policies.view.quantities import amount
+from policies.view.resources import Resource
+from policies.view.servers import UNNAMED, Check, File, Server
+from policies.view.values import UNKNOWN, Object, is_unknown
+
+_TEMPLATES: Mapping[str, Sequence[str]] = {
+    "Pod": (),
+    "Deployment": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "ReplicationController": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where in each kind of object its pods are described."""
+
+_GRACE_SECONDS = 30
+"""What Kubernetes grants where nothing is said."""
+
+
+class Pod:
+    """The pods of one object.
+
+    Args:
+        resource: A StatefulSet or another object that makes pods.
+        stack: All resources; ConfigMaps and Secrets are looked up there.
+    """
+
+    def __init__(self, resource: Resource, stack: Sequence[Resource]) -> None:
+        self.resource = resource
+        self.stack = stack
+        self._template = resource.props.object(*_TEMPLATES[resource.kind])
+
+    @property
+    def urn(self) -> str:
+        """The resource that findings are reported for."""
+        return self.resource.urn
+
+    @cached_property
+    def spec(self) -> Object:
+        """The pod's specification."""
+        return self._template.object("spec")
+
+    @cached_property
+    def labels(self) -> Object:
+        """The pods' labels."""
+        return self._template.object("metadata", "labels")
+
+    @cached_property
+    def replicas(self) -> int:
+        """How many pods there are."""
+        wanted = self.resource.props.object("spec").number("replicas")
+        return 1 if wanted is None else wanted
+
+    @property
+    def long_running(self) -> bool:
+        """Whether it is meant to run for ever."""
+        return self.resource.kind not in ("Job", "CronJob")
+
+    @cached_property
+    def containers(self) -> list["PodContainer"]:
+        """Its containers."""
+        return [PodContainer(self, item, long_running=self.long_running) for item in self.spec.objects("containers")]
+
+    @cached_property
+    def init_containers(self) -> list["PodContainer"]:
+        """Containers that run before."""
+        return [PodContainer(self, item, long_running=False) for item in self.spec.objects("initContainers")]
+
+    @cached_property
+    def kinds(self) -> set[str]:
+        """Which servers run in it."""
+        return {container.kind for container in self.containers if container.kind}
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it runs a server of ours, or keeps data."""
+        return self.resource.kind == "StatefulSet" or bool(self.kinds)
+
+    def selected_by(self, selector: Object) -> bool:
+        """Whether a label selector finds its pods."""
+        labels = selector.object("matchLabels")
+        return all(self.labels.get(key) == labels[key] for key in labels) and all(
+            self._matches(item) for item in selector.objects("matchExpressions")
+        )
+
+    def _matches(self, expression: Object) -> bool:
+        value = self.labels.get(expression.text("key"))
+        found = {
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
+            "In": value in expression.texts("values"),
+            "NotIn": value not in expression.texts("values"),
+        }
+        return found.get(expression.text("operator"), False)
+
+    def beside(self, kind: str) -> Iterator[Resource]:
+        """Objects of a kind in the same namespace."""
+        return (
+            item
+            for item in self.stack
+            if item.on_kubernetes and item.kind == kind and item.namespace == self.resource.namespace
+        )
+
+    def claims(self) -> list[str]:
+        """Names of its volumes that outlive it."""
+        templates = [item.object("metadata").text("name") for item in self._claim_templates()]
+        volumes = [item.text("name") for item in self.spec.objects("volumes") if "persistentVolumeClaim" in item]
+        return templates + volumes
+
+    def claim_classes(self) -> list[str]:
+        """StorageClass of each claim template; an empty name is the cluster's default."""
+        return [item.object("spec").text("storageClassName") for item in self._claim_templates()]
+
+    def _claim_templates(self) -> list[Object]:
+        return self.resource.props.object("spec").objects("volumeClaimTemplates")
+
+    def __str__(self) -> str:
+        return str(self.resource)
+
+
+class PodContainer(Server):
+    """One container of a pod."""
+
+    def __init__(self, pod: Pod, container: Object, *, long_running: bool) -> None:
+        self.pod = pod
+        self.resource = pod.resource
+        self.spec = container
+        self.path = f"{container.path()}."
+        self.long_running = long_running
+        name = container.raw("name")
+        self.label = str(pod) if name == pod.resource.name else f"container {name} of {pod}"
+
+    @property
+    def replicas(self) -> int:  # type: ignore[override]
+        """How many pods have it."""
+        return self.pod.replicas
+
+    @cached_property
+    def image(self) -> str:
+        return self.spec.text("image")
+
+    @cached_property
+    def command(self) -> list[str]:
+        return [*self.spec.texts("command"), *self.spec.texts("args")]
+
+    @cached_property
+    def variables(self) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for source in self.spec.objects("envFrom"):
+            if "configMapRef" in source:
+                data = self._data("ConfigMap", source.object("configMapRef"))
+                found.update(data if isinstance(data, Mapping) else {UNNAMED: UNKNOWN})
+        for item in self.spec.objects("env"):
+            if "valueFrom" not in item:
+                found[item.text("name")] = item.raw("value") or ""
+        return found
+
+    @cached_property
+    def references(self) -> frozenset[str]:
+        named = {item.text("name") for item in self.spec.objects("env") if "valueFrom" in item}
+        for source in self.spec.objects("envFrom"):
+            if "secretRef" in source:
+                data = self._data("Secret", source.object("secretRef"))
+                named |= set(data) if isinstance(data, Mapping) else set()
+        return frozenset(named)
+
+    @cached_property
+    def files(self) -> list[File]:
+        volumes = {item.text("name"): item for item in self.pod.spec.objects("volumes")}
+        found: list[File] = []
+        for mount in self.spec.objects("volumeMounts"):
+            volume = volumes.get(mount.text("name"))
+            for kind, reference in _sources(volume):
+                found += self._mounted(kind, reference, mount)
+        return found
+
+    @cached_property
+    def memory(self) -> int | None:
+        limit = self.spec.object("resources", "limits").get("memory")
+        return None if limit is None else amount(str(limit))
+
+    @cached_property
+    def grace(self) -> int:
+        seconds = self.pod.spec.number("terminationGracePeriodSeconds")
+        return _GRACE_SECONDS if seconds is None else seconds
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        probes = {name: self.spec.object(name) for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+        return [
+            Check(name=name, command=probe.object("exec").texts("command") if "exec" in probe else None)
+            for name, probe in probes.items()
+            if probe
+        ]
+
+    @cached_property
+    def hostname(self) -> str:
+        return ""
+
+    def _mounted(self, kind: str, reference: Object, mount: Object) -> list[File]:
+        """The files of a ConfigMap or Secret below the place where it is mounted."""
+        folder, sub_path = mount.text("mountPath").rstrip("/"), mount.text("subPath")
+        data = self._data(kind, reference)
+        origin = f"{kind} {reference.raw('name') or reference.raw('secretName')}"
+        if not isinstance(data, Mapping):
+            path = folder if sub_path else f"{folder}/*"
+            return [File(path=path, content=data, origin=origin)]
+        keys = {item.text("key"): item.text("path") for item in reference.objects("items")}
+        named = {keys.get(key, key): (key, value) for key, value in data.items() if not keys or key in keys}
+        if sub_path:
+            named = {"": named[sub_path]} if sub_path in named else {}
+        return [
+            File(path=f"{folder}/{name}".rstrip("/"), content=value, origin=f"{origin}, {key}")
+            for name, (key, value) in named.items()
+        ]
+
+    def _data(self, kind: str, reference: Object) -> Any:
+        """What a ConfigMap or Secret holds, the engine's mark for unknown data, or None for one of elsewhere."""
+        key = "secretName" if "secretName" in reference or not reference.knows("secretName") else "name"
+        if reference.knows(key) and key in reference:
+            for item in self.pod.beside(kind):
+                if item.props.object("metadata").raw("name") == reference[key]:
+                    return _texts(item)
+        return self._data_of_source(kind)
+
+    def _data_of_source(self, kind: str) -> Any:
+        """The same where names are not known: the one nameless object of the kind that the pod comes from."""
+        urns = {urn for sources in self.resource.sources.values() for urn in sources}
+        found = [item for item in self.pod.stack if item.urn in urns and item.kind == kind and _nameless(item)]
+        return _texts(found[0]) if len(found) == 1 else None
+
+
+def pods_of(stack: Sequence[Resource]) -> list[Pod]:
+    """All objects that make pods."""
+    return [Pod(item, stack) for item in stack if item.on_kubernetes and item.kind in _TEMPLATES]
+
+
+def _nameless(resource: Resource) -> bool:
+    """Whether an object's name is chosen by the provider, or not known yet."""
+    metadata = resource.props.object("metadata")
+    return metadata.raw("name") is None or not metadata.knows("name")
+
+
+def _sources(volume: Object | None) -> Iterator[tuple[str, Object]]:
+    """The ConfigMaps and Secrets of a volume, projected ones too."""
+    if volume is None:
+        return
+    for part in (volume, *volume.object("projected").objects("sources")):
+        if "configMap" in part:
+            yield "ConfigMap", part.object("configMap")
+        if "secret" in part:
+            yield "Secret", part.object("secret")
+
+
+def _texts(resource: Resource) -> Any:
+    """Data by key: plain, from base64, or the engine's mark where even the keys are unknown."""
+    found: dict[str, Any] = {}
+    for key in ("data", "stringData", "binaryData"):
+        data = resource.props.raw(key)
+        if is_unknown(data):
+            return data
+        encoded = resource.kind == "Secret" and key == "data"
+        for name, value in (data or {}).items():
+            found[name] = _decoded(value) if encoded and not is_unknown(value) else value
+    return found
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
