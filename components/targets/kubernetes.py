@@ -1,9 +1,7 @@
 """Workloads on Kubernetes: a StatefulSet each, with everything that keeps it apart, alive and reachable."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Any
 
 import pulumi
@@ -157,10 +155,10 @@ class KubernetesTarget:
             self._labels(name),
             self._made_by(parent, protect=workload.storage.protect, tool=True),
         )
-        name_of_config, texts, config = self._config_map(workload, parent)
+        config, texts = self._config_map(workload, parent)
         secret = self._secret(workload, parent)
         beside = [storage, config, *self._beside(workload, parent)]
-        context = self._pod_context(workload, name_of_config, secret)
+        context = self._pod_context(workload, config.metadata.apply(_name_of), secret)
         pod = pod_spec(workload, context)
         behind = [resource for deployment in after for resource in deployment.made]
         stateful_set = self._stateful_set(workload, pod, self._made_by(parent, after=[*beside, *behind]))
@@ -192,20 +190,19 @@ class KubernetesTarget:
         )
         return {"namespace": self._options.namespace, "clientConfigMap": name, "clientSecret": name}
 
-    def _config_map(self, workload: Workload, parent: pulumi.Resource) -> tuple[str, dict[str, str], pulumi.Resource]:
-        """The plain files, in a ConfigMap whose name changes with them: a pod keeps what it was made with."""
+    def _config_map(self, workload: Workload, parent: pulumi.Resource) -> tuple[k8s.core.v1.ConfigMap, dict[str, str]]:
+        """The plain files, in a ConfigMap that is another one when they change: a pod keeps what it was made with."""
         texts = {_key(file): str(file.content) for file in workload.files if not file.secret}
         if self._tells_zone(workload):
             texts[ZONE_SCRIPT_NAME] = ZONE_SCRIPT
-        name = f"{workload.name}-config-{sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:8]}"
         config = k8s.core.v1.ConfigMap(
             f"{workload.name}-config",
-            metadata=self._metadata(name, workload.name),
+            metadata=self._unnamed(workload.name),
             data=texts,
             immutable=True,
-            opts=self._made_by(parent),
+            opts=self._replaced_with(["data"], parent),
         )
-        return name, texts, config
+        return config, texts
 
     def _secret(self, workload: Workload, parent: pulumi.Resource) -> pulumi.Output[str] | None:
         files = {_key(file): file.content for file in workload.files if file.secret}
@@ -213,14 +210,11 @@ class KubernetesTarget:
             return None
         secret = k8s.core.v1.Secret(
             f"{workload.name}-files",
-            metadata=_words({"namespace": self._options.namespace, "labels": self._labels(workload.name)}),
+            metadata=self._unnamed(workload.name),
             string_data=files,
-            # Another secret gets another name, so that the pods which have the old one are out of date.
-            opts=pulumi.ResourceOptions.merge(
-                self._made_by(parent), pulumi.ResourceOptions(replace_on_changes=["stringData"])
-            ),
+            opts=self._replaced_with(["stringData"], parent),
         )
-        return secret.metadata.apply(lambda metadata: str(metadata.name))
+        return secret.metadata.apply(_name_of)
 
     def _beside(self, workload: Workload, parent: pulumi.Resource) -> list[pulumi.Resource]:
         """What stands beside a StatefulSet."""
@@ -350,7 +344,9 @@ class KubernetesTarget:
             ),
         )
 
-    def _pod_context(self, workload: Workload, config: str, secret: pulumi.Output[str] | None) -> PodContext:
+    def _pod_context(
+        self, workload: Workload, config: pulumi.Output[str], secret: pulumi.Output[str] | None
+    ) -> PodContext:
         return PodContext(
             host=f"$(POD_NAME).{workload.name}.{self._options.namespace}.svc.{self._options.domain}",
             selector=self._selector(workload.name),
@@ -385,6 +381,16 @@ class KubernetesTarget:
         }
         return metadata | ({"annotations": dict(annotations)} if annotations else {})
 
+    def _unnamed(self, workload: str) -> Any:
+        """Metadata of what the provider names: each replacement gets another name, also one of what was before."""
+        return {"namespace": self._options.namespace, "labels": self._labels(workload)}
+
+    def _replaced_with(self, properties: list[str], parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options of what is replaced when these properties change, so that pods which have the old one are told."""
+        return pulumi.ResourceOptions.merge(
+            self._made_by(parent), pulumi.ResourceOptions(replace_on_changes=properties)
+        )
+
     def _made_by(
         self,
         parent: pulumi.Resource,
@@ -402,6 +408,10 @@ class KubernetesTarget:
 def _words(part: Any) -> Any:
     """A part of a manifest in Kubernetes' own words: the SDK passes them on, though its types spell them otherwise."""
     return part
+
+
+def _name_of(metadata: Any) -> str:
+    return str(metadata.name)
 
 
 def _key(file: File) -> str:

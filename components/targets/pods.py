@@ -68,7 +68,7 @@ class PodContext:
 
     host: str
     selector: Mapping[str, str]
-    config_map: str
+    config_map: pulumi.Input[str]
     secret: pulumi.Output[str] | None
     tells_zone: bool
     spread: str

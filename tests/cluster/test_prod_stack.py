@@ -295,6 +295,7 @@ def test_brokers_are_added_and_not_removed_while_they_hold_partitions(prod: Clus
     assert "Traceback" not in refused.output
     assert len(prod.ready("kafka")) == 4, "nothing was removed"
     prod.set("kafka.replicas", 4)
+    prod.up()
     assert prod.up().changed() == {}
 
 

@@ -40,6 +40,7 @@ MEMBER_GATE = "pulumi-python:dynamic/millrace:MemberGate"
 TOPIC_SET = "pulumi-python:dynamic/millrace:TopicSet"
 GATED_ROLL = "pulumi-python:dynamic/millrace:GatedRoll"
 MEMBER_STORAGE = "pulumi-python:dynamic/millrace:MemberStorage"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
 NAME_SUFFIX = "1a2b3c4d"
 """What the official provider adds to the name of an object that has none of its own; here always the same."""
@@ -63,7 +64,7 @@ class RecordingMocks(Mocks):
         outputs = made.get(args.typ, {})
         if args.typ == GATED_ROLL:
             outputs = {"identities": {member: f"{member}-uid" for member in args.inputs["members"]}}
-        if args.typ == SECRET:
+        if args.typ in (SECRET, CONFIG_MAP):
             outputs = {"metadata": {"name": f"{args.name}-{NAME_SUFFIX}", **args.inputs["metadata"]}}
         return f"{args.name}-id", {**args.inputs, **outputs}
 

@@ -481,9 +481,8 @@ def test_all_that_a_pod_mounts_is_there_and_only_data_and_scratch_can_be_written
 @pytest.mark.parametrize("workload", SERVERS)
 def test_a_pods_files_stand_in_the_config_map_that_it_mounts(prod: Run, workload: str) -> None:
     config = prod.one(CONFIG_MAP, f"{workload}-config")
-    name = config.inputs["metadata"]["name"]
     (volume,) = (item for item in pod(prod, workload)["volumes"] if item["name"] == "config")
-    sources = [{"configMap": {"name": name}}]
+    sources = [{"configMap": {"name": f"{workload}-config-{NAME_SUFFIX}"}}]
     if workload == "redis":
         sources.append({"secret": {"name": f"redis-files-{NAME_SUFFIX}"}})
     assert volume["projected"] == {"sources": sources, "defaultMode": 0o440}
@@ -501,12 +500,14 @@ def test_a_changed_file_gets_another_config_map_and_others_keep_theirs(prod: Run
     """A pod keeps what it was made with: files that change under a running server would be a restart unasked."""
     changed = run_on_cluster(settings_of("prod", kafka={"retention": "200h"}), NAME)
 
-    def name(run: Run, workload: str) -> str:
-        return run.one(CONFIG_MAP, f"{workload}-config").inputs["metadata"]["name"]
+    def config(run: Run, workload: str) -> Registered:
+        return run.one(CONFIG_MAP, f"{workload}-config")
 
-    assert name(changed, "kafka") != name(prod, "kafka")
-    assert name(changed, "zookeeper") == name(prod, "zookeeper")
-    assert name(changed, "redis") == name(prod, "redis")
+    for workload in SERVERS:
+        assert "name" not in config(prod, workload).inputs["metadata"], "the provider names each replacement anew"
+        assert tuple(config(prod, workload).replace_on_changes) == ("data",)
+        same = config(changed, workload).inputs["data"] == config(prod, workload).inputs["data"]
+        assert same == (workload != "kafka")
     assert pod(changed, "zookeeper") == pod(prod, "zookeeper"), "the others are not restarted"
 
 
@@ -1047,7 +1048,7 @@ def test_a_roll_has_exactly_these_inputs(prod: Run, workload: str) -> None:
     expected = pod(prod, workload)
     (volume,) = (item for item in expected["volumes"] if item["name"] == "config")
     (source,) = (item for item in volume["projected"]["sources"] if "configMap" in item)
-    assert source["configMap"].pop("name") == config["metadata"]["name"]
+    assert source["configMap"].pop("name") == f"{workload}-config-{NAME_SUFFIX}"
     source["configMap"]["name"] = ""
     assert template["pod"] == expected, "a changed file is told by its lines, not by a name that follows from it"
 
