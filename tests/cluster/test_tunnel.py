@@ -25,10 +25,10 @@ from components.clients.kubeconfig import Access
 from components.clients.port_forward import PodRefused, PortForward
 from components.clients.routes import route
 from components.clients.tunnel import Tunnel
+from offline.cluster.layout import KUBECONFIG
 
 pytestmark = pytest.mark.cluster
 
-KUBECONFIG = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millrace" / "cluster" / "kubeconfig"
 CONTEXT = "millrace-test"
 BROKERS = 3
 RECORDS, RECORD_BYTES, SECONDS = 2000, 1000, 10.0
@@ -141,8 +141,7 @@ def stateful_set(name: str, replicas: int, host: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    if not KUBECONFIG.is_file():
-        pytest.skip("there is no cluster: `make cluster`")
+    assert KUBECONFIG.is_file(), "there is no cluster: `make cluster`"
     made = Lab()
     try:
         made.make()

@@ -981,15 +981,15 @@ case(R, "a like name", 0, (KAFKA, IMAGE, "bitnamix/kafka:2.13"))
 case(R, "a configured repository", 1, config={"banned": ["apache/kafka"]})
 
 R = "image-registry"
-case(R, "another registry", 1, (KAFKA, IMAGE, "registry.example.com/kafka:3.9.2"))
+case(R, "another registry", 1, (KAFKA, IMAGE, "images.example.com/kafka:3.9.2"))
 case(R, "a local registry", 1, (KAFKA, IMAGE, "localhost/kafka:3.9.2"))
 case(R, "a registry with a port", 1, (KAFKA, IMAGE, "registry:5000/kafka:3.9.2"))
 case(
     R,
     "a configured registry",
     0,
-    (KAFKA, IMAGE, "registry.example.com/kafka:3.9.2"),
-    config={"registries": ["registry.example.com"]},
+    (KAFKA, IMAGE, "images.example.com/kafka:3.9.2"),
+    config={"registries": ["images.example.com"]},
 )
 case(R, "the hub by name", 0, (KAFKA, IMAGE, "docker.io/library/redis:7.2"))
 
