@@ -39,7 +39,7 @@ class Lab:
     """A namespace with a Redis, a ZooKeeper and three brokers, and the route to them."""
 
     def __init__(self) -> None:
-        self.namespace = f"millrace-tunnel-{uuid.uuid4().hex[:6]}"
+        self.namespace = f"millrace-test-tunnel-{uuid.uuid4().hex[:6]}"
         self.cluster: Cluster = connect(str(KUBECONFIG), CONTEXT)
         self.hosts = [
             self.host(pod) for pod in ("redis-0", "zookeeper-0", *(f"kafka-{number}" for number in range(BROKERS)))
