@@ -83,6 +83,7 @@ def remove_namespaces(start: str = NAMESPACES) -> None:
     ]
     if names:
         kubectl("delete", *names, "--wait", "--timeout=150s")
-    for kind in ("clusterrole", "clusterrolebinding"):
-        kubectl("delete", kind, "-l", "app.kubernetes.io/part-of=millrace", "--ignore-not-found")
+    roles = kubectl("get", "clusterroles,clusterrolebindings", "-l", "app.kubernetes.io/part-of=millrace", "-o", "name")
+    if left := [name for name in roles.split() if name.partition("/")[2].startswith(start)]:
+        kubectl("delete", *left, "--ignore-not-found")
     recycle_volumes()
