@@ -334,6 +334,7 @@ def test_destroy_leaves_nothing_but_protected_volumes(prod: ClusterStack) -> Non
     assert set(prod.objects("persistentvolumeclaims")) == volumes
     assert prod.objects("statefulsets") == {}
     prod.set("protect", False)
+    prod.set("existingTopics", "adopt")  # the topics were kept in the volumes, and the stack's claim to them was not
     prod.up()
     kept = consume(prod.servers(), "dlq", proxy_url=prod.route().proxy_url)
     assert b"to be kept" in kept, "the records outlived the servers"
