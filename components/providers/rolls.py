@@ -15,7 +15,7 @@ from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvid
 
 from components.changes import changes
 from components.clients import kafka, zookeeper
-from components.clients.cluster import Cluster, Pod, connect, pod_findings
+from components.clients.cluster import Cluster, Pod, StatefulSetState, connect, pod_findings
 from components.clients.rolling import next_member, restart_blockers, unsparing
 from components.clients.routes import Route, route
 from components.clients.topics import minimum_in_sync
@@ -145,7 +145,7 @@ class _Roll:
             return {}
         return {
             name: f"{name} is out of date"
-            for name, pod in self._pods().items()
+            for name, pod in self._pods_of(state).items()
             if name in self._members and pod.revision != state.update_revision and not pod.deleting
         }
 
@@ -222,8 +222,9 @@ class _Roll:
 
     def _pods(self) -> dict[str, Pod]:
         state = self._cluster.stateful_set(self._namespace, self._name)
-        if state is None:
-            return {}
+        return {} if state is None else self._pods_of(state)
+
+    def _pods_of(self, state: StatefulSetState) -> dict[str, Pod]:
         return {pod.name: pod for pod in self._cluster.pods(self._namespace, state.labels)}
 
     def _wait(self, look: Look, what: str, *, state: str = "healthy") -> None:

@@ -10,6 +10,7 @@ from policies.view.stack import Stack
 
 _MOVING = {"latest", "main", "master", "edge", "nightly", "dev", "stable", "snapshot", "rolling"}
 _HUB = ("docker.io", "index.docker.io")
+"""Names of the registry that a reference without one means; what they name is the same image."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.integration.stacks import PROJECT, Checkout, Result, Stack
+from tests.unit.policies.programs import fixture
 
 PACK = ("--policy-pack", "policies")
 NO_CLUSTER = {"KUBECONFIG": "/nonexistent"}
-SAMPLES = PROJECT / "tests" / "unit" / "policies" / "stacks"
 MOST_SECONDS = 2.0
 """What the pack may add to a preview of production."""
 
@@ -131,14 +131,14 @@ def test_a_limit_can_be_configured(prod: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "rules"),
+    ("provider", "rules"),
     [
-        ("k8s_program.py", ["pod-security-restricted", "requests-and-limits", "image-pinned", "redis-password"]),
-        ("docker_program.py", ["image-pinned", "redis-bounded-memory"]),
+        ("kubernetes", ["pod-security-restricted", "requests-and-limits", "image-pinned", "redis-password"]),
+        ("docker", ["image-pinned", "redis-bounded-memory"]),
     ],
 )
-def test_any_program_can_use_the_pack(program: Checkout, source: str, rules: list[str]) -> None:
-    (program.folder / "__main__.py").write_text((SAMPLES / source).read_text())
+def test_any_program_can_use_the_pack(program: Checkout, provider: str, rules: list[str]) -> None:
+    (program.folder / "__main__.py").write_text(fixture(provider).read_text())
     done = _preview(program, *PACK)
     assert done.code != 0
     assert [rule for rule in rules if f"  {rule}  " not in done.output] == []

@@ -18,7 +18,7 @@ from policies.view.quantities import java_size
 from policies.view.resources import Resource
 from policies.view.stack import Stack
 from policies.view.values import Object
-from tests.unit.mocks import RecordingMocks, RecordingMonitor, _values, run_program, unmasked
+from tests.unit.mocks import ROOT, RecordingMocks, RecordingMonitor, _values, run_program, unmasked
 from tests.unit.policies.samples import Plain, plain, stack
 
 FOLDER = Path(__file__).parent / "stacks"
@@ -29,6 +29,11 @@ _MIB = 2**20
 def stack_of(monitor: RecordingMonitor, name: str) -> Stack:
     """What a program asked for, as a stack."""
     return Stack([_resource(monitor, request) for request in monitor.declared()], name)
+
+
+def fixture(provider: str) -> Path:
+    """The program whose recordings the stand-in for a provider is held against: one of someone else's."""
+    return ROOT / "tests" / "fixtures" / provider / "program" / "__main__.py"
 
 
 def program(path: Path, name: str) -> Stack:
@@ -59,8 +64,8 @@ def golden_report() -> str:
     """The report on all programs and compose files here, as production and as a stack for development."""
     stacks = {
         "compose.yaml": lambda name: compose(FOLDER / "compose.yaml", name),
-        "k8s_program.py": lambda name: program(FOLDER / "k8s_program.py", name),
-        "docker_program.py": lambda name: program(FOLDER / "docker_program.py", name),
+        "k8s_program.py": lambda name: program(fixture("kubernetes"), name),
+        "docker_program.py": lambda name: program(fixture("docker"), name),
     }
     parts: list[str] = []
     for title, made in stacks.items():

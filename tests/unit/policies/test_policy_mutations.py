@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -87,7 +88,7 @@ def _is_shown(altered: tuple[Rule, ...]) -> bool:
 @pytest.mark.parametrize("name", MODULES)
 def test_a_case_shows_every_altered_condition(name: str) -> None:
     module = importlib.import_module(f"policies.rules.{name}")
-    tree = ast.parse(open(str(module.__file__)).read())  # noqa: SIM115, PTH123
+    tree = ast.parse(Path(str(module.__file__)).read_text())
     assert not _is_shown(_rules_of(tree, name)), "unaltered, all cases hold"
     unseen = [what for what, altered in mutants(tree) if not _is_shown(_rules_of(altered, name))]
     assert unseen == []
