@@ -15,6 +15,7 @@ OUTPUTS: Mapping[str, str] = {
     "namespace": "on Kubernetes: the namespace of everything",
     "clientConfigMap": "on Kubernetes: the ConfigMap with the client environment but its secrets, for `envFrom`",
     "clientSecret": "on Kubernetes: the Secret with the whole client environment, for `envFrom`",
+    "operations": "what `python -m ops` reads: members, addresses and the way to them",
     "clientEnvironment": "`KAFKA_BOOTSTRAP_SERVERS`, `REDIS_URL`, `ZOOKEEPER_CONNECT` and, where there is one, "
     "`REDIS_PASSWORD`; a secret",
     "dotenv": "the same as the text of a `.env` file; a secret",

@@ -78,6 +78,7 @@ class StreamingPlatform(pulumi.ComponentResource):
             "topics": topics.topics,
             "health": gate.summary,
             "images": str(args.images),
+            "operations": self._operations(name, settings, args.images),
             "clientEnvironment": variables,
             "dotenv": variables.apply(_dotenv),
             **target.publish(environment, self),
@@ -157,6 +158,21 @@ class StreamingPlatform(pulumi.ComponentResource):
         if self._password is not None:
             secret["REDIS_PASSWORD"] = self._password
         return Environment(plain=plain, secret=secret)
+
+    def _operations(self, name: str, settings: Settings, images: Images) -> dict[str, object]:
+        """What the command line needs to find and to reach the members; see :mod:`ops.platform`."""
+        cache = self._workloads[2]
+        return {
+            "platform": name,
+            "target": settings.target,
+            "bootstrap": self._kafka.bootstrap,
+            "brokers": dict(self._kafka.brokers),
+            "zookeeper": dict(self._zookeeper.members),
+            "redis": {cache.members[0]: self._redis.address},
+            "logs": dict(self._logs),
+            "images": {"kafka": images.kafka, "redis": images.redis},
+            "route": self._target.route(),
+        }
 
     def _redis_password(self, settings: Settings) -> pulumi.Output[str] | None:
         if not settings.redis.authentication:

@@ -88,7 +88,7 @@ EXPECTED_NAMES = {
 
 OUTPUT_NAMES = {
     *("clientEnvironment", "dotenv", "health", "images", "kafkaBootstrapServers", "kafkaInternalBootstrapServers"),
-    *("network", "redisUrl", "topics", "zookeeperConnect"),
+    *("network", "operations", "redisUrl", "topics", "zookeeperConnect"),
 }
 
 
