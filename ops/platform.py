@@ -132,16 +132,22 @@ class Platform:
             client.close()
 
 
-def read_platform(stack: str | None, *, folder: Path = PROJECT) -> Platform:
+def project_folder() -> Path:
+    """The current folder where it is a Pulumi project, else this checkout."""
+    here = Path.cwd()
+    return here if (here / "Pulumi.yaml").exists() else PROJECT
+
+
+def read_platform(stack: str | None) -> Platform:
     """Read a stack's outputs with the Pulumi CLI.
 
     Args:
         stack: The stack's name, or None for the selected one.
-        folder: The project's folder.
 
     Raises:
         UnreachableError: There is no such stack, it has nothing up, or its secrets cannot be read.
     """
+    folder = project_folder()
     name = stack or _pulumi(folder, "stack", "--show-name").strip()
     outputs: dict[str, Any] = json.loads(
         _pulumi(folder, "stack", "output", "--stack", name, "--json", "--show-secrets")

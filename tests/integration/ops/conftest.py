@@ -1,0 +1,51 @@
+"""One staging stack for all tests of the command line; each leaves it as well as it was found."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.stacks import PROJECT, Stack
+
+Ops = Callable[..., subprocess.CompletedProcess[str]]
+"""Runs `python -m ops`, which sees no terminal; ``check=False`` lets it fail."""
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The staging stack file on other ports, up and healthy."""
+    ports = {"zookeeper.port": 27181, "kafka.port": 27092, "redis.port": 27379}
+    stack = Stack(tmp_path_factory.mktemp("ops") / "project", "test-ops", "Pulumi.staging.yaml", ports)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()
+
+
+@pytest.fixture(scope="session")
+def ops(stack: Stack) -> Ops:
+    """The command line on that stack."""
+    return runner(stack)
+
+
+def runner(stack: Stack) -> Ops:
+    """The command line on a stack."""
+
+    def run(*arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", "--stack", stack.name, *arguments],
+            cwd=stack.folder,
+            env={**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT)},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"status {done.returncode}: {done.stdout}{done.stderr}"
+        return done
+
+    return run
