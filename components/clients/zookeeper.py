@@ -1,7 +1,9 @@
 """Health of a ZooKeeper ensemble: roles by four-letter words, and a session that writes."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from components.clients.findings import finding
 from components.clients.routes import DIRECT, Route, patience
@@ -33,7 +35,7 @@ def member_state(address: str, *, route: Route = DIRECT) -> MemberState:
         return MemberState(listens=False)
     except OSError:
         return MemberState(listens=True)
-    values = dict(line.split("\t", 1) for line in answer.splitlines() if "\t" in line)
+    values = _values(answer)
     synced = values.get("zk_synced_followers")
     return MemberState(
         listens=bool(answer),
@@ -42,13 +44,40 @@ def member_state(address: str, *, route: Route = DIRECT) -> MemberState:
     )
 
 
+def member_states(members: Mapping[str, str], *, route: Route = DIRECT) -> dict[str, MemberState]:
+    """Ask all members at once: one that hangs holds up no other.
+
+    Args:
+        members: Address of each member, by name.
+        route: How members are reached.
+    """
+    with ThreadPoolExecutor(len(members)) as pool:
+        return dict(zip(members, pool.map(partial(member_state, route=route), members.values()), strict=True))
+
+
+def _values(answer: str) -> dict[str, str]:
+    """The complete lines of an answer to ``mntr``, of which more may be to come."""
+    lines = answer.split("\n")[:-1]
+    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+
+
+def _says_all(answer: str) -> bool:
+    """Whether an answer to ``mntr`` holds what is looked for."""
+    values = _values(answer)
+    return values.get("zk_server_state") in ("standalone", "follower") or "zk_synced_followers" in values
+
+
 def _ask(address: str, word: bytes, route: Route) -> str:
+    answer = ""
     with route.connect(address, TIMEOUT) as connection:
         connection.sendall(word)
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
-    return answer.decode(errors="replace")
+        # The member closes when it has answered, but by way of the Kubernetes API that shows only a second later.
+        while not _says_all(answer):
+            chunk = connection.recv(65536)
+            if not chunk:
+                break
+            answer += chunk.decode(errors="replace")
+    return answer
 
 
 def role_findings(members: Mapping[str, str], logs: Mapping[str, str], *, route: Route = DIRECT) -> list[str]:
@@ -59,7 +88,7 @@ def role_findings(members: Mapping[str, str], logs: Mapping[str, str], *, route:
         logs: For each member the command that shows its logs.
         route: How members are reached.
     """
-    states = {name: member_state(address, route=route) for name, address in members.items()}
+    states = member_states(members, route=route)
     findings: list[str] = []
     expected = "standalone" if len(members) == 1 else "a leader or follower"
     for name, state in states.items():
@@ -90,7 +119,7 @@ def restart_findings(
 
     While a majority of members is not there at all, as in a first start, there is no quorum to guard.
     """
-    states = {member: member_state(address, route=route) for member, address in members.items()}
+    states = member_states(members, route=route)
     listening = sum(state.listens for state in states.values())
     if not states[name].listens:
         seen = _silence(members[name], route)
@@ -127,4 +156,4 @@ def session_findings(addresses: list[str], *, route: Route = DIRECT) -> list[str
 
 def summary(members: Mapping[str, str], *, route: Route = DIRECT) -> str:
     """The roles in one line: ``zookeeper-0 follower, zookeeper-1 leader``."""
-    return ", ".join(f"{name} {member_state(address, route=route).mode}" for name, address in members.items())
+    return ", ".join(f"{name} {state.mode}" for name, state in member_states(members, route=route).items())

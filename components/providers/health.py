@@ -94,7 +94,6 @@ class HealthGateProvider(ResourceProvider):
         return UpdateResult({**_news, "summary": _pass(_news)})
 
     @plain_errors
-    @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
         """Look once. A gate whose platform is not well any more is forgotten, so that the next ``up`` checks."""
         findings = [line for look in looks(props).values() for line in look()]

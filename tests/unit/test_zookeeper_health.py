@@ -5,6 +5,7 @@ session writes and reads, only the tests on a real engine show.
 """
 
 import socketserver
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from socket import socket
@@ -37,9 +38,11 @@ class Member(socketserver.ThreadingTCPServer):
 
     daemon_threads = True
 
-    def __init__(self, answer: str) -> None:
+    def __init__(self, answer: str, *, pieces: int = 1, stays_open: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.answer = answer
+        self.pieces = pieces
+        self.stays_open = stays_open
         self.words: list[bytes] = []
         self.over = Event()
         self.thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -64,7 +67,13 @@ class _Answer(socketserver.BaseRequestHandler):
         if self.server.answer == HANGING:
             self.server.over.wait(10)
         elif self.server.answer != SILENT:
-            self.request.sendall(self.server.answer.encode())
+            answer = self.server.answer.encode()
+            size = max(len(answer) // self.server.pieces, 1)
+            for start in range(0, len(answer), size):
+                self.request.sendall(answer[start : start + size])
+                time.sleep(0.005 if self.server.pieces > 1 else 0)
+        if self.server.stays_open:
+            self.server.over.wait(10)
 
 
 @pytest.fixture
@@ -136,6 +145,19 @@ def test_a_member_that_never_answers_is_there_but_serves_nothing(
 def test_a_long_answer_is_read_to_its_end(ensemble: Callable[..., dict[str, str]]) -> None:
     answer = "".join(f"zk_filler_{number}\t{'x' * 100}\n" for number in range(5000)) + leader(2)
     assert member_state(ensemble(answer)["zookeeper-0"]) == MemberState(True, "leader", 2)
+
+
+@pytest.mark.parametrize("answer", [STANDALONE, FOLLOWER, leader(12)])
+def test_an_answer_is_complete_before_the_member_closes(answer: str) -> None:
+    member = Member(answer, pieces=len(answer), stays_open=True)
+    start = time.monotonic()
+    try:
+        found = member_state(member.address)
+    finally:
+        member.end()
+    assert found.mode is not None
+    assert found.synced_followers == (12 if found.mode == "leader" else None), "a number is not read before its end"
+    assert time.monotonic() - start < zookeeper.TIMEOUT, "the API's port-forward tells of the end a second late"
 
 
 def test_a_member_is_asked_for_its_role_and_nothing_else() -> None:
