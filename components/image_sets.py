@@ -10,11 +10,18 @@ SETS: Mapping[str, Mapping[str, str]] = {
         "zookeeper": f"apache/kafka:{KAFKA_VERSION}",
         "kafka": f"apache/kafka:{KAFKA_VERSION}",
         "redis": "redis:7.2.16",
+        "prometheus": "prom/prometheus:v3.5.0",
+        "grafana": "grafana/grafana:11.6.4",
     },
     "local": {
         "zookeeper": f"millrace/kafka:{KAFKA_VERSION}",
         "kafka": f"millrace/kafka:{KAFKA_VERSION}",
         "redis": "millrace/redis:7.0",
+        "exporter": "millrace/exporter:0.1",
+        "prometheus": "millrace/prometheus:2.42",
     },
 }
-"""References by set and server. Local images carry our own names, never a public project's."""
+"""References by set and server. Local images carry our own names, never a public project's.
+
+A set lacks what it cannot have: nobody publishes our exporter, and no package registry has Grafana.
+"""

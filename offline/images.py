@@ -1,36 +1,71 @@
 """The images that packages alone can build, under our own names."""
 
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from components.image_sets import KAFKA_VERSION, SETS
 from offline import toolchain
-from offline.steps import CACHE, PROJECT, SetupError, digest, install_packages, run, step
+from offline.steps import CACHE, PROJECT, VENV, SetupError, digest, install_packages, run, step
 
-KAFKA = SETS["local"]["kafka"]
-REDIS = SETS["local"]["redis"]
 BASE = "millrace/debian:bookworm"
 _LABEL = "millrace.sources"
-_SOURCES = PROJECT / "images"
+_IMAGES = PROJECT / "images"
+_KAFKA = _IMAGES / "kafka"
+_EXPORTER = _IMAGES / "exporter"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one image is made.
+
+    Args:
+        image: Its name.
+        dockerfile: Path of its Dockerfile.
+        sources: All files and folders that it is made of; it is built again when one of them changes.
+        fill: Adds to an empty folder what the Dockerfile copies.
+    """
+
+    image: str
+    dockerfile: Path
+    sources: tuple[Path, ...]
+    fill: Callable[[Path], None]
+
+
+def recipes() -> list[Recipe]:
+    """All images that are built here."""
+    local = SETS["local"]
+    exporter = copied_files(_EXPORTER / "Dockerfile")
+    return [
+        Recipe(local["kafka"], _KAFKA / "Dockerfile", (_KAFKA,), _fill_kafka),
+        Recipe(local["redis"], _IMAGES / "redis" / "Dockerfile", (_IMAGES / "redis",), _fill_nothing),
+        Recipe(
+            local["exporter"],
+            _EXPORTER / "Dockerfile",
+            (_EXPORTER / "Dockerfile", _EXPORTER / "requirements.txt", PROJECT / "constraints.txt", *exporter),
+            _fill_exporter,
+        ),
+        Recipe(local["prometheus"], _IMAGES / "prometheus" / "Dockerfile", (_IMAGES / "prometheus",), _fill_nothing),
+    ]
 
 
 def ensure_images() -> None:
     """Build what is missing or was built from other sources."""
-    kafka, redis = digest(_SOURCES / "kafka"), digest(_SOURCES / "redis")
-    if built_from(KAFKA) != kafka:
+    for recipe in recipes():
+        sources = digest(*recipe.sources)
+        if built_from(recipe.image) == sources:
+            continue
         ensure_base()
-        jars = _kafka_jars()
-        with step(f"building {KAFKA}"):
-            context = CACHE / "kafka-context"
-            shutil.rmtree(context, ignore_errors=True)
-            shutil.copytree(_SOURCES / "kafka", context)
-            shutil.copytree(jars, context / "libs")
-            build(KAFKA, context, kafka)
-    if built_from(REDIS) != redis:
-        ensure_base()
-        with step(f"building {REDIS}"):
-            build(REDIS, _SOURCES / "redis", redis)
+        context = CACHE / "image-context" / recipe.dockerfile.parent.name
+        shutil.rmtree(context, ignore_errors=True)
+        context.mkdir(parents=True)
+        shutil.copy(recipe.dockerfile, context)
+        recipe.fill(context)
+        with step(f"building {recipe.image}"):
+            build(recipe.image, context, sources)
 
 
 def built_from(image: str) -> str:
@@ -69,17 +104,64 @@ def ensure_base() -> None:
         shutil.rmtree(root)
 
 
-def _kafka_jars() -> Path:
-    """Kafka's jars, and ZooKeeper's among them."""
+def copied_files(dockerfile: Path) -> list[Path]:
+    """Files and folders of the project that a Dockerfile copies: it alone says what an image holds.
+
+    The exporter's libraries, which are no part of the project, are left out.
+    """
+    sources = re.findall(r"^COPY (.+) \S+$", dockerfile.read_text(), re.MULTILINE)
+    paths = [PROJECT / word for words in sources for word in words.split()]
+    return [path for path in paths if path != _EXPORTER / "libs"]
+
+
+def _fill_nothing(context: Path) -> None:
+    """The Dockerfile needs nothing beside it."""
+
+
+def _fill_kafka(context: Path) -> None:
+    shutil.copytree(_KAFKA, context, dirs_exist_ok=True)
+    shutil.copytree(_jars(f"Kafka {KAFKA_VERSION}", _KAFKA / "pom.xml"), context / "libs")
+    shutil.copytree(
+        _jars("the JMX agent", _KAFKA / "agent" / "pom.xml", "-Dmdep.stripVersion=true"), context / "agents"
+    )
+
+
+def _jars(what: str, pom: Path, *options: str) -> Path:
+    """A folder with the jars that a pom names, and those that they need."""
     toolchain.ensure_maven()
-    folder = CACHE / f"kafka-jars-{KAFKA_VERSION}-{digest(_SOURCES / 'kafka' / 'pom.xml')}"
+    folder = CACHE / f"{pom.parent.name}-jars-{KAFKA_VERSION}-{digest(pom)}"
     if not folder.exists():
-        with step(f"fetching Kafka {KAFKA_VERSION} from Maven"):
+        with step(f"fetching {what} from Maven"):
             partial = folder.with_name(f"{folder.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
-            pom = _SOURCES / "kafka" / "pom.xml"
-            options = [f"-Dkafka.version={KAFKA_VERSION}", f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
-            run(["mvn", "-q", "-B", "-f", pom, goal, *options], log="maven")
+            settings = [f"-Dkafka.version={KAFKA_VERSION}", f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
+            run(["mvn", "-q", "-B", "-f", pom, goal, *settings, *options], log="maven")
+            partial.rename(folder)
+    return folder
+
+
+def _fill_exporter(context: Path) -> None:
+    """Lay the files out as in the project, so that the Dockerfile serves whoever builds it from there as well."""
+    for path in copied_files(_EXPORTER / "Dockerfile"):
+        target = context / path.relative_to(PROJECT)
+        if path.is_dir():
+            shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    shutil.copytree(_exporter_libraries(), context / "images" / "exporter" / "libs")
+
+
+def _exporter_libraries() -> Path:
+    """The exporter's libraries in one folder."""
+    requirements = _EXPORTER / "requirements.txt"
+    folder = CACHE / f"exporter-libs-{digest(requirements, PROJECT / 'constraints.txt')}"
+    if not folder.exists():
+        with step("fetching the exporter's libraries"):
+            partial = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+            run([*pip, "--no-deps", "--no-compile", "--target", partial, "-r", requirements], log="exporter-libs")
             partial.rename(folder)
     return folder

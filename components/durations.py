@@ -1,0 +1,57 @@
+"""Lengths of time as people write them. The standard library alone, so that small programs can use it as well."""
+
+import re
+from datetime import timedelta
+
+_UNIT_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)?")
+_LONGEST = timedelta(days=36_500)
+_RULE = "must be a duration such as 7d, 24h, 30m, 90s or a number of milliseconds"
+
+
+def duration(text: str) -> timedelta:
+    """Read ``"7d"``, ``"24h"``, ``"90s"`` or a whole number of milliseconds.
+
+    Raises:
+        ValueError: The text is no duration, or one of more than a hundred years.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(_RULE)
+    amount = int(match[1]) * _UNIT_MILLISECONDS[match[2] or "ms"]
+    if amount > milliseconds(_LONGEST):
+        raise ValueError(f"{_RULE}, of at most {_LONGEST.days}d")
+    return timedelta(milliseconds=amount)
+
+
+def parse_duration(value: object) -> object:
+    """Read ``"7d"``, ``"24h"``, ``"90s"`` or a whole number of milliseconds as a timedelta.
+
+    Returns:
+        A ``timedelta`` of at most a hundred years; what is neither text nor number is given back for pydantic to
+        refuse.
+
+    Raises:
+        ValueError: Text or a number that is no duration.
+    """
+    if isinstance(value, str):
+        return duration(value.strip().lower())
+    if isinstance(value, bool | int | float):
+        if isinstance(value, bool) or not float(value).is_integer():
+            raise ValueError(_RULE)
+        return duration(str(int(value)))
+    return value
+
+
+def milliseconds(duration: timedelta) -> int:
+    """The duration in whole milliseconds."""
+    return duration // timedelta(milliseconds=1)
+
+
+def format_duration(duration: timedelta) -> str:
+    """The duration in its largest whole unit: ``7d``, ``36h``, ``1500ms``."""
+    amount = milliseconds(duration)
+    for unit in ("d", "h", "m", "s"):
+        if amount and amount % _UNIT_MILLISECONDS[unit] == 0:
+            return f"{amount // _UNIT_MILLISECONDS[unit]}{unit}"
+    return f"{amount}ms"
