@@ -1,0 +1,153 @@
+"""An archive that is being written, from its beginning or from where an earlier run stopped."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from ops import console
+from ops.backup import redis_keys
+from ops.backup.container import DamagedError, Part, Writer, read_cut, read_parts
+from ops.backup.model import (
+    CUT,
+    MANIFEST,
+    REDIS,
+    Cut,
+    KeysMeta,
+    Manifest,
+    Place,
+    RecordsMeta,
+    RedisSummary,
+    Span,
+    TopicTotal,
+)
+
+COMPRESSION_LEVEL = 1
+"""Level of zstd: at level 3 archives of text are a tenth smaller, and the backup waits for the compression."""
+
+SMALLEST_PART = 3 * 512
+"""Bytes of the headers of one part: a file with fewer holds nothing that could be kept."""
+
+
+def now() -> str:
+    """This instant in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Archive:
+    """An archive that is being written.
+
+    Args:
+        writer: Appends parts.
+        cut: What the backup began with.
+    """
+
+    def __init__(self, writer: Writer, cut: Cut) -> None:
+        from zstandard import ZstdCompressor
+
+        self._writer = writer
+        self._compress = ZstdCompressor(level=COMPRESSION_LEVEL).compress
+        self.cut = cut
+        self.redis: RedisSummary | None = None
+        self.totals: dict[str, TopicTotal] = {name: TopicTotal() for name in cut.topics}
+        self.reached: dict[Place, int] = {place: span.begin for place, span in cut.spans.items()}
+
+    @property
+    def left(self) -> dict[Place, Span]:
+        """What is still to be read of each partition."""
+        return {
+            place: Span(begin=self.reached[place], end=span.end)
+            for place, span in self.cut.spans.items()
+            if self.reached[place] < span.end
+        }
+
+    def replay(self, part: Part) -> None:
+        """Note a part that an earlier run wrote."""
+        if part.name == REDIS:
+            self.redis = RedisSummary.model_validate_json(part.payload)
+        elif part.name.startswith("records/"):
+            self._note(RecordsMeta.model_validate(part.meta))
+
+    def add_records(self, meta: RecordsMeta, data: bytes) -> None:
+        """Keep a chunk of records."""
+        name = f"records/{meta.topic}/{meta.partition}/{meta.start:020d}.zst"
+        self._writer.add(name, self._compress(data), meta.model_dump())
+        self._note(meta)
+
+    def _note(self, meta: RecordsMeta) -> None:
+        self.reached[meta.place] = meta.next
+        self.totals[meta.topic] = self.totals[meta.topic].plus(meta)
+
+    def add_keys(self, database: int, number: int, keys: list[redis_keys.Key]) -> None:
+        """Keep a batch of keys."""
+        data = redis_keys.encode(keys)
+        meta = KeysMeta(database=database, keys=len(keys), size=len(data))
+        self._writer.add(f"redis/{database}/{number:06d}.zst", self._compress(data), meta.model_dump())
+
+    def end_redis(self, summary: RedisSummary) -> None:
+        """Say that all keys are kept."""
+        self._writer.add(REDIS, summary.model_dump_json().encode(), {})
+        self.redis = summary
+
+    def finish(self) -> Manifest:
+        """End the archive."""
+        manifest = Manifest(
+            finished=now(),
+            topics=self.totals,
+            redis=self.redis,
+            groups=len(self.cut.groups),
+            acls=None if self.cut.acls is None else len(self.cut.acls),
+            parts=list(self._writer.entries),
+        )
+        self._writer.finish(manifest)
+        return manifest
+
+
+def begin(target: BinaryIO, cut: Cut) -> Archive:
+    """An archive that holds what its backup begins with, in place of what the file holds."""
+    target.truncate(0)
+    writer = Writer(target, [])
+    writer.add(CUT, cut.model_dump_json().encode(), {})
+    return Archive(writer, cut)
+
+
+def resumed(partial: Path, target: BinaryIO) -> Archive | None:
+    """The archive of an earlier run, cut off after its last complete part; None where there is nothing of use."""
+    with console.progress("checking what is kept", total=partial.stat().st_size or 1) as advance:
+        return _replayed(partial, target, advance)
+
+
+def _replayed(partial: Path, target: BinaryIO, advance: console.Advance) -> Archive | None:
+    parts = _complete_parts(partial)
+    first = next(parts, None)
+    if first is None:
+        return None
+    writer = Writer(target, [first.entry])
+    archive = Archive(writer, read_cut(first, partial))
+    end = keep = first.end
+    kept = 1
+    for part in parts:
+        advance(part.end - part.begin)
+        archive.replay(part)
+        writer.entries.append(part.entry)
+        end = part.end
+        if archive.redis is not None or part.name.startswith("records/"):
+            keep, kept = end, len(writer.entries)
+    # Keys are read anew where not all of them are kept: a scan of Redis cannot go on.
+    del writer.entries[kept:]
+    target.truncate(keep)
+    target.seek(keep)
+    return archive
+
+
+def _complete_parts(partial: Path) -> "Generator[Part]":
+    """The parts with a right checksum, up to the first that has none or is the manifest."""
+    if partial.stat().st_size < SMALLEST_PART:
+        return
+    try:
+        for part in read_parts(partial):
+            if part.name == MANIFEST:  # it was written, but the file was not renamed any more: it is written anew
+                return
+            yield part
+    except DamagedError:
+        return

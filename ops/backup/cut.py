@@ -1,0 +1,105 @@
+"""The consistent cut: what is on the platform when a backup begins."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from components.clients.topics import observe
+from components.errors import count
+from ops.backup import acls, groups
+from ops.backup.archive import now
+from ops.backup.model import Cut, Selection, Span, Topic, choose
+from ops.errors import RefusedError
+from ops.platform import Platform
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient, KafkaConsumer
+
+
+def take(platform: Platform, client: "KafkaAdminClient", consumer: "KafkaConsumer", selection: Selection) -> Cut:
+    """Look at everything that a backup begins with.
+
+    Groups are read before the end offsets, so that no group stands behind the last record that is kept.
+
+    Args:
+        platform: The platform.
+        client: An admin client of it.
+        consumer: A consumer that reads committed records only.
+        selection: What was asked for.
+
+    Raises:
+        RefusedError: A topic that was asked for is not there.
+    """
+    names = choose(client.list_topics(), selection.topics, f"stack {platform.stack}")
+    observed = observe(client, names)
+    ids = topic_ids(client, names)
+    positions = groups.read(client, names)
+    rules = acls.read(client)
+    spans = _spans(consumer, {name: topic.partitions for name, topic in observed.items()})
+    return Cut(
+        made=now(),
+        stack=platform.stack,
+        platform=platform.name,
+        cluster=client.describe_cluster()["cluster_id"],
+        selection=selection,
+        topics={
+            name: Topic(
+                id=ids[name],
+                replication=topic.replication_factor,
+                config=dict(topic.config),
+                spans=spans[name],
+            )
+            for name, topic in observed.items()
+        },
+        groups=positions,
+        acls=rules,
+    )
+
+
+def topic_ids(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, str]:
+    """The cluster's own ids of topics, by name; topics that are not there are left out."""
+    return {topic["name"]: str(topic["topic_id"]) for topic in client.describe_topics() if topic["name"] in names}
+
+
+def _spans(consumer: "KafkaConsumer", partitions: dict[str, int]) -> dict[str, list[Span]]:
+    from kafka import TopicPartition
+
+    places: list[TopicPartition] = [
+        TopicPartition(name, number) for name, total in partitions.items() for number in range(total)
+    ]
+    if not places:
+        return {}
+    begins = consumer.beginning_offsets(places)
+    ends = consumer.end_offsets(places)  # the last stable offset: it ends before the first open transaction
+    spans: dict[str, list[Span]] = {name: [] for name in partitions}
+    for place in places:
+        # Retention may have moved the beginning while both were asked for.
+        spans[place.topic].append(Span(begin=min(begins[place], ends[place]), end=ends[place]))
+    return spans
+
+
+def refuse_others(cut: Cut, client: "KafkaAdminClient", selection: Selection, partial: str) -> None:
+    """Refuse to go on with a backup that is not the one that was begun.
+
+    Raises:
+        RefusedError: It was begun on another cluster or with other options, or topics were made anew since.
+    """
+    problems: list[str] = []
+    cluster = client.describe_cluster()["cluster_id"]
+    if cluster != cut.cluster:
+        problems.append(f"it was begun on cluster {cut.cluster} (stack {cut.stack}); this one is {cluster}")
+    else:
+        ids = topic_ids(client, cut.topics)
+        gone = [name for name, topic in cut.topics.items() if ids.get(name) != topic.id]
+        if gone and cut.selection.records:
+            problems.append(f"{count(len(gone), 'topic')} of it were deleted or made anew since: {', '.join(gone)}")
+    if selection != cut.selection:
+        problems.append(f"it was begun with {_options(cut.selection)}; now it is {_options(selection)}")
+    if problems:
+        raise RefusedError(f"{partial} is another backup", [*problems, f"to begin a new one, remove {partial}"])
+
+
+def _options(selection: Selection) -> str:
+    options = [f"--topics {pattern}" for pattern in selection.topics]
+    options += [] if selection.records else ["--no-records"]
+    options += [] if selection.redis else ["--no-redis"]
+    return " ".join(options) or "no options"

@@ -1,0 +1,160 @@
+"""The steps of a restore, each noted in the journal before it is taken."""
+
+import time
+from pathlib import Path
+
+from components.errors import count
+from ops import console
+from ops.backup import acls, groups, redis_keys
+from ops.backup import journal as journals
+from ops.backup.container import read_parts
+from ops.backup.frames import decode
+from ops.backup.interrupts import postponed
+from ops.backup.journal import Filled, Journal
+from ops.backup.model import KeysMeta, Place, RecordsMeta
+from ops.backup.plan import Plan, translate
+from ops.backup.produce import Producer
+from ops.backup.target import offsets
+from ops.backup.undo import settle
+from ops.backup.verify import Contents
+from ops.errors import OpsError
+from ops.platform import Platform
+
+NOTICE_SECONDS = 1.0
+"""Seconds in which brokers learn of a topic's changed configuration, by a notification of ZooKeeper; nothing tells when
+all have. One that has not is found out: it refuses records, or says that it changed their timestamps."""
+
+
+class Refill:
+    """Writes an archive's contents into a platform.
+
+    Args:
+        platform: The platform, on which nothing speaks against it.
+        archive: The archive, which was checked.
+        contents: What the check found.
+        plan: What is written.
+        journal: What was done so far: nothing.
+        path: Where the journal is kept.
+    """
+
+    def __init__(
+        self, platform: Platform, archive: Path, contents: Contents, plan: Plan, journal: Journal, path: Path
+    ) -> None:
+        self._platform = platform
+        self._archive = archive
+        self._contents = contents
+        self._plan = plan
+        self._journal = journal
+        self._path = path
+
+    def run(self, compression: str) -> None:
+        """Write everything, in an order in which nobody sees a group or a key before the records it speaks of.
+
+        Args:
+            compression: How batches of records are compressed; a key of :data:`ops.backup.produce.CODECS`.
+
+        Raises:
+            OpsError: Something was refused, or is not there as it was written.
+            UnreachableError: The platform stopped answering.
+            KeyboardInterrupt: Ctrl-C.
+        """
+        self._make_topics()
+        bases = self._bases()
+        self._write_records(compression)
+        self._compare(bases)
+        with postponed():
+            settle(self._platform, self._plan.specs, mine=self._plan.specs)
+        self._write_groups(bases)
+        self._write_acls()
+        if self._plan.redis:
+            self._write_keys()
+
+    def _make_topics(self) -> None:
+        self._journal.created = list(self._plan.create)
+        self._journal.filled = {
+            name: Filled(
+                partitions=self._plan.specs[name].partitions,
+                replication=self._plan.specs[name].replication_factor,
+                config=dict(self._plan.specs[name].config),
+            )
+            for name in self._plan.fill
+        }
+        journals.save(self._journal, self._path)
+        with postponed():
+            settle(self._platform, self._plan.while_restoring, mine=self._plan.fill)
+        if self._plan.fill:
+            time.sleep(NOTICE_SECONDS)
+
+    def _bases(self) -> dict[Place, int]:
+        """The offset that the next record of each partition gets: not 0 in a topic that was emptied."""
+        places = {Place(name, number) for name, spec in self._plan.specs.items() for number in range(spec.partitions)}
+        with self._platform.admin() as client:
+            return {place: end for place, (_, end) in offsets(client, places).items()}
+
+    def _write_records(self, compression: str) -> None:
+        from zstandard import ZstdDecompressor
+
+        total = sum(number for place, number in self._contents.records.items() if place.topic in self._plan.specs)
+        if not total:
+            return
+        options = self._platform.kafka_options()
+        with (
+            console.progress("records", total=total) as advance,
+            Producer(options, compression) as producer,
+        ):
+            for part in read_parts(self._archive):
+                if not part.name.startswith("records/"):
+                    continue
+                meta = RecordsMeta.model_validate(part.meta)
+                if meta.topic in self._plan.specs and meta.records:
+                    producer.write(meta.place, decode(ZstdDecompressor().decompress(part.payload)))
+                    advance(meta.records)
+            producer.flush()
+
+    def _compare(self, bases: dict[Place, int]) -> None:
+        with self._platform.admin() as client:
+            ends = {place: end for place, (_, end) in offsets(client, bases).items()}
+        expected = self._contents.records
+        wrong = [
+            f"{place}: {count(ends[place] - base, 'record')} were written; the archive has {expected.get(place, 0)}"
+            for place, base in bases.items()
+            if ends[place] - base != expected.get(place, 0)
+        ]
+        if wrong:
+            raise OpsError("the topics do not hold what was restored; did someone else write to them?", wrong)
+
+    def _write_groups(self, bases: dict[Place, int]) -> None:
+        if not self._plan.groups:
+            return
+        self._journal.groups = list(self._plan.groups)
+        journals.save(self._journal, self._path)
+        with self._platform.admin() as client:
+            for group, commits in self._plan.groups.items():
+                with postponed():
+                    groups.write(client, group, translate(commits, self._contents.before, bases))
+
+    def _write_acls(self) -> None:
+        if not self._plan.acls:
+            return
+        self._journal.acls = list(self._plan.acls)
+        journals.save(self._journal, self._path)
+        with self._platform.admin() as client, postponed():
+            acls.write(client, self._plan.acls)
+
+    def _write_keys(self) -> None:
+        from zstandard import ZstdDecompressor
+
+        expired = 0
+        with console.progress("Redis", total=sum(self._contents.keys.values())) as advance:
+            for part in read_parts(self._archive):
+                if not part.name.startswith("redis/"):
+                    continue
+                meta = KeysMeta.model_validate(part.meta)
+                self._journal.redis_parts += 1
+                journals.save(self._journal, self._path)
+                with self._platform.redis_client(db=meta.database) as client, postponed():
+                    keys = redis_keys.decode(ZstdDecompressor().decompress(part.payload))
+                    expired += redis_keys.write(client, keys)
+                advance(meta.keys)
+        if expired:
+            console.say(f"{count(expired, 'key')} of Redis have expired since the backup and were left out")

@@ -1,0 +1,73 @@
+"""The platform that is restored into, as a plan needs to know it."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from components.clients.topics import observe
+from ops.backup import acls, groups, redis_keys
+from ops.backup.model import Cut, Place, RedisSummary
+from ops.backup.plan import Target, Wanted
+from ops.cluster import bounds
+from ops.errors import UnreachableError
+from ops.platform import Platform
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+_RETENTION = {"log.retention.ms": 1, "log.retention.minutes": 60_000, "log.retention.hours": 3_600_000}
+"""The brokers' settings of retention and their milliseconds; the first that is set holds (Kafka's documentation)."""
+
+
+def look(platform: Platform, client: "KafkaAdminClient", cut: Cut, wanted: Wanted) -> Target:
+    """Look at what a restore would touch.
+
+    Raises:
+        UnreachableError: Redis does not answer.
+    """
+    topics = observe(client, wanted.topics)
+    cluster = client.describe_cluster()
+    committed = groups.read(client, client.list_topics()) if wanted.groups and cut.groups else {}
+    return Target(
+        brokers=len(cluster["brokers"]),
+        topics=topics,
+        held=offsets(client, {Place(name, n) for name, topic in topics.items() for n in range(topic.partitions)}),
+        groups=list(committed),
+        acls=acls.read(client) if wanted.acls and cut.acls else [],
+        redis=_redis(platform) if wanted.redis else None,
+        retention_ms=_retention(client, cluster["brokers"][0]["broker_id"]),
+    )
+
+
+def offsets(client: "KafkaAdminClient", places: Collection[Place]) -> dict[Place, tuple[int, int]]:
+    """First offset and end offset of partitions."""
+    from kafka import TopicPartition
+
+    found = bounds(client, [TopicPartition(*place) for place in places])
+    return {Place(*partition): both for partition, both in found.items()}
+
+
+def _retention(client: "KafkaAdminClient", broker: int) -> int:
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    resource = ConfigResource(ConfigResourceType.BROKER, str(broker), list(_RETENTION))
+    config = client.describe_configs([resource], config_filter="all")["broker"][str(broker)]
+    for key, milliseconds in _RETENTION.items():
+        if (value := (config.get(key) or {}).get("value")) is not None:
+            return int(value) * milliseconds
+    return -1
+
+
+def _redis(platform: Platform) -> RedisSummary:
+    from redis.exceptions import RedisError
+
+    held: dict[int, int] = {}
+    try:
+        with platform.redis_client() as client:
+            version, databases = redis_keys.version(client), redis_keys.databases(client)
+        for database in databases:
+            with platform.redis_client(db=database) as client:
+                if keys := redis_keys.foreign_keys(client):
+                    held[database] = len(keys)
+    except RedisError as error:
+        raise UnreachableError(f"Redis of stack {platform.stack}: {error}") from error
+    return RedisSummary(version=version, keys=held)

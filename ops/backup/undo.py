@@ -1,0 +1,165 @@
+"""Takes back what a restore has done, as its journal lists it; can be run again and again."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.clients.topics import apply_topics, delete_topics
+from components.errors import PlatformError, count
+from components.topic_rules import TopicSpec
+from ops import console
+from ops.backup import acls, groups, redis_keys
+from ops.backup.container import read_cut, read_parts
+from ops.backup.journal import Journal
+from ops.backup.model import KeysMeta, Place
+from ops.backup.plan import WHILE_RESTORING
+from ops.backup.target import offsets
+from ops.errors import OpsError, RefusedError
+from ops.platform import Platform
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient, TopicPartition
+
+DEADLINE_SECONDS = 30.0
+"""Seconds for deleted topics to be gone."""
+
+
+def take_back(platform: Platform, journal: Journal) -> None:
+    """Remove all that the journal lists.
+
+    Raises:
+        OpsError: Something could not be removed; it is listed.
+    """
+    steps: list[tuple[str, Callable[[], None]]] = []
+    if journal.redis_parts:
+        steps.append(("keys of Redis that the archive has", lambda: _keys(platform, journal)))
+    if journal.acls:
+        what = f"{count(len(journal.acls), 'access rule')}: " + ", ".join(
+            f"{rule.permission} {rule.operation} on {rule.resource} {rule.name} for {rule.principal}"
+            for rule in journal.acls
+        )
+        steps.append((what, lambda: _acls(platform, journal)))
+    if journal.groups:
+        steps.append((f"offsets of groups {', '.join(journal.groups)}", lambda: _groups(platform, journal)))
+    if journal.filled:
+        what = f"records and changed configuration of topics {', '.join(journal.filled)}"
+        steps.append((what, lambda: _empty(platform, journal)))
+    if journal.created:
+        steps.append((f"topics {', '.join(journal.created)}", lambda: _delete(platform, journal.created)))
+    left = [found for what, step in steps if (found := _try(what, step))]
+    if left:
+        raise OpsError(f"stack {platform.stack} still holds parts of the restore", left)
+
+
+def _try(what: str, step: Callable[[], None]) -> str | None:
+    from kafka.errors import KafkaError
+    from redis.exceptions import RedisError
+
+    try:
+        step()
+    except (PlatformError, KafkaError, RedisError, OSError) as error:
+        return f"{what}\n({str(error).splitlines()[0]})"
+    return None
+
+
+def _delete(platform: Platform, names: Sequence[str]) -> None:
+    end = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        delete_topics(platform.bootstrap, names, route=platform.route)
+        with platform.admin() as client:
+            there = sorted(set(names) & set(client.list_topics()))
+        if not there:
+            return
+        if time.monotonic() > end:
+            raise OpsError(f"still being deleted: {', '.join(there)}")
+        time.sleep(0.2)
+
+
+def _empty(platform: Platform, journal: Journal) -> None:
+    from kafka import TopicPartition
+
+    specs = {
+        name: TopicSpec(
+            name=name, partitions=topic.partitions, replication_factor=topic.replication, config=topic.config
+        )
+        for name, topic in journal.filled.items()
+    }
+    with platform.admin() as client:
+        there = set(client.list_topics())
+        kept = {name: spec for name, spec in specs.items() if name in there}
+        held = offsets(client, {Place(name, n) for name, spec in kept.items() for n in range(spec.partitions)})
+        full = {TopicPartition(*place): end for place, (begin, end) in held.items() if end > begin}
+        if full:
+            # Brokers delete no records of a topic that is only compacted.
+            deletes = {name: replace(spec, config={**spec.config, **WHILE_RESTORING}) for name, spec in kept.items()}
+            settle(platform, deletes, mine=deletes)
+            _delete_records(client, full)
+    settle(platform, kept, mine=kept)
+
+
+def _delete_records(client: "KafkaAdminClient", ends: "Mapping[TopicPartition, int]") -> None:
+    """Delete records up to these offsets, once the brokers have learned that they may."""
+    from kafka.errors import PolicyViolationError
+
+    end = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        try:
+            client.delete_records(ends)
+        except PolicyViolationError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def settle(platform: Platform, specs: Mapping[str, TopicSpec], *, mine: Collection[str]) -> None:
+    """Make topics, or change their configuration.
+
+    Args:
+        platform: Where they are.
+        specs: The topics as they shall be.
+        mine: Names of those that exist; another one that does, and is not as it shall be and empty, is refused.
+
+    Raises:
+        TopicError: The cluster refused, or a topic is someone else's.
+    """
+    apply_topics(
+        bootstrap=platform.bootstrap,
+        declared=specs,
+        owned=set(mine),
+        adopt=False,
+        deadline=DEADLINE_SECONDS,
+        report=console.say,
+        route=platform.route,
+    )
+
+
+def _groups(platform: Platform, journal: Journal) -> None:
+    with platform.admin() as client:
+        groups.remove(client, journal.groups)
+
+
+def _acls(platform: Platform, journal: Journal) -> None:
+    with platform.admin() as client:
+        acls.remove(client, journal.acls)
+
+
+def _keys(platform: Platform, journal: Journal) -> None:
+    from zstandard import ZstdDecompressor
+
+    archive = Path(journal.archive)
+    left = journal.redis_parts
+    for part in read_parts(archive):
+        if part.begin == 0 and read_cut(part, archive).made != journal.made:
+            raise RefusedError(f"{archive} is not the archive that was being restored")
+        if part.name.startswith("redis/") and left:
+            left -= 1
+            meta = KeysMeta.model_validate(part.meta)
+            keys = list(redis_keys.decode(ZstdDecompressor().decompress(part.payload)))
+            with platform.redis_client(db=meta.database) as client:
+                redis_keys.remove(client, keys)
+        if not left:
+            return

@@ -1,0 +1,183 @@
+"""One pass over an archive that checks all of it, and finds where groups stand once it is restored."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.errors import count
+from ops.backup import redis_keys
+from ops.backup.container import DamagedError, Part, incomplete, read_cut, read_manifest, read_parts
+from ops.backup.frames import FrameError, scan
+from ops.backup.model import (
+    MANIFEST,
+    REDIS,
+    Cut,
+    KeysMeta,
+    Manifest,
+    PartEntry,
+    Place,
+    RecordsMeta,
+    RedisSummary,
+    TopicTotal,
+)
+
+
+@dataclass
+class Contents:
+    """What an archive holds, as one pass over it found.
+
+    Args:
+        cut: What the backup began with.
+        records: Records of each partition that has any.
+        old: Records with a timestamp before the limit of their topic, by topic.
+        before: How many records stand before each committed offset, by partition and offset.
+        keys: Keys of each database of Redis.
+    """
+
+    cut: Cut
+    manifest: Manifest | None = None
+    records: dict[Place, int] = field(default_factory=dict[Place, int])
+    old: dict[str, int] = field(default_factory=dict[str, int])
+    before: dict[Place, dict[int, int]] = field(default_factory=dict[Place, dict[int, int]])
+    keys: dict[int, int] = field(default_factory=dict[int, int])
+
+
+def summary(path: Path) -> tuple[Cut, Manifest]:
+    """What an archive says of itself; its records and keys are not read.
+
+    Raises:
+        RefusedError: It is no archive, is not complete, or what it says is damaged.
+    """
+    cut: Cut | None = None
+    position = 0
+    for part in read_parts(path, payloads=False):
+        cut = cut or read_cut(part, path)
+        position = part.end
+        if part.name == MANIFEST:
+            return cut, read_manifest(part, path)
+    raise incomplete(path, position)
+
+
+def check(
+    path: Path, *, limits: Mapping[str, int] | None = None, advance: Callable[[float], None] | None = None
+) -> Contents:
+    """Read all of an archive and compare it with its checksums and counts.
+
+    Args:
+        path: The archive.
+        limits: For each topic the timestamp (milliseconds since 1970) before which records count as old.
+        advance: Is told how many bytes were read.
+
+    Raises:
+        RefusedError: It is no archive, or is not complete.
+        DamagedError: Something is not as it was written; the message names the part and its place.
+    """
+    checker: _Checker | None = None
+    position = 0
+    for part in read_parts(path):
+        checker = checker or _Checker(path, read_cut(part, path), limits or {})
+        checker.take(part)
+        position = part.end
+        if advance:
+            advance(part.end - part.begin)
+    if checker is None or checker.contents.manifest is None:
+        raise incomplete(path, position)
+    return checker.contents
+
+
+class _Checker:
+    def __init__(self, path: Path, cut: Cut, limits: Mapping[str, int]) -> None:
+        from zstandard import ZstdDecompressor
+
+        self._path = path
+        self._limits = limits
+        self._decompress = ZstdDecompressor().decompress
+        self._entries: list[PartEntry] = []
+        self._reached = {place: span.begin for place, span in cut.spans.items()}
+        self._totals = {name: TopicTotal() for name in cut.topics}
+        self._redis: RedisSummary | None = None
+        self._positions = _positions(cut)
+        self.contents = Contents(cut, before={place: {} for place in self._positions})
+
+    def take(self, part: Part) -> None:
+        try:
+            if part.name.startswith("records/"):
+                self._records(part, RecordsMeta.model_validate(part.meta))
+            elif part.name.startswith("redis/"):
+                self._keys(part, KeysMeta.model_validate(part.meta))
+            elif part.name == REDIS:
+                self._redis = RedisSummary.model_validate_json(part.payload)
+            elif part.name == MANIFEST:
+                self._finish(part)
+        except (FrameError, ValidationError) as error:
+            raise self._damaged(part, str(error)) from error
+        self._entries.append(part.entry)
+
+    def _damaged(self, part: Part, what: str) -> DamagedError:
+        return DamagedError(f"{self._path} is damaged: {part.place}: {what}")
+
+    def _open(self, part: Part) -> bytes:
+        from zstandard import ZstdError
+
+        try:
+            return self._decompress(part.payload)
+        except ZstdError as error:
+            raise FrameError(f"it cannot be decompressed: {error}") from error
+
+    def _records(self, part: Part, meta: RecordsMeta) -> None:
+        if self._reached.get(meta.place) != meta.start:
+            raise FrameError(f"offsets of {meta.place} go on at {self._reached.get(meta.place)}, not at {meta.start}")
+        found = list(scan(self._open(part)))
+        offsets = [offset for offset, _ in found]
+        if len(found) != meta.records:
+            raise FrameError(f"it holds {count(len(found), 'record')}; its header says {meta.records}")
+        if offsets and not (meta.start <= offsets[0] and offsets[-1] < meta.next):
+            raise FrameError(f"offsets {offsets[0]} to {offsets[-1]} are not from {meta.start} up to {meta.next}")
+        earlier = self.contents.records.get(meta.place, 0)
+        for position in self._positions.get(meta.place, ()):
+            if position > meta.start:  # what lies before this part was counted with it
+                self.contents.before[meta.place][position] = earlier + bisect_left(offsets, position)
+        if (limit := self._limits.get(meta.topic)) is not None:
+            old = sum(timestamp < limit for _, timestamp in found)
+            self.contents.old[meta.topic] = self.contents.old.get(meta.topic, 0) + old
+        self.contents.records[meta.place] = earlier + len(found)
+        self._reached[meta.place] = meta.next
+        self._totals[meta.topic] = self._totals[meta.topic].plus(meta)
+
+    def _keys(self, part: Part, meta: KeysMeta) -> None:
+        found = sum(1 for _ in redis_keys.decode(self._open(part)))
+        if found != meta.keys:
+            raise FrameError(f"it holds {count(found, 'key')}; its header says {meta.keys}")
+        self.contents.keys[meta.database] = self.contents.keys.get(meta.database, 0) + found
+
+    def _finish(self, part: Part) -> None:
+        manifest = read_manifest(part, self._path)
+        for number, (found, listed) in enumerate(zip(self._entries, manifest.parts, strict=False)):
+            if found != listed:
+                raise FrameError(f"entry {number} of its list is {listed}; the archive has {found}")
+        if len(self._entries) != len(manifest.parts):
+            raise FrameError(f"it lists {count(len(manifest.parts), 'part')}; the archive has {len(self._entries)}")
+        short = [
+            f"{place} up to offset {self._reached[place]} of {span.end}"
+            for place, span in self.contents.cut.spans.items()
+            if self._reached[place] < span.end
+        ]
+        if short:
+            raise FrameError(f"records are missing: {', '.join(short)}")
+        if manifest.topics != self._totals:
+            raise FrameError("its counts of records are not what the archive holds")
+        if manifest.redis != self._redis or (manifest.redis and manifest.redis.keys != self.contents.keys):
+            raise FrameError("its counts of keys are not what the archive holds")
+        self.contents.manifest = manifest
+
+
+def _positions(cut: Cut) -> dict[Place, Collection[int]]:
+    """The committed offsets of each partition, of all groups."""
+    positions: dict[Place, set[int]] = {}
+    for commits in cut.groups.values():
+        for commit in commits:
+            positions.setdefault(commit.place, set()).add(commit.offset)
+    return {place: sorted(found) for place, found in positions.items()}

@@ -1,0 +1,358 @@
+"""Everything that a platform holds goes into one file, the platform is destroyed, and all of it comes back."""
+
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kafka import TopicPartition
+
+from ops.backup.container import read_parts
+from ops.backup.model import Place
+from ops.backup.verify import check
+from tests.integration.ops import backup_data as data
+from tests.integration.ops.conftest import Ops, runner
+from tests.integration.stacks import PROJECT, Stack, eventually
+
+pytestmark = pytest.mark.docker
+
+MEMORY = 256 * 1024 * 1024
+"""Bytes that a process may take, however much there is to back up."""
+
+INTERRUPTED = 130
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The dev stack file on other ports, with an authorizer, and a cleaner that does not wait."""
+    ports = {"zookeeper.port": 30181, "kafka.port": 30092, "redis.port": 30379}
+    config = {
+        "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "log.cleaner.backoff.ms": "300",
+    }
+    stack = Stack(
+        tmp_path_factory.mktemp("backup") / "project",
+        "test-backup",
+        "Pulumi.dev.yaml",
+        {**ports, "kafka.config": config},
+    )
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()
+
+
+@pytest.fixture(scope="module")
+def ops(stack: Stack) -> Ops:
+    """The command line on that stack."""
+    return runner(stack)
+
+
+@dataclass
+class Backup:
+    """An archive, and what the platform held when it was made."""
+
+    file: Path
+    before: data.Snapshot
+    peak: int
+
+
+@pytest.fixture(scope="module")
+def backup(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Backup:
+    """A backup of a platform that holds data of every kind."""
+    data.fill(stack)
+    before = data.snapshot(stack)
+    file = tmp_path_factory.mktemp("archive") / "all.tar"
+    return Backup(file, before, _peak(stack, "backup", str(file)))
+
+
+@pytest.fixture(scope="module")
+def fresh(stack: Stack, backup: Backup) -> Stack:
+    """The same stack, destroyed after the backup and made anew: it holds empty topics of the stack file."""
+    assert backup.file.exists()
+    stack.change("destroy")
+    stack.up()
+    return stack
+
+
+MEASURED = """
+import sys
+from ops.app import run
+try:
+    run()
+finally:
+    with open("/proc/self/status") as status:
+        sys.stdout.write(next(line for line in status if line.startswith("VmHWM")))
+"""
+"""Runs the command line and prints the most memory that it took. What the kernel tells a parent would not do: it counts
+the copy of the parent that a child is before it becomes another program."""
+
+
+def _peak(stack: Stack, *arguments: str) -> int:
+    """Run a command, and measure the most memory in bytes that it takes."""
+    process = _start(stack, *arguments, program=("-c", MEASURED))
+    out, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return int(out.split()[-2]) * 1024
+
+
+def _start(
+    stack: Stack, *arguments: str, limit: int | None = None, program: Sequence[str] = ("-m", "ops")
+) -> "subprocess.Popen[str]":
+    def limited() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.Popen(
+        [sys.executable, *program, "--stack", stack.name, *arguments],
+        cwd=stack.folder,
+        env={**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limited,
+    )
+
+
+def _interrupt_backup(stack: Stack, file: Path, number: signal.Signals, *arguments: str) -> str:
+    """End a backup by a signal when some of its records are kept already."""
+    process = _start(stack, "backup", str(file), *arguments)
+    partial = file.with_name(file.name + ".partial")
+
+    def begun() -> bool:
+        assert process.poll() is None, process.communicate()
+        return partial.exists() and partial.stat().st_size > 2_000_000
+
+    eventually(begun, 60, "a part of the backup")
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (INTERRUPTED if number == signal.SIGINT else -number), said
+    assert not file.exists()
+    return said
+
+
+def _big(stack: Stack) -> dict[Place, int]:
+    return {Place("big", number): data.BIG_RECORDS for number in range(2)}
+
+
+def test_a_backup_keeps_only_what_is_committed_and_counts_it(backup: Backup) -> None:
+    contents = check(backup.file)
+    expected = {Place(*place): len(records) for place, records in backup.before.records.items()}
+    assert {place: number for place, number in contents.records.items() if number} == {
+        place: number for place, number in expected.items() if number
+    }
+    assert contents.records[Place("transactions", 0)] == 30
+
+
+def test_a_backup_is_readable_to_its_owner_alone(backup: Backup) -> None:
+    assert stat.S_IMODE(backup.file.stat().st_mode) == 0o600
+
+
+def test_a_backup_takes_little_memory(backup: Backup) -> None:
+    assert backup.file.stat().st_size > 200_000_000, "there was too little to prove anything"
+    assert backup.peak < MEMORY
+
+
+def test_a_backup_does_not_overwrite_a_file(ops: Ops, backup: Backup) -> None:
+    size = backup.file.stat().st_size
+    done = ops("backup", str(backup.file), check=False)
+    assert done.returncode == 4
+    assert f"{backup.file} is there already" in done.stderr
+    assert backup.file.stat().st_size == size
+
+
+def test_a_topic_that_is_not_there_is_refused(ops: Ops, backup: Backup, tmp_path: Path) -> None:
+    done = ops("backup", str(tmp_path / "a.tar"), "--topics", "plain,plane", check=False)
+    assert done.returncode == 4
+    assert '"plane" fits none of its topics' in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_that_was_interrupted_goes_on_with_the_same_cut(
+    stack: Stack, ops: Ops, backup: Backup, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.tar"
+    said = _interrupt_backup(stack, file, signal.SIGINT, "--topics", "big,plain")
+    assert "the same command goes on where it stopped" in said
+    with data.clients(stack) as (_, servers):
+        data.write_big(servers, 10_000)
+    done = ops("backup", str(file), "--topics", "big,plain")
+    assert "going on with" in done.stderr
+    assert {place: number for place, number in check(file).records.items() if place.topic == "big"} == _big(stack)
+    assert not file.with_name("a.tar.partial").exists()
+
+
+def test_a_backup_that_was_killed_goes_on_and_tells_what_retention_took_meanwhile(
+    stack: Stack, ops: Ops, backup: Backup, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.tar"
+    _interrupt_backup(stack, file, signal.SIGKILL, "--topics", "big")
+    with file.with_name("a.tar.partial").open("ab") as partial:
+        partial.write(b"torn")
+    with data.clients(stack) as (client, _):
+        client.delete_records({TopicPartition("big", 1): 60_000})
+    done = ops("backup", str(file), "--topics", "big")
+    assert "warning: topic big: retention deleted 60000 offsets before they were read" in done.stderr
+    contents = check(file)
+    assert contents.records[Place("big", 0)] == 110_000
+    assert contents.records[Place("big", 1)] == 50_000
+    assert ops("archive", "show", str(file)).stdout.splitlines()[1].split("\t")[-1] == "60000"
+
+
+def test_a_partial_backup_goes_on_only_as_it_was_begun(stack: Stack, ops: Ops, backup: Backup, tmp_path: Path) -> None:
+    file = tmp_path / "a.tar"
+    _interrupt_backup(stack, file, signal.SIGINT, "--topics", "big")
+    done = ops("backup", str(file), "--topics", "plain", check=False)
+    assert done.returncode == 4
+    assert "it was begun with --topics big; now it is --topics plain" in done.stderr
+    done = ops("restore", f"{file}.partial", check=False)
+    assert done.returncode == 4
+    assert f"`python -m ops backup {file}` goes on where it stopped" in done.stderr
+
+
+def test_a_full_disk_is_told_and_the_backup_goes_on_later(
+    stack: Stack, ops: Ops, backup: Backup, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.tar"
+    process = _start(stack, "backup", str(file), "--topics", "plain,big", "--no-redis", limit=1_500_000)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    assert f"the disk of {file}.partial is full" in said
+    assert not file.exists()
+    ops("backup", str(file), "--topics", "plain,big", "--no-redis")
+    assert check(file).keys == {}
+
+
+def test_a_platform_that_holds_the_same_refuses_all_of_it_at_once(stack: Stack, ops: Ops, backup: Backup) -> None:
+    before = data.extent(stack)
+    done = ops("restore", str(backup.file), check=False)
+    assert done.returncode == 4
+    for name in ("plain", "compacted", "transactions", "tda_jobs"):
+        assert f"topic {name} holds" in done.stderr
+    assert "group midway has committed offsets already" in done.stderr
+    assert "Redis holds keys already, in database 0" in done.stderr
+    assert "Redis holds keys already, in database 3" in done.stderr
+    assert data.extent(stack) == before
+
+
+def _empty(stack: Stack) -> data.Extent:
+    """What must be so again when nothing of a restore is left."""
+    found = data.extent(stack)
+    assert found.empty, found
+    return found
+
+
+def test_a_damaged_archive_is_refused_with_the_place_and_changes_nothing(
+    fresh: Stack, ops: Ops, backup: Backup, tmp_path: Path
+) -> None:
+    before = _empty(fresh)
+    part = [part for part in read_parts(backup.file) if part.name.startswith("records/big/1/")][-1]
+    damaged = tmp_path / "damaged.tar"
+    content = bytearray(backup.file.read_bytes())
+    content[part.end - 600] ^= 1
+    damaged.write_bytes(content)
+    done = ops("restore", str(damaged), check=False)
+    assert done.returncode == 4
+    assert f"part {part.name} at byte {part.begin}" in done.stderr
+    assert _empty(fresh) == before
+    verified = ops("archive", "verify", str(damaged), check=False)
+    assert verified.returncode == 1
+    assert part.entry[2] in verified.stderr
+
+
+def test_a_dry_run_tells_everything_and_changes_nothing(fresh: Stack, ops: Ops, backup: Backup) -> None:
+    before = _empty(fresh)
+    done = ops("restore", str(backup.file), "--dry-run")
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in done.stdout.splitlines()}
+    assert rows["tda_jobs"] == ["fill", "3", "1", "20"]
+    assert rows["transactions"] == ["create", "1", "1", "30"]
+    assert _empty(fresh) == before
+
+
+def test_records_that_retention_will_delete_are_told_with_their_number(fresh: Stack, ops: Ops, backup: Backup) -> None:
+    with data.clients(fresh) as (client, _):
+        topic = {"num_partitions": 1, "replication_factor": 1, "configs": {"retention.ms": "86400000"}}
+        client.create_topics({"transactions": topic}, wait_for_metadata=True)
+        done = ops("restore", str(backup.file), "--topics", "transactions", "--dry-run")
+        client.delete_topics(["transactions"])
+        eventually(lambda: "transactions" not in client.list_topics())
+    assert "warning: topic transactions: 30 records of the archive are older than its retention (1 days)" in done.stderr
+
+
+def _when_records_arrive(stack: Stack, process: "subprocess.Popen[str]") -> None:
+    """Wait until a restore has written some of the topic ``big``."""
+    with data.clients(stack) as (client, _):
+        place = TopicPartition("big", 0)
+
+        def some() -> bool:
+            assert process.poll() is None, process.communicate()
+            if "big" not in client.list_topics():
+                return False
+            return client.list_partition_offsets({place: -1})[place].offset > 0
+
+        eventually(some, 60, "a restored record")
+
+
+def test_a_restore_that_is_interrupted_leaves_nothing(fresh: Stack, backup: Backup) -> None:
+    before = _empty(fresh)
+    process = _start(fresh, "restore", str(backup.file))
+    _when_records_arrive(fresh, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == INTERRUPTED, said
+    assert "nothing of the archive is left on the platform" in said
+    assert _empty(fresh) == before
+    assert list(backup.file.parent.iterdir()) == [backup.file]
+
+
+def test_what_a_killed_restore_left_is_taken_back_on_demand(fresh: Stack, ops: Ops, backup: Backup) -> None:
+    before = _empty(fresh)
+    process = _start(fresh, "restore", str(backup.file))
+    _when_records_arrive(fresh, process)
+    process.kill()
+    process.communicate()
+    refused = ops("restore", str(backup.file), check=False)
+    assert refused.returncode == 4
+    assert f"restore {backup.file} --undo` removes what it left" in refused.stderr
+    ops("restore", str(backup.file), "--undo")
+    assert _empty(fresh) == before
+    assert ops("restore", str(backup.file), "--undo", check=False).returncode == 4
+
+
+def test_a_restore_that_fails_at_its_end_leaves_nothing(fresh: Stack, ops: Ops, backup: Backup) -> None:
+    before = _empty(fresh)
+    with data.redis(fresh) as client:
+        client.config_set("maxmemory", "1")
+        try:
+            done = ops("restore", str(backup.file), "--topics", "plain,tda_results,transactions", check=False)
+        finally:
+            client.config_set("maxmemory", "0")
+    assert done.returncode == 1
+    assert "Redis refused keys: command not allowed when used memory" in done.stderr
+    assert "RESTORE" not in done.stderr, "what keys hold is nobody's business"
+    assert "nothing of the archive is left on the platform" in done.stderr
+    assert _empty(fresh) == before
+
+
+def test_everything_comes_back_as_it_was(fresh: Stack, backup: Backup) -> None:
+    started = time.monotonic()
+    peak = _peak(fresh, "restore", str(backup.file))
+    after, before = data.snapshot(fresh), backup.before
+    assert peak < MEMORY
+    assert set(after.records) == set(before.records)
+    for place, records in before.records.items():
+        assert after.records[place] == records, f"{place} after {time.monotonic() - started:.0f} s"
+    assert after.next_records == before.next_records
+    assert after.configs == before.configs
+    assert after.rules == before.rules
+    assert after.keys == before.keys
+    assert list(backup.file.parent.iterdir()) == [backup.file]

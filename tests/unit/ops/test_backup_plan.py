@@ -1,0 +1,153 @@
+"""What a restore would do, what speaks against it, and where groups stand afterwards."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.topic_plan import ObservedTopic
+from ops.backup.model import Acl, Commit, Place, RedisSummary, Selection, choose
+from ops.backup.plan import Target, Wanted, plan, refusals, retention_warnings, retentions, translate
+from ops.errors import RefusedError
+from tests.unit.ops import backup_archives
+
+CUT = backup_archives.cut()
+REDIS = RedisSummary(version="7.0.15", keys={0: 2})
+RULE = Acl(
+    resource="TOPIC",
+    name="orders",
+    pattern="LITERAL",
+    principal="User:a",
+    host="*",
+    operation="READ",
+    permission="ALLOW",
+)
+
+
+def wanted(**changes: object) -> Wanted:
+    return Wanted(**{"topics": ["orders"], **changes})  # pyright: ignore[reportArgumentType]
+
+
+def target(**changes: object) -> Target:
+    return Target(**{"brokers": 3, "redis": RedisSummary(version="7.0.15", keys={}), **changes})  # pyright: ignore
+
+
+def existing(partitions: int = 2, **config: str) -> dict[str, ObservedTopic]:
+    return {"orders": ObservedTopic(replicas=((0, 1, 2),) * partitions, config=config)}
+
+
+def test_an_empty_platform_takes_everything() -> None:
+    assert refusals(CUT, REDIS, wanted(), target()) == []
+    made = plan(CUT, REDIS, wanted(), target())
+    assert (made.create, made.fill, made.redis) == (["orders"], [], True)
+    assert made.specs["orders"].config == CUT.topics["orders"].config
+    assert made.groups == CUT.groups
+
+
+def test_an_empty_topic_that_is_there_is_filled_and_its_configuration_left_alone() -> None:
+    there = target(topics=existing(**{"retention.ms": "5"}), held={Place("orders", 0): (4, 4)})
+    assert refusals(CUT, REDIS, wanted(), there) == []
+    made = plan(CUT, REDIS, wanted(), there)
+    assert (made.create, made.fill) == ([], ["orders"])
+    assert made.specs["orders"].config == {"retention.ms": "5"}
+
+
+def test_everything_that_would_be_overwritten_is_refused_at_once() -> None:
+    there = target(
+        topics=existing(partitions=3),
+        held={Place("orders", 0): (0, 2), Place("orders", 1): (3, 4)},
+        groups=["readers", "others"],
+        redis=RedisSummary(version="6.2.1", keys={0: 1, 4: 1}),
+    )
+    assert refusals(CUT, REDIS, wanted(), there) == [
+        "topic orders holds 3 records already; only an empty one is filled",
+        "topic orders has 3 partitions; the archive's has 2",
+        "group readers has committed offsets already; stop it and delete it first",
+        "Redis holds keys already, in database 0; only an empty one is filled (--no-redis leaves it out)",
+        "Redis holds keys already, in database 4; only an empty one is filled (--no-redis leaves it out)",
+        "the keys are of Redis 7.0.15; Redis 6.2.1 is older and cannot read them",
+    ]
+
+
+def test_what_is_left_out_is_not_refused() -> None:
+    there = target(groups=["readers"], redis=RedisSummary(version="7.0.15", keys={0: 1}))
+    assert refusals(CUT, REDIS, wanted(groups=False, redis=False), there) == []
+
+
+def test_too_many_replicas_are_refused_with_the_cure() -> None:
+    problems = refusals(CUT, REDIS, wanted(), target(brokers=1))
+    assert problems == [
+        "topic orders: replication factor 3 is more than the 1 broker there are; "
+        "`--replication-factor 1` makes it with as many as there are"
+    ]
+
+
+def test_a_lower_replication_factor_lowers_the_minimum_in_sync_and_says_so() -> None:
+    fewer = wanted(replication=1)
+    assert refusals(CUT, REDIS, fewer, target(brokers=1)) == []
+    made = plan(CUT, REDIS, fewer, target(brokers=1))
+    assert made.specs["orders"].replication_factor == 1
+    assert made.specs["orders"].config["min.insync.replicas"] == "1"
+    assert made.warnings == ["topic orders: min.insync.replicas 2 is lowered to 1, its replication factor"]
+
+
+def test_access_rules_need_an_authorizer() -> None:
+    cut = backup_archives.cut(acls=[RULE])
+    assert "--no-acls leaves them out" in refusals(cut, None, wanted(), target(acls=None))[0]
+    assert refusals(cut, None, wanted(acls=False), target(acls=None)) == []
+
+
+def test_access_rules_that_are_there_are_not_made_and_so_not_taken_back() -> None:
+    other = RULE.model_copy(update={"name": "others"})
+    cut = backup_archives.cut(acls=[RULE, other])
+    assert plan(cut, None, wanted(), target(acls=[RULE])).acls == [other]
+
+
+def test_nothing_is_deleted_or_compacted_while_records_are_written() -> None:
+    config = plan(CUT, REDIS, wanted(), target()).while_restoring["orders"].config
+    assert config["retention.ms"] == "-1"
+    assert config["cleanup.policy"] == "delete"
+    assert config["message.timestamp.type"] == "CreateTime"
+    assert config["min.insync.replicas"] == "2", "what does no harm stays as it is"
+
+
+def test_retention_is_the_topics_own_or_the_brokers() -> None:
+    made = plan(CUT, REDIS, wanted(), target()).specs
+    assert retentions(made, 99) == {"orders": 1000}
+    compacted = target(topics=existing(**{"cleanup.policy": "compact"}))
+    assert retentions(plan(CUT, REDIS, wanted(), compacted).specs, 99) == {}
+    assert retentions(plan(CUT, REDIS, wanted(), target(topics=existing())).specs, 99) == {"orders": 99}
+    assert retentions(plan(CUT, REDIS, wanted(), target(topics=existing())).specs, -1) == {}
+
+
+def test_records_that_retention_would_delete_are_told_with_their_number() -> None:
+    (warning,) = retention_warnings({"orders": 7, "others": 0}, {"orders": 86_400_000, "others": 1})
+    assert "7 records" in warning
+    assert "(1 days)" in warning
+
+
+@given(st.sets(st.integers(0, 60)), st.integers(0, 70), st.integers(0, 5))
+def test_a_translated_offset_is_the_same_record(offsets: set[int], committed: int, base: int) -> None:
+    place = Place("t", 0)
+    records = sorted(offsets)
+    before = {place: {committed: sum(offset < committed for offset in records)}}
+    (made,) = translate([Commit(topic="t", partition=0, offset=committed, metadata="m")], before, {place: base})
+    restored = [None] * base + list(records)
+    next_one = next((offset for offset in records if offset >= committed), None)
+    assert (restored[made.offset] if made.offset < len(restored) else None) == next_one
+    assert made.metadata == "m"
+
+
+def test_patterns_choose_topics_and_internal_ones_only_by_name() -> None:
+    names = ["orders", "orders.dlq", "users", "__consumer_offsets"]
+    assert choose(names, [], "x") == ["orders", "orders.dlq", "users"]
+    assert choose(names, ["orders*"], "x") == ["orders", "orders.dlq"]
+    assert choose(names, ["__consumer_offsets"], "x") == ["__consumer_offsets"]
+
+
+def test_a_pattern_that_fits_nothing_is_refused() -> None:
+    with pytest.raises(RefusedError, match='"order" fits none of its topics: orders'):
+        choose(["orders"], ["order"], "stack dev")
+
+
+def test_records_that_were_not_asked_for_are_not_expected() -> None:
+    assert backup_archives.cut(selection=Selection(records=False)).spans == {}

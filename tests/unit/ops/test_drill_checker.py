@@ -1,0 +1,89 @@
+"""What the checker finds: fed with records that are lost, duplicated, out of order, damaged, and none of these."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from ops.drills.checker import Kept, compare
+from ops.drills.load import Acknowledgement
+from ops.drills.records import SMALLEST, Stamp, decode, encode
+
+RUN = b"12345678"
+
+
+def acknowledged(*places: tuple[int, int], partition: int = 0) -> list[Acknowledgement]:
+    return [Acknowledgement(1.0, partition, Stamp(key, sequence, 5)) for key, sequence in places]
+
+
+def kept(*places: tuple[int, int], partition: int = 0) -> list[Kept]:
+    return [Kept(partition, offset, Stamp(key, sequence, 5)) for offset, (key, sequence) in enumerate(places)]
+
+
+def test_what_is_kept_as_acknowledged_is_without_fault() -> None:
+    verdict = compare(acknowledged((0, 0), (1, 0), (0, 1)), kept((0, 0), (1, 0), (0, 1)))
+    assert (verdict.acknowledged, verdict.kept) == (3, 3)
+    assert (list(verdict.lost), verdict.duplicated, list(verdict.disordered), verdict.misplaced) == ([], 0, [], 0)
+
+
+def test_an_acknowledged_record_that_is_not_there_is_lost() -> None:
+    verdict = compare(acknowledged((0, 0), (0, 1), (0, 2)), kept((0, 0), (0, 2)))
+    assert verdict.lost == [Stamp(0, 1, 5)]
+    assert not verdict.disordered, "a hole is a loss, not disorder"
+
+
+def test_all_records_are_lost_where_the_topic_is_empty() -> None:
+    assert len(compare(acknowledged((0, 0), (1, 0)), []).lost) == 2
+
+
+def test_a_record_that_was_never_acknowledged_may_be_there() -> None:
+    verdict = compare(acknowledged((0, 0)), kept((0, 0), (0, 1)))
+    assert (verdict.acknowledged, verdict.kept, list(verdict.lost)) == (1, 2, [])
+
+
+def test_each_further_copy_counts_as_a_duplicate_and_not_as_disorder() -> None:
+    verdict = compare(acknowledged((0, 0), (0, 1)), kept((0, 0), (0, 1), (0, 0), (0, 1), (0, 0)))
+    assert verdict.duplicated == 3
+    assert (verdict.kept, list(verdict.lost), list(verdict.disordered)) == (2, [], [])
+
+
+def test_a_record_after_a_later_one_of_its_key_is_out_of_order() -> None:
+    verdict = compare(acknowledged((0, 0), (0, 1), (0, 2)), kept((0, 0), (0, 2), (0, 1)))
+    assert verdict.disordered == [Stamp(0, 1, 5)]
+    assert not verdict.lost
+
+
+def test_records_of_other_keys_in_between_are_no_disorder() -> None:
+    assert not compare([], kept((0, 0), (1, 5), (0, 1), (1, 6))).disordered
+
+
+def test_a_record_in_another_partition_than_acknowledged_is_misplaced() -> None:
+    verdict = compare(acknowledged((0, 0), partition=2), kept((0, 0), partition=1))
+    assert (verdict.misplaced, list(verdict.lost)) == (1, [])
+
+
+def test_a_record_says_after_reading_what_it_said_before() -> None:
+    stamp = Stamp(key=7, sequence=2**40, sent=123_456_789_012)
+    assert decode(RUN, encode(RUN, stamp, 1024)) == stamp
+
+
+@pytest.mark.parametrize("size", [SMALLEST, SMALLEST + 1, 1024])
+def test_a_record_has_the_size_that_was_asked_for(size: int) -> None:
+    assert len(encode(RUN, Stamp(0, 0, 0), size)) == size
+
+
+@pytest.mark.parametrize("place", [0, 8, 20, 100, 199])
+def test_a_record_with_a_changed_byte_is_not_read(place: int) -> None:
+    value = bytearray(encode(RUN, Stamp(1, 2, 3), 200))
+    value[place] ^= 1
+    assert decode(RUN, bytes(value)) is None
+
+
+@pytest.mark.parametrize("value", [None, b"", b"short", encode(b"another!", Stamp(1, 2, 3), 64)])
+def test_a_record_of_anyone_else_is_not_read(value: bytes | None) -> None:
+    assert decode(RUN, value) is None
+
+
+def test_damaged_records_are_told_beside_the_loss_that_they_are() -> None:
+    promised: Sequence[Acknowledgement] = acknowledged((0, 0))
+    verdict = compare(promised, [], damaged=1)
+    assert (verdict.damaged, len(verdict.lost)) == (1, 1)
