@@ -1,6 +1,7 @@
 """The command line's root: which commands there are, and how errors become exit codes."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -8,11 +9,16 @@ import typer
 from components.errors import PlatformError
 from ops import exits
 from ops.commands import backup, bench, doctor, drill, groups, logs, monitoring, records, status, topics
-from ops.console import say
+from ops.console import flush, say
 from ops.context import Context
 from ops.errors import OpsError
 
 COMMANDS = (status, topics, records, groups, logs, doctor, monitoring, backup, drill, bench)
+
+EPILOG = (
+    "Exit codes: 0 well or done, 1 something is wrong, 2 wrong usage, 3 nothing answers, 4 refused and nothing was "
+    "done, 130 ended by Ctrl-C."
+)
 
 
 def build() -> typer.Typer:
@@ -20,9 +26,11 @@ def build() -> typer.Typer:
     app = typer.Typer(
         name="ops",
         help="Look at a running platform, work with it, back it up, and prove that it survives.",
+        epilog=EPILOG,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
     )
 
     @app.callback()
@@ -40,16 +48,29 @@ def build() -> typer.Typer:
     return app
 
 
-def run() -> None:
-    """Run the command line; errors that a person can mend are shown without a traceback."""
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors that a person can mend are shown without a traceback.
+
+    Args:
+        arguments: What follows the program's name; None takes the process's own.
+
+    Raises:
+        SystemExit: Always, with the exit code; see :mod:`ops.exits`.
+    """
     try:
-        build()(standalone_mode=True)
+        build()(args=arguments, standalone_mode=True)
     except OpsError as error:
-        say(f"error: {error}")
-        sys.exit(error.code)
+        _fail(error, error.code)
     except PlatformError as error:
-        say(f"error: {error}")
-        sys.exit(exits.UNREACHABLE)
-    except KeyboardInterrupt:
-        say("interrupted")
-        sys.exit(exits.INTERRUPTED)
+        _fail(error, exits.UNREACHABLE)
+    except SystemExit as ending:  # typer's own: usage errors, Ctrl-C, and a command that is through
+        flush()
+        if ending.code == exits.INTERRUPTED:
+            say("interrupted")
+        raise
+
+
+def _fail(error: PlatformError, code: int) -> None:
+    flush()
+    say(f"error: {error}")
+    sys.exit(code)

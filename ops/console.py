@@ -1,14 +1,34 @@
 """What a person sees: colour, tables and progress bars on a terminal, plain lines elsewhere."""
 
+import json
+import os
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-out = Console()
+from ops import exits
+
+
+def reader_left() -> NoReturn:
+    """End quietly: whoever read standard output, such as `head`, has what it wanted."""
+    # Python flushes standard output once more at the end, and would complain of the same broken pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(exits.OK)
+
+
+class _Results(Console):
+    def on_broken_pipe(self) -> None:
+        reader_left()
+
+
+out = _Results()
 """Standard output: results, and nothing but results."""
 
 err = Console(stderr=True)
@@ -19,25 +39,88 @@ PLAIN_SECONDS = 10.0
 
 Advance = Callable[[float], None]
 
+Cell = str | Text
+"""A cell of a table: text as it is, or with a style that only terminals show."""
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+
+def line(text: str) -> None:
+    """A line of results, as it is: no style, and never wrapped."""
+    try:
+        out.file.write(f"{text}\n")
+    except BrokenPipeError:
+        reader_left()
+
+
+def raw(data: bytes) -> None:
+    """Bytes of results, passed on at once: they may be followed by none for long."""
+    try:
+        out.file.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        reader_left()
+
+
+def flush() -> None:
+    """Pass on what was written, while there is still someone to handle that the reader left."""
+    try:
+        out.file.flush()
+    except BrokenPipeError:
+        reader_left()
+
+
+def json_document(value: Any) -> None:
+    """Results as one JSON document for programs."""
+    line(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[str] = ()) -> None:
     """Print a table; tab-separated values without a terminal, so that `cut` and `awk` can read them.
 
     Args:
         headings: Column headings.
-        rows: Cells; markup of rich is not interpreted outside a terminal.
+        rows: Cells; their text is shown as it is, markup of rich is not interpreted.
         numbers: Headings of the columns that are aligned to the right.
     """
     if not out.is_terminal:
         for row in [list(headings), *rows]:
-            out.file.write("\t".join(row) + "\n")
+            line("\t".join(map(_plain, row)))
         return
-    view = Table(box=None, pad_edge=False, header_style="bold")
+    out.print(view(headings, rows, numbers=numbers))
+
+
+def view(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[str] = ()) -> Table:
+    """The same table for a terminal, as something that rich can show anew again and again."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        view.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+        made.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
     for row in rows:
-        view.add_row(*row)
-    out.print(view)
+        cells: list[RenderableType] = [Text(cell) if isinstance(cell, str) else cell for cell in row]
+        made.add_row(*cells)
+    return made
+
+
+def _plain(cell: Cell) -> str:
+    """A cell in one field of one line."""
+    text = cell if isinstance(cell, str) else cell.plain
+    return text.replace("\t", " ").replace("\n", "; ")
+
+
+def size(amount: int | None) -> str:
+    """Bytes for a person: ``1.5GiB``; ``?`` for None, which is not known."""
+    if amount is None:
+        return "?"
+    value, unit = float(amount), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{amount}B" if unit == "B" else f"{value:.1f}{unit}"
+
+
+def number(amount: int | None) -> str:
+    """A number for a person; ``?`` for None, which is not known."""
+    return "?" if amount is None else str(amount)
 
 
 @contextmanager

@@ -32,3 +32,9 @@ def platform(context: typer.Context) -> Platform:
     """The platform that a command works on."""
     found: Context = context.obj
     return found.platform
+
+
+def stack(context: typer.Context) -> str | None:
+    """The stack's name as it was given, for commands that work without a platform; None is the selected one."""
+    found: Context = context.obj
+    return found.stack

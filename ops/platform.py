@@ -1,23 +1,23 @@
 """The running platform, as the stack's outputs describe it: the only place where the command line learns addresses."""
 
 import json
-import os
-import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.clients.routes import DIRECT, Route, route
+from components.clients.findings import host_and_port
+from components.clients.routes import DIRECT, Route, patience, route
 from ops.errors import UnreachableError
+from ops.kafka_errors import kafka_errors
+from ops.pulumi_cli import project_folder, pulumi_cli
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
     from redis import Redis
 
-PROJECT = Path(__file__).resolve().parent.parent
-_CLI_SECONDS = 60
+CONNECT_SECONDS = 5.0
+"""Seconds for Redis to take a connection."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,64 +78,96 @@ class Platform:
         return {"bootstrap_servers": self.bootstrap.split(","), "proxy_url": self.route.proxy_url}
 
     @contextmanager
-    def admin(self) -> "Generator[KafkaAdminClient]":
+    def admin(self, *, request_seconds: float | None = None) -> "Generator[KafkaAdminClient]":
         """An admin client that is closed at the end.
 
-        Raises:
-            UnreachableError: No broker answers.
-        """
-        from kafka.errors import KafkaError
+        Args:
+            request_seconds: Seconds for one request; None takes what making topics may take.
 
+        Raises:
+            UnreachableError: No broker answers, or one refused a request.
+        """
         from components.clients import kafka
 
         if not kafka.any_listens(self.bootstrap, route=self.route):
             problems = kafka.unreachable(self.bootstrap, self.brokers, self.logs, route=self.route)
             raise UnreachableError(f"Kafka of stack {self.stack} does not answer", problems)
-        try:
-            with kafka.admin_client(self.bootstrap, route=self.route) as client:
-                yield client
-        except KafkaError as error:
-            raise UnreachableError(f"Kafka of stack {self.stack}: {error}") from error
+        seconds = kafka.REQUEST_SECONDS if request_seconds is None else request_seconds
+        with (
+            kafka_errors(f"Kafka of stack {self.stack}"),
+            kafka.admin_client(self.bootstrap, route=self.route, request_seconds=seconds) as client,
+        ):
+            yield client
 
     @contextmanager
     def producer(self, **options: Any) -> "Generator[KafkaProducer]":
-        """A producer that is flushed and closed at the end."""
+        """A producer that is flushed and closed at the end.
+
+        Raises:
+            UnreachableError: No broker answers, or one refused a request.
+        """
         from kafka import KafkaProducer
 
-        producer = KafkaProducer(**self.kafka_options(), **options)
-        try:
-            yield producer
-        finally:
-            producer.close()
+        with kafka_errors(f"Kafka of stack {self.stack}"):
+            producer = KafkaProducer(**self.kafka_options(), **options)
+            try:
+                yield producer
+            finally:
+                producer.close()
 
     @contextmanager
     def consumer(self, **options: Any) -> "Generator[KafkaConsumer]":
-        """A consumer that is closed at the end."""
+        """A consumer that is closed at the end.
+
+        Raises:
+            UnreachableError: No broker answers, or one refused a request.
+        """
         from kafka import KafkaConsumer
 
-        consumer = KafkaConsumer(**self.kafka_options(), **options)
-        try:
-            yield consumer
-        finally:
-            consumer.close()
+        with kafka_errors(f"Kafka of stack {self.stack}"):
+            consumer = KafkaConsumer(**self.kafka_options(), **options)
+            try:
+                yield consumer
+            finally:
+                consumer.close()
 
     @contextmanager
-    def redis_client(self, *, db: int = 0) -> "Generator[Redis]":
-        """A Redis client that answers in bytes and is closed at the end."""
-        from redis import Redis
+    def redis_client(self, *, db: int = 0, seconds: float = 30.0) -> "Generator[Redis]":
+        """A Redis client that answers in bytes and is closed at the end.
 
-        host, _, port = self.route.local(next(iter(self.redis.values()))).rpartition(":")
-        client = Redis(host=host, port=int(port), db=db, password=self.redis_password)
+        Args:
+            db: Number of the database.
+            seconds: Seconds for one answer.
+
+        Raises:
+            UnreachableError: It does not answer, or refused the password.
+        """
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
+        from redis.retry import Retry
+
+        address = next(iter(self.redis.values()))
+        nearby = self.route.local(address)
+        host, port = host_and_port(nearby)
+        client = Redis(
+            host=host,
+            port=port,
+            db=db,
+            password=self.redis_password,
+            socket_timeout=seconds,
+            socket_connect_timeout=patience(self.route, CONNECT_SECONDS),
+            retry=Retry(NoBackoff(), 1),
+        )
         try:
             yield client
+        except AuthenticationError:
+            raise UnreachableError(f"Redis of stack {self.stack} refused the stack's password") from None
+        except (ConnectionError, TimeoutError) as error:
+            why = self.route.trouble(address) or str(error).replace(nearby, address)
+            raise UnreachableError(f"Redis of stack {self.stack} does not answer: {why}") from error
         finally:
             client.close()
-
-
-def project_folder() -> Path:
-    """The current folder where it is a Pulumi project, else this checkout."""
-    here = Path.cwd()
-    return here if (here / "Pulumi.yaml").exists() else PROJECT
 
 
 def read_platform(stack: str | None) -> Platform:
@@ -148,9 +180,9 @@ def read_platform(stack: str | None) -> Platform:
         UnreachableError: There is no such stack, it has nothing up, or its secrets cannot be read.
     """
     folder = project_folder()
-    name = stack or _pulumi(folder, "stack", "--show-name").strip()
+    name = stack or pulumi_cli(folder, "stack", "--show-name").strip()
     outputs: dict[str, Any] = json.loads(
-        _pulumi(folder, "stack", "output", "--stack", name, "--json", "--show-secrets")
+        pulumi_cli(folder, "stack", "output", "--stack", name, "--json", "--show-secrets")
     )
     return platform_of(name, outputs)
 
@@ -177,25 +209,3 @@ def platform_of(stack: str, outputs: Mapping[str, Any]) -> Platform:
         redis_password=outputs.get("clientEnvironment", {}).get("REDIS_PASSWORD"),
         outputs=outputs,
     )
-
-
-def _pulumi(folder: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["pulumi", "--color", "never", "--non-interactive", *arguments],
-            cwd=folder,
-            env=os.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_CLI_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UnreachableError("the pulumi CLI is not on PATH; run `. ./activate`") from None
-    except subprocess.TimeoutExpired:
-        raise UnreachableError(f"the pulumi CLI did not answer within {_CLI_SECONDS} s") from None
-    if done.returncode:
-        lines = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.strip()]
-        raise UnreachableError("the stack's outputs cannot be read", lines or ["the pulumi CLI says nothing more"])
-    return done.stdout

@@ -1,7 +1,159 @@
 """`ops topics`: list, describe and export topics."""
 
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from ops import console
+from ops.commands.options import AsJson, bootstrap_option
+from ops.context import platform
+from ops.kafka_errors import admin_at
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+    from ops.topics import TopicView
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT[,…]", help="Read any other cluster instead of the stack's: host:port of one or more brokers"
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    topics = typer.Typer(no_args_is_help=True, help="List, describe and export topics.")
+    topics.command("list")(list_topics)
+    topics.command("describe")(describe)
+    topics.command("export")(export)
+    app.add_typer(topics, name="topics")
+
+
+@contextmanager
+def _admin(context: typer.Context, bootstrap: str | None) -> "Generator[KafkaAdminClient]":
+    """An admin client of the cluster that was named, or of the stack's."""
+    with admin_at(bootstrap_option("--bootstrap", bootstrap)) if bootstrap else platform(context).admin() as client:
+        yield client
+
+
+def list_topics(
+    context: typer.Context,
+    internal: Annotated[bool, typer.Option("--internal", help="Internal topics too: those that start with __")] = False,
+    bootstrap: Bootstrap = None,
+    as_json: AsJson = False,
+) -> None:
+    """List topics: partitions, replicas, retention, records and size on disk.
+
+    RECORDS is end less beginning, an upper bound where records were compacted; DISK is that of all replicas.
+    """
+    from ops.topics import is_internal, read_topics
+
+    with _admin(context, bootstrap) as client:
+        names = [name for name in client.list_topics() if internal or not is_internal(name)]
+        views = read_topics(client, names)
+    if as_json:
+        console.json_document([view.to_json() for view in views])
+        return
+    headings = ("TOPIC", "PARTITIONS", "RF", "MIN ISR", "CLEANUP", "RETENTION", "RECORDS", "DISK")
+    console.table(headings, map(_list_row, views), numbers=("PARTITIONS", "RF", "MIN ISR", "RECORDS", "DISK"))
+
+
+def _list_row(view: "TopicView") -> list[str]:
+    return [
+        view.name,
+        str(len(view.partitions)),
+        str(view.replication_factor),
+        view.effective.get("min.insync.replicas", "?"),
+        view.effective.get("cleanup.policy", "?"),
+        _retention(view),
+        console.number(view.records),
+        console.size(view.disk),
+    ]
+
+
+def _retention(view: "TopicView") -> str:
+    """Time, and size where that is limited too."""
+    from datetime import timedelta
+
+    from components.quantities import format_duration
+
+    age, amount = int(view.effective.get("retention.ms", -1)), int(view.effective.get("retention.bytes", -1))
+    try:
+        time = "forever" if age < 0 else format_duration(timedelta(milliseconds=age))
+    except OverflowError:  # longer than Python's longest: the largest number there is stands for ever
+        time = "forever"
+    return time if amount < 0 else f"{time}, {console.size(amount)}"
+
+
+def describe(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Topics", show_default=False)],
+    bootstrap: Bootstrap = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show each partition of topics, and the configuration that was set for them."""
+    from ops.topics import read_topics
+
+    with _admin(context, bootstrap) as client:
+        views = read_topics(client, names)
+    if as_json:
+        console.json_document([view.to_json() for view in views])
+        return
+    headings = ("TOPIC", "PARTITION", "LEADER", "REPLICAS", "IN SYNC", "BEGIN", "END", "SIZE")
+    rows = [row for view in views for row in _partition_rows(view)]
+    console.table(headings, rows, numbers=("PARTITION", "BEGIN", "END", "SIZE"))
+    settings = [[view.name, key, value] for view in views for key, value in sorted(view.own.items())]
+    console.line("")
+    console.table(("TOPIC", "CONFIG", "VALUE"), settings or [[view.name, "(defaults only)", ""] for view in views])
+
+
+def _partition_rows(view: "TopicView") -> list[list[str]]:
+    return [
+        [
+            view.name,
+            str(partition.number),
+            str(partition.leader) if partition.leader >= 0 else "none",
+            _ids(partition.replicas),
+            _ids(partition.in_sync),
+            console.number(partition.begin),
+            console.number(partition.end),
+            console.size(partition.size),
+        ]
+        for partition in view.partitions
+    ]
+
+
+def _ids(brokers: Sequence[int]) -> str:
+    return ",".join(map(str, brokers)) or "none"
+
+
+def export(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Topics; all but internal ones where none is named")
+    ] = None,
+    bootstrap: Bootstrap = None,
+) -> None:
+    """Write topics that exist as a stack file declares them: the way in with a cluster that you already have.
+
+    Example: `python -m ops topics export --bootstrap kafka.example.com:9092 > topics.yaml`
+    """
+    from components.clients.kafka import cluster_state
+    from components.clients.topics import observe
+    from ops.cluster import require_topics
+    from ops.topic_export import obstacles, stack_file_text
+    from ops.topics import is_internal
+
+    with _admin(context, bootstrap) as client:
+        require_topics(client, names or [])
+        wanted = names or [name for name in client.list_topics() if not is_internal(name)]
+        found = observe(client, wanted)
+        brokers = len(cluster_state(client).brokers)
+    console.line(stack_file_text(found).rstrip())
+    for name, topic in sorted(found.items()):
+        for problem in obstacles(name, topic, brokers):
+            console.say(f"warning: {problem}")

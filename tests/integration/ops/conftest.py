@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.stacks import PROJECT, Stack
+from tests.integration.stacks import PROJECT, Stack, monitor_ports
 
 Ops = Callable[..., subprocess.CompletedProcess[str]]
 """Runs `python -m ops`, which sees no terminal; ``check=False`` lets it fail."""
@@ -16,7 +16,7 @@ Ops = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The staging stack file on other ports, up and healthy."""
-    ports = {"zookeeper.port": 27181, "kafka.port": 27092, "redis.port": 27379}
+    ports = {"zookeeper.port": 27181, "kafka.port": 27092, "redis.port": 27379, **monitor_ports(27300)}
     stack = Stack(tmp_path_factory.mktemp("ops") / "project", "test-ops", "Pulumi.staging.yaml", ports)
     try:
         stack.up()
@@ -34,11 +34,13 @@ def ops(stack: Stack) -> Ops:
 def runner(stack: Stack) -> Ops:
     """The command line on a stack."""
 
-    def run(*arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, check: bool = True, stdin: str = "", environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "ops", "--stack", stack.name, *arguments],
             cwd=stack.folder,
-            env={**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT)},
+            env={**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT), **(environment or {})},
             input=stdin,
             capture_output=True,
             text=True,

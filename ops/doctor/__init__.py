@@ -1,0 +1,1 @@
+"""What is wrong with this machine, the stack and its platform, and the command that mends it."""

@@ -1,0 +1,110 @@
+"""A member's logs, from the engine or through the Kubernetes API; no program is started for it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from components.naming import qualified
+from ops.cluster import refuse_unknown
+from ops.errors import RefusedError, UnreachableError
+from ops.platform import Platform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which part of a log.
+
+    Args:
+        tail: Lines at the end; None is all there are.
+        since: The oldest moment; None is the beginning.
+        follow: Whether to wait for more.
+    """
+
+    tail: int | None = None
+    since: datetime | None = None
+    follow: bool = False
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """Read a moment: ``10m`` (so long ago) or a time in ISO 8601; one without a zone is this machine's.
+
+    Args:
+        text: What was written.
+        now: The present, with a zone.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    from components.quantities import parse_duration
+
+    try:
+        ago = parse_duration(text)
+    except ValueError:
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError:
+            raise ValueError(
+                f'"{text}" is no moment; it must be such as 10m or 2h (so long ago), or 2026-03-01T12:00:00Z'
+            ) from None
+    assert isinstance(ago, timedelta)  # noqa: S101  text becomes nothing else
+    return now - ago
+
+
+def read_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes]:
+    """The log as it comes: pieces that need not end with a line.
+
+    Raises:
+        RefusedError: There is no such member; names those that there are.
+        UnreachableError: The engine or the API does not answer, or has nothing of that member.
+    """
+    members = list(dict.fromkeys([*platform.members, *platform.logs]))  # what watches the platform has logs too
+    try:
+        refuse_unknown("member", [member], members)
+    except RefusedError as error:
+        raise RefusedError(error.headline, [*error.problems, f"members are {', '.join(members)}"]) from None
+    return _pod_logs(platform, member, wanted) if platform.on_kubernetes else _container_logs(platform, member, wanted)
+
+
+def _container_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes]:
+    import docker
+    from docker.errors import DockerException, NotFound
+
+    name = qualified(platform.name, member)
+    options: dict[str, Any] = {"tail": "all" if wanted.tail is None else wanted.tail, "follow": wanted.follow}
+    if wanted.since is not None:
+        options["since"] = wanted.since.timestamp()
+    try:
+        container = docker.from_env().containers.get(name)
+        yield from container.logs(stream=True, **options)
+    except NotFound:
+        raise UnreachableError(f"there is no container {name}; `pulumi up -s {platform.stack} --refresh`") from None
+    except DockerException as error:
+        raise UnreachableError("the Docker engine does not answer; see `python -m ops doctor`", [str(error)]) from None
+
+
+def _pod_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes]:
+    from kubernetes.client import ApiClient, CoreV1Api
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    from components.clients.kubeconfig import Access
+
+    assert platform.via is not None  # noqa: S101  every platform on Kubernetes is reached through its API
+    access = Access(platform.via.get("kubeconfig"), platform.via["context"])
+    namespace: str = platform.via["namespace"]
+    options: dict[str, Any] = {"follow": wanted.follow}
+    if wanted.tail is not None:
+        options["tail_lines"] = wanted.tail
+    if wanted.since is not None:
+        options["since_seconds"] = max(int((datetime.now(UTC) - wanted.since).total_seconds()), 1)
+    try:
+        with ApiClient(access.configuration) as client:
+            answer = CoreV1Api(client).read_namespaced_pod_log(member, namespace, _preload_content=False, **options)
+            yield from answer.stream()
+    except ApiException as error:
+        raise UnreachableError(f"the log of pod {member} in namespace {namespace}: {error.reason}") from None
+    except HTTPError as error:
+        raise UnreachableError(
+            f"the Kubernetes API of context {access.context} does not answer", [str(error)]
+        ) from None

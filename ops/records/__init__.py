@@ -1,0 +1,1 @@
+"""Records: written from lines, and shown as lines."""

@@ -1,0 +1,100 @@
+"""The platform as outputs describe it, and what a stack that cannot be read says."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ops.errors import UnreachableError
+from ops.platform import Platform, platform_of, read_platform
+from ops.pulumi_cli import project_folder, pulumi_cli
+
+OUTPUTS = {
+    "operations": {
+        "platform": "millrace-dev",
+        "target": "docker",
+        "brokers": {"kafka-0": "127.0.0.1:9092", "kafka-1": "127.0.0.1:9093"},
+        "zookeeper": {"zookeeper-0": "127.0.0.1:2181"},
+        "redis": {"redis-0": "127.0.0.1:6379"},
+        "logs": {},
+        "images": {},
+        "route": None,
+    },
+    "clientEnvironment": {"REDIS_PASSWORD": "hush"},
+}
+
+
+def cli(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A pulumi CLI that does what the script says."""
+    tool = folder / "pulumi"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_members_are_listed_in_the_order_in_which_they_depend_on_each_other() -> None:
+    platform = platform_of("dev", OUTPUTS)
+
+    assert platform.members == ["zookeeper-0", "kafka-0", "kafka-1", "redis-0"]
+    assert platform.bootstrap == "127.0.0.1:9092,127.0.0.1:9093"
+    assert not platform.on_kubernetes
+
+
+def test_the_password_is_known_but_never_shown() -> None:
+    platform = platform_of("dev", OUTPUTS)
+
+    assert platform.redis_password == "hush"
+    assert "hush" not in repr(platform)
+
+
+def test_a_stack_with_nothing_up_says_which_command_brings_it_up() -> None:
+    with pytest.raises(UnreachableError, match="pulumi up -s dev"):
+        platform_of("dev", {})
+
+
+def test_what_the_cli_says_reaches_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli(tmp_path, monkeypatch, "echo 'error: no stack named nope found' >&2; exit 255")
+
+    with pytest.raises(UnreachableError) as failed:
+        read_platform("nope")
+    assert failed.value.problems == ("no stack named nope found",)
+
+
+def test_a_missing_cli_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(UnreachableError, match="activate"):
+        pulumi_cli(tmp_path, "version")
+
+
+def test_the_current_folder_counts_where_it_is_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert project_folder() != tmp_path, "an empty folder is no project"
+
+    (tmp_path / "Pulumi.yaml").touch()
+    assert project_folder() == tmp_path
+
+
+def nobody(**changes: str) -> Platform:
+    """A platform of which nothing answers: port 1 of this machine is never taken."""
+    return Platform(
+        stack="dev",
+        name="millrace-dev",
+        target="docker",
+        brokers={"kafka-0": "127.0.0.1:1"},
+        zookeeper={"zookeeper-0": "127.0.0.1:1"},
+        redis={"redis-0": "127.0.0.1:1"},
+        logs={"kafka-0": "docker logs kafka-0"},
+    )
+
+
+def test_brokers_that_do_not_answer_are_named_with_their_logs() -> None:
+    with pytest.raises(UnreachableError) as failed, nobody().admin():
+        pass
+    assert "127.0.0.1:1" in failed.value.problems[0]
+    assert "docker logs kafka-0" in failed.value.problems[0]
+
+
+def test_redis_that_does_not_answer_is_no_traceback() -> None:
+    with pytest.raises(UnreachableError, match="Redis of stack dev does not answer"), nobody().redis_client() as client:
+        client.ping()

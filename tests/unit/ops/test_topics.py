@@ -1,0 +1,125 @@
+"""Topics as a stack file declares them: what is exported is what the cluster has."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from components.settings import load_settings
+from components.topic_plan import ObservedTopic, matches
+from components.topic_rules import TopicSpec
+from ops.cluster import refuse_unknown
+from ops.errors import RefusedError
+from ops.topic_export import entry, obstacles, stack_file_text
+from ops.topics import PartitionView, TopicView, is_internal
+
+THREE = ((0, 1, 2), (1, 2, 0))
+
+CASES: dict[str, dict[str, str]] = {
+    "defaults": {},
+    "a_week": {"retention.ms": "604800000"},
+    "odd_time": {"retention.ms": "1501"},
+    "for_ever": {"retention.ms": "-1", "retention.bytes": "-1"},
+    "the_largest_number_there_is": {"retention.ms": "9223372036854775807"},
+    "sizes": {"retention.bytes": "1073741824", "max.message.bytes": "1048588"},
+    "both_policies": {"cleanup.policy": "delete,compact", "compression.type": "zstd"},
+    "other_keys": {"segment.ms": "3600000", "preallocate": "true", "min.cleanable.dirty.ratio": "0.1"},
+    "in_sync": {"min.insync.replicas": "2"},
+}
+
+
+def specs_of(text: str) -> dict[str, TopicSpec]:
+    """The topics that a stack file with three brokers declares."""
+    declared: dict[str, Any] = yaml.safe_load(text)["config"]
+    values = {key.removeprefix("millrace:"): value for key, value in declared.items()} | {"profile": "ha"}
+    return {spec.name: spec for spec in load_settings(values, source="exported").topic_specs()}
+
+
+def test_what_is_exported_declares_exactly_what_the_cluster_has() -> None:
+    observed = {name: ObservedTopic(replicas=THREE, config=config) for name, config in CASES.items()}
+
+    specs = specs_of(stack_file_text(observed))
+
+    assert specs.keys() == observed.keys()
+    for name, topic in observed.items():
+        assert matches(specs[name], topic), f"{name}: {specs[name]} is not {topic}"
+
+
+def test_the_stack_file_s_own_spelling_is_used_where_it_has_one() -> None:
+    config = {
+        "retention.ms": "604800000",
+        "retention.bytes": "536870912",
+        "cleanup.policy": "delete,compact",
+        "min.insync.replicas": "2",
+        "segment.ms": "1000",
+    }
+
+    assert entry("orders", ObservedTopic(replicas=THREE, config=config)) == {
+        "name": "orders",
+        "partitions": 2,
+        "replicationFactor": 3,
+        "retention": "7d",
+        "retentionBytes": "512MiB",
+        "cleanup": "compact,delete",
+        "minInSyncReplicas": 2,
+        "config": {"segment.ms": "1000"},
+    }
+
+
+def test_a_default_of_the_brokers_is_not_exported() -> None:
+    assert entry("plain", ObservedTopic(replicas=((0,),))) == {
+        "name": "plain",
+        "partitions": 1,
+        "replicationFactor": 1,
+    }
+
+
+def test_what_a_stack_file_cannot_declare_is_said() -> None:
+    uneven = ObservedTopic(replicas=((0, 1), (0,)), config={"new.key": "1"})
+
+    problems = "\n".join(obstacles("__odd", uneven, brokers=1))
+
+    assert "new.key" in problems
+    assert '"__odd" starts with "__"' in problems
+    assert "different numbers of replicas" in problems
+    assert "replication factor 2" in problems
+    assert obstacles("fine", ObservedTopic(replicas=THREE), brokers=3) == []
+
+
+def view(*limits: tuple[int | None, int | None]) -> TopicView:
+    partitions = [
+        PartitionView(number=number, leader=0, replicas=(0, 1), in_sync=(0,), begin=begin, end=end, size=10)
+        for number, (begin, end) in enumerate(limits)
+    ]
+    return TopicView(name="orders", partitions=partitions, effective={}, own={}, disk=40)
+
+
+def test_records_are_end_less_beginning_of_all_partitions() -> None:
+    assert view((5, 10), (0, 7)).records == 12
+    assert view((0, 1), (None, None)).records is None, "a partition without a leader tells nothing"
+
+
+def test_json_has_stable_keys() -> None:
+    found = view((5, 10)).to_json()
+
+    assert found["partitions"] == [
+        {"partition": 0, "leader": 0, "replicas": [0, 1], "inSync": [0], "begin": 5, "end": 10, "sizeBytes": 10}
+    ]
+    assert {key: found[key] for key in ("name", "replicationFactor", "records", "diskBytes")} == {
+        "name": "orders",
+        "replicationFactor": 2,
+        "records": 5,
+        "diskBytes": 40,
+    }
+
+
+def test_all_unknown_names_are_refused_at_once_with_the_nearest() -> None:
+    with pytest.raises(RefusedError) as refused:
+        refuse_unknown("topic", ["ordres", "orders", "zzz"], ["orders", "payments"])
+
+    assert refused.value.problems == ('there is no topic "ordres". Did you mean "orders"?', 'there is no topic "zzz".')
+
+
+def test_internal_topics_are_told_by_their_name() -> None:
+    assert is_internal("__consumer_offsets")
+    assert not is_internal("_orders")
