@@ -42,11 +42,12 @@ class ComposeProject:
         self._tuned = tuned
         self._compose = compose_binary()
         services = {item.members[0]: self._service(item) for item in workloads}
-        lifetimes = {item.storage.lifetime: {} for item in workloads}
+        lifetimes = {item.storage.lifetime: {} for item in workloads if item.storage}
         (folder / "compose.yaml").write_text(yaml.safe_dump({"services": services, "volumes": lifetimes}))
 
     def _service(self, workload: Workload) -> dict[str, Any]:
-        mounts = [f"{workload.storage.lifetime}:{workload.storage.path}"]
+        storage = workload.storage
+        mounts = [f"{storage.lifetime}:{storage.path}"] if storage else []
         for file in workload.files:
             source = self._folder / f"{workload.name}-{Path(file.path).name}"
             source.write_text(str(file.content))

@@ -5,7 +5,10 @@ from datetime import timedelta
 
 import pulumi
 
+from components.images import JMX_AGENT
 from components.outside import Outside
+from components.rendering.jmx import PORT as JMX_PORT
+from components.rendering.jmx import jmx_config
 from components.rendering.kafka import server_properties, start_script
 from components.rendering.properties import render_properties
 from components.server import DATA_PATH, LIFETIME, USER, ServerArgs, java_environment, resources_of
@@ -16,6 +19,7 @@ from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Wor
 NAME = "kafka"
 _CONFIG = "/etc/millrace/server.properties"
 _LOGGING = "/etc/millrace/log4j.properties"
+_JMX = "/etc/millrace/jmx.yaml"
 _SCRIPT = "/etc/millrace/start-kafka.sh"
 _ZONE = "/run/millrace/zone"
 
@@ -37,6 +41,7 @@ def kafka_workload(
     outside: Outside | None,
     protect: bool,
     logging: str,
+    jmx: bool = False,
 ) -> Workload:
     """The brokers as a workload.
 
@@ -48,9 +53,11 @@ def kafka_workload(
         outside: How clients outside reach the brokers, or None where they don't.
         protect: Whether destroying the data is refused.
         logging: The text of ``log4j.properties``.
+        jmx: Whether the brokers give their JMX metrics to Prometheus.
     """
     zookeeper_hosts = [host(zookeeper.name, ordinal) for ordinal in range(zookeeper.replicas)]
     properties = server_properties(settings, zookeeper_hosts, exposed=outside is not None)
+    agent = f"-javaagent:{JMX_AGENT}={JMX_PORT}:{_JMX}" if jmx else None
     external = [Port(name="external", number=EXTERNAL_PORT, reached_by=[ANYONE], outside=outside)] if outside else []
     return Workload(
         name=NAME,
@@ -60,10 +67,15 @@ def kafka_workload(
         env=java_environment(heap=settings.heap_bytes, options=settings.jvm_options, archive="kafka", logging=_LOGGING),
         files=[
             File(path=_LOGGING, content=logging),
-            File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH, _ZONE, settings.internal_port, outside)),
+            File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH, _ZONE, settings.internal_port, outside, agent)),
             File(path=_CONFIG, content=render_properties(properties)),
+            *([File(path=_JMX, content=jmx_config())] if jmx else []),
         ],
-        ports=[Port(name="internal", number=settings.internal_port, reached_by=[NAME, CLIENTS]), *external],
+        ports=[
+            Port(name="internal", number=settings.internal_port, reached_by=[NAME, CLIENTS]),
+            *external,
+            *([Port(name="jmx", number=JMX_PORT, reached_by=["prometheus", CLIENTS])] if jmx else []),
+        ],
         storage=Storage(path=DATA_PATH, size=int(settings.storage), lifetime=LIFETIME, protect=protect),
         resources=resources_of(settings),
         user=USER,

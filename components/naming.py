@@ -10,6 +10,9 @@ PLATFORM_LABEL = "millrace.platform"
 MEMBER_LABEL = "millrace.member"
 """Label on every container: the member it is, such as ``kafka-0``."""
 
+CLIENT_LABEL = "millrace.client"
+"""Label that a pod of the platform's own namespace needs to be a client: ``millrace.client: "true"``."""
+
 PROJECT = "millrace"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
 """Label on every pod: what it is a part of, namely :data:`PROJECT`."""

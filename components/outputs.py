@@ -15,6 +15,10 @@ OUTPUTS: Mapping[str, str] = {
     "namespace": "on Kubernetes: the namespace of everything",
     "clientConfigMap": "on Kubernetes: the ConfigMap with the client environment but its secrets, for `envFrom`",
     "clientSecret": "on Kubernetes: the Secret with the whole client environment, for `envFrom`",
+    "metricsUrl": "with monitor.enabled: `http://…/metrics` of the exporter, on this machine or in the cluster",
+    "prometheusUrl": "with monitor.prometheus.enabled: `http://…` of Prometheus, likewise",
+    "grafanaUrl": "with monitor.grafana.enabled: `http://…` of Grafana, likewise",
+    "grafanaPassword": "with monitor.grafana.enabled: the password of its user `admin`; a secret",
     "operations": "what `python -m ops` reads: members, addresses and the way to them",
     "clientEnvironment": "`KAFKA_BOOTSTRAP_SERVERS`, `REDIS_URL`, `ZOOKEEPER_CONNECT` and, where there is one, "
     "`REDIS_PASSWORD`; a secret",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,10 +12,14 @@ from components.credentials import Credentials
 from components.health import HealthGate, HealthGateArgs, RedisCheck
 from components.images import Images
 from components.kafka import KafkaCluster, internal_bootstrap, kafka_workload
+from components.monitoring.exporter import watched
+from components.monitoring.monitor import Monitor, MonitorArgs, monitor_outside, monitor_workloads
+from components.naming import PROJECT
 from components.outside import Outside
 from components.redis import RedisServer, RedisServerArgs, redis_workload
 from components.rendering.kafka import log4j_properties
 from components.rendering.properties import render_properties
+from components.rendering.topology import topology_of
 from components.server import ServerArgs
 from components.settings import Settings
 from components.targets.base import Environment, Target
@@ -58,7 +62,7 @@ class StreamingPlatform(pulumi.ComponentResource):
         settings, target = args.settings, args.target
         self._deadline = settings.health.deadline.total_seconds()
         self._target = target
-        self._workloads = workloads_of(settings, args.images, target.host)
+        self._workloads = workloads_of(settings, args.images, target.host, name)
         target.preflight(self._workloads)
         super().__init__("millrace:index:StreamingPlatform", name, None, opts)
 
@@ -66,8 +70,11 @@ class StreamingPlatform(pulumi.ComponentResource):
         self._logs = {member: target.logs_command(member) for item in self._workloads for member in item.members}
         self._password = self._redis_password(settings)
         self._declare_servers()
+        self._monitor = self._declare_monitor(name, settings)
         topics = self._declare_topics(settings)
         gate = self._declare_gate(name, settings, topics)
+        if self._monitor is not None:
+            self._monitor.gate(after=[gate])
         environment = self._client_environment()
         variables = pulumi.Output.secret(pulumi.Output.all(**environment.plain, **environment.secret))
         self.outputs = {
@@ -81,12 +88,13 @@ class StreamingPlatform(pulumi.ComponentResource):
             "operations": self._operations(name, settings, args.images),
             "clientEnvironment": variables,
             "dotenv": variables.apply(_dotenv),
+            **({} if self._monitor is None else self._monitor.outputs),
             **target.publish(environment, self),
         }
         self.register_outputs(dict(self.outputs))
 
     def _declare_servers(self) -> None:
-        ensemble, brokers, cache = self._workloads
+        ensemble, brokers, cache, *_ = self._workloads
         child = pulumi.ResourceOptions(parent=self)
         zookeeper_args = ServerArgs(workload=ensemble, target=self._target, deadline=self._deadline)
         self._zookeeper = ZooKeeperEnsemble("zookeeper", zookeeper_args, child)
@@ -103,6 +111,19 @@ class StreamingPlatform(pulumi.ComponentResource):
             workload=cache, target=self._target, deadline=self._deadline, password=self._password
         )
         self._redis = RedisServer("redis", redis_args, child)
+
+    def _declare_monitor(self, name: str, settings: Settings) -> Monitor | None:
+        if not settings.monitor.enabled:
+            return None
+        args = MonitorArgs(
+            platform=name,
+            settings=settings,
+            workloads=self._workloads[3:],
+            target=self._target,
+            redis_password=self._password,
+            logs=self._logs,
+        )
+        return Monitor(args, self)
 
     def _declare_topics(self, settings: Settings) -> TopicSet:
         brokers = self._kafka.brokers
@@ -172,6 +193,7 @@ class StreamingPlatform(pulumi.ComponentResource):
             "logs": dict(self._logs),
             "images": {"kafka": images.kafka, "redis": images.redis},
             "route": self._target.route(),
+            **({} if self._monitor is None else self._monitor.operations()),
         }
 
     def _redis_password(self, settings: Settings) -> pulumi.Output[str] | None:
@@ -183,14 +205,17 @@ class StreamingPlatform(pulumi.ComponentResource):
 
 
 def workloads_of(
-    settings: Settings, images: Images, host: Callable[[str, int], str]
-) -> tuple[Workload, Workload, Workload]:
-    """The platform's workloads: ensemble, brokers and Redis, the last without its password's files.
+    settings: Settings, images: Images, host: Callable[[str, int], str], platform: str = PROJECT
+) -> Sequence[Workload]:
+    """The platform's workloads without the files that hold secrets.
+
+    Ensemble, brokers and Redis come first, then the monitoring servers that are asked for.
 
     Args:
         settings: The checked stack file.
         images: Which images run.
         host: The target's name of a member, for the other members.
+        platform: The platform's name, by which its metrics are told from others'.
     """
     logging = render_properties(log4j_properties())
     outside = exposed(settings)
@@ -210,9 +235,15 @@ def workloads_of(
         outside=outside.get("kafka"),
         protect=settings.protects_data,
         logging=logging,
+        jmx=settings.monitor.jmx,
     )
     redis = redis_workload(settings.redis, image=images.redis, outside=outside.get("redis"), protect=settings.protect)
-    return zookeeper, kafka, redis
+    if not settings.monitor.enabled:
+        return zookeeper, kafka, redis
+    servers = (watched(zookeeper), watched(kafka), watched(redis))
+    topology = topology_of(settings, platform)
+    monitors = monitor_workloads(settings, images, host=host, servers=servers, outside=outside, topology=topology)
+    return *servers, *monitors
 
 
 def exposed(settings: Settings) -> Mapping[str, Outside]:
@@ -223,6 +254,7 @@ def exposed(settings: Settings) -> Mapping[str, Outside]:
             "zookeeper": Outside(host="127.0.0.1", port=settings.zookeeper.port),
             "kafka": Outside(host=kafka.advertised_host, port=kafka.port),
             "redis": Outside(host="127.0.0.1", port=settings.redis.port),
+            **monitor_outside(settings),
         }
     if kafka.external == "none":
         return {}

@@ -79,6 +79,7 @@ HA: Mapping[str, Any] = {
         "save": [],
         "authentication": True,
     },
+    "monitor": {"port": 19090, "prometheus": {"port": 19091}, "grafana": {"port": 13000}},
 }
 
 PRODUCTION: Mapping[str, Any] = {

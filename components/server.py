@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.quantities import MIB
-from components.settings import ServerSettings
+from components.settings_base import ContainerSettings
 from components.targets.base import Deployment, Target
 from components.workload import Resources, Workload
 
@@ -35,7 +35,7 @@ class ServerArgs:
     after: Sequence[Deployment] = ()
 
 
-def resources_of(settings: ServerSettings) -> Resources:
+def resources_of(settings: ContainerSettings) -> Resources:
     """What a member may use."""
     return Resources(memory=int(settings.memory), cpu=settings.cpu, cpu_limit=settings.cpu_limit)
 

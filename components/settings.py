@@ -7,30 +7,23 @@ mistakes are reported at once, each with its path, by :func:`load_settings`, bef
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ByteSize,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     field_validator,
-    model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from components import topic_rules
 from components.errors import SettingsError
 from components.profiles import PROFILES, with_profile
 from components.protected_keys import PROTECTED_BROKER_KEYS, PROTECTED_REDIS_KEYS, PROTECTED_ZOOKEEPER_KEYS
 from components.quantities import (
-    GIB,
     MIB,
     Duration,
     Size,
@@ -39,6 +32,8 @@ from components.quantities import (
     milliseconds_or_all,
     unlimited,
 )
+from components.settings_base import Port, Section, ServerSettings
+from components.settings_monitor import MonitorSettings
 from components.settings_report import problems_of, unknown_profile
 
 
@@ -51,20 +46,7 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-_CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
-
-
-def _is_cpu(value: object) -> object:
-    """Kubernetes' CPU quantities, in one spelling: YAML's ``1`` and ``0.5`` are numbers."""
-    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    if isinstance(text, str) and not _CPU.fullmatch(text):
-        raise ValueError("must be cores such as 2 or 0.5, or thousandths such as 500m")
-    return text
-
-
 _HOST = re.compile(r"[A-Za-z0-9.-]+(\{ordinal\}[A-Za-z0-9.-]*)?|\{ordinal\}[A-Za-z0-9.-]+")
-
-Cpu = Annotated[str, BeforeValidator(_is_cpu)]
 
 _REDIS_DIRECTIVE = re.compile(r"[A-Za-z0-9-]+")
 
@@ -85,52 +67,12 @@ DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 """A name as RFC 1123 allows it for one label, which Kubernetes asks of namespaces."""
 
 Address = Annotated[str, AfterValidator(_is_address)]
-Port = Annotated[Whole, Field(ge=1, le=65535)]
-
-
-def _thousandths(cpu: str) -> Decimal:
-    return Decimal(cpu.removesuffix("m")) if cpu.endswith("m") else Decimal(cpu) * 1000
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
-
-    def broken_rules(self) -> list[str]:
-        """What is wrong between the fields of this section; each section adds its own rules."""
-        return []
-
-    @model_validator(mode="after")
-    def _keeps_its_rules(self) -> Self:
-        if problems := self.broken_rules():
-            raise ValueError("\n".join(problems))
-        return self
 
 
 def _refuse_protected(config: Mapping[str, str], protected: Mapping[str, str]) -> None:
     refused = [f'"{key}" is rendered by the platform; {protected[key]}' for key in sorted(config) if key in protected]
     if refused:
         raise ValueError("; ".join(refused))
-
-
-class ServerSettings(_Section):
-    """What all servers share."""
-
-    image: str | None = Field(None, description="Image reference; unset takes the one of the chosen set")
-    memory: Size = Field(description="Memory limit of a member; must leave room above the heap or maxMemory")
-    cpu: Cpu = Field("250m", description="Processor time kept free for a member (Kubernetes)")
-    cpu_limit: Cpu | None = Field(None, description="Processor time that a member may take at most (Kubernetes)")
-    storage: Size = Field(
-        ByteSize(10 * GIB), description="Size of a member's volume (Kubernetes); can grow, never shrink"
-    )
-
-    def broken_rules(self) -> list[str]:
-        """What is promised must lie below the limit, and there must be some storage."""
-        problems: list[str] = []
-        if self.cpu_limit is not None and _thousandths(self.cpu_limit) < _thousandths(self.cpu):
-            problems.append(f"cpuLimit {self.cpu_limit} is below cpu {self.cpu}, which is kept free")
-        if self.storage < MIB:
-            problems.append("storage must be at least 1MiB")
-        return problems
 
 
 class _JavaServer(ServerSettings):
@@ -312,7 +254,7 @@ class RedisSettings(ServerSettings):
         return problems
 
 
-class TopicSettings(_Section):
+class TopicSettings(Section):
     """One topic."""
 
     name: str = Field(description="The topic's name")
@@ -387,7 +329,7 @@ class TopicSettings(_Section):
         )
 
 
-class KubernetesSettings(_Section):
+class KubernetesSettings(Section):
     """Where and how the platform runs on Kubernetes."""
 
     context: str | None = Field(
@@ -422,13 +364,13 @@ class KubernetesSettings(_Section):
     )
 
 
-class HealthSettings(_Section):
+class HealthSettings(Section):
     """The health gate."""
 
     deadline: Duration = Field(default=timedelta(minutes=3), description="Time to become healthy before `up` fails")
 
 
-class Settings(_Section):
+class Settings(Section):
     """A whole stack file, defaults filled in."""
 
     target: Literal["docker", "kubernetes"] = Field("docker", description="Where the platform runs")
@@ -451,6 +393,9 @@ class Settings(_Section):
         "refuse", description="What to do with a declared topic that someone else made"
     )
     health: HealthSettings = Field(default_factory=HealthSettings, description="The health gate")
+    monitor: MonitorSettings = Field(
+        default_factory=lambda: MonitorSettings.model_validate({}), description="Metrics, alerts and dashboards"
+    )
 
     def broken_rules(self) -> list[str]:
         """Ports must not clash, topics must fit the brokers, and a cluster must be named."""
@@ -516,7 +461,7 @@ class Settings(_Section):
         """Each member's port on this machine, by the member's name."""
         ports = {f"zookeeper-{i}": self.zookeeper.port + i for i in range(self.zookeeper.replicas)}
         ports |= {f"kafka-{i}": self.kafka.port + i for i in range(self.kafka.replicas)}
-        return ports | {"redis-0": self.redis.port}
+        return ports | {"redis-0": self.redis.port} | self.monitor.host_ports()
 
     def topic_specs(self) -> list[topic_rules.TopicSpec]:
         """The declared topics with defaults for this number of brokers, sorted by name."""
@@ -539,12 +484,7 @@ def load_settings(declared: Mapping[str, Any], *, source: str, secret_keys: Sequ
     if not isinstance(profile, str) or profile not in PROFILES:
         problems.append(unknown_profile(profile, PROFILES))
         profile = "light"
-    redis = declared.get("redis")
-    if isinstance(redis, Mapping) and redis.get("password") is not None and "redis" not in secret_keys:  # pyright: ignore[reportUnknownMemberType]
-        problems.append(
-            "redis.password stands in plain text; remove it and set it encrypted with\n"
-            "pulumi config set --secret --path 'millrace:redis.password'"
-        )
+    problems += [_in_plain_text(path) for path in _SECRETS if path[0] not in secret_keys and _value_at(path, declared)]
     merged = with_profile({**declared, "profile": profile}, profile)
     try:
         settings = Settings.model_validate(merged)
@@ -555,3 +495,21 @@ def load_settings(declared: Mapping[str, Any], *, source: str, secret_keys: Sequ
         mistakes = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         raise SettingsError(f"{source}: {mistakes}; nothing was changed", problems)
     return settings
+
+
+_SECRETS = (("redis", "password"), ("monitor", "grafana", "password"))
+"""Paths of the secrets that a stack file may hold."""
+
+
+def _in_plain_text(path: Sequence[str]) -> str:
+    key = ".".join(path)
+    return (
+        f"{key} stands in plain text; remove it and set it encrypted with\n"
+        f"pulumi config set --secret --path 'millrace:{key}'"
+    )
+
+
+def _value_at(path: Sequence[str], values: Any) -> Any:
+    for part in path:
+        values = cast("Mapping[str, Any]", values).get(part) if isinstance(values, Mapping) else None
+    return values

@@ -116,13 +116,17 @@ class Workload:
     image: str
     replicas: int
     command: Sequence[str]
+    """Program and arguments; arguments alone where ``entry_point`` says so."""
     resources: Resources
     stop_grace: timedelta
     readiness: Probe
     ports: Sequence[Port]
-    storage: Storage
     user: int
     """Numeric id of user and group that the server runs as and that own its data."""
+    storage: Storage | None = None
+    """None for a server that keeps nothing."""
+    entry_point: bool = False
+    """Whether the image's own entry point is what runs, and ``command`` its arguments."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     files: Sequence[File] = ()
     zone_file: str | None = None

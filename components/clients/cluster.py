@@ -180,6 +180,34 @@ class Cluster:
             raise self._error(status, body, "get", f"pods/log {pod}", namespace)
         return body.decode(errors="replace").splitlines()
 
+    def log_lines(self, namespace: str, pod: str, most: int) -> list[str]:
+        """The end of a running or ended pod's log, each line after its time; nothing before the pod has started.
+
+        Args:
+            namespace: The pod's namespace.
+            pod: Its name.
+            most: How many lines at most.
+        """
+        path = f"{_in(namespace, 'pods', pod)}/log?{urlencode({'timestamps': 'true', 'tailLines': most})}"
+        status, body = self._api.request("GET", path, None, "application/json")
+        if status in (400, 404):  # it has no container yet, or is gone
+            return []
+        if status != 200:
+            raise self._error(status, body, "get", f"pods/log {pod}", namespace)
+        return body.decode(errors="replace").splitlines()
+
+    def create_pod(self, namespace: str, manifest: Json) -> None:
+        """Make a pod of its manifest."""
+        what = f"pods {manifest['metadata']['name']}"
+        self._ask("create", what, namespace, _in(namespace, "pods"), method="POST", body=manifest)
+
+    def pull_secrets(self, namespace: str, stateful_set: str) -> list[str]:
+        """Names of the Secrets with which a stateful set's images are pulled; none where it has none or is gone."""
+        path = _in(namespace, "statefulsets", stateful_set)
+        found = self._find("get", f"statefulsets {stateful_set}", namespace, path)
+        pod = cluster_objects.part(found or {}, "spec", "template", "spec")
+        return [secret["name"] for secret in cluster_objects.parts(pod, "imagePullSecrets")]
+
     def stateful_set(self, namespace: str, name: str) -> StatefulSetState | None:
         """A stateful set, and why pods of it are missing; None where there is none of that name."""
         path = _in(namespace, "statefulsets", name)

@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,16 @@ from components.clients.routes import DIRECT, Route, patience
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
+    from kafka.net.compat import KafkaNetClient
 
 HEALTH_TOPIC = "__millrace_health"
 """Topic that the health check writes to and reads from; it touches no topic of yours."""
 
 CONNECT_SECONDS = 2.0
 """Seconds for a first answer of the cluster before a check reports that nobody is there."""
+
+SETUP_SECONDS = 10.0
+"""Seconds for a broker's first answer on a new connection (kafka-python's own default)."""
 
 REQUEST_SECONDS = 60.0
 """Seconds for one request; making many topics takes the controller about 20 ms each."""
@@ -64,12 +68,15 @@ class ClusterState:
 
 
 @contextmanager
-def admin_client(bootstrap: str, *, route: Route = DIRECT) -> "Generator[KafkaAdminClient]":
+def admin_client(
+    bootstrap: str, *, route: Route = DIRECT, request_seconds: float = REQUEST_SECONDS
+) -> "Generator[KafkaAdminClient]":
     """An admin client that is closed at the end.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
         route: How brokers are reached.
+        request_seconds: Seconds for one request.
 
     Raises:
         kafka.errors.KafkaError: Nobody answered in time.
@@ -77,24 +84,60 @@ def admin_client(bootstrap: str, *, route: Route = DIRECT) -> "Generator[KafkaAd
     from kafka import KafkaAdminClient
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    client = KafkaAdminClient(
-        bootstrap_servers=bootstrap.split(","),
-        client_id="millrace",
-        proxy_url=route.proxy_url,
-        bootstrap_timeout_ms=int(patience(route, CONNECT_SECONDS) * 1000),
-        request_timeout_ms=int(REQUEST_SECONDS * 1000),
-        reconnect_backoff_max_ms=500,
-    )
+    with _stopped_on_failure(min(request_seconds, SETUP_SECONDS)) as connections:
+        client = KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","),
+            client_id="millrace",
+            proxy_url=route.proxy_url,
+            bootstrap_timeout_ms=int(patience(route, CONNECT_SECONDS) * 1000),
+            request_timeout_ms=int(request_seconds * 1000),
+            reconnect_backoff_max_ms=500,
+            kafka_client=connections,
+        )
     try:
         yield client
     finally:
         client.close()
 
 
+@contextmanager
+def _stopped_on_failure(setup_seconds: float) -> "Generator[Callable[..., KafkaNetClient]]":
+    """Makes an admin client's connections, and stops them where the client is not made for want of an answer.
+
+    kafka-python leaves their thread and sockets behind then, which adds up in a process that looks again and again.
+
+    Args:
+        setup_seconds: Seconds for a first answer on a new connection; the admin client itself does not pass it on.
+    """
+    from kafka.net.compat import KafkaNetClient
+
+    made: list[KafkaNetClient] = []
+
+    def make(**configs: Any) -> KafkaNetClient:
+        made.append(KafkaNetClient(**configs, socket_connection_setup_timeout_ms=int(setup_seconds * 1000)))
+        return made[-1]
+
+    try:
+        yield make
+    except BaseException:
+        for connections in made:
+            connections.close()
+        raise
+
+
 def cluster_state(client: "KafkaAdminClient") -> ClusterState:
     """Read the cluster's metadata."""
     cluster: dict[str, Any] = client.describe_cluster()
-    partitions = [
+    return ClusterState(
+        brokers={broker["broker_id"]: f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]},
+        controller=cluster["controller_id"],
+        partitions=partitions_of(client.describe_topics()),
+    )
+
+
+def partitions_of(topics: Sequence[Mapping[str, Any]]) -> list[Partition]:
+    """The partitions of topics, as an answer of metadata has them."""
+    return [
         Partition(
             topic=topic["name"],
             number=partition["partition_index"],
@@ -102,14 +145,9 @@ def cluster_state(client: "KafkaAdminClient") -> ClusterState:
             replicas=tuple(partition["replica_nodes"]),
             in_sync=tuple(partition["isr_nodes"]),
         )
-        for topic in client.describe_topics()
+        for topic in topics
         for partition in topic["partitions"]
     ]
-    return ClusterState(
-        brokers={broker["broker_id"]: f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]},
-        controller=cluster["controller_id"],
-        partitions=partitions,
-    )
 
 
 def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:

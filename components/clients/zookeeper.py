@@ -20,11 +20,13 @@ class MemberState:
         listens: Whether anything accepts connections at the member's address.
         mode: ``standalone``, ``leader``, ``follower``; None while it serves nothing.
         synced_followers: Followers in sync, as a leader counts them; None from other members.
+        data_size: Bytes of its data, as it estimates them; None while it serves nothing.
     """
 
     listens: bool
     mode: str | None = None
     synced_followers: int | None = None
+    data_size: int | None = None
 
 
 def member_state(address: str, *, route: Route = DIRECT) -> MemberState:
@@ -36,12 +38,17 @@ def member_state(address: str, *, route: Route = DIRECT) -> MemberState:
     except OSError:
         return MemberState(listens=True)
     values = _values(answer)
-    synced = values.get("zk_synced_followers")
     return MemberState(
         listens=bool(answer),
         mode=values.get("zk_server_state"),
-        synced_followers=None if synced is None else int(float(synced)),
+        synced_followers=_whole(values.get("zk_synced_followers")),
+        data_size=_whole(values.get("zk_approximate_data_size")),
     )
+
+
+def _whole(value: str | None) -> int | None:
+    """A figure of ``mntr``, which may be spelt ``2.0``."""
+    return None if value is None else int(float(value))
 
 
 def member_states(members: Mapping[str, str], *, route: Route = DIRECT) -> dict[str, MemberState]:

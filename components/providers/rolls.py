@@ -337,7 +337,7 @@ class _Brokers(_Alone):
             return None
 
 
-_SAFETY: Mapping[str, type[_Alone]] = {"zookeeper": _Ensemble, "kafka": _Brokers, "redis": _Alone}
+_SAFETY: Mapping[str, type[_Alone]] = {"zookeeper": _Ensemble, "kafka": _Brokers, "redis": _Alone, "server": _Alone}
 
 
 def _telling(lines: Sequence[str]) -> list[str]:

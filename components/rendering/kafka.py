@@ -46,7 +46,9 @@ def server_properties(settings: KafkaSettings, zookeeper_hosts: Sequence[str], *
     } | settings.config
 
 
-def start_script(config_path: str, data_path: str, zone_path: str, port: int, outside: Outside | None) -> str:
+def start_script(
+    config_path: str, data_path: str, zone_path: str, port: int, outside: Outside | None, agent: str | None = None
+) -> str:
     """A script that gives a broker its identity, then becomes the server. Its arguments are ordinal and host.
 
     Args:
@@ -55,11 +57,14 @@ def start_script(config_path: str, data_path: str, zone_path: str, port: int, ou
         zone_path: A file with the broker's failure domain, where the target knows one.
         port: Port of the listener inside the target's network.
         outside: How clients outside reach the brokers, or None where they don't.
+        agent: The JVM's option for an agent, or None. It is set here and not in the container's environment, which
+            the tools that are run beside the server inherit: their agent would find its port taken, and end them.
     """
     external = ""
     if outside is not None:
         host = outside.host.replace("{ordinal}", "$1")
         external = f'listeners="$listeners,EXTERNAL://{host}:$(({outside.port} + $1 * {outside.step}))"\n'
+    options = f'export KAFKA_OPTS="${{KAFKA_OPTS:-}} {agent}"\n' if agent else ""
     return f"""\
 #!/bin/bash
 # Usage: start-kafka.sh ORDINAL HOST
@@ -68,6 +73,7 @@ listeners="INTERNAL://$2:{port}"
 {external}\
 rack=""
 if [ -s {zone_path} ]; then rack=$(cat {zone_path}); fi
+{options}\
 exec /opt/kafka/bin/kafka-server-start.sh {config_path} \\
     --override "broker.id=$1" --override "log.dirs={data_path}/kafka-$1" \\
     --override "advertised.listeners=$listeners" ${{rack:+--override "broker.rack=$rack"}}

@@ -14,7 +14,8 @@ class Cluster:
     """What a workload's members are to each other, so that a target can change them safely.
 
     Args:
-        kind: ``zookeeper``, ``kafka`` or ``redis``: which rules hold; see :mod:`components.providers.rolls`.
+        kind: ``zookeeper``, ``kafka``, ``redis`` or ``server``, which is one that needs no others: which rules hold;
+            see :mod:`components.providers.rolls`.
         addresses: ``host:port`` of each member as this program's own clients reach it, by name.
         deadline: Seconds that a changed member may take to be back.
     """
@@ -45,13 +46,13 @@ class Deployment:
         identities: For each member something that changes whenever the member is made anew.
         made: What has made the members; they need not serve yet.
         settled: What has seen that all members serve, after a change too.
-        storage: What holds the data; resources that live in the data are gone with it.
+        storage: What holds the data, if there is any; resources that live in the data are gone with it.
     """
 
     identities: Mapping[str, pulumi.Output[str]]
     made: Sequence[pulumi.Resource]
     settled: Sequence[pulumi.Resource]
-    storage: pulumi.Resource
+    storage: pulumi.Resource | None
 
 
 class Target(Protocol):

@@ -12,7 +12,7 @@ from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualifi
 from components.quantities import MIB
 from components.targets.base import Cluster, Deployment, Environment
 from components.targets.member_gate import MemberGate
-from components.workload import Probe, Workload
+from components.workload import Probe, Storage, Workload
 
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
@@ -86,7 +86,8 @@ class DockerTarget:
             self._images[reference] = docker.RemoteImage(
                 f"image-{reference}", name=reference, keep_locally=True, opts=options
             )
-        for lifetime, protect in sorted({(item.storage.lifetime, item.storage.protect) for item in workloads}):
+        storages = [item.storage for item in workloads if item.storage is not None]
+        for lifetime, protect in sorted({(storage.lifetime, storage.protect) for storage in storages}):
             self._volumes[lifetime] = docker.Volume(
                 f"{lifetime}-data",
                 name=qualified(self._platform, lifetime),
@@ -115,7 +116,7 @@ class DockerTarget:
                 logs = {member: self.logs_command(member)}
                 before = [MemberGate(member, cluster, container.id, logs, options)]
                 resources += before
-        storage = self._volumes[workload.storage.lifetime]
+        storage = None if workload.storage is None else self._volumes[workload.storage.lifetime]
         return Deployment(identities=identities, made=resources, settled=resources, storage=storage)
 
     def _container(self, workload: Workload, ordinal: int, options: pulumi.ResourceOptions) -> docker.Container:
@@ -143,11 +144,7 @@ class DockerTarget:
             networks_advanced=[
                 docker.ContainerNetworksAdvancedArgs(name=self._network.name, aliases=[workload.name, member])
             ],
-            volumes=[
-                docker.ContainerVolumeArgs(
-                    volume_name=self._volumes[workload.storage.lifetime].name, container_path=workload.storage.path
-                )
-            ],
+            volumes=self._mounts(workload.storage),
             ports=[
                 docker.ContainerPortArgs(
                     internal=port.number,
@@ -165,6 +162,12 @@ class DockerTarget:
             healthcheck=_health_check(workload.readiness),
             opts=options,
         )
+
+    def _mounts(self, storage: Storage | None) -> list[docker.ContainerVolumeArgs] | None:
+        if storage is None:
+            return None
+        volume = self._volumes[storage.lifetime]
+        return [docker.ContainerVolumeArgs(volume_name=volume.name, container_path=storage.path)]
 
 
 def _placeholders(ordinal: int, host: str) -> Callable[[str], str]:

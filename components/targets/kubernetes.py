@@ -145,20 +145,14 @@ class KubernetesTarget:
     ) -> Deployment:
         """Declare a StatefulSet with all that belongs to it, and the roll that replaces its pods."""
         name = workload.name
-        storage = MemberStorage(
-            f"{name}-storage",
-            name,
-            cluster,
-            self.route(),
-            workload.storage.size,
-            self._options.storage_class,
-            self._labels(name),
-            self._made_by(parent, protect=workload.storage.protect, tool=True),
-        )
-        config, texts = self._config_map(workload, parent)
+        storage = self._storage(workload, cluster, parent)
+        texts = self._texts(workload)
+        config = self._config_map(workload, texts, parent)
         secret = self._secret(workload, parent)
-        beside = [storage, config, *self._beside(workload, parent)]
-        context = self._pod_context(workload, config.metadata.apply(_name_of), secret)
+        before = [resource for resource in (storage, config) if resource is not None]
+        beside = [*before, *self._beside(workload, parent)]
+        config_name = None if config is None else config.metadata.apply(_name_of)
+        context = self._pod_context(workload, config_name, secret)
         pod = pod_spec(workload, context)
         behind = [resource for deployment in after for resource in deployment.made]
         stateful_set = self._stateful_set(workload, pod, self._made_by(parent, after=[*beside, *behind]))
@@ -166,7 +160,8 @@ class KubernetesTarget:
         settled = [resource for deployment in after for resource in deployment.settled]
         options = self._made_by(parent, after=[stateful_set, *settled], tool=True)
         # The ConfigMap's name says no more than the files.
-        template = {"pod": pod_spec(workload, replace(context, config_map="")), "files": texts}
+        nameless = replace(context, config_map=None if config is None else "")
+        template = {"pod": pod_spec(workload, nameless), "files": texts}
         generation = stateful_set.metadata.apply(lambda metadata: metadata.generation)
         roll = GatedRoll(f"{name}-roll", name, cluster, self.route(), template, generation, logs, options)
         return Deployment(
@@ -190,19 +185,38 @@ class KubernetesTarget:
         )
         return {"namespace": self._options.namespace, "clientConfigMap": name, "clientSecret": name}
 
-    def _config_map(self, workload: Workload, parent: pulumi.Resource) -> tuple[k8s.core.v1.ConfigMap, dict[str, str]]:
-        """The plain files, in a ConfigMap that is another one when they change: a pod keeps what it was made with."""
+    def _storage(self, workload: Workload, cluster: Cluster, parent: pulumi.Resource) -> MemberStorage | None:
+        if workload.storage is None:
+            return None
+        return MemberStorage(
+            f"{workload.name}-storage",
+            workload.name,
+            cluster,
+            self.route(),
+            workload.storage.size,
+            self._options.storage_class,
+            self._labels(workload.name),
+            self._made_by(parent, protect=workload.storage.protect, tool=True),
+        )
+
+    def _texts(self, workload: Workload) -> dict[str, str]:
+        """The plain files, by their names without a folder."""
         texts = {_key(file): str(file.content) for file in workload.files if not file.secret}
-        if self._tells_zone(workload):
-            texts[ZONE_SCRIPT_NAME] = ZONE_SCRIPT
-        config = k8s.core.v1.ConfigMap(
+        return texts | ({ZONE_SCRIPT_NAME: ZONE_SCRIPT} if self._tells_zone(workload) else {})
+
+    def _config_map(
+        self, workload: Workload, texts: Mapping[str, str], parent: pulumi.Resource
+    ) -> k8s.core.v1.ConfigMap | None:
+        """The plain files, in a ConfigMap that is another one when they change: a pod keeps what it was made with."""
+        if not texts:
+            return None
+        return k8s.core.v1.ConfigMap(
             f"{workload.name}-config",
             metadata=self._unnamed(workload.name),
-            data=texts,
+            data=dict(texts),
             immutable=True,
             opts=self._replaced_with(["data"], parent),
         )
-        return config, texts
 
     def _secret(self, workload: Workload, parent: pulumi.Resource) -> pulumi.Output[str] | None:
         files = {_key(file): file.content for file in workload.files if file.secret}
@@ -315,14 +329,6 @@ class KubernetesTarget:
         self, workload: Workload, pod: Mapping[str, Any], options: pulumi.ResourceOptions
     ) -> k8s.apps.v1.StatefulSet:
         name, labels = workload.name, self._labels(workload.name)
-        claim = {
-            "metadata": {"name": "data", "labels": labels},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"],
-                "resources": {"requests": {"storage": str(workload.storage.size)}},
-                **({"storageClassName": self._options.storage_class} if self._options.storage_class else {}),
-            },
-        }
         return k8s.apps.v1.StatefulSet(
             name,
             metadata=self._metadata(name, name, annotations=_SKIP_AWAIT),
@@ -332,10 +338,9 @@ class KubernetesTarget:
                     "replicas": workload.replicas,
                     "podManagementPolicy": "Parallel",  # a lost zone must not keep the other members from coming back
                     "updateStrategy": {"type": "OnDelete"},  # GatedRoll replaces pods
-                    "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
                     "selector": {"matchLabels": self._selector(name)},
                     "template": {"metadata": {"labels": labels}, "spec": pod},
-                    "volumeClaimTemplates": [claim],
+                    **self._claims(workload),
                 }
             ),
             # The claims are MemberStorage's; another template would replace the StatefulSet.
@@ -344,8 +349,25 @@ class KubernetesTarget:
             ),
         )
 
+    def _claims(self, workload: Workload) -> dict[str, Any]:
+        """The part of a StatefulSet's specification that speaks of its members' volumes."""
+        if workload.storage is None:
+            return {}
+        claim = {
+            "metadata": {"name": "data", "labels": self._labels(workload.name)},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": str(workload.storage.size)}},
+                **({"storageClassName": self._options.storage_class} if self._options.storage_class else {}),
+            },
+        }
+        return {
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+            "volumeClaimTemplates": [claim],
+        }
+
     def _pod_context(
-        self, workload: Workload, config: pulumi.Output[str], secret: pulumi.Output[str] | None
+        self, workload: Workload, config: pulumi.Output[str] | None, secret: pulumi.Output[str] | None
     ) -> PodContext:
         return PodContext(
             host=f"$(POD_NAME).{workload.name}.{self._options.namespace}.svc.{self._options.domain}",

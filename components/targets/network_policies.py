@@ -3,10 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from components.naming import CLIENT_LABEL
 from components.workload import ANYONE, CLIENTS, Port, Workload
-
-CLIENT_LABEL = "millrace.client"
-"""Label that a pod of the platform's own namespace needs to be a client: ``millrace.client: "true"``."""
 
 Selector = Callable[[str], Mapping[str, str]]
 

@@ -58,7 +58,7 @@ class PodContext:
     Args:
         host: The pod's name for the other members, with ``$(POD_NAME)`` in it.
         selector: Labels that all pods of the workload have.
-        config_map: Name of the ConfigMap with the plain files.
+        config_map: Name of the ConfigMap with the plain files, or None.
         secret: Name of the Secret with the secret files, or None.
         tells_zone: Whether the pod is told its zone.
         spread: ``required`` or ``preferred`` nodes and zones of their own.
@@ -68,7 +68,7 @@ class PodContext:
 
     host: str
     selector: Mapping[str, str]
-    config_map: pulumi.Input[str]
+    config_map: pulumi.Input[str] | None
     secret: pulumi.Output[str] | None
     tells_zone: bool
     spread: str
@@ -107,7 +107,7 @@ def _server(workload: Workload, context: PodContext) -> dict[str, Any]:
         "name": workload.name,
         "image": workload.image,
         "imagePullPolicy": context.pull_policy,
-        "command": list(workload.command),
+        **_start(workload),
         "env": _env(workload, context),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
         "resources": {
@@ -118,12 +118,19 @@ def _server(workload: Workload, context: PodContext) -> dict[str, Any]:
         **_probes(workload),
         "securityContext": dict(_RESTRICTED),
         "volumeMounts": [
-            {"name": "data", "mountPath": workload.storage.path},
+            *([{"name": "data", "mountPath": workload.storage.path}] if workload.storage else []),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  in the container
             *_config_mounts(workload),
             *(_zone_mounts(workload, read_only=True) if context.tells_zone else []),
         ],
     }
+
+
+def _start(workload: Workload) -> dict[str, Any]:
+    """What is run; ``command`` would replace the image's entry point, and the API server drops an empty list."""
+    if workload.entry_point:
+        return {"args": list(workload.command)} if workload.command else {}
+    return {"command": list(workload.command)}
 
 
 def _env(workload: Workload, context: PodContext) -> list[dict[str, Any]]:
@@ -205,11 +212,10 @@ def _zone_reader(workload: Workload, context: PodContext) -> dict[str, Any]:
 
 
 def _volumes(workload: Workload, context: PodContext) -> list[dict[str, Any]]:
-    sources: list[dict[str, Any]] = [{"configMap": {"name": context.config_map}}]
-    if context.secret is not None:
-        sources.append({"secret": {"name": context.secret}})
+    files = {"configMap": context.config_map, "secret": context.secret}
+    sources = [{kind: {"name": name}} for kind, name in files.items() if name is not None]
     volumes: list[dict[str, Any]] = [
-        {"name": "config", "projected": {"sources": sources, "defaultMode": _READ_ONLY}},
+        *([{"name": "config", "projected": {"sources": sources, "defaultMode": _READ_ONLY}}] if sources else []),
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
     ]
     if context.tells_zone:

@@ -24,7 +24,7 @@ from offline.cluster.storage import grant_expansions
 from offline.steps import SetupError
 from tests.cluster.clusters import ClusterStack, is_ready
 from tests.integration.stacks import eventually
-from tests.integration.traffic import Sampler, SteadyLoad, admin, consume, produce
+from tests.integration.traffic import Sampler, admin, consume, lost, produce, steady_load
 
 BROKERS = ["kafka-0", "kafka-1", "kafka-2"]
 TOPICS = {"messages": 100, "file_merge_requests": 50, "message_status_updates": 50, "dlq": 3, "stock_ticks": 6}
@@ -156,7 +156,7 @@ def test_a_broker_setting_rolls_under_load_and_loses_nothing(prod: ClusterStack)
     with admin(servers, proxy) as client:
         controller = client.describe_cluster()["controller_id"]
     watched = Sampler(servers, ["messages", "stock_ticks"], lambda: prod.ready("kafka"), proxy)
-    with SteadyLoad(servers, "messages", per_second=500, proxy_url=proxy) as load, watched as sampler:
+    with steady_load(servers, "messages", per_second=500, proxy_url=proxy) as load, watched as sampler:
         prod.set("kafka.numPartitions", 2)
         done = prod.up()
     restarts = re.findall(r"^ *kafka: restarting (kafka-\d) ", done.output.partition("Diagnostics")[2], re.MULTILINE)
@@ -164,7 +164,7 @@ def test_a_broker_setting_rolls_under_load_and_loses_nothing(prod: ClusterStack)
     assert restarts[-1] == f"kafka-{controller}", "the controller restarts last"
     assert not load.errors
     assert load.per_second > 450, f"only {load.per_second:.0f} messages a second were sent"
-    missing = set(load.acknowledged) - set(consume(servers, "messages", proxy_url=proxy))
+    missing = lost(load, servers, proxy)
     assert not missing, f"{len(missing)} of {len(load.acknowledged)} acknowledged records are lost"
     assert sampler.samples > 20
     assert sampler.fewest_running == 2, "never two brokers away at once"
@@ -251,7 +251,7 @@ def test_a_drain_respects_the_budgets(prod: ClusterStack) -> None:
 def test_a_killed_node_is_reported_and_loses_nothing(prod: ClusterStack) -> None:
     proxy, servers = prod.route().proxy_url, prod.servers()
     node = prod.objects("pods")["kafka-2"]["spec"]["nodeName"]
-    with SteadyLoad(servers, "messages", per_second=100, proxy_url=proxy) as load:
+    with steady_load(servers, "messages", per_second=100, proxy_url=proxy) as load:
         time.sleep(3)
         subprocess.run(["docker", "kill", node], check=True, capture_output=True)
         try:
@@ -267,7 +267,7 @@ def test_a_killed_node_is_reported_and_loses_nothing(prod: ClusterStack) -> None
         recovery = time.monotonic() - started
     assert recovery < 60, f"all replicas were in sync only after {recovery:.0f} s"
     assert not load.errors
-    missing = set(load.acknowledged) - set(consume(servers, "messages", proxy_url=proxy))
+    missing = lost(load, servers, proxy)
     assert not missing, f"{len(missing)} of {len(load.acknowledged)} acknowledged records are lost"
     eventually(lambda: all(map(is_ready, prod.objects("pods").values())), 120, "all pods")
     assert "Pods: 7 ready" in (prod.up(), prod.outputs())[1]["health"]

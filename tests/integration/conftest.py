@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stacks import Stack, remove_leftovers
+from tests.integration.stacks import Stack, monitor_ports, remove_leftovers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,7 +37,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The staging stack file on other ports, up and healthy."""
-    ports = {"zookeeper.port": 26181, "kafka.port": 26092, "redis.port": 26379}
+    ports = {"zookeeper.port": 26181, "kafka.port": 26092, "redis.port": 26379, **monitor_ports(26300)}
     stack = Stack(tmp_path_factory.mktemp("staging") / "project", "test-staging", "Pulumi.staging.yaml", ports)
     try:
         stack.up()

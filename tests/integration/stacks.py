@@ -20,6 +20,11 @@ PREFIX = "millrace-test-"
 """Start of the names of all platforms that tests make; whatever carries it may be removed."""
 
 
+def monitor_ports(first: int) -> dict[str, Any]:
+    """Overrides that move staging's exporter and Prometheus to two ports of their own, the first of them given."""
+    return {"monitor.port": first, "monitor.prometheus": {"enabled": True, "port": first + 1}}
+
+
 @dataclass
 class Result:
     """What one run of the CLI said."""

@@ -6,9 +6,12 @@ from redis import AuthenticationError, Redis
 
 from components.naming import PLATFORM_LABEL
 from tests.integration.stacks import Stack, bootstrap, left_on_engine, running_members
-from tests.integration.traffic import Sampler, SteadyLoad, admin, consume
+from tests.integration.traffic import Sampler, admin, lost, steady_load
 
-MEMBERS = ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"]
+MEMBERS = [
+    *("exporter-0", "kafka-0", "kafka-1", "kafka-2", "prometheus-0", "redis-0"),
+    *("zookeeper-0", "zookeeper-1", "zookeeper-2"),
+]
 
 
 def test_up_ends_with_three_of_each_and_replicated_topics(staging: Stack) -> None:
@@ -76,15 +79,14 @@ def test_a_broker_setting_rolls_one_broker_at_a_time_and_loses_nothing(staging: 
         return [name for name in running_members(staging.platform) if name.startswith("kafka")]
 
     watched = Sampler(servers, ["messages", "stock_ticks"], brokers)
-    with SteadyLoad(servers, "messages") as load, watched as sampler:
+    with steady_load(servers, "messages") as load, watched as sampler:
         staging.set("kafka.numPartitions", 2)
         changed = staging.up().changed()
     assert changed["replace"] == ["kafka-0", "kafka-1", "kafka-2"]
     assert {"kafka-0-in-sync", "kafka-1-in-sync", "kafka-2-in-sync", "health"} <= set(changed["update"])
     assert not load.errors
     assert len(load.acknowledged) > 500
-    kept = consume(servers, "messages")
-    missing = set(load.acknowledged) - set(kept)
+    missing = lost(load, servers)
     assert not missing, f"{len(missing)} acknowledged records are lost"
     assert sampler.samples > 20
     assert sampler.fewest_running == 2, "never two brokers down at once"

@@ -3,11 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
+
+from ops.drills.checker import compare, read_back
+from ops.drills.load import SteadyLoad
+from ops.drills.records import Stamp
 
 
 def produce(servers: Sequence[str], topic: str, values: Sequence[bytes], proxy_url: str | None = None) -> None:
@@ -51,50 +54,15 @@ class admin:
         self._client.close()
 
 
-class SteadyLoad:
-    """Writes numbered records with acks=all until it is stopped, and remembers which were acknowledged."""
+def steady_load(servers: Sequence[str], topic: str, per_second: int = 100, proxy_url: str | None = None) -> SteadyLoad:
+    """Records with acks=all for as long as it is entered."""
+    return SteadyLoad({"bootstrap_servers": list(servers), "proxy_url": proxy_url}, topic, rate=per_second)
 
-    def __init__(self, servers: Sequence[str], topic: str, per_second: int = 100, proxy_url: str | None = None) -> None:
-        self.acknowledged: list[bytes] = []
-        self.errors: list[str] = []
-        self.per_second = 0.0
-        self._topic, self._pause = topic, 1 / per_second
-        self._stop = threading.Event()
-        self._producer = KafkaProducer(
-            bootstrap_servers=list(servers),
-            proxy_url=proxy_url,
-            acks="all",
-            retries=100,
-            delivery_timeout_ms=120_000,
-            linger_ms=5,
-        )
-        self._thread = threading.Thread(target=self._write)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def _write(self) -> None:
-        pending: list[tuple[bytes, Any]] = []
-        start = time.monotonic()
-        while not self._stop.is_set():
-            value = str(len(pending)).encode()
-            pending.append((value, self._producer.send(self._topic, value)))
-            time.sleep(max(start + len(pending) * self._pause - time.monotonic(), 0))
-        self.per_second = len(pending) / (time.monotonic() - start)
-        for value, sent in pending:
-            try:
-                sent.get(timeout=120)
-                self.acknowledged.append(value)
-            except KafkaError as error:
-                self.errors.append(f"{value!r}: {error!r}")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._producer.close()
+def lost(load: SteadyLoad, servers: Sequence[str], proxy_url: str | None = None) -> Sequence[Stamp]:
+    """The records that were acknowledged to a load and are not in its topic."""
+    options = {"bootstrap_servers": list(servers), "proxy_url": proxy_url}
+    return compare(load.acknowledged, *read_back(options, load.topic, load.run)).lost
 
 
 class Sampler:

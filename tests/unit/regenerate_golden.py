@@ -14,6 +14,9 @@ import yaml
 from components import platform
 from components.images import Images
 from components.naming import member_name
+from components.rendering.alerts import render_alerts
+from components.rendering.dashboard import dashboard_json
+from components.rendering.topology import topology_of
 from components.settings import Settings, load_settings
 from components.stack import target_for
 from components.workload import Workload
@@ -23,6 +26,9 @@ from tests.unit import mocks
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden"
 STACKS = ("dev", "staging", "prod")
+MONITORED = ("staging", "prod")
+"""Stacks whose alert rules and dashboard are kept."""
+
 MANIFESTS = "manifests.yaml"
 """All objects of a stack that runs on Kubernetes."""
 
@@ -63,6 +69,12 @@ def rendered(stack: str) -> dict[str, str]:
     }
 
 
+def monitored(stack: str) -> dict[str, str]:
+    """The texts of what watches a stack, by file name, whether or not its file switches that on."""
+    topology = topology_of(settings_of(stack), f"millrace-{stack}")
+    return {"alerts.yml": render_alerts(topology), "dashboard.json": dashboard_json(topology)}
+
+
 def main() -> None:
     """Write all golden files."""
     for stack in STACKS:
@@ -72,6 +84,8 @@ def main() -> None:
         if settings_of(stack).on_kubernetes:
             run = mocks.run_on_cluster(settings_of(stack), f"millrace-{stack}")
             files[MANIFESTS] = manifests.as_yaml(manifests.manifests(run))
+        if stack in MONITORED:
+            files |= monitored(stack)
         for name, text in files.items():
             (folder / name).write_text(text)
             sys.stdout.write(f"wrote {(folder / name).relative_to(PROJECT)}\n")

@@ -1123,6 +1123,7 @@ def test_a_protected_topic_protects_the_volumes_that_it_lives_in_and_no_other() 
 
 def test_the_prod_stack_has_exactly_these_outputs(prod: Run) -> None:
     told = {"readme", "network"}  # the program adds the first; Docker alone has the second
+    told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword"}  # where these servers run
     assert {*prod.outputs, *told} == set(OUTPUTS)
     assert "network" not in prod.outputs
     assert prod.secret_outputs == {"clientEnvironment", "dotenv", "redisUrl"}

@@ -99,7 +99,16 @@ def dev() -> Run:
 
 @pytest.fixture(scope="module")
 def staging() -> Run:
-    return run_platform(settings_of("staging"), "millrace-staging")
+    """The staging stack but for what watches it, of which tests/unit/test_monitoring.py speaks."""
+    return run_platform(settings_of("staging", monitor={}), "millrace-staging")
+
+
+@pytest.fixture(scope="module")
+def whole() -> Run:
+    """The staging stack with everything that can be switched on."""
+    grafana = {"enabled": True, "image": "grafana:test"}
+    monitor = {"enabled": True, "image": "exporter:test", "prometheus": {"enabled": True}, "grafana": grafana}
+    return run_platform(settings_of("staging", monitor=monitor), "millrace-staging")
 
 
 @pytest.fixture(scope="module")
@@ -207,11 +216,11 @@ def test_names_on_the_engine_start_with_the_platform_and_carry_its_label(stack: 
         assert labels(item) == {PLATFORM_LABEL: platform, MEMBER_LABEL: item.name}
 
 
-def test_every_component_class_is_declared_and_registers_its_outputs_once(staging: Run) -> None:
-    declared = {item.type: item.name for item in staging.resources if not item.custom}
+def test_every_component_class_is_declared_and_registers_its_outputs_once(whole: Run) -> None:
+    declared = {item.type: item.name for item in whole.resources if not item.custom}
     classes = {cls.__name__ for cls in component_classes()}
     assert {type_.rpartition(":")[2] for type_ in declared} == classes, "a class that no stack uses is not tested here"
-    assert Counter((type_, name) for type_, name, _ in staging.registered_outputs) == Counter(declared.items())
+    assert Counter((type_, name) for type_, name, _ in whole.registered_outputs) == Counter(declared.items())
 
 
 def test_components_register_these_outputs(staging: Run) -> None:
@@ -234,10 +243,12 @@ def test_nothing_is_registered_where_preflight_refuses() -> None:
 def test_preflight_asks_for_every_image_port_and_limit_of_the_stack() -> None:
     engine = FakeEngine()
     run_platform(settings_of("staging"), "millrace-staging", engine)
-    ports = [*range(12181, 12184), *range(19092, 19095), 16379]
+    ports = [*range(12181, 12184), *range(19092, 19095), 16379, 19090, 19091]
     assert engine.asked == [
         "ping",
         "image apache/kafka:3.9.2",
+        "image millrace/exporter:0.1",
+        "image prom/prometheus:v3.5.0",
         "image redis:7.2.16",
         "address 127.0.0.1",
         "published ports",
@@ -247,7 +258,7 @@ def test_preflight_asks_for_every_image_port_and_limit_of_the_stack() -> None:
 
 
 def test_preflight_adds_up_the_limits_of_all_members() -> None:
-    needed = 3 * 512 + 3 * 1024 + 512
+    needed = 3 * 512 + 3 * 1024 + 512 + 128 + 256
     run_platform(settings_of("staging"), "millrace-staging", FakeEngine(bytes_of_memory=needed * 1024**2))
     with pytest.raises(PreflightError, match=f"add up to {needed}MiB"):
         run_platform(settings_of("staging"), "millrace-staging", FakeEngine(bytes_of_memory=needed * 1024**2 - 1))
@@ -495,7 +506,7 @@ def test_a_server_without_a_password_has_no_secret_at_all(dev: Run) -> None:
 
 
 def test_the_volumes_are_protected_where_the_stack_file_says_so_and_nothing_else_is() -> None:
-    run = run_platform(settings_of("staging", protect=True), "millrace-staging")
+    run = run_platform(settings_of("staging", protect=True, monitor={}), "millrace-staging")
     assert {item.name for item in run.resources if item.protect} == {"redis-data", "streaming-data"}
 
 
@@ -645,6 +656,7 @@ def test_the_digest_of_the_topics_changes_with_them(changes: dict[str, object]) 
 def test_the_stack_has_exactly_these_outputs(run: Run) -> None:
     assert set(run.outputs) == OUTPUT_NAMES
     told = {"readme", "clientConfigMap", "clientSecret", "namespace"}  # the program adds the first; a cluster has more
+    told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword"}  # where these servers run
     assert {*run.outputs, *told} == set(OUTPUTS), "the list of all outputs is told to people"
 
 

@@ -21,7 +21,7 @@ from components.rendering.properties import render_properties
 from components.rendering.redis import password_conf, redis_conf
 from components.rendering.zookeeper import start_script, zoo_cfg
 from components.settings import load_settings
-from tests.unit.regenerate_golden import GOLDEN, MANIFESTS, STACKS, rendered, settings_of
+from tests.unit.regenerate_golden import GOLDEN, MANIFESTS, MONITORED, STACKS, monitored, rendered, settings_of
 
 REGENERATE = "if the change is wanted: python -m tests.unit.regenerate_golden, then read the difference"
 FILES = ("zoo.cfg", "server.properties", "redis.conf")
@@ -355,9 +355,16 @@ def test_a_stacks_file_is_the_golden_one(stack: str, name: str) -> None:
     assert parsed(name, rendered(stack)[name]) == parsed(name, golden.read_text()), f"{stack}/{name}: {REGENERATE}"
 
 
+@pytest.mark.parametrize("stack", MONITORED)
+def test_a_stacks_alerts_and_dashboard_are_the_golden_ones(stack: str) -> None:
+    for name, text in monitored(stack).items():
+        assert text == (GOLDEN / stack / name).read_text(), f"{stack}/{name}: {REGENERATE}"
+
+
 def test_the_golden_folder_holds_these_files_and_no_others() -> None:
     kept = {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*") if path.is_file()}
     files = {f"{stack}/{name}" for stack in STACKS for name in FILES}
+    files |= {f"{stack}/{name}" for stack in MONITORED for name in monitored(stack)}
     assert kept == {*files, f"prod/{MANIFESTS}"}, REGENERATE
     assert {stack: tuple(rendered(stack)) for stack in STACKS} == dict.fromkeys(STACKS, FILES)
 

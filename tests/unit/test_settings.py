@@ -6,6 +6,7 @@ Proof limit: values are given as Python objects; how Pulumi hands a stack file o
 import re
 import traceback
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -97,6 +98,8 @@ def test_the_staging_stack_is_replicated_and_loses_nothing() -> None:
         "kafka-1": 19093,
         "kafka-2": 19094,
         "redis-0": 16379,
+        "exporter-0": 19090,
+        "prometheus-0": 19091,
     }
     assert settings.zookeeper.replicas == 3
     kafka = settings.kafka
@@ -296,6 +299,31 @@ VALUES: dict[str, tuple[Any, Any]] = {
             "zookeeper.session.timeout.ms": "6000",
         },
     ),
+    "monitor.enabled": (True, True),
+    "monitor.image": ("own/exporter:1", "own/exporter:1"),
+    "monitor.port": (29300, 29300),
+    "monitor.memory": ("1GiB", GIB),
+    "monitor.cpu": ("500m", "500m"),
+    "monitor.cpuLimit": (1.5, "1.5"),
+    "monitor.interval": ("45s", timedelta(seconds=45)),
+    "monitor.lagThreshold": (5, 5),
+    "monitor.jmx": (True, True),
+    "monitor.prometheus.enabled": (True, True),
+    "monitor.prometheus.image": ("own/prometheus:1", "own/prometheus:1"),
+    "monitor.prometheus.port": (29301, 29301),
+    "monitor.prometheus.memory": ("1GiB", GIB),
+    "monitor.prometheus.cpu": ("500m", "500m"),
+    "monitor.prometheus.cpuLimit": (1.5, "1.5"),
+    "monitor.prometheus.storage": ("20GiB", 20 * GIB),
+    "monitor.prometheus.retention": ("3d", timedelta(days=3)),
+    "monitor.prometheus.retentionSize": ("5GiB", 5 * GIB),
+    "monitor.grafana.enabled": (True, True),
+    "monitor.grafana.image": ("own/grafana:1", "own/grafana:1"),
+    "monitor.grafana.port": (29302, 29302),
+    "monitor.grafana.memory": ("1GiB", GIB),
+    "monitor.grafana.cpu": ("500m", "500m"),
+    "monitor.grafana.cpuLimit": (1.5, "1.5"),
+    "monitor.grafana.password": ("hunter2", SecretStr("hunter2")),
     "redis.image": ("own/redis:1", "own/redis:1"),
     "redis.port": (26379, 26379),
     "redis.memory": ("1GiB", GIB),
@@ -324,8 +352,13 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 """For every field by its path: a value as a stack file has it, and what it means. None of them is the default."""
 
-BESIDE: dict[str, dict[str, Any]] = {"target": {"kubernetes": {"context": "test"}}}
-"""What else a stack file must say for a top-level value to be possible."""
+BESIDE: dict[str, dict[str, Any]] = {
+    "target": {"kubernetes": {"context": "test"}},
+    "monitor.jmx": {"monitor": {"enabled": True}},
+    "monitor.prometheus.enabled": {"monitor": {"enabled": True}},
+    "monitor.grafana.enabled": {"monitor": {"enabled": True, "prometheus": {"enabled": True}}},
+}
+"""What else a stack file must say for a value to be possible."""
 
 NEEDED: dict[str, dict[str, Any]] = {
     "kafka.replicationFactor": {"replicas": 3},
@@ -343,7 +376,7 @@ def leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, str, 
         if section is None:
             yield f"{above}{field.alias}", name, field.description
         else:
-            yield from leaves(section, f"{field.alias}.")
+            yield from leaves(section, f"{above}{field.alias}.")
 
 
 FIELDS = list(leaves(Settings))
@@ -362,11 +395,14 @@ def value_at(settings: Settings, path: str) -> Any:
 def with_value(path: str, value: Any) -> dict[str, Any]:
     """A stack file with one value, and what that needs."""
     section, _, key = path.rpartition(".")
-    if not section:
-        return {key: value, **BESIDE.get(path, {})}
     if section == "topics":
         return {"topics": [{**TOPIC, key: value}]}
-    return {section: {**NEEDED.get(path, {}), key: value}}
+    declared: dict[str, Any] = deepcopy(BESIDE.get(path, {}))
+    here = declared
+    for part in section.split(".") if section else []:
+        here = here.setdefault(part, {})
+    here.update({**NEEDED.get(path, {}), key: value})
+    return declared
 
 
 def test_every_field_has_a_value_in_the_table_of_these_tests() -> None:
@@ -411,7 +447,7 @@ def test_every_field_can_be_set_from_a_stack_file(path: str) -> None:
     if path in ONLY_ON_KUBERNETES:
         place = {"target": "kubernetes", "kubernetes": {"context": "test"}}
         declared = {**place, **declared, "kafka": {"advertisedHost": "kafka.example", **declared.get("kafka", {})}}
-    assert value_at(loaded(declared, secrets=("redis",)), path) == meant
+    assert value_at(loaded(declared, secrets=("redis", "monitor")), path) == meant
     assert value_at(loaded({"topics": [TOPIC]}), path) != meant, "the default would hide that nothing was set"
 
 

@@ -1,0 +1,49 @@
+"""The configuration of a Prometheus that watches one platform."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from components.rendering.promql import seconds
+from components.rendering.topology import Topology
+
+OWN_JOB = "prometheus"
+
+
+def jmx_job(platform: str) -> str:
+    """The job under which brokers' JMX metrics are scraped."""
+    return f"{platform}-jmx"
+
+
+def prometheus_config(
+    topology: Topology, *, exporter: str, itself: str, brokers: Sequence[str], rules: Sequence[str]
+) -> str:
+    """The text of ``prometheus.yml``.
+
+    Args:
+        topology: The platform.
+        exporter: ``host:port`` of the exporter, as Prometheus reaches it.
+        itself: ``host:port`` of Prometheus' own metrics.
+        brokers: ``host:port`` of each broker's JMX agent; empty where there is none.
+        rules: Paths of files with rules.
+    """
+    import yaml
+
+    interval = seconds(topology.interval)
+    jobs = [_job(topology.platform, [exporter]), _job(OWN_JOB, [itself])]
+    jobs += [_job(jmx_job(topology.platform), brokers)] if brokers else []
+    config: dict[str, Any] = {
+        "global": {
+            "scrape_interval": interval,
+            # A broker's JVM under load, or a pod at the other end of a slow network, answers late.
+            "scrape_timeout": seconds(min(topology.interval, 10)),
+            "evaluation_interval": interval,
+            "external_labels": {"platform": topology.platform},
+        },
+        "rule_files": list(rules),
+        "scrape_configs": jobs,
+    }
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def _job(name: str, targets: Sequence[str]) -> dict[str, Any]:
+    return {"job_name": name, "static_configs": [{"targets": list(targets)}]}

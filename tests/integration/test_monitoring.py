@@ -1,0 +1,276 @@
+"""Monitoring on a real engine: the exporter, Prometheus with its rules and queries, the brokers' JMX metrics.
+
+Rules are also tested by Prometheus' own promtool, for every stack file: each alert fires when it should, and no
+restart of a member wakes anyone. Grafana has no image here: what it is given is tested in tests/unit.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+import yaml
+from kafka import KafkaConsumer, KafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
+
+from components.clients.monitor import get
+from components.image_sets import SETS
+from components.rendering.alerts import alert_rules, render_alerts
+from components.rendering.panels import rows_of
+from components.rendering.prometheus import jmx_job, prometheus_config
+from components.rendering.promql import selected
+from components.rendering.topology import Topology, topology_of
+from tests.integration import alert_scenarios
+from tests.integration.ops.conftest import runner
+from tests.integration.stacks import Stack, bootstrap, eventually, left_on_engine, running_members
+from tests.unit.regenerate_golden import STACKS, settings_of
+
+EXPORTER, PROMETHEUS = 29300, 29301
+MEMBERS = ["exporter-0", "kafka-0", "prometheus-0", "redis-0", "zookeeper-0"]
+GROUP = "readers"
+
+EMPTY_WHEN_WELL = ("Under-replicated, by topic", "Under min ISR, by topic")
+"""Panels that show what is wrong alone."""
+
+
+def promtool(folder: Path, *arguments: str) -> str:
+    """Run promtool of the local Prometheus image on files of a folder."""
+    image = SETS["local"]["prometheus"]
+    sandbox = ["--network", "none", "--volume", f"{folder}:/work:ro", "--workdir", "/work"]
+    done = subprocess.run(
+        ["docker", "run", "--rm", *sandbox, "--entrypoint", "promtool", image, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(params=STACKS)
+def topology(request: pytest.FixtureRequest) -> Topology:
+    """The platform of each stack file."""
+    return topology_of(settings_of(request.param), f"millrace-{request.param}")
+
+
+@pytest.fixture
+def rendered(topology: Topology, tmp_path: Path) -> Path:
+    """A folder with a platform's files for Prometheus."""
+    tmp_path.chmod(0o755)  # the image's user is nobody
+    brokers = [f"kafka-{broker}:7071" for broker in range(topology.brokers)]
+    config = prometheus_config(
+        topology, exporter="exporter-0:9090", itself="localhost:9090", brokers=brokers, rules=["alerts.yml"]
+    )
+    (tmp_path / "prometheus.yml").write_text(config)
+    (tmp_path / "alerts.yml").write_text(render_alerts(topology))
+    return tmp_path
+
+
+def test_promtool_accepts_the_configuration_and_the_rules(rendered: Path, topology: Topology) -> None:
+    said = promtool(rendered, "check", "config", "--syntax-only", "--lint=all", "--lint-fatal", "prometheus.yml")
+    assert "is valid prometheus config file syntax" in said
+    said = promtool(rendered, "check", "rules", "--lint=all", "--lint-fatal", "alerts.yml")
+    assert f"{len(alert_rules(topology))} rules found" in said
+
+
+def test_every_alert_fires_when_it_should_and_sleeps_through_a_roll(rendered: Path, topology: Topology) -> None:
+    (rendered / "tests.yml").write_text(alert_scenarios.test_file(topology, "alerts.yml"))
+    assert "SUCCESS" in promtool(rendered, "test", "rules", "tests.yml")
+
+
+def test_an_alert_that_came_too_soon_would_be_noticed(rendered: Path, topology: Topology) -> None:
+    rules = yaml.safe_load((rendered / "alerts.yml").read_text())
+    for rule in rules["groups"][0]["rules"]:
+        rule["for"] = "0s"
+    (rendered / "alerts.yml").write_text(yaml.safe_dump(rules))
+    (rendered / "tests.yml").write_text(alert_scenarios.test_file(topology, "alerts.yml"))
+    with pytest.raises(AssertionError, match="FAILED"):
+        promtool(rendered, "test", "rules", "tests.yml")
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The dev stack with a password, monitoring, Prometheus and JMX, looked at every two seconds."""
+    changes: dict[str, Any] = {
+        "zookeeper.port": 29181,
+        "kafka.port": 29092,
+        "redis.port": 29379,
+        "redis.authentication": True,
+        "monitor": {
+            "enabled": True,
+            "port": EXPORTER,
+            "interval": "2s",
+            "jmx": True,
+            "prometheus": {"enabled": True, "port": PROMETHEUS},
+        },
+    }
+    stack = Stack(tmp_path_factory.mktemp("watched") / "project", "test-watched", "Pulumi.dev.yaml", changes)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()
+
+
+def api(path: str, **query: str) -> Any:
+    """What Prometheus answers, or the error that it gives."""
+    with urlopen(f"http://127.0.0.1:{PROMETHEUS}/api/v1/{path}?{urlencode(query)}", timeout=30) as answer:
+        content = json.load(answer)
+    assert content["status"] == "success", content
+    return content["data"]
+
+
+def values(query: str) -> list[float]:
+    """The values of an instant query."""
+    found = api("query", query=query)
+    return (
+        [float(found["result"][1])]
+        if found["resultType"] == "scalar"
+        else [float(item["value"][1]) for item in found["result"]]
+    )
+
+
+def live(stack: Stack) -> Topology:
+    """The topology of what is up."""
+    return Topology.read(stack.outputs()["operations"]["topology"])
+
+
+def test_up_ends_with_a_platform_that_is_watched(watched: Stack) -> None:
+    assert running_members(watched.platform) == MEMBERS
+    outputs = watched.outputs()
+    assert outputs["metricsUrl"] == f"http://127.0.0.1:{EXPORTER}/metrics"
+    assert outputs["prometheusUrl"] == f"http://127.0.0.1:{PROMETHEUS}"
+    assert "grafanaUrl" not in outputs
+    assert outputs["operations"]["monitor"] == {
+        "exporter": f"127.0.0.1:{EXPORTER}",
+        "prometheus": f"127.0.0.1:{PROMETHEUS}",
+    }
+    families = text_string_to_metric_families(get(f"127.0.0.1:{EXPORTER}/metrics"))
+    samples = {(item.name, *sorted(item.labels.items())): item.value for family in families for item in family.samples}
+    assert samples["kafka_cluster_brokers",] == 1
+    assert samples["platform_check_success", ("check", "redis")] == 1, "the exporter has Redis' password"
+
+
+def test_the_password_of_redis_stands_nowhere_but_in_its_file(watched: Stack) -> None:
+    password = watched.outputs()["clientEnvironment"]["REDIS_PASSWORD"]
+    exporter = watched.container("exporter-0")
+    places = {"state": watched.state(), "inspect": str(exporter.attrs), "processes": str(exporter.top())}
+    places |= {"log": exporter.logs().decode(), "metrics": get(f"127.0.0.1:{EXPORTER}/metrics")}
+    for place, text in places.items():
+        assert password not in text, f"the password stands in the {place}"
+
+
+def test_prometheus_reaches_every_target(watched: Stack) -> None:
+    def healths() -> dict[str, str]:
+        return {target["labels"]["job"]: target["health"] for target in api("targets")["activeTargets"]}
+
+    expected = dict.fromkeys([watched.platform, jmx_job(watched.platform), "prometheus"], "up")
+    eventually(lambda: healths() == expected, what=f"targets that are all up, not {healths()}")
+
+
+def test_the_containers_become_healthy(watched: Stack) -> None:
+    def health(member: str) -> str:
+        return watched.container(member).attrs["State"]["Health"]["Status"]
+
+    for member in ("exporter-0", "prometheus-0"):
+        eventually(lambda member=member: health(member) == "healthy", 60, f"health of {member}, not {health(member)}")
+
+
+def test_the_rules_are_loaded_and_evaluated(watched: Stack) -> None:
+    def rules() -> list[Any]:
+        return [rule for group in api("rules")["groups"] for rule in group["rules"]]
+
+    assert {rule["name"] for rule in rules()} == alert_scenarios.names(alert_rules(live(watched)))
+    eventually(lambda: all(rule["health"] == "ok" for rule in rules()), what="an evaluation of all rules")
+
+
+def test_every_query_of_alerts_and_dashboard_is_answered_with_data(watched: Stack) -> None:
+    _read_some(watched)
+    eventually(lambda: values(selected("kafka_consumer_group_lag", group=GROUP)) != [], 60, "the group's lag")
+    for rule in alert_rules(live(watched)):
+        assert values(rule.expression) == [], f"{rule.name} on a platform that is well"
+    for row in rows_of(live(watched)):
+        for panel in row.panels:
+            for query in panel.queries.values():
+                found = values(query)
+                assert bool(found) != (panel.title in EMPTY_WHEN_WELL), f"{row.title}, {panel.title}: {query}: {found}"
+
+
+def _read_some(stack: Stack) -> None:
+    """Write records, and read some of them in a group."""
+    servers = list(bootstrap(stack))
+    producer = KafkaProducer(bootstrap_servers=servers)
+    for number in range(20):
+        producer.send("tda_events", str(number).encode())
+    producer.flush()
+    producer.close()
+    consumer = KafkaConsumer(
+        "tda_events",
+        bootstrap_servers=servers,
+        group_id=GROUP,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_poll_records=5,
+    )
+    read = 0
+    while not read:
+        read = sum(map(len, consumer.poll(timeout_ms=1000).values()))
+    consumer.commit()
+    consumer.close()
+
+
+def test_brokers_give_their_jmx_metrics_and_tools_beside_them_still_start(watched: Stack) -> None:
+    job = jmx_job(watched.platform)
+    eventually(lambda: values(f'kafka_controller_active{{job="{job}"}}') == [1.0], what="the broker's own metrics")
+    names = {item["__name__"] for item in api("series", **{"match[]": f'{{job="{job}"}}'})}
+    assert {"kafka_server_bytes_in_total", "kafka_network_request_p99_milliseconds"} <= names
+    assert {"kafka_log_flush_p99_milliseconds", "kafka_server_under_replicated_partitions"} <= names
+    tool = ["/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-0:29092", "--list"]
+    code, output = watched.container("kafka-0").exec_run(tool)
+    assert code == 0, output.decode()
+    assert "tda_jobs" in output.decode()
+
+
+def test_the_command_line_prints_rules_and_dashboard_for_others(watched: Stack, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    ops = runner(watched)
+    (tmp_path / "rules.yml").write_text(ops("rules", "--job", "elsewhere").stdout)
+    assert "SUCCESS" in promtool(tmp_path, "check", "rules", "rules.yml")
+    assert 'job="elsewhere"' in (tmp_path / "rules.yml").read_text()
+    dashboard = json.loads(ops("dashboard").stdout)
+    assert dashboard["uid"] == watched.platform
+    assert ops("logs", "exporter-0").stdout, "what the alert ExporterDown tells to run"
+
+
+def test_a_second_up_changes_nothing(watched: Stack) -> None:
+    assert watched.up().changed() == {}
+    assert watched.change("refresh", "--expect-no-changes").code == 0
+
+
+def test_a_broker_that_stops_is_an_alert_and_its_return_ends_it(watched: Stack) -> None:
+    pending = 'ALERTS{alertname="BrokerDown",severity="critical",broker_id="0"}'
+    assert values(pending) == []
+    watched.container("kafka-0").stop(timeout=30)
+    try:
+        eventually(lambda: values(pending) == [1.0], 60, "the alert")
+    finally:
+        watched.container("kafka-0").start()
+    eventually(lambda: values(pending) == [], 90, "the end of the alert")
+
+
+def test_a_setting_of_the_exporter_changes_the_exporter_alone(watched: Stack) -> None:
+    watched.set("monitor.interval", "3s")
+    changed = watched.up().changed()
+    assert changed["replace"] == ["exporter-0", "prometheus-0"]
+    assert set(changed["update"]) <= {"monitor", "test-watched", watched.platform, "exporter", "prometheus"}
+    eventually(lambda: values("sum(kafka_broker_online)") == [1.0], what="a scrape of the new exporter")
+
+
+def test_destroy_leaves_nothing_behind(watched: Stack) -> None:
+    watched.change("destroy")
+    assert left_on_engine(watched.platform) == []

@@ -1,0 +1,494 @@
+"""What watches a platform: which servers the program asks for, what they are given, and who may talk to them.
+
+Proof limit: nothing is made, no Prometheus reads its rules and no Grafana its dashboard; see
+tests/integration/test_monitoring.py.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from components.errors import SettingsError
+from components.images import choose_images
+from components.naming import MEMBER_LABEL
+from components.rendering.alerts import LAG_LONGEST, LAG_SHORTEST, AlertRule, alert_rules, lag_wait
+from components.rendering.panels import rows_of
+from components.rendering.topology import Topology, topology_of
+from components.settings import Settings, load_settings
+from policies.rules import RULES
+from tests.unit.mocks import (
+    CONTAINER,
+    CREDENTIALS,
+    GATED_ROLL,
+    GENERATED_PASSWORD,
+    IMAGE,
+    MEMBER_STORAGE,
+    VOLUME,
+    RecordingMocks,
+    RecordingMonitor,
+    Registered,
+    Run,
+    masked,
+    run_on_cluster,
+    run_platform,
+    settings_of,
+    unmasked,
+)
+from tests.unit.policies.programs import stack_of
+
+MONITOR_GATE = "pulumi-python:dynamic/millrace:MonitorGate"
+STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
+NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+
+WHOLE: dict[str, Any] = {
+    "enabled": True,
+    "image": "own/exporter:1.0",
+    "jmx": True,
+    "prometheus": {"enabled": True, "retentionSize": "1GiB"},
+    "grafana": {"enabled": True, "image": "own/grafana:1.0"},
+}
+INTERVAL = "must be whole seconds, from 1s to 2m: Prometheus forgets a sample after 5 minutes"
+JMX_IMAGE = {"kafka": {"image": "own/kafka:1.0"}}
+
+
+def topology(stack: str = "staging", **changes: Any) -> Topology:
+    return topology_of(settings_of(stack, **changes), f"millrace-{stack}")
+
+
+def rules(stack: str, **changes: Any) -> dict[tuple[str, str], AlertRule]:
+    return {(rule.name, rule.severity): rule for rule in alert_rules(topology(stack, **changes))}
+
+
+@pytest.fixture(scope="module")
+def staging() -> Run:
+    """The staging stack as its file says."""
+    return run_platform(settings_of("staging"), "millrace-staging")
+
+
+@pytest.fixture(scope="module")
+def whole() -> Run:
+    """The staging stack with everything that can watch it."""
+    return run_platform(settings_of("staging", monitor=WHOLE, **JMX_IMAGE), "millrace-staging")
+
+
+@pytest.fixture(scope="module")
+def monitor() -> RecordingMonitor:
+    return RecordingMonitor(RecordingMocks())
+
+
+@pytest.fixture(scope="module")
+def prod(monitor: RecordingMonitor) -> Run:
+    """The prod stack with everything that can watch it."""
+    return run_on_cluster(settings_of("prod", monitor=WHOLE, **JMX_IMAGE), "millrace-prod", monitor)
+
+
+def variables(container: Registered) -> dict[str, str]:
+    return dict(entry.split("=", 1) for entry in container.inputs["envs"])
+
+
+def files(container: Registered) -> dict[str, Any]:
+    """Its files by path; a list with a secret in it is a secret as a whole."""
+    uploads: Any = unmasked(container.inputs.get("uploads", []))
+    return {upload["file"]: upload["content"] for upload in uploads}
+
+
+# ------------------------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("monitor", "lines"),
+    [
+        ({"jmx": True}, ["monitor: jmx is true but enabled is false; set enabled to true"]),
+        (
+            {"prometheus": {"enabled": True}},
+            ["monitor: prometheus.enabled is true but enabled is false; set enabled to true"],
+        ),
+        (
+            {"grafana": {"enabled": True}},
+            [
+                "monitor: grafana.enabled is true but enabled is false; set enabled to true",
+                "monitor: grafana.enabled is true but prometheus.enabled is false, which it reads; set that to true",
+            ],
+        ),
+        ({"enabled": True, "interval": "10m"}, [f'monitor.interval is "10m": {INTERVAL}']),
+        ({"enabled": True, "interval": "1500ms"}, [f'monitor.interval is "1500ms": {INTERVAL}']),
+        ({"enabled": True, "lagThreshold": 0}, ["monitor.lagThreshold is 0: must be at least 1"]),
+        ({"enabled": True, "port": 0}, ["monitor.port is 0: must be at least 1"]),
+        (
+            {"enabled": True, "prometheus": {"enabled": True, "retention": "0s"}},
+            ['monitor.prometheus.retention is "0s": must be at least 1s'],
+        ),
+        (
+            {"enabled": True, "prometheus": {"enabled": True, "retentionSize": "20GiB"}},
+            ["monitor.prometheus: retentionSize 20.0GiB must be some, and fit into storage 10.0GiB"],
+        ),
+        ({"enabled": True, "port": 9092}, ["kafka-0 and exporter-0 would both take port 9092"]),
+        (
+            {"enabled": True, "prometheus": {"enabled": True, "port": 9090}},
+            ["exporter-0 and prometheus-0 would both take port 9090"],
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_path_and_cure(monitor: Mapping[str, Any], lines: list[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"monitor": monitor}, source="Pulumi.test.yaml")
+    assert list(caught.value.problems) == lines
+
+
+def test_an_unknown_key_is_told_with_a_near_miss() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"monitor": {"prometheus": {"enable": True}}}, source="Pulumi.test.yaml")
+    assert 'monitor.prometheus.enable: unknown key. Did you mean "enabled"?' in str(caught.value)
+
+
+def test_grafanas_password_in_plain_text_is_refused_and_not_repeated() -> None:
+    declared = {
+        "monitor": {"grafana": {"password": "hunter2"}},
+        "redis": {"authentication": True, "password": "hunter3"},
+    }
+    with pytest.raises(SettingsError) as caught:
+        load_settings(declared, source="Pulumi.test.yaml")
+    assert "--path 'millrace:monitor.grafana.password'" in str(caught.value)
+    assert "--path 'millrace:redis.password'" in str(caught.value)
+    assert "hunter" not in str(caught.value)
+    load_settings({"monitor": {"grafana": {"password": "hunter2"}}}, source="", secret_keys=["monitor"])
+
+
+def test_nothing_watches_unless_the_file_says_so() -> None:
+    for profile in ("light", "ha"):
+        monitor = load_settings({"profile": profile}, source="").monitor
+        assert [monitor.enabled, monitor.jmx, monitor.prometheus.enabled, monitor.grafana.enabled] == [False] * 4
+        assert monitor.host_ports() == {}
+
+
+# --------------------------------------------------------------------------------------------------------- images
+
+
+def images_of(declared: dict[str, Any], chosen: str) -> Any:
+    return choose_images(load_settings({**declared, "images": chosen}, source="Pulumi.test.yaml"), {})
+
+
+def test_an_image_that_nobody_publishes_must_be_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        images_of({"monitor": {**WHOLE, "image": None, "grafana": {"enabled": True}}}, "public")
+    exporter, jmx = caught.value.problems
+    assert exporter.startswith(
+        "monitor.image must be set: nobody publishes the exporter. Build images/exporter, push it"
+    )
+    assert jmx.startswith("monitor.jmx is true, but the public Kafka image has no agent. Set kafka.image to one with")
+
+
+def test_an_image_that_no_package_registry_has_must_be_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        images_of({"monitor": {**WHOLE, "grafana": {"enabled": True}}}, "local")
+    (grafana,) = caught.value.problems
+    assert grafana.startswith("monitor.grafana.image must be set: no package registry has Grafana")
+
+
+def test_the_sets_images_run_where_none_is_named() -> None:
+    local = images_of({"monitor": {"enabled": True, "jmx": True, "prometheus": {"enabled": True}}}, "local")
+    assert (local.exporter, local.prometheus, local.grafana) == (
+        "millrace/exporter:0.1",
+        "millrace/prometheus:2.42",
+        "",
+    )
+    monitor = {**WHOLE, "jmx": False, "grafana": {"enabled": True}}
+    public = images_of({"monitor": monitor}, "public")
+    assert public.exporter == "own/exporter:1.0"
+    assert (public.prometheus, public.grafana) == ("prom/prometheus:v3.5.0", "grafana/grafana:11.6.4")
+    assert str(public).endswith("own/exporter:1.0, prom/prometheus:v3.5.0, grafana/grafana:11.6.4")
+
+
+# ------------------------------------------------------------------------------------------------------ on Docker
+
+
+def test_staging_runs_an_exporter_and_a_prometheus_beside_its_servers(staging: Run) -> None:
+    assert {"exporter-0", "prometheus-0"} < set(staging.names(CONTAINER))
+    assert "image-millrace/exporter:0.1" in staging.names(IMAGE)
+    assert staging.names(VOLUME) == ["prometheus-data", "redis-data", "streaming-data"]
+    assert staging.outputs["metricsUrl"] == "http://127.0.0.1:19090/metrics"
+    assert staging.outputs["prometheusUrl"] == "http://127.0.0.1:19091"
+    assert "grafanaUrl" not in staging.outputs
+
+
+def test_a_platform_that_is_not_watched_is_as_it_was() -> None:
+    plain = run_platform(settings_of("staging", monitor={}), "millrace-staging")
+    watched = run_platform(settings_of("staging"), "millrace-staging")
+    for name in ("kafka-0", "zookeeper-0", "redis-0"):
+        assert plain.one(CONTAINER, name).inputs == watched.one(CONTAINER, name).inputs, "watching restarts nobody"
+    operations: Any = plain.outputs["operations"]
+    assert not {"monitor", "topology"} & set(operations)
+
+
+def test_the_exporter_is_told_of_every_member_by_names_of_the_network(staging: Run) -> None:
+    exporter = staging.one(CONTAINER, "exporter-0")
+    assert variables(exporter) == {
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka-0:29092,kafka-1:29092,kafka-2:29092",
+        "KAFKA_BROKERS": "kafka-0=kafka-0:29092,kafka-1=kafka-1:29092,kafka-2=kafka-2:29092",
+        "KAFKA_HEALTH_CHECK_INTERVAL": "30s",
+        "METRICS_PORT": "9090",
+        "MINIMUM_IN_SYNC": "2",
+        "REDIS_MEMBERS": "redis-0=redis-0:6379",
+        "REDIS_PASSWORD_FILE": "/etc/millrace/redis-password",
+        "ZOOKEEPER_MEMBERS": "zookeeper-0=zookeeper-0:2181,zookeeper-1=zookeeper-1:2181,zookeeper-2=zookeeper-2:2181",
+    }
+    assert exporter.inputs["command"] == ["python3", "-m", "exporter"]
+    assert exporter.inputs["healthcheck"]["tests"] == ["CMD", "python3", "-m", "exporter.probe"]
+    assert "volumes" not in exporter.inputs, "it keeps nothing"
+    assert exporter.inputs["ports"] == [{"internal": 9090, "external": 19090, "ip": "127.0.0.1", "protocol": "tcp"}]
+    assert {"label": MEMBER_LABEL, "value": "exporter-0"} in exporter.inputs["labels"]
+
+
+def test_passwords_are_secret_files_alone(whole: Run) -> None:
+    exporter, grafana = whole.one(CONTAINER, "exporter-0"), whole.one(CONTAINER, "grafana-0")
+    assert files(exporter) == {"/etc/millrace/redis-password": GENERATED_PASSWORD}
+    assert files(grafana)["/etc/millrace/grafana-password"] == GENERATED_PASSWORD
+    assert variables(grafana)["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/etc/millrace/grafana-password"
+    for container in (exporter, grafana):
+        assert GENERATED_PASSWORD not in str(masked(container.inputs))
+    assert whole.names(CREDENTIALS) == ["grafana-password", "redis-password"]
+    assert "grafanaPassword" in whole.secret_outputs
+
+
+def test_a_given_password_of_grafana_is_used() -> None:
+    grafana = {**WHOLE["grafana"], "password": "hunter2"}
+    settings = settings_of("dev", monitor={**WHOLE, "jmx": False, "grafana": grafana}, secret_keys=["monitor"])
+    run = run_platform(settings, "millrace-dev")
+    assert run.of(CREDENTIALS) == []
+    assert files(run.one(CONTAINER, "grafana-0"))["/etc/millrace/grafana-password"] == "hunter2"
+    assert "REDIS_PASSWORD_FILE" not in variables(run.one(CONTAINER, "exporter-0")), "dev's Redis asks for none"
+
+
+def test_prometheus_scrapes_exporter_brokers_and_itself(whole: Run) -> None:
+    prometheus = whole.one(CONTAINER, "prometheus-0")
+    assert prometheus.inputs["command"] == [
+        "--config.file=/etc/millrace/prometheus.yml",
+        "--storage.tsdb.path=/prometheus",
+        "--storage.tsdb.retention.time=360h",
+        "--storage.tsdb.retention.size=1073741824B",
+        "--web.listen-address=0.0.0.0:9090",
+    ]
+    config = yaml.safe_load(files(prometheus)["/etc/millrace/prometheus.yml"])
+    assert {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]} == {
+        "millrace-staging": ["exporter-0:9090"],
+        "prometheus": ["localhost:9090"],
+        "millrace-staging-jmx": ["kafka-0:7071", "kafka-1:7071", "kafka-2:7071"],
+    }
+    assert config["rule_files"] == ["/etc/millrace/alerts.yml"]
+    assert config["global"]["scrape_interval"] == config["global"]["evaluation_interval"] == "30s"
+
+
+def test_brokers_take_the_agent_in_their_script_and_not_in_their_environment(whole: Run) -> None:
+    broker = whole.one(CONTAINER, "kafka-0")
+    script = files(broker)["/etc/millrace/start-kafka.sh"]
+    agent = "-javaagent:/opt/millrace/jmx_prometheus_javaagent.jar=7071:/etc/millrace/jmx.yaml"
+    assert f'export KAFKA_OPTS="${{KAFKA_OPTS:-}} {agent}"\nexec ' in script
+    assert "KAFKA_OPTS" not in variables(broker), "a tool beside the server would start an agent on the same port"
+    assert 7071 not in [port["internal"] for port in broker.inputs["ports"]], "the network's members alone reach it"
+    rules = yaml.safe_load(files(broker)["/etc/millrace/jmx.yaml"])
+    assert len(rules["includeObjectNames"]) == len(set(rules["includeObjectNames"])) == 12
+    assert all(rule["name"] == rule["name"].lower() for rule in rules["rules"])
+
+
+def test_grafana_is_given_its_source_and_its_dashboard(whole: Run) -> None:
+    given = files(whole.one(CONTAINER, "grafana-0"))
+    source = yaml.safe_load(given["/etc/grafana/provisioning/datasources/datasources.yaml"])
+    assert [item["url"] for item in source["datasources"]] == ["http://prometheus-0:9090"]
+    provider = yaml.safe_load(given["/etc/grafana/provisioning/dashboards/dashboards.yaml"])
+    (folder,) = (item["options"]["path"] for item in provider["providers"])
+    assert json.loads(given[f"{folder}/dashboard.json"])["uid"] == "millrace-staging"
+    assert whole.outputs["grafanaUrl"] == "http://127.0.0.1:13000"
+
+
+def test_the_gate_comes_last_and_knows_every_server(whole: Run) -> None:
+    (gate,) = whole.of(MONITOR_GATE)
+    assert "health" in gate.dependencies, "what is not well is told once, by the health gate"
+    assert {"exporter-0", "prometheus-0", "grafana-0"} <= gate.dependencies
+    assert gate.inputs["brokers"] == 3
+    assert gate.inputs["ready"] == {
+        "grafana-0": "127.0.0.1:13000/api/health",
+        "prometheus-0": "127.0.0.1:19091/-/ready",
+    }
+    assert set(gate.inputs["trigger"]) == {"exporter-0", "prometheus-0", "grafana-0"}
+
+
+def test_the_command_line_is_told_of_addresses_and_topology(whole: Run) -> None:
+    operations: Any = whole.outputs["operations"]
+    assert operations["monitor"] == {
+        "exporter": "127.0.0.1:19090",
+        "prometheus": "127.0.0.1:19091",
+        "grafana": "127.0.0.1:13000",
+    }
+    assert Topology.read(json.loads(json.dumps(operations["topology"]))) == topology(monitor=WHOLE)
+
+
+# -------------------------------------------------------------------------------------------------- on Kubernetes
+
+
+def test_pods_that_watch_have_a_roll_and_claims_where_they_keep_something(prod: Run) -> None:
+    assert {"exporter-roll", "prometheus-roll", "grafana-roll"} < set(prod.names(GATED_ROLL))
+    assert prod.one(GATED_ROLL, "exporter-roll").inputs["kind"] == "server"
+    names = prod.names(MEMBER_STORAGE)
+    assert "prometheus-storage" in names
+    assert not {"exporter-storage", "grafana-storage"} & set(names)
+    for name in ("exporter", "grafana"):
+        spec = prod.one(STATEFUL_SET, name).inputs["spec"]
+        assert "volumeClaimTemplates" not in spec
+        assert "data" not in [mount["name"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]]
+
+
+def test_an_images_own_entry_point_is_given_arguments(prod: Run) -> None:
+    def container(name: str) -> Mapping[str, Any]:
+        return prod.one(STATEFUL_SET, name).inputs["spec"]["template"]["spec"]["containers"][0]
+
+    assert container("exporter")["command"] == ["python3", "-m", "exporter"]
+    assert container("prometheus")["args"][0] == "--config.file=/etc/millrace/prometheus.yml"
+    assert "command" not in container("prometheus")
+    assert not {"command", "args"} & set(container("grafana")), "an empty list would show as a change for ever"
+
+
+def test_what_a_pod_mounts_is_there(prod: Run) -> None:
+    for name in ("exporter", "prometheus", "grafana"):
+        pod = prod.one(STATEFUL_SET, name).inputs["spec"]["template"]["spec"]
+        volumes = {volume["name"] for volume in pod["volumes"]} | ({"data"} if name == "prometheus" else set())
+        assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} <= volumes
+        assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+    sources = prod.one(STATEFUL_SET, "exporter").inputs["spec"]["template"]["spec"]["volumes"][0]["projected"][
+        "sources"
+    ]
+    assert [set(source) for source in sources] == [{"secret"}], "it has no plain file"
+
+
+def reach(run: Run, name: str) -> set[tuple[str, int]]:
+    """Workloads and ports that a workload's pods may connect to."""
+    egress = run.one(NETWORK_POLICY, name).inputs["spec"]["egress"]
+    return {
+        (peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"], port["port"])
+        for rule in egress
+        for peer in rule.get("to", [])
+        for port in rule["ports"]
+    }
+
+
+def admits(run: Run, name: str, port: int) -> set[str]:
+    """Workloads of which pods may connect to a port."""
+    return {
+        peer["podSelector"]["matchLabels"].get("app.kubernetes.io/name", "clients")
+        for rule in run.one(NETWORK_POLICY, name).inputs["spec"]["ingress"]
+        if port in [entry["port"] for entry in rule["ports"]]
+        for peer in rule["from"]
+    }
+
+
+def test_network_policies_let_those_through_that_look(prod: Run) -> None:
+    assert reach(prod, "exporter") == {("kafka", 29092), ("zookeeper", 2181), ("redis", 6379)}
+    assert reach(prod, "prometheus") == {("exporter", 9090), ("kafka", 7071)}
+    assert reach(prod, "grafana") == {("prometheus", 9090)}
+    assert admits(prod, "zookeeper", 2181) == {"kafka", "exporter"}
+    assert admits(prod, "redis", 6379) == {"clients", "exporter"}
+    assert admits(prod, "kafka", 29092) == {"kafka", "clients", "exporter"}
+    assert admits(prod, "kafka", 7071) == {"prometheus", "clients"}
+
+
+def test_the_policy_pack_finds_nothing_new_in_a_production_that_is_watched(
+    prod: Run, monitor: RecordingMonitor
+) -> None:
+    judged = stack_of(monitor, "prod")
+    found = {rule.name for rule in RULES if rule.judge(judged).findings or rule.judge(judged).undecided}
+    assert found == {"storage-class-known"}
+    assert prod.outputs["metricsUrl"] == "http://exporter-0.exporter.streaming.svc.cluster.local:9090/metrics"
+
+
+# ------------------------------------------------------------------------------------------------ rules and panels
+
+
+NAMES = {
+    *("BrokerDown", "CheckFailing", "ConsumerLagHigh", "ExporterDown", "NoController", "Offline", "RedisDown"),
+    *("UnderReplicated", "ZooKeeperQuorumLost"),
+}
+
+
+def test_a_platform_has_the_alerts_that_can_fire_there() -> None:
+    assert {name for name, _ in rules("dev")} == {*NAMES, "RedisMemoryHigh"}, "its Redis evicts nothing"
+    replicated = {*NAMES, "UnderMinIsr", "ZooKeeperMemberDown"}
+    assert {name for name, _ in rules("staging")} == replicated
+    assert {name for name, _ in rules("prod")} == replicated
+
+
+def test_a_lost_broker_is_worse_where_too_few_are_left() -> None:
+    assert ("BrokerDown", "warning") not in rules("dev"), "its only broker is one too many to lose"
+    staging = rules("staging")
+    assert staging["BrokerDown", "warning"].wait == 120 + 60, "it may be a restart"
+    assert staging["BrokerDown", "critical"].wait == 60, "no roll takes two brokers away"
+    kafka = {"replicationFactor": 2, "minInSyncReplicas": 2}
+    strict = rules("staging", kafka=kafka, topics=[])
+    assert strict["UnderMinIsr", "critical"].wait == 180, (
+        "no partition can spare a replica, so a restart looks the same"
+    )
+
+
+@pytest.mark.parametrize(
+    ("retention", "seconds"), [("1h", LAG_SHORTEST), ("24h", 864), ("7d", LAG_LONGEST), (-1, LAG_LONGEST)]
+)
+def test_a_group_may_lag_for_a_share_of_the_retention(retention: object, seconds: int) -> None:
+    found = topology("dev", kafka={"retention": retention}, topics=[])
+    assert lag_wait(found) == seconds
+
+
+def test_the_shortest_retention_of_a_topic_that_deletes_counts() -> None:
+    topics = [
+        {"name": "quick", "retention": "6h"},
+        {"name": "kept", "retention": "1h", "cleanup": "compact"},
+        {"name": "endless", "retention": -1},
+    ]
+    assert topology("dev", topics=topics).retention == 6 * 3600
+
+
+def test_a_longer_interval_makes_no_alert_of_one_late_answer() -> None:
+    for rule in rules("dev", monitor={"enabled": True, "interval": "2m"}).values():
+        assert rule.wait >= 240, rule.name
+
+
+def test_every_alert_says_what_it_means_and_what_to_run() -> None:
+    for stack in ("dev", "staging", "prod"):
+        for rule in rules(stack).values():
+            assert rule.summary.endswith((".", ":")) or "{{" in rule.summary
+            assert len(rule.description) > 40
+            assert rule.command.startswith("python -m ops ")
+
+
+def expressions(found: Topology, job: str | None = None) -> list[str]:
+    queries = [query for row in rows_of(found, job) for panel in row.panels for query in panel.queries.values()]
+    return [rule.expression for rule in alert_rules(found, job)] + queries
+
+
+def test_every_query_asks_for_this_platform_alone() -> None:
+    for query in expressions(topology(monitor=WHOLE), "elsewhere"):
+        assert 'job="elsewhere"' in query or 'job="millrace-staging-jmx"' in query
+        assert query.count("{") == query.count("job="), query
+
+
+def test_limits_of_the_dashboard_follow_from_the_topology() -> None:
+    def limits(stack: str, title: str) -> list[tuple[float | None, str]]:
+        (panel,) = (panel for row in rows_of(topology(stack)) for panel in row.panels if panel.title.startswith(title))
+        return list(panel.limits)
+
+    assert limits("staging", "Brokers online") == [(None, "red"), (2, "yellow"), (3, "green")]
+    assert limits("dev", "Brokers online") == [(None, "red"), (1, "green")]
+    assert limits("prod", "Members up") == [(None, "red"), (2, "yellow"), (3, "green")]
+    assert limits("dev", "Memory, of maxMemory") == [(None, "green"), (0.9, "red")]
+    assert limits("staging", "Memory, of maxMemory") == [(None, "green")], "one that evicts is meant to be full"
+
+
+def test_dashboards_of_platforms_with_jmx_have_a_row_for_it() -> None:
+    titles = [row.title for row in rows_of(topology(monitor=WHOLE))]
+    assert titles[-1] == "Brokers from inside (JMX)"
+    assert titles[:-1] == [row.title for row in rows_of(topology())]
+
+
+def test_settings_of_the_whole_are_valid() -> None:
+    settings: Settings = settings_of("staging", monitor=WHOLE)
+    assert settings.monitor.host_ports() == {"exporter-0": 19090, "prometheus-0": 19091, "grafana-0": 13000}
