@@ -58,10 +58,8 @@ def redis(stack: Stack, db: int = 0) -> Any:
 
 def fill(stack: Stack) -> None:
     """Everything that a backup has to keep."""
+    make_topics(stack, *TOPICS)
     with clients(stack) as (client, servers):
-        client.create_topics(
-            {name: {"replication_factor": 1, **topic} for name, topic in TOPICS.items()}, wait_for_metadata=True
-        )
         _plain(servers)
         _transactions(servers)
         _others(servers)
@@ -71,6 +69,22 @@ def fill(stack: Stack) -> None:
         client.create_acls([_rule(*rule) for rule in RULES])
     write_big(servers, BIG_RECORDS)
     _keys(stack)
+
+
+def make_topics(stack: Stack, *names: str) -> None:
+    topics = {name: {"replication_factor": 1, **TOPICS[name]} for name in names}
+    with clients(stack) as (client, _):
+        client.create_topics(topics, wait_for_metadata=True)
+
+
+def use_up_offsets(stack: Stack, topic: str) -> None:
+    """Write records and delete them: the next one does not get offset 0."""
+    with clients(stack) as (client, servers):
+        producer = KafkaProducer(**servers)
+        for _ in range(3):
+            producer.send(topic, b"gone")
+        producer.close()
+        client.delete_records({TopicPartition(topic, 0): 3})
 
 
 def _plain(servers: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -344,13 +343,15 @@ def test_a_restore_that_fails_at_its_end_leaves_nothing(fresh: Stack, ops: Ops, 
 
 
 def test_everything_comes_back_as_it_was(fresh: Stack, backup: Backup) -> None:
-    started = time.monotonic()
+    # Some topics are there already, with a configuration that would spoil what is restored, or a first offset above 0.
+    data.make_topics(fresh, "appended", "squeezed", "emptied")
+    data.use_up_offsets(fresh, "emptied")
     peak = _peak(fresh, "restore", str(backup.file))
     after, before = data.snapshot(fresh), backup.before
     assert peak < MEMORY
     assert set(after.records) == set(before.records)
     for place, records in before.records.items():
-        assert after.records[place] == records, f"{place} after {time.monotonic() - started:.0f} s"
+        assert after.records[place] == records, place
     assert after.next_records == before.next_records
     assert after.configs == before.configs
     assert after.rules == before.rules
