@@ -18,8 +18,8 @@ START = 60
 cores, as its own metrics told; the rest is room for a log that is recovered after a hard stop."""
 
 BLIP = 60
-"""Seconds that an election may take, three times the longest: a broker's session with ZooKeeper ends after 18 s
-(``zookeeper.session.timeout.ms``), an ensemble elects within initLimit times tickTime, which is 20 s."""
+"""Seconds that an election may take, three times the longest: a broker's session with ZooKeeper ends after 18 s at
+most (``zookeeper.session.timeout.ms``), an ensemble elects within initLimit times tickTime, which is 20 s."""
 
 LAG_SHARE = 0.01
 """Share of the retention for which a group may lag: what it has not read is deleted after all of it, so that 99% are
