@@ -57,7 +57,7 @@ class Target:
         groups: Groups that have committed offsets.
         acls: Its access rules; None where it has no authorizer.
         redis: Its version, and how many keys of others each database has at least.
-        retention_ms: How long topics keep records that say nothing of it; negative is for ever.
+        retention: What holds for topics that have no setting of their own, by its key of a topic; -1 is no limit.
     """
 
     brokers: int
@@ -66,7 +66,7 @@ class Target:
     groups: Sequence[str] = ()
     acls: Sequence[Acl] | None = None
     redis: RedisSummary | None = None
-    retention_ms: int = -1
+    retention: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)
@@ -208,23 +208,24 @@ def _spec(cut: Cut, name: str, wanted: Wanted) -> TopicSpec:
     )
 
 
-def retentions(specs: Mapping[str, TopicSpec], default_ms: int) -> dict[str, int]:
-    """How long each topic that deletes by age keeps its records, in milliseconds.
+def limits(key: str, specs: Mapping[str, TopicSpec], defaults: Mapping[str, int]) -> dict[str, int]:
+    """The retention of each topic that deletes records and has a limit.
 
     Args:
+        key: ``retention.ms`` or ``retention.bytes``, which is of each partition.
         specs: The topics.
-        default_ms: The brokers' own retention; negative is for ever.
+        defaults: The brokers' own limits by the same keys.
     """
     found = {
-        name: int(spec.config.get("retention.ms", default_ms))
+        name: int(spec.config.get(key, defaults.get(key, -1)))
         for name, spec in specs.items()
         if "delete" in spec.config.get("cleanup.policy", "delete")
     }
-    return {name: milliseconds for name, milliseconds in found.items() if milliseconds >= 0}
+    return {name: limit for name, limit in found.items() if limit >= 0}
 
 
-def retention_warnings(old: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
-    """What topics will delete soon after they were restored.
+def age_warnings(old: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
+    """Records that topics will delete for their age soon after they were restored.
 
     Args:
         old: Records that are older than their topic's retention, by topic.
@@ -235,6 +236,21 @@ def retention_warnings(old: Mapping[str, int], kept: Mapping[str, int]) -> list[
         f"({kept[name] / DAY_MS:g} days): the brokers delete them soon after the restore"
         for name, number in sorted(old.items())
         if number
+    ]
+
+
+def size_warnings(sizes: Mapping[Place, int], kept: Mapping[str, int]) -> list[str]:
+    """Partitions that are larger than their topic lets them be, so that the oldest records will be deleted.
+
+    Args:
+        sizes: Bytes of each partition's records before compression.
+        kept: The topics' retention in bytes of a partition.
+    """
+    return [
+        f"{place}: its {size} bytes are more than the topic's retention.bytes ({kept[place.topic]}): the brokers delete "
+        "the oldest records soon after the restore"
+        for place, size in sorted(sizes.items())
+        if place.topic in kept and size > kept[place.topic]
     ]
 
 

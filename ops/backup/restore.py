@@ -12,7 +12,7 @@ from ops.backup import journal as journals
 from ops.backup.interrupts import postponed, terminated_is_interrupted
 from ops.backup.journal import Journal
 from ops.backup.model import Cut, Manifest, choose
-from ops.backup.plan import Plan, Target, Wanted, plan, refusals, retention_warnings, retentions
+from ops.backup.plan import Plan, Target, Wanted, age_warnings, limits, plan, refusals, size_warnings
 from ops.backup.refill import Refill
 from ops.backup.target import look
 from ops.backup.undo import take_back
@@ -84,14 +84,17 @@ def prepare(platform: Platform, archive: Path, options: Options) -> Prepared:
         replication=options.replication,
     )
     target = _accepting(platform, archive, cut, manifest, wanted)
-    kept = retentions(plan(cut, manifest.redis, wanted, target).specs, target.retention_ms)
+    specs = plan(cut, manifest.redis, wanted, target).specs
+    ages = limits("retention.ms", specs, target.retention)
+    sizes = limits("retention.bytes", specs, target.retention)
     now = int(time.time() * 1000)
     with console.progress("checking the archive", total=archive.stat().st_size) as advance:
-        limits = {name: now - milliseconds for name, milliseconds in kept.items()}
-        contents = check(archive, limits=limits, advance=advance)
+        contents = check(archive, limits={name: now - kept for name, kept in ages.items()}, advance=advance)
     # Checking a large archive takes long enough for somebody to begin to use the platform.
     decided = plan(cut, manifest.redis, wanted, _accepting(platform, archive, cut, manifest, wanted))
-    return Prepared(contents, decided, (*decided.warnings, *retention_warnings(contents.old, kept)))
+    return Prepared(
+        contents, decided, (*decided.warnings, *age_warnings(contents.old, ages), *size_warnings(contents.sizes, sizes))
+    )
 
 
 def _accepting(platform: Platform, archive: Path, cut: Cut, manifest: Manifest, wanted: Wanted) -> Target:

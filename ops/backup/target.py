@@ -14,8 +14,11 @@ from ops.platform import Platform
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-_RETENTION = {"log.retention.ms": 1, "log.retention.minutes": 60_000, "log.retention.hours": 3_600_000}
-"""The brokers' settings of retention and their milliseconds; the first that is set holds (Kafka's documentation)."""
+_AGE = {"log.retention.ms": 1, "log.retention.minutes": 60_000, "log.retention.hours": 3_600_000}
+"""The brokers' settings of retention by age and their milliseconds; the first that is set holds (Kafka's
+documentation)."""
+
+_SIZE = "log.retention.bytes"
 
 
 def look(platform: Platform, client: "KafkaAdminClient", cut: Cut, wanted: Wanted) -> Target:
@@ -34,7 +37,7 @@ def look(platform: Platform, client: "KafkaAdminClient", cut: Cut, wanted: Wante
         groups=list(committed),
         acls=acls.read(client) if wanted.acls and cut.acls else [],
         redis=_redis(platform) if wanted.redis else None,
-        retention_ms=_retention(client, cluster["brokers"][0]["broker_id"]),
+        retention=_retention(client, cluster["brokers"][0]["broker_id"]),
     )
 
 
@@ -46,15 +49,14 @@ def offsets(client: "KafkaAdminClient", places: Collection[Place]) -> dict[Place
     return {Place(*partition): both for partition, both in found.items()}
 
 
-def _retention(client: "KafkaAdminClient", broker: int) -> int:
+def _retention(client: "KafkaAdminClient", broker: int) -> dict[str, int]:
     from kafka.admin import ConfigResource, ConfigResourceType
 
-    resource = ConfigResource(ConfigResourceType.BROKER, str(broker), list(_RETENTION))
+    resource = ConfigResource(ConfigResourceType.BROKER, str(broker), [*_AGE, _SIZE])
     config = client.describe_configs([resource], config_filter="all")["broker"][str(broker)]
-    for key, milliseconds in _RETENTION.items():
-        if (value := (config.get(key) or {}).get("value")) is not None:
-            return int(value) * milliseconds
-    return -1
+    values = {key: entry["value"] for key, entry in config.items() if entry["value"] is not None}
+    ages = [int(values[key]) * milliseconds for key, milliseconds in _AGE.items() if key in values]
+    return {"retention.ms": next(iter(ages), -1), "retention.bytes": int(values.get(_SIZE, -1))}
 
 
 def _redis(platform: Platform) -> RedisSummary:

@@ -32,6 +32,7 @@ class Contents:
     Args:
         cut: What the backup began with.
         records: Records of each partition that has any.
+        sizes: Their bytes before compression.
         old: Records with a timestamp before the limit of their topic, by topic.
         before: How many records stand before each committed offset, by partition and offset.
         keys: Keys of each database of Redis.
@@ -40,6 +41,7 @@ class Contents:
     cut: Cut
     manifest: Manifest | None = None
     records: dict[Place, int] = field(default_factory=dict[Place, int])
+    sizes: dict[Place, int] = field(default_factory=dict[Place, int])
     old: dict[str, int] = field(default_factory=dict[str, int])
     before: dict[Place, dict[int, int]] = field(default_factory=dict[Place, dict[int, int]])
     keys: dict[int, int] = field(default_factory=dict[int, int])
@@ -144,6 +146,7 @@ class _Checker:
             old = sum(timestamp < limit for _, timestamp in found)
             self.contents.old[meta.topic] = self.contents.old.get(meta.topic, 0) + old
         self.contents.records[meta.place] = earlier + len(found)
+        self.contents.sizes[meta.place] = self.contents.sizes.get(meta.place, 0) + meta.size
         self._reached[meta.place] = meta.next
         self._totals[meta.topic] = self._totals[meta.topic].plus(meta)
 

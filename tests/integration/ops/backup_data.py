@@ -19,7 +19,7 @@ from tests.integration.stacks import Stack, bootstrap, eventually
 PAST = 1_500_000_000_000
 """A timestamp of 2017."""
 
-FOR_EVER = {"retention.ms": "-1"}
+FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 TOPICS: dict[str, dict[str, Any]] = {
     "plain": {"num_partitions": 3, "configs": FOR_EVER},

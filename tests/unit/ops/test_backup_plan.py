@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from components.topic_plan import ObservedTopic
 from ops.backup.model import Acl, Commit, Place, RedisSummary, Selection, choose
-from ops.backup.plan import Target, Wanted, plan, refusals, retention_warnings, retentions, translate
+from ops.backup.plan import Target, Wanted, age_warnings, limits, plan, refusals, size_warnings, translate
 from ops.errors import RefusedError
 from tests.unit.ops import backup_archives
 
@@ -111,18 +111,25 @@ def test_nothing_is_deleted_or_compacted_while_records_are_written() -> None:
 
 
 def test_retention_is_the_topics_own_or_the_brokers() -> None:
-    made = plan(CUT, REDIS, wanted(), target()).specs
-    assert retentions(made, 99) == {"orders": 1000}
-    compacted = target(topics=existing(**{"cleanup.policy": "compact"}))
-    assert retentions(plan(CUT, REDIS, wanted(), compacted).specs, 99) == {}
-    assert retentions(plan(CUT, REDIS, wanted(), target(topics=existing())).specs, 99) == {"orders": 99}
-    assert retentions(plan(CUT, REDIS, wanted(), target(topics=existing())).specs, -1) == {}
+    def kept(there: Target, default: int = 99) -> dict[str, int]:
+        return limits("retention.ms", plan(CUT, REDIS, wanted(), there).specs, {"retention.ms": default})
+
+    assert kept(target()) == {"orders": 1000}
+    assert kept(target(topics=existing(**{"cleanup.policy": "compact"}))) == {}
+    assert kept(target(topics=existing())) == {"orders": 99}
+    assert kept(target(topics=existing()), default=-1) == {}
 
 
-def test_records_that_retention_would_delete_are_told_with_their_number() -> None:
-    (warning,) = retention_warnings({"orders": 7, "others": 0}, {"orders": 86_400_000, "others": 1})
+def test_records_that_are_older_than_retention_are_told_with_their_number() -> None:
+    (warning,) = age_warnings({"orders": 7, "others": 0}, {"orders": 86_400_000, "others": 1})
     assert "7 records" in warning
     assert "(1 days)" in warning
+
+
+def test_partitions_that_are_larger_than_retention_are_told_with_both_sizes() -> None:
+    sizes = {Place("orders", 0): 100, Place("orders", 1): 101, Place("others", 0): 500}
+    (warning,) = size_warnings(sizes, {"orders": 100})
+    assert warning.startswith("orders-1: its 101 bytes are more than the topic's retention.bytes (100)")
 
 
 @given(st.sets(st.integers(0, 60)), st.integers(0, 70), st.integers(0, 5))
