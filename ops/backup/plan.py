@@ -9,8 +9,6 @@ from components.topic_rules import TopicSpec, count_problems
 from ops.backup.model import Acl, Commit, Cut, Place, RedisSummary
 from ops.backup.redis_keys import is_newer
 
-DAY_MS = 86_400_000
-
 _FOREVER = str(2**63 - 1)
 
 WHILE_RESTORING: Mapping[str, str] = {
@@ -206,52 +204,6 @@ def _spec(cut: Cut, name: str, wanted: Wanted) -> TopicSpec:
         replication_factor=wanted.replication or topic.replication,
         config=config,
     )
-
-
-def limits(key: str, specs: Mapping[str, TopicSpec], defaults: Mapping[str, int]) -> dict[str, int]:
-    """The retention of each topic that deletes records and has a limit.
-
-    Args:
-        key: ``retention.ms`` or ``retention.bytes``, which is of each partition.
-        specs: The topics.
-        defaults: The brokers' own limits by the same keys.
-    """
-    found = {
-        name: int(spec.config.get(key, defaults.get(key, -1)))
-        for name, spec in specs.items()
-        if "delete" in spec.config.get("cleanup.policy", "delete")
-    }
-    return {name: limit for name, limit in found.items() if limit >= 0}
-
-
-def age_warnings(old: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
-    """Records that topics will delete for their age soon after they were restored.
-
-    Args:
-        old: Records that are older than their topic's retention, by topic.
-        kept: The topics' retention in milliseconds.
-    """
-    return [
-        f"topic {name}: {count(number, 'record')} of the archive are older than its retention "
-        f"({kept[name] / DAY_MS:g} days): the brokers delete them soon after the restore"
-        for name, number in sorted(old.items())
-        if number
-    ]
-
-
-def size_warnings(sizes: Mapping[Place, int], kept: Mapping[str, int]) -> list[str]:
-    """Partitions that are larger than their topic lets them be, so that the oldest records will be deleted.
-
-    Args:
-        sizes: Bytes of each partition's records before compression.
-        kept: The topics' retention in bytes of a partition.
-    """
-    return [
-        f"{place}: its {size} bytes are more than the topic's retention.bytes ({kept[place.topic]}): the brokers delete "
-        "the oldest records soon after the restore"
-        for place, size in sorted(sizes.items())
-        if place.topic in kept and size > kept[place.topic]
-    ]
 
 
 def translate(

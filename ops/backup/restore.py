@@ -12,8 +12,9 @@ from ops.backup import journal as journals
 from ops.backup.interrupts import postponed, terminated_is_interrupted
 from ops.backup.journal import Journal
 from ops.backup.model import Cut, Manifest, choose
-from ops.backup.plan import Plan, Target, Wanted, age_warnings, limits, plan, refusals, size_warnings
+from ops.backup.plan import Plan, Target, Wanted, plan, refusals
 from ops.backup.refill import Refill
+from ops.backup.retention import age_warnings, limits, size_warnings
 from ops.backup.target import look
 from ops.backup.undo import take_back
 from ops.backup.verify import Contents, check, summary

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from components.topic_plan import ObservedTopic
 from ops.backup.model import Acl, Commit, Place, RedisSummary, Selection, choose
-from ops.backup.plan import Target, Wanted, age_warnings, limits, plan, refusals, size_warnings, translate
+from ops.backup.plan import Target, Wanted, plan, refusals, translate
+from ops.backup.retention import age_warnings, limits, size_warnings
 from ops.errors import RefusedError
 from tests.unit.ops import backup_archives
 
