@@ -6,7 +6,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from bench import previews, production, topics, ups
+from bench import broker_loss, previews, production, topics, ups
 from bench.results import renewed
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "topics": topics.compare,
     "production": production.compare,
     "production-preview": production.preview,
+    "broker-loss": broker_loss.measure,
 }
 
 
