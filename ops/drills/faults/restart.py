@@ -61,10 +61,11 @@ class PodRestart:
         return []
 
     def inject(self) -> None:
-        """Delete the pod."""
+        """Delete the pod; returns when it is gone."""
         cluster = pods.cluster_of(self.platform)
         pod = pods.pod_of(cluster, self.platform, self.member)
         cluster.delete_pod(pods.namespace_of(self.platform), pod.name, pod.uid)
+        pods.await_end(cluster, self.platform, pod)
 
     def heal(self) -> None:
         """Nothing: the StatefulSet's controller mends it."""

@@ -41,7 +41,9 @@ class Pods(FakeCluster):
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Pods:
-    cluster = Pods(Clock(), "kafka", 3)
+    clock = Clock()
+    clock.runs(monkeypatch, pods)
+    cluster = Pods(clock, "kafka", 3)
     monkeypatch.setattr(pods, "connect", lambda kubeconfig, context: cluster)
     return cluster
 
@@ -55,9 +57,12 @@ def test_a_pod_is_lost_without_grace_and_its_stateful_set_mends_it(cluster: Pods
     assert cluster.deleted == ["kafka-1"], "healing breaks nothing"
 
 
-def test_a_pod_restarts_in_its_own_time(cluster: Pods) -> None:
+def test_a_pod_restarts_in_its_own_time_and_is_gone_before_replicas_are_looked_at(cluster: Pods) -> None:
+    before = cluster.by_name["kafka-2"].uid
     faults.member_restart(platform(), "kafka-2").inject()
     assert (cluster.deleted, cluster.graces) == (["kafka-2"], [None])
+    now = cluster.by_name.get("kafka-2")
+    assert now is None or now.uid != before
 
 
 def test_a_pod_that_is_not_there_is_told_by_name(cluster: Pods) -> None:
