@@ -11,7 +11,7 @@ from bench.measure import Comparison, Figure
 from tests.integration.stacks import PROJECT, Stack
 
 PORTS = {"zookeeper.port": 24181, "kafka.port": 24092, "redis.port": 24379}
-RATE, SIZE, SECONDS = 2000, 1024, 300
+RATE, SIZE, SECONDS = 2000, 1024, 240
 
 
 def measure(folder: Path) -> Comparison:
@@ -29,8 +29,8 @@ def measure(folder: Path) -> Comparison:
     return Comparison(
         title="A broker lost under load",
         how=f"The staging stack, {RATE} records of {SIZE} bytes a second with acks=all for {SECONDS} s; the controller "
-        "is killed after two fifths of the run and started again after three. What `kafka-producer-perf-test.sh` says of "
-        "the whole run, every late record included (`python -m ops bench --through broker-loss`).",
+        "is killed after two fifths of the run and started again after three. What `kafka-producer-perf-test.sh` says "
+        "of the whole run, every late record included (`python -m ops bench --through broker-loss`).",
         figures=[Figure(f"latency, {name}", [total[key] / 1000]) for name, key in percentiles.items()],
         ratios=[
             ("records a second", report["rate"]),
