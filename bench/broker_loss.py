@@ -1,14 +1,13 @@
 """A steady load through the loss of a broker, measured by Kafka's own tool."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from bench.measure import Comparison, Figure
-from tests.integration.stacks import PROJECT, Stack
+from tests.integration.stacks import Stack
 
 PORTS = {"zookeeper.port": 24181, "kafka.port": 24092, "redis.port": 24379}
 RATE, SIZE, SECONDS = 2000, 1024, 240
@@ -45,7 +44,7 @@ def _report(stack: Stack) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "ops", "--stack", stack.name, "bench", *load],
         cwd=stack.folder,
-        env={**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT)},
+        env=stack.ops_environment(),
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -58,7 +58,7 @@ def grafana_workload(
             # All that it shows is rendered, so its database lives as long as the container: the password of the
             # stack is always the one that holds.
             "GF_PATHS_DATA": "/tmp/grafana",  # noqa: S108  in the container
-            "GF_PATHS_PLUGINS": "/tmp/grafana/plugins",  # noqa: S108
+            "GF_PATHS_PLUGINS": "/tmp/grafana/plugins",  # noqa: S108  in the container
             "GF_PATHS_PROVISIONING": _PROVISIONING,
             "GF_SECURITY_ADMIN_PASSWORD__FILE": _PASSWORD,
         },

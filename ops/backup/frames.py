@@ -58,17 +58,17 @@ class Readable(Protocol):
     """What is kept of a record that a consumer returned."""
 
     @property
-    def offset(self) -> int: ...  # noqa: D102  they are those of Record
+    def offset(self) -> int: ...  # noqa: D102  as in Record
     @property
-    def timestamp(self) -> int | None: ...  # noqa: D102
+    def timestamp(self) -> int | None: ...  # noqa: D102  as in Record
     @property
-    def timestamp_type(self) -> int | None: ...  # noqa: D102
+    def timestamp_type(self) -> int | None: ...  # noqa: D102  as in Record
     @property
-    def key(self) -> bytes | None: ...  # noqa: D102
+    def key(self) -> bytes | None: ...  # noqa: D102  as in Record
     @property
-    def value(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...  # noqa: D102  as in Record
     @property
-    def headers(self) -> Headers: ...  # noqa: D102
+    def headers(self) -> Headers: ...  # noqa: D102  as in Record
 
 
 class Chunk:

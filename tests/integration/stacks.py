@@ -130,6 +130,10 @@ class Stack(Checkout):
         flags = ("--stack", self.name, "--json", "--show-secrets")
         return json.loads(self.run("stack", "output", *flags, check=True).output)
 
+    def ops_environment(self) -> dict[str, str]:
+        """Variables for `python -m ops`, which is this project's whatever folder it runs in."""
+        return {**self.environment(), "PYTHONPATH": str(PROJECT)}
+
     def container(self, member: str) -> Any:
         """A member's container."""
         return docker.from_env().containers.get(f"{self.platform}-{member}")

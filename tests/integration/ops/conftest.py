@@ -1,13 +1,12 @@
 """One staging stack for all tests of the command line; each leaves it as well as it was found."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.stacks import PROJECT, Stack, monitor_ports
+from tests.integration.stacks import Stack, monitor_ports
 
 Ops = Callable[..., subprocess.CompletedProcess[str]]
 """Runs `python -m ops`, which sees no terminal; ``check=False`` lets it fail."""
@@ -40,7 +39,7 @@ def runner(stack: Stack) -> Ops:
         done = subprocess.run(
             [sys.executable, "-m", "ops", "--stack", stack.name, *arguments],
             cwd=stack.folder,
-            env={**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT), **(environment or {})},
+            env={**stack.ops_environment(), **(environment or {})},
             input=stdin,
             capture_output=True,
             text=True,

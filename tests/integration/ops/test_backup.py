@@ -1,6 +1,5 @@
 """Everything that a platform holds goes into one file, the platform is destroyed, and all of it comes back."""
 
-import os
 import resource
 import signal
 import stat
@@ -18,7 +17,7 @@ from ops.backup.model import Place
 from ops.backup.verify import check
 from tests.integration.ops import backup_data as data
 from tests.integration.ops.conftest import Ops, runner
-from tests.integration.stacks import PROJECT, Stack, eventually
+from tests.integration.stacks import Stack, eventually
 
 pytestmark = pytest.mark.docker
 
@@ -114,7 +113,7 @@ def _start(
     return subprocess.Popen(
         [sys.executable, *program, "--stack", stack.name, *arguments],
         cwd=stack.folder,
-        env={**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT)},
+        env=stack.ops_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

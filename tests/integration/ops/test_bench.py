@@ -20,7 +20,7 @@ from components.clients.kafka import admin_client, cluster_state
 from ops.benchmark.hosts import BENCHMARK_LABEL
 from ops.benchmark.plan import TOPIC_PREFIX
 from tests.integration.ops.conftest import Ops
-from tests.integration.stacks import PROJECT, Stack, eventually
+from tests.integration.stacks import Stack, eventually
 
 PARTITIONS = 12
 
@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_nothing(stack: Stack):
     process = subprocess.Popen(
         [sys.executable, "-m", "ops", "--stack", stack.name, "bench", "--seconds", "120", "--rate", "50"],
         cwd=stack.folder,
-        env={**stack.environment(), "PYTHONPATH": str(PROJECT)},
+        env=stack.ops_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,7 +1,6 @@
 """Each drill on a real platform, short; that it heals whatever happens to it, and refuses what it must."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from ops.drills.plan import SCRATCH
 from ops.errors import UnreachableError
 from ops.platform import Platform, platform_of
 from tests.integration.ops.conftest import Ops
-from tests.integration.stacks import PROJECT, Stack, eventually
+from tests.integration.stacks import Stack, eventually
 
 HOLD = {"network-partition": 12}
 """Seconds for which a fault is kept up, where 5 are not enough to see it: a broker's session lasts 6 s."""
@@ -132,9 +131,13 @@ def test_a_broken_promise_ends_with_status_one_and_is_told(ops: Ops, tmp_path: P
 def running(stack: Stack, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
     """A drill that runs; killed at the end where it still does."""
     command = [sys.executable, "-m", "ops", "--stack", stack.name, "drill", *arguments]
-    environment = {**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONPATH": str(PROJECT)}
     process = subprocess.Popen(
-        command, cwd=stack.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=stack.folder,
+        env=stack.ops_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         yield process

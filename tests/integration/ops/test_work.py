@@ -26,7 +26,7 @@ from ops.doctor import machine
 from ops.doctor.case import Case
 from ops.doctor.report import State
 from tests.integration.ops.conftest import Ops, runner
-from tests.integration.stacks import PROJECT, Stack, bootstrap, eventually
+from tests.integration.stacks import Stack, bootstrap, eventually
 
 Foreign = Mapping[str, str]
 """Full names of the topics below, by their short ones."""
@@ -173,7 +173,7 @@ def test_a_reader_that_has_enough_ends_it_quietly(stack: Stack, ops: Ops, foreig
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
         cwd=stack.folder,
-        env={**stack.environment(), "PYTHONPATH": str(PROJECT)},
+        env=stack.ops_environment(),
         capture_output=True,
         text=True,
         timeout=120,
