@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Comparison, Figure
-from tests.integration.stacks import Stack
+from tests.integration.stacks import Stack, ports_of
 
-PORTS = {"zookeeper.port": 24181, "kafka.port": 24092, "redis.port": 24379}
 RATE, SIZE, SECONDS = 2000, 1024, 240
 
 
 def measure(folder: Path) -> Comparison:
     """Kill the controller of a staging stack under load, start it again, and tell what the producer saw."""
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.staging.yaml", PORTS)
+    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.staging.yaml", ports_of("bench").overrides())
     try:
         stack.up()
         report = _report(stack)

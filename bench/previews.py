@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from bench.measure import Comparison, Figure, in_turn, timed
-from tests.integration.stacks import PROJECT, Checkout, Stack
+from tests.integration.stacks import PROJECT, Checkout, Stack, ports_of
 
 RUNS = 7
-PORTS = {"zookeeper.port": 24181, "kafka.port": 24092, "redis.port": 24379}
 _EMPTY = (
     'name: empty\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\nbackend: {url: "file://."}\n'
 )
@@ -15,7 +14,7 @@ _EMPTY = (
 def compare(folder: Path) -> Comparison:
     """Time both previews, in turn."""
     ours, empty = Figure("`pulumi preview` of the dev stack, unchanged"), Figure("`pulumi preview` of an empty program")
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", PORTS)
+    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", ports_of("bench").overrides())
     other = _empty_project(folder / "empty")
 
     def preview(checkout: Checkout, figure: Figure) -> None:

@@ -5,18 +5,17 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 
 from bench.measure import Comparison, Figure, in_turn, timed
-from tests.integration.stacks import Stack
+from tests.integration.stacks import Stack, ports_of
 
 TOPICS = 1000
 RUNS = 2
 BATCHES = (50, 100, 200)
-PORTS = {"zookeeper.port": 24181, "kafka.port": 24092, "redis.port": 24379}
-SERVER = "127.0.0.1:24092"
+SERVER = f"127.0.0.1:{ports_of('bench').kafka}"
 
 
 def compare(folder: Path) -> Comparison:
     """Make the topics both ways, in turn, each time on a platform that is new."""
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", PORTS)
+    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", ports_of("bench").overrides())
     # So many partitions need more than the light profile's heap.
     stack.set("kafka.heap", "1GiB")
     stack.set("kafka.memory", "3GiB")

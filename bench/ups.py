@@ -10,15 +10,14 @@ from components.images import choose_images
 from components.naming import member_name
 from components.platform import workloads_of
 from components.settings import Settings, load_settings
-from tests.integration.stacks import PROJECT, Stack
+from tests.integration.stacks import PROJECT, Stack, ports_of
 
 RUNS = 5
-PORTS = {"zookeeper.port": 24181, "kafka.port": 24092, "redis.port": 24379}
 
 
 def compare(folder: Path) -> Comparison:
     """Time both ways, in turn."""
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", PORTS)
+    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", ports_of("bench").overrides())
     stack.write()
     settings = _settings(stack)
     images = choose_images(settings, {"MILLRACE_IMAGES": "local"})

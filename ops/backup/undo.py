@@ -23,16 +23,32 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient, TopicPartition
 
 DEADLINE_SECONDS = 30.0
-"""Seconds for deleted topics to be gone."""
+"""Seconds for what fails to be tried again, and for deleted topics to be gone: servers on a busy machine change their
+leaders and coordinators."""
+
+Step = tuple[str, Callable[[], None]]
+"""What a step removes, in words, and how."""
 
 
 def take_back(platform: Platform, journal: Journal) -> None:
-    """Remove all that the journal lists.
+    """Remove all that the journal lists; what fails is tried again for :data:`DEADLINE_SECONDS`.
 
     Raises:
         OpsError: Something could not be removed; it is listed.
     """
-    steps: list[tuple[str, Callable[[], None]]] = []
+    steps = _steps(platform, journal)
+    end = time.monotonic() + DEADLINE_SECONDS
+    while left := [(step, why) for step in steps if (why := _failure(step))]:
+        if time.monotonic() > end:
+            reasons = [f"{what}\n({why})" for (what, _), why in left]
+            raise OpsError(f"stack {platform.stack} still holds parts of the restore", reasons)
+        steps = [step for step, _ in left]
+        time.sleep(0.5)
+
+
+def _steps(platform: Platform, journal: Journal) -> list[Step]:
+    """What there is to remove; each step can be repeated."""
+    steps: list[Step] = []
     if journal.redis_parts:
         steps.append(("keys of Redis that the archive has", lambda: _keys(platform, journal)))
     if journal.acls:
@@ -48,19 +64,18 @@ def take_back(platform: Platform, journal: Journal) -> None:
         steps.append((what, lambda: _empty(platform, journal)))
     if journal.created:
         steps.append((f"topics {', '.join(journal.created)}", lambda: _delete(platform, journal.created)))
-    left = [found for what, step in steps if (found := _try(what, step))]
-    if left:
-        raise OpsError(f"stack {platform.stack} still holds parts of the restore", left)
+    return steps
 
 
-def _try(what: str, step: Callable[[], None]) -> str | None:
+def _failure(step: Step) -> str | None:
+    """Run a step; why it failed, or None."""
     from kafka.errors import KafkaError
     from redis.exceptions import RedisError
 
     try:
-        step()
+        step[1]()
     except (PlatformError, KafkaError, RedisError, OSError) as error:
-        return f"{what}\n({str(error).splitlines()[0]})"
+        return str(error)
     return None
 
 

@@ -101,6 +101,7 @@ def heal(platform: Platform) -> Sequence[str]:
         return []
     if left.process != os.getpid() and _lives(left.process):
         raise RefusedError(f"drill {left.drill} still runs (process {left.process}); stop it, it heals what it broke")
+    faults.remove_helpers(platform)
     done: list[str] = []
     for kind, member in left.broken:
         faults.make(kind, platform, member).heal()

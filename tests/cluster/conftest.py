@@ -9,6 +9,7 @@ import pytest
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG
 from tests.cluster.clusters import ClusterStack, overlay, remove_namespaces
+from tests.integration.stacks import standing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,11 +41,8 @@ def _every_node_takes_pods() -> Iterator[None]:
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
     """The prod stack file with the overlay, up and healthy."""
     stack = ClusterStack(tmp_path_factory.mktemp("prod") / "project", "test-prod", "Pulumi.prod.yaml", overlay())
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +51,5 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
     place = {"target": "kubernetes", "kubernetes": {"context": "millrace-test", "namespace": "millrace-test-small"}}
     stack = ClusterStack(tmp_path_factory.mktemp("small") / "project", "test-small", "Pulumi.dev.yaml", place)
     stack.set("health.deadline", "3m")
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()

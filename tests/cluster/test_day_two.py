@@ -9,6 +9,7 @@ import pytest
 from ops import exits
 from tests.cluster.clusters import ClusterStack, overlay
 from tests.integration.ops.conftest import Ops, runner
+from tests.integration.stacks import standing
 
 WATCHED = {
     **overlay(),
@@ -22,11 +23,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
     """The prod stack file with the overlay and its monitoring, up and healthy."""
     folder = tmp_path_factory.mktemp("watched") / "project"
     stack = ClusterStack(folder, "test-watched", "Pulumi.prod.yaml", WATCHED)
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()
 
 
 @pytest.fixture

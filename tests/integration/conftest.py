@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stacks import Stack, monitor_ports, remove_leftovers
+from tests.integration.stacks import Stack, ports_of, remove_leftovers, standing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,22 +33,16 @@ def _clean_engine() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The dev stack file on other ports, up and healthy."""
-    ports = {"zookeeper.port": 25181, "kafka.port": 25092, "redis.port": 25379}
+    ports = ports_of("dev").overrides()
     stack = Stack(tmp_path_factory.mktemp("dev") / "project", "test-dev", "Pulumi.dev.yaml", ports)
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()
 
 
 @pytest.fixture(scope="module")
 def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The staging stack file on other ports, up and healthy."""
-    ports = {"zookeeper.port": 26181, "kafka.port": 26092, "redis.port": 26379, **monitor_ports(26300)}
+    ports = ports_of("staging").overrides(monitored=True)
     stack = Stack(tmp_path_factory.mktemp("staging") / "project", "test-staging", "Pulumi.staging.yaml", ports)
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()

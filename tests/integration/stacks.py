@@ -5,10 +5,11 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 import yaml
@@ -19,10 +20,37 @@ PROJECT = Path(__file__).resolve().parents[2]
 PREFIX = "millrace-test-"
 """Start of the names of all platforms that tests make; whatever carries it may be removed."""
 
+_BLOCKS = ("bench", "dev", "staging", "bad", "cut", "watched", "backup", "ops", "policies")
+"""Whoever makes a stack on Docker has a block of ports, so that stacks can stand side by side."""
 
-def monitor_ports(first: int) -> dict[str, Any]:
-    """Overrides that move staging's exporter and Prometheus to two ports of their own, the first of them given."""
-    return {"monitor.port": first, "monitor.prometheus": {"enabled": True, "port": first + 1}}
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of a stack on this machine: the first of each kind of member."""
+
+    zookeeper: int
+    kafka: int
+    redis: int
+    exporter: int
+    prometheus: int
+
+    def overrides(self, *, monitored: bool = False) -> dict[str, Any]:
+        """What to change in a stack file.
+
+        Args:
+            monitored: Whether the stack file has the exporter and Prometheus on.
+        """
+        found = {"zookeeper.port": self.zookeeper, "kafka.port": self.kafka, "redis.port": self.redis}
+        if monitored:
+            prometheus = {"enabled": True, "port": self.prometheus}
+            found |= {"monitor.port": self.exporter, "monitor.prometheus": prometheus}
+        return found
+
+
+def ports_of(block: str) -> Ports:
+    """The ports of one of :data:`_BLOCKS`: a thousand each, all below those that the kernel gives to clients."""
+    first = 24000 + 1000 * _BLOCKS.index(block)
+    return Ports(first + 181, first + 92, first + 379, first + 300, first + 301)
 
 
 @dataclass
@@ -144,6 +172,19 @@ class Stack(Checkout):
             self.change("destroy", check=False)
         finally:
             remove_leftovers(self.platform)
+
+
+AnyStack = TypeVar("AnyStack", bound=Stack)
+
+
+@contextmanager
+def standing(stack: AnyStack) -> Generator[AnyStack]:
+    """A stack that is up and healthy, and is destroyed at the end."""
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()
 
 
 def _operations(log: Path) -> dict[str, list[str]]:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stacks import Result, Stack, left_on_engine
+from tests.integration.stacks import Result, Stack, left_on_engine, ports_of
+
+PORTS = ports_of("bad")
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    ports = {"zookeeper.port": 27181, "kafka.port": 27092, "redis.port": 27379}
-    made = Stack(tmp_path / "project", "test-bad", "Pulumi.dev.yaml", ports)
+    made = Stack(tmp_path / "project", "test-bad", "Pulumi.dev.yaml", PORTS.overrides())
     yield made
     assert left_on_engine(made.platform) == [], "nothing was made"
 
@@ -73,13 +74,17 @@ def test_a_port_taken_by_another_container_is_named(stack: Stack) -> None:
     image = "millrace/redis:7.0"
     name = "millrace-test-holder"
     holder = engine.containers.run(
-        image, detach=True, name=name, ports={"6379/tcp": ("127.0.0.1", 27379)}, labels={"millrace.platform": name}
+        image,
+        detach=True,
+        name=name,
+        ports={"6379/tcp": ("127.0.0.1", PORTS.redis)},
+        labels={"millrace.platform": name},
     )
     try:
         output = refused(stack).output
     finally:
         holder.remove(force=True, v=True)
-    assert f"port 27379, which millrace-test-bad-redis-0 needs, is taken by container {name}" in output
+    assert f"port {PORTS.redis}, which millrace-test-bad-redis-0 needs, is taken by container {name}" in output
 
 
 def test_a_wrong_passphrase_is_one_line(stack: Stack) -> None:

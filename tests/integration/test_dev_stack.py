@@ -7,10 +7,11 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kazoo.client import KazooClient
 from redis import Redis
 
-from tests.integration.stacks import Stack, eventually, left_on_engine, running_members
+from tests.integration.stacks import Stack, eventually, left_on_engine, ports_of, running_members
 from tests.integration.traffic import admin, consume, produce
 
-SERVERS = ["127.0.0.1:25092"]
+PORTS = ports_of("dev")
+SERVERS = [f"127.0.0.1:{PORTS.kafka}"]
 
 
 def topic_config(name: str) -> dict[str, str]:
@@ -38,16 +39,16 @@ def test_up_ends_with_the_declared_topics(dev: Stack) -> None:
 
 def test_outputs_are_addresses_that_work(dev: Stack) -> None:
     outputs = dev.outputs()
-    assert outputs["kafkaBootstrapServers"] == "127.0.0.1:25092"
+    assert outputs["kafkaBootstrapServers"] == SERVERS[0]
     assert outputs["kafkaInternalBootstrapServers"] == "kafka-0:29092"
-    assert outputs["zookeeperConnect"] == "127.0.0.1:25181"
-    assert outputs["redisUrl"] == "redis://127.0.0.1:25379/0"
+    assert outputs["zookeeperConnect"] == f"127.0.0.1:{PORTS.zookeeper}"
+    assert outputs["redisUrl"] == f"redis://127.0.0.1:{PORTS.redis}/0"
     assert outputs["clientEnvironment"] == {
-        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:25092",
-        "REDIS_URL": "redis://127.0.0.1:25379/0",
-        "ZOOKEEPER_CONNECT": "127.0.0.1:25181",
+        "KAFKA_BOOTSTRAP_SERVERS": SERVERS[0],
+        "REDIS_URL": f"redis://127.0.0.1:{PORTS.redis}/0",
+        "ZOOKEEPER_CONNECT": f"127.0.0.1:{PORTS.zookeeper}",
     }
-    assert outputs["dotenv"].splitlines()[0] == "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:25092"
+    assert outputs["dotenv"].splitlines()[0] == f"KAFKA_BOOTSTRAP_SERVERS={SERVERS[0]}"
     assert "1 of 1 broker" in outputs["health"]
     produce(SERVERS, "tda_events", [b"kept"])
     assert consume(SERVERS, "tda_events") == [b"kept"]
@@ -212,7 +213,7 @@ def test_a_port_taken_by_a_process_is_named_before_anything_changes(dev: Stack) 
         port = holder.getsockname()[1]
         dev.set("redis.port", port)
         refused = dev.up(check=False)
-    dev.set("redis.port", 25379)
+    dev.set("redis.port", PORTS.redis)
     assert refused.code != 0
     assert f"port {port}, which {dev.platform}-redis-0 needs, is taken by process" in refused.output
     assert refused.changed() == {}

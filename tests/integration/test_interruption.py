@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stacks import Stack, eventually, left_on_engine, running_members
+from tests.integration.stacks import Stack, eventually, left_on_engine, ports_of, running_members
 from tests.integration.traffic import admin
+
+PORTS = ports_of("cut")
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    ports = {"zookeeper.port": 28181, "kafka.port": 28092, "redis.port": 28379}
-    made = Stack(tmp_path / "project", "test-cut", "Pulumi.dev.yaml", ports)
+    made = Stack(tmp_path / "project", "test-cut", "Pulumi.dev.yaml", PORTS.overrides())
     try:
         yield made
     finally:
@@ -35,7 +36,7 @@ def test_the_next_up_goes_on_after_an_interrupt_and_destroy_leaves_nothing(stack
     assert running.wait(timeout=60) != 0, "the topics and the health gate were not reached"
     stack.up()
     assert stack.up().changed() == {}
-    with admin(["127.0.0.1:28092"]) as client:
+    with admin([f"127.0.0.1:{PORTS.kafka}"]) as client:
         assert "tda_jobs" in client.list_topics()
     stack.change("destroy")
     assert left_on_engine(stack.platform) == []
@@ -47,5 +48,5 @@ def test_a_topic_can_be_declared_again_right_after_it_was_removed(stack: Stack) 
     stack.up()
     stack.topics().append(removed)
     stack.up()
-    with admin(["127.0.0.1:28092"]) as client:
+    with admin([f"127.0.0.1:{PORTS.kafka}"]) as client:
         assert removed["name"] in client.list_topics()

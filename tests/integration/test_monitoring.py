@@ -26,10 +26,10 @@ from components.rendering.promql import selected
 from components.rendering.topology import Topology, topology_of
 from tests.integration import alert_scenarios
 from tests.integration.ops.conftest import runner
-from tests.integration.stacks import Stack, bootstrap, eventually, left_on_engine, running_members
+from tests.integration.stacks import Stack, bootstrap, eventually, left_on_engine, ports_of, running_members, standing
 from tests.unit.regenerate_golden import STACKS, settings_of
 
-EXPORTER, PROMETHEUS = 29300, 29301
+PORTS = ports_of("watched")
 MEMBERS = ["exporter-0", "kafka-0", "prometheus-0", "redis-0", "zookeeper-0"]
 GROUP = "readers"
 
@@ -97,29 +97,24 @@ def test_an_alert_that_came_too_soon_would_be_noticed(rendered: Path, topology: 
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The dev stack with a password, monitoring, Prometheus and JMX, looked at every two seconds."""
     changes: dict[str, Any] = {
-        "zookeeper.port": 29181,
-        "kafka.port": 29092,
-        "redis.port": 29379,
+        **PORTS.overrides(),
         "redis.authentication": True,
         "monitor": {
             "enabled": True,
-            "port": EXPORTER,
+            "port": PORTS.exporter,
             "interval": "2s",
             "jmx": True,
-            "prometheus": {"enabled": True, "port": PROMETHEUS},
+            "prometheus": {"enabled": True, "port": PORTS.prometheus},
         },
     }
     stack = Stack(tmp_path_factory.mktemp("watched") / "project", "test-watched", "Pulumi.dev.yaml", changes)
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()
 
 
 def api(path: str, **query: str) -> Any:
     """What Prometheus answers, or the error that it gives."""
-    with urlopen(f"http://127.0.0.1:{PROMETHEUS}/api/v1/{path}?{urlencode(query)}", timeout=30) as answer:
+    with urlopen(f"http://127.0.0.1:{PORTS.prometheus}/api/v1/{path}?{urlencode(query)}", timeout=30) as answer:
         content = json.load(answer)
     assert content["status"] == "success", content
     return content["data"]
@@ -143,14 +138,14 @@ def live(stack: Stack) -> Topology:
 def test_up_ends_with_a_platform_that_is_watched(watched: Stack) -> None:
     assert running_members(watched.platform) == MEMBERS
     outputs = watched.outputs()
-    assert outputs["metricsUrl"] == f"http://127.0.0.1:{EXPORTER}/metrics"
-    assert outputs["prometheusUrl"] == f"http://127.0.0.1:{PROMETHEUS}"
+    assert outputs["metricsUrl"] == f"http://127.0.0.1:{PORTS.exporter}/metrics"
+    assert outputs["prometheusUrl"] == f"http://127.0.0.1:{PORTS.prometheus}"
     assert "grafanaUrl" not in outputs
     assert outputs["operations"]["monitor"] == {
-        "exporter": f"127.0.0.1:{EXPORTER}",
-        "prometheus": f"127.0.0.1:{PROMETHEUS}",
+        "exporter": f"127.0.0.1:{PORTS.exporter}",
+        "prometheus": f"127.0.0.1:{PORTS.prometheus}",
     }
-    families = text_string_to_metric_families(get(f"127.0.0.1:{EXPORTER}/metrics"))
+    families = text_string_to_metric_families(get(f"127.0.0.1:{PORTS.exporter}/metrics"))
     samples = {(item.name, *sorted(item.labels.items())): item.value for family in families for item in family.samples}
     assert samples["kafka_cluster_brokers",] == 1
     assert samples["platform_check_success", ("check", "redis")] == 1, "the exporter has Redis' password"
@@ -160,7 +155,7 @@ def test_the_password_of_redis_stands_nowhere_but_in_its_file(watched: Stack) ->
     password = watched.outputs()["clientEnvironment"]["REDIS_PASSWORD"]
     exporter = watched.container("exporter-0")
     places = {"state": watched.state(), "inspect": str(exporter.attrs), "processes": str(exporter.top())}
-    places |= {"log": exporter.logs().decode(), "metrics": get(f"127.0.0.1:{EXPORTER}/metrics")}
+    places |= {"log": exporter.logs().decode(), "metrics": get(f"127.0.0.1:{PORTS.exporter}/metrics")}
     for place, text in places.items():
         assert password not in text, f"the password stands in the {place}"
 

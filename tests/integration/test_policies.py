@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.stacks import PROJECT, Checkout, Result, Stack, monitor_ports
+from tests.integration.stacks import PROJECT, Checkout, Result, Stack, ports_of
 from tests.unit.policies.programs import fixture
 
 PACK = ("--policy-pack", "policies")
@@ -71,8 +71,7 @@ def _preview(checkout: Checkout, *flags: str) -> Result:
 
 @pytest.mark.parametrize("name", ["dev", "staging"])
 def test_stacks_on_docker_pass(tmp_path: Path, name: str) -> None:
-    ports: dict[str, Any] = {"zookeeper.port": 27181, "kafka.port": 27092, "redis.port": 27379}
-    ports |= monitor_ports(27300) if name == "staging" else {}
+    ports = ports_of("policies").overrides(monitored=name == "staging")
     stack = _with_pack(Stack(tmp_path / "project", f"test-{name}", f"Pulumi.{name}.yaml", ports))
     done = _preview(stack, *PACK)
     assert done.code == 0, done.output

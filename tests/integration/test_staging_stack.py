@@ -5,9 +5,11 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from redis import AuthenticationError, Redis
 
 from components.naming import PLATFORM_LABEL
-from tests.integration.stacks import Stack, bootstrap, left_on_engine, running_members
+from tests.integration.stacks import Stack, bootstrap, left_on_engine, ports_of, running_members
 from tests.integration.traffic import Sampler, admin, lost, steady_load
 
+PORTS = ports_of("staging")
+KAFKA = [PORTS.kafka + number for number in range(3)]
 MEMBERS = [
     *("exporter-0", "kafka-0", "kafka-1", "kafka-2", "prometheus-0", "redis-0"),
     *("zookeeper-0", "zookeeper-1", "zookeeper-2"),
@@ -17,7 +19,7 @@ MEMBERS = [
 def test_up_ends_with_three_of_each_and_replicated_topics(staging: Stack) -> None:
     assert running_members(staging.platform) == MEMBERS
     outputs = staging.outputs()
-    assert outputs["kafkaBootstrapServers"] == "127.0.0.1:26092,127.0.0.1:26093,127.0.0.1:26094"
+    assert outputs["kafkaBootstrapServers"] == ",".join(f"127.0.0.1:{port}" for port in KAFKA)
     assert "3 of 3 brokers" in outputs["health"]
     assert outputs["health"].count("follower") == 2
     with admin(bootstrap(staging)) as client:
@@ -38,7 +40,7 @@ def test_up_ends_with_three_of_each_and_replicated_topics(staging: Stack) -> Non
 def test_every_broker_advertises_an_address_of_its_own(staging: Stack) -> None:
     with admin(bootstrap(staging)) as client:
         advertised = {broker["broker_id"]: broker["port"] for broker in client.describe_cluster()["brokers"]}
-    assert advertised == {0: 26092, 1: 26093, 2: 26094}
+    assert advertised == dict(enumerate(KAFKA))
 
 
 def test_redis_needs_its_generated_password_and_keeps_an_append_only_file(staging: Stack) -> None:
@@ -47,7 +49,7 @@ def test_redis_needs_its_generated_password_and_keeps_an_append_only_file(stagin
         assert redis.set("key", "value")
         assert redis.info("persistence")["aof_enabled"] == 1
         assert redis.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
-    with Redis(port=26379) as stranger:
+    with Redis(port=PORTS.redis) as stranger:
         try:
             stranger.ping()
         except AuthenticationError:
@@ -124,7 +126,7 @@ def test_a_stopped_broker_fails_the_update_by_name_and_its_return_heals(staging:
     staging.topic("dlq")["partitions"] = 4
     failed = staging.up(check=False)
     assert failed.code != 0
-    assert "kafka-1: broker 1 is not registered in the cluster; expected it to advertise 127.0.0.1:26093" in (
+    assert f"kafka-1: broker 1 is not registered in the cluster; expected it to advertise 127.0.0.1:{KAFKA[1]}" in (
         failed.output
     )
     assert f"look at: docker logs --tail 50 {staging.platform}-kafka-1" in failed.output

@@ -6,6 +6,7 @@ process can do so after this one was killed.
 
 from collections.abc import Callable, Mapping
 
+from ops.drills.faults import containers
 from ops.drills.faults.base import Fault
 from ops.drills.faults.disk import FullDisk
 from ops.drills.faults.loss import ContainerLoss, PodLoss
@@ -14,7 +15,17 @@ from ops.drills.faults.restart import ContainerRestart, PodRestart
 from ops.errors import RefusedError
 from ops.platform import Platform
 
-__all__ = ["KINDS", "Fault", "broker_loss", "full_disk", "make", "member_loss", "member_restart", "network_partition"]
+__all__ = [
+    "KINDS",
+    "Fault",
+    "broker_loss",
+    "full_disk",
+    "make",
+    "member_loss",
+    "member_restart",
+    "network_partition",
+    "remove_helpers",
+]
 
 
 def member_loss(platform: Platform, member: str) -> Fault:
@@ -71,3 +82,9 @@ KINDS: Mapping[str, Callable[[Platform, str], Fault]] = {
 def make(kind: str, platform: Platform, member: str) -> Fault:
     """A fault by the name of its kind, one of :data:`KINDS`."""
     return KINDS[kind](platform, member)
+
+
+def remove_helpers(platform: Platform) -> None:
+    """Remove what the faults of a killed drill ran beside the members; on Kubernetes they run nothing."""
+    if not platform.on_kubernetes:
+        containers.remove_helpers(platform)

@@ -102,3 +102,11 @@ def run_helper(client: Any, platform: Platform, command: Sequence[str], **option
         **options,
     )
     return output.decode(errors="replace").strip()
+
+
+def remove_helpers(platform: Platform) -> None:
+    """Remove helpers that a killed drill left, running or not, so that none breaks anything after the healing."""
+    with engine(platform) as client:
+        labels = [f"{HELPER_LABEL}={platform.name}"]
+        for helper in client.containers.list(all=True, ignore_removed=True, filters={"label": labels}):
+            helper.remove(force=True)

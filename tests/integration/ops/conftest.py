@@ -6,25 +6,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.stacks import Stack, monitor_ports
+from tests.integration.stacks import Stack, ports_of, standing
 
 Ops = Callable[..., subprocess.CompletedProcess[str]]
 """Runs `python -m ops`, which sees no terminal; ``check=False`` lets it fail."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The staging stack file on other ports, up and healthy."""
-    ports = {"zookeeper.port": 27181, "kafka.port": 27092, "redis.port": 27379, **monitor_ports(27300)}
+    ports = ports_of("ops").overrides(monitored=True)
     stack = Stack(tmp_path_factory.mktemp("ops") / "project", "test-ops", "Pulumi.staging.yaml", ports)
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ops(stack: Stack) -> Ops:
     """The command line on that stack."""
     return runner(stack)

@@ -17,7 +17,7 @@ from ops.backup.model import Place
 from ops.backup.verify import check
 from tests.integration.ops import backup_data as data
 from tests.integration.ops.conftest import Ops, runner
-from tests.integration.stacks import Stack, eventually
+from tests.integration.stacks import Stack, eventually, ports_of, standing
 
 pytestmark = pytest.mark.docker
 
@@ -30,7 +30,6 @@ INTERRUPTED = 130
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The dev stack file on other ports, with an authorizer, and a cleaner that does not wait."""
-    ports = {"zookeeper.port": 30181, "kafka.port": 30092, "redis.port": 30379}
     config = {
         "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
         "super.users": "User:ANONYMOUS",
@@ -40,13 +39,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         tmp_path_factory.mktemp("backup") / "project",
         "test-backup",
         "Pulumi.dev.yaml",
-        {**ports, "kafka.config": config},
+        {**ports_of("backup").overrides(), "kafka.config": config},
     )
-    try:
-        stack.up()
+    with standing(stack):
         yield stack
-    finally:
-        stack.destroy()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import docker
 import pytest
 
 from ops.drills import journal, wellness
-from ops.drills.faults.containers import HELPER_LABEL
+from ops.drills.faults.containers import HELPER_IMAGE, HELPER_LABEL
 from ops.drills.plan import SCRATCH
 from ops.errors import UnreachableError
 from ops.platform import Platform, platform_of
@@ -171,12 +171,20 @@ def test_ctrl_c_heals_and_removes_what_was_made(stack: Stack, platform: Platform
     assert_clean(stack, platform)
 
 
+def _leave_a_helper(platform: Platform) -> None:
+    """What is left of a drill that is killed between a helper's start and its removal."""
+    engine = docker.from_env()
+    engine.containers.create(HELPER_IMAGE, command=["true"], labels={HELPER_LABEL: platform.name})
+    engine.close()
+
+
 def test_what_a_killed_drill_left_is_healed_by_another_command(stack: Stack, ops: Ops, platform: Platform) -> None:
     with running(stack, "network-partition", "--member", "kafka-1", "--seconds", "2", "--hold", "300") as drill:
         until(drill, "kafka-1 is cut")
         eventually(lambda: routes(platform, "kafka-1") != "", 30, "routes")
         drill.kill()
         drill.wait(timeout=10)
+    _leave_a_helper(platform)
     refused = ops("drill", "broker-loss", check=False)
     assert refused.returncode == 4, refused.stderr
     assert "drill heal" in refused.stderr

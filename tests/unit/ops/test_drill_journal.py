@@ -55,6 +55,7 @@ def use(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> Fault:
         return fault
 
     monkeypatch.setattr(faults, "make", make)
+    monkeypatch.setattr(faults, "remove_helpers", lambda found: fault.done.append("remove helpers"))
     return fault
 
 
@@ -142,7 +143,7 @@ def test_a_killed_drill_is_mended_and_forgotten(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(RefusedError, match="drill heal"):
         journal.refuse_unfinished("test")
     assert len(journal.heal(platform())) == 2
-    assert (fault.done, removed) == (["heal"], ["own"])
+    assert (fault.done, removed) == (["remove helpers", "heal"], ["own"])
     assert journal.read("test") is None
     journal.refuse_unfinished("test")
     assert journal.heal(platform()) == []
