@@ -11,14 +11,13 @@ from components.rendering.jmx import PORT as JMX_PORT
 from components.rendering.jmx import jmx_config
 from components.rendering.kafka import server_properties, start_script
 from components.rendering.properties import render_properties
-from components.server import DATA_PATH, LIFETIME, USER, ServerArgs, java_environment, resources_of
+from components.server import DATA_PATH, LIFETIME, USER, ServerArgs, java_environment, java_files, resources_of
 from components.settings import EXTERNAL_PORT, KafkaSettings
 from components.targets.base import Cluster, Deployment
 from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Workload
 
 NAME = "kafka"
 _CONFIG = "/etc/millrace/server.properties"
-_LOGGING = "/etc/millrace/log4j.properties"
 _JMX = "/etc/millrace/jmx.yaml"
 _SCRIPT = "/etc/millrace/start-kafka.sh"
 _ZONE = "/run/millrace/zone"
@@ -64,9 +63,9 @@ def kafka_workload(
         image=image,
         replicas=settings.replicas,
         command=["bash", _SCRIPT, "$(ORDINAL)", "$(HOST)"],
-        env=java_environment(heap=settings.heap_bytes, options=settings.jvm_options, archive="kafka", logging=_LOGGING),
+        env=java_environment(heap=settings.heap_bytes, options=settings.jvm_options, archive="kafka"),
         files=[
-            File(path=_LOGGING, content=logging),
+            *java_files(logging),
             File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH, _ZONE, settings.internal_port, outside, agent)),
             File(path=_CONFIG, content=render_properties(properties)),
             *([File(path=_JMX, content=jmx_config())] if jmx else []),

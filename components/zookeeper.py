@@ -8,15 +8,18 @@ import pulumi
 from components.outside import Outside
 from components.rendering.properties import render_properties
 from components.rendering.zookeeper import CLIENT_PORT, ELECTION_PORT, FOLLOWER_PORT, start_script, zoo_cfg
-from components.server import DATA_PATH, LIFETIME, USER, ServerArgs, java_environment, resources_of
+from components.server import DATA_PATH, LIFETIME, USER, ServerArgs, java_environment, java_files, resources_of
 from components.settings import ZooKeeperSettings
 from components.targets.base import Cluster, Deployment
 from components.workload import File, Port, Probe, Storage, Workload
 
 NAME = "zookeeper"
 _CONFIG = "/etc/millrace/zoo.cfg"
-_LOGGING = "/etc/millrace/log4j.properties"
 _SCRIPT = "/etc/millrace/start-zookeeper.sh"
+
+# Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, and
+# the waiting times double up to it (https://zookeeper.apache.org/doc/r3.8.4/zookeeperAdmin.html).
+_VOTE_AGAIN = "-Dzookeeper.fastleader.maxNotificationInterval=2000"
 
 # `srvr` names a mode only while the member serves; `ruok` says imok without a quorum too.
 _SERVES = f"exec 3<>/dev/tcp/127.0.0.1/{CLIENT_PORT}; printf srvr >&3; grep -q ^Mode: <&3"
@@ -46,12 +49,12 @@ def zookeeper_workload(
         name=NAME,
         image=image,
         replicas=settings.replicas,
-        command=["bash", _SCRIPT, "$(ORDINAL)"],
+        command=["bash", _SCRIPT, "$(ORDINAL)", "$(HOST)"],
         env=java_environment(
-            heap=settings.heap_bytes, options=settings.jvm_options, archive="zookeeper", logging=_LOGGING
+            heap=settings.heap_bytes, options=[_VOTE_AGAIN, *settings.jvm_options], archive="zookeeper"
         ),
         files=[
-            File(path=_LOGGING, content=logging),
+            *java_files(logging),
             File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH)),
             File(path=_CONFIG, content=render_properties(zoo_cfg(settings, hosts))),
         ],

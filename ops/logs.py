@@ -99,7 +99,9 @@ def _pod_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes
     if wanted.since is not None:
         options["since_seconds"] = max(int((datetime.now(UTC) - wanted.since).total_seconds()), 1)
     try:
-        with ApiClient(access.configuration) as client:
+        api: Any = ApiClient(access.configuration)
+        api.rest_client = access.rest()
+        with api as client:
             answer = CoreV1Api(client).read_namespaced_pod_log(member, namespace, _preload_content=False, **options)
             yield from answer.stream()
     except ApiException as error:

@@ -403,12 +403,9 @@ class _Rest:
     """Requests over HTTPS with a context's credentials; they are renewed once where the server refuses them."""
 
     def __init__(self, access: Access) -> None:
-        from kubernetes.client.rest import RESTClientObject
-
         self.context = access.context
         self._access = access
-        self._make = RESTClientObject
-        self._http = self._make(access.configuration)
+        self._http = access.rest()
 
     def request(self, method: str, path: str, body: Json | None, content_type: str) -> tuple[int, bytes]:
         """Ask, and ask again with new credentials where they were refused."""
@@ -416,7 +413,7 @@ class _Rest:
         if status == 401:
             self._access.reload()
             self._http.close()
-            self._http = self._make(self._access.configuration)
+            self._http = self._access.rest()
             status, answer = self._once(method, path, body, content_type)
         return status, answer
 

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,24 @@ from components.errors import ClusterError
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
+    from kubernetes.client.rest import RESTClientObject
 
-_loading = threading.Lock()
-"""The loader keeps the files that it makes of certificates in a dictionary of its module."""
+_lock = threading.Lock()
+
+
+@contextmanager
+def _loading() -> Generator[None]:
+    """Lets the loader work, and removes what it writes: it makes files of certificates and keys.
+
+    It would remove them itself when the process ends, but not where that is killed, as plugins are. Which files there
+    are stands in a dictionary of its module, hence the lock.
+    """
+    loader: Any = import_module("kubernetes.config.kube_config")
+    with _lock:
+        try:
+            yield
+        finally:
+            loader._cleanup_temp_files()
 
 
 def location(kubeconfig: str | None) -> str:
@@ -55,6 +71,8 @@ def _first_line(error: Exception) -> str:
 class Access:
     """Address and credentials of one context; read again when the API server no longer takes them.
 
+    Certificates and keys are in ``tls`` alone, not in files.
+
     Args:
         kubeconfig: Its path; None for the default one.
         context: Name of the context.
@@ -66,33 +84,27 @@ class Access:
     def __init__(self, kubeconfig: str | None, context: str) -> None:
         self.context = context
         self._kubeconfig = kubeconfig
-        self.configuration = self._load()
+        self.configuration, self.tls = self._load()
 
     def reload(self) -> None:
         """Read the file again, and let a plugin make new credentials."""
-        self.configuration = self._load()
+        self.configuration, self.tls = self._load()
 
     def headers(self) -> dict[str, str]:
         """Headers that say who asks; a token that expires is renewed first."""
-        with _loading, _complaints(self.context):
+        with _loading(), _complaints(self.context):
             token = self.configuration.get_api_key_with_prefix("BearerToken")
         return {"Authorization": token} if token else {}
 
-    def tls(self) -> ssl.SSLContext:
-        """Checks the API server's certificate and shows ours, as the kubeconfig says."""
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if not self.configuration.verify_ssl:
-            made.check_hostname = False
-            made.verify_mode = ssl.CERT_NONE
-        elif self.configuration.ssl_ca_cert:
-            made.load_verify_locations(self.configuration.ssl_ca_cert)
-        else:
-            made.load_default_certs()
-        if self.configuration.cert_file:
-            made.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
-        return made
+    def rest(self) -> "RESTClientObject":
+        """A client for requests, with these credentials; tokens are up to :meth:`headers`."""
+        from kubernetes.client.rest import RESTClientObject
 
-    def _load(self) -> "Configuration":
+        client: Any = RESTClientObject(self.configuration)
+        client.pool_manager.connection_pool_kw["ssl_context"] = self.tls
+        return client
+
+    def _load(self) -> "tuple[Configuration, ssl.SSLContext]":
         where, known = location(self._kubeconfig), contexts(self._kubeconfig)
         if self.context not in known:
             raise ClusterError(
@@ -105,15 +117,32 @@ class Access:
         loaded = Configuration()
         loaded.retries = 0  # otherwise urllib3 tries thrice, and warns on standard error each time
         try:
-            with _loading, _complaints(self.context):
+            with _loading(), _complaints(self.context):
                 load_kube_config(config_file=where, context=self.context, client_configuration=loaded)
+                tls = _tls(loaded)
+                loaded.ssl_ca_cert = loaded.cert_file = loaded.key_file = None
         except (ConfigException, OSError, ValueError, AttributeError, KeyError, TypeError) as error:
             raise ClusterError(
                 f'context "{self.context}" of the kubeconfig at {where} cannot be used', [_first_line(error)]
             ) from error
         if not loaded.verify_ssl:  # it is the kubeconfig's own wish
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-        return loaded
+        return loaded, tls
+
+
+def _tls(loaded: "Configuration") -> ssl.SSLContext:
+    """Checks the API server's certificate and shows ours, as the kubeconfig says."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not loaded.verify_ssl:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    elif loaded.ssl_ca_cert:
+        made.load_verify_locations(loaded.ssl_ca_cert)
+    else:
+        made.load_default_certs()
+    if loaded.cert_file:
+        made.load_cert_chain(loaded.cert_file, loaded.key_file)
+    return made
 
 
 @contextmanager

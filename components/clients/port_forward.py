@@ -219,7 +219,6 @@ class PortForward:
     def __init__(self, access: Access, namespace: str) -> None:
         self._access = access
         self._namespace = namespace
-        self._tls = access.tls()
 
     def __call__(self, pod: str, port: int) -> PodConnection:
         """Connect to a port of a pod.
@@ -234,7 +233,6 @@ class PortForward:
                 if error.status_code != 401:
                     raise
                 self._access.reload()
-                self._tls = self._access.tls()
                 connection = PodConnection(self._handshake(pod, port))
         except WebSocketBadStatusException as error:
             raise _refused_by_api(error, pod) from error
@@ -253,7 +251,7 @@ class PortForward:
     def _handshake(self, pod: str, port: int) -> socket.socket:
         configuration = self._access.configuration
         path = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/portforward?ports={port}"
-        tls = {"context": self._tls, "server_hostname": configuration.tls_server_name}
+        tls = {"context": self._access.tls, "server_hostname": configuration.tls_server_name}
         opened = WebSocket(sockopt=_keepalive(), sslopt=tls)
         opened.connect(
             "ws" + configuration.host.removeprefix("http") + path,

@@ -38,14 +38,24 @@ def zoo_cfg(settings: ZooKeeperSettings, hosts: Sequence[str]) -> Mapping[str, s
 
 
 def start_script(config_path: str, data_path: str) -> str:
-    """A script that gives a member its id and data folder, then becomes the server. Its argument is the ordinal.
+    """A script that gives a member its id and data folder, then becomes the server.
 
-    ZooKeeper ids start at 1; the id file is written at each start, so that it cannot be lost or stale.
+    Its arguments are the ordinal and the name by which the others reach the member. ZooKeeper ids start at 1; the id
+    file is written at each start, so that it cannot be lost or stale.
+
+    A member waits until its name is published, for ten seconds at most. Before that it can reach the others and be
+    elected, but they cannot follow it, and it would lead nobody for ``initLimit`` ticks. Its own ``/etc/hosts`` has the
+    name at all times, so DNS itself is asked, with what the image has: glibc's ``getent`` or busybox's ``nslookup``.
     """
     return f"""\
 #!/bin/bash
-# Usage: start-zookeeper.sh ORDINAL
+# Usage: start-zookeeper.sh ORDINAL NAME
 set -eu
+published() {{ getent -s dns hosts "$1" || nslookup "$1"; }}
+for _ in {{1..50}}; do
+    if published "$2" > /dev/null 2>&1; then break; fi
+    sleep 0.2
+done
 data={data_path}/zookeeper-$1
 mkdir -p "$data"
 echo "$(($1 + 1))" > "$data/myid"

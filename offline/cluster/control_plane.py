@@ -90,7 +90,11 @@ def _scheduler() -> list[str]:
 
 
 def corefile() -> str:
-    """The settings of the DNS server. It knows the cluster's names alone: nothing outside can be reached anyway."""
+    """The settings of the DNS server.
+
+    It knows the cluster's names alone: nothing outside can be reached anyway. These are not cached, as kubeadm has it
+    since Kubernetes 1.32 (https://github.com/kubernetes/kubernetes/pull/128359).
+    """
     return f""".:53 {{
     bind {GATEWAY}
     errors
@@ -99,7 +103,6 @@ def corefile() -> str:
         pods insecure
         ttl 5
     }}
-    cache 5
 }}
 """
 

@@ -3,10 +3,16 @@
 Proof limit: the answers are written here after those of Kubernetes 1.33; no API server is asked.
 """
 
+import base64
 import json
 import socket
-from collections.abc import Callable, Mapping
+import ssl
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +21,7 @@ import pytest
 from components.clients import cluster_objects
 from components.clients.cluster import Cluster, connect, contexts
 from components.clients.cluster_objects import Claim, Pod, StorageClass, format_quantity, quantity
+from components.clients.kubeconfig import Access
 from components.errors import ClusterError, PlatformError
 
 NAMESPACE = "prod"
@@ -585,3 +592,64 @@ def test_an_api_server_that_is_not_there_is_told_at_once_and_quietly(
     message = refusal(lambda: connect(kubeconfig(tmp_path, server=server), "prod"))
     assert message == f"cannot get version: the Kubernetes API at {server} does not answer (Connection refused)"
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> dict[str, bytes]:
+    """A certificate of this machine and its key; it is its own authority."""
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", *curve, *names, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return {"key": key.read_bytes(), "certificate": certificate.read_bytes()}
+
+
+@pytest.fixture
+def tls_api(tmp_path: Path, certificates: dict[str, bytes]) -> Iterator[str]:
+    """An API server that takes only clients with that certificate; the path of a kubeconfig with all of it inside."""
+
+    class Version(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"major": "1", "minor": "33", "gitVersion": "v1.33.0"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    own.load_verify_locations(tmp_path / "certificate")
+    own.verify_mode = ssl.CERT_REQUIRED
+    server = HTTPServer(("127.0.0.1", 0), Version)
+    server.socket = own.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    inside = {name: base64.b64encode(content).decode() for name, content in certificates.items()}
+    user = {"client-certificate-data": inside["certificate"], "client-key-data": inside["key"]}
+    file = Path(kubeconfig(tmp_path, server=f"https://127.0.0.1:{server.server_port}", **user))
+    content = json.loads(file.read_text())
+    content["clusters"][0]["cluster"]["certificate-authority-data"] = inside["certificate"]
+    file.write_text(json.dumps(content))
+    yield str(file)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_keys_are_shown_to_the_api_server_and_never_left_in_files(
+    tls_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin is often killed, so what the loader removes at the end of a process would stay."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    for _ in range(2):  # the loader remembers the files that it has made
+        access = Access(tls_api, "prod")
+        assert list(folder.iterdir()) == []
+        answer = access.rest().request("GET", f"{access.configuration.host}/version", headers=access.headers())
+        assert json.loads(answer.read())["minor"] == "33"
+        assert list(folder.iterdir()) == []

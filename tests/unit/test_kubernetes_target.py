@@ -488,8 +488,8 @@ def test_a_pods_files_stand_in_the_config_map_that_it_mounts(prod: Run, workload
     assert volume["projected"] == {"sources": sources, "defaultMode": 0o440}
     assert config.inputs["immutable"] is True
     wanted = {
-        "zookeeper": {"log4j.properties", "start-zookeeper.sh", "zoo.cfg"},
-        "kafka": {"log4j.properties", "start-kafka.sh", "server.properties", "read-zone.sh"},
+        "zookeeper": {"java.security", "log4j.properties", "start-zookeeper.sh", "zoo.cfg"},
+        "kafka": {"java.security", "log4j.properties", "start-kafka.sh", "server.properties", "read-zone.sh"},
         "redis": {"redis.conf"},
     }
     assert set(config.inputs["data"]) == wanted[workload]

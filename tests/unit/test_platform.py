@@ -278,6 +278,7 @@ def test_the_first_broker_of_dev_has_exactly_these_inputs(dev: Run) -> None:
             "EXTRA_ARGS=",
             "KAFKA_HEAP_OPTS=-Xms512m -Xmx512m",
             "KAFKA_JVM_PERFORMANCE_OPTS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+            "-Djava.security.properties=/etc/millrace/java.security "
             "-XX:SharedArchiveFile=/opt/kafka/kafka.jsa",
             "KAFKA_LOG4J_OPTS=-Dlog4j.configuration=file:/etc/millrace/log4j.properties",
             "LOG_DIR=/tmp",
@@ -292,6 +293,7 @@ def test_the_first_broker_of_dev_has_exactly_these_inputs(dev: Run) -> None:
         "logOpts": {"max-size": "10m", "max-file": "3"},
         "uploads": [
             "/etc/millrace/log4j.properties",
+            "/etc/millrace/java.security",
             "/etc/millrace/start-kafka.sh",
             "/etc/millrace/server.properties",
         ],
@@ -380,7 +382,8 @@ def test_another_advertised_host_is_told_to_clients_but_bound_nowhere() -> None:
 
 def test_each_ensemble_member_starts_with_its_own_ordinal(staging: Run) -> None:
     commands = [staging.one(CONTAINER, f"zookeeper-{ordinal}").inputs["command"] for ordinal in range(3)]
-    assert commands == [["bash", "/etc/millrace/start-zookeeper.sh", str(ordinal)] for ordinal in range(3)]
+    script = "/etc/millrace/start-zookeeper.sh"
+    assert commands == [["bash", script, str(ordinal), f"zookeeper-{ordinal}"] for ordinal in range(3)]
 
 
 def test_no_placeholder_is_left_in_any_container(run: Run) -> None:

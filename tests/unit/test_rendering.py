@@ -4,6 +4,7 @@ Oracles: javaproperties for ``java.util.Properties``; for redis.conf a reader of
 ``sdssplitargs``. Proof limit: that the servers accept the files is shown by the integration tests.
 """
 
+import os
 import re
 import subprocess
 from collections import Counter
@@ -106,18 +107,48 @@ def test_the_start_script_is_strict_and_replaces_itself_with_the_server() -> Non
     assert lines[-1] == "exec /opt/kafka/bin/zookeeper-server-start.sh /tmp/zoo.cfg", "signals must reach the server"
 
 
-@pytest.mark.parametrize("ordinal", [0, 1, 2, 9])
-def test_the_start_script_gives_each_member_its_id_and_folder(ordinal: int, tmp_path: Path) -> None:
-    config, data, made = tmp_path / "given.cfg", tmp_path / "data", tmp_path / "made.cfg"
+def start(folder: Path, *arguments: str, getent: str = "true", nslookup: str = "false") -> str:
+    """Run the start script with commands of its own for DNS and none to sleep; what the server would read."""
+    config, made, commands = folder / "given.cfg", folder / "made.cfg", folder / "bin"
     config.write_text("clientPort=2181\n")
-    script = start_script(str(config), str(data))
+    commands.mkdir(exist_ok=True)
+    for name, body in {"getent": getent, "nslookup": nslookup, "sleep": "true"}.items():
+        (commands / name).write_text(f'#!/bin/bash\necho "{name} $*" >> {folder}/calls\n{body}\n')
+        (commands / name).chmod(0o755)
+    script = start_script(str(config), str(folder / "data"))
     server, scratch = script.split()[-2:]
     script = script.replace(server, "cat").replace(scratch, str(made))
+    path = {"PATH": f"{commands}:{os.environ['PATH']}"}
+    command = ["bash", "-c", script, "start", *arguments]
+    return subprocess.run(command, env=path, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("ordinal", [0, 1, 2, 9])
+def test_the_start_script_gives_each_member_its_id_and_folder(ordinal: int, tmp_path: Path) -> None:
     for _ in range(2):  # a member starts more than once
-        done = subprocess.run(["bash", "-c", script, "start", str(ordinal)], capture_output=True, text=True, check=True)
-    folder = data / f"zookeeper-{ordinal}"
+        config = start(tmp_path, str(ordinal), f"zookeeper-{ordinal}")
+    folder = tmp_path / "data" / f"zookeeper-{ordinal}"
     assert (folder / "myid").read_text() == f"{ordinal + 1}\n"
-    assert javaproperties.loads(done.stdout) == {"clientPort": "2181", "dataDir": str(folder)}
+    assert javaproperties.loads(config) == {"clientPort": "2181", "dataDir": str(folder)}
+
+
+def calls(folder: Path, command: str) -> list[str]:
+    return [line for line in (folder / "calls").read_text().splitlines() if line.startswith(command)]
+
+
+@pytest.mark.parametrize(
+    ("tool", "asked"), [("getent", "getent -s dns hosts zookeeper-1.a"), ("nslookup", "nslookup zookeeper-1.a")]
+)
+def test_a_member_starts_once_dns_has_its_name(tool: str, asked: str, tmp_path: Path) -> None:
+    third = {tool: f"(($(grep -c ^{tool} {tmp_path}/calls) == 3))"}
+    assert start(tmp_path, "1", "zookeeper-1.a", **{"getent": "exit 2", **third})
+    assert calls(tmp_path, tool) == [asked] * 3
+    assert len(calls(tmp_path, "sleep")) == 2
+
+
+def test_a_member_whose_name_is_never_published_starts_in_the_end(tmp_path: Path) -> None:
+    assert start(tmp_path, "1", "zookeeper-1.a", getent="exit 2")
+    assert calls(tmp_path, "sleep") == ["sleep 0.2"] * 50
 
 
 def test_the_start_script_fails_without_an_ordinal(tmp_path: Path) -> None:

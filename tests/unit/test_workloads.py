@@ -85,12 +85,16 @@ def test_redis_starts_with_its_file_and_not_as_root() -> None:
     assert item.env == {}
 
 
-@pytest.mark.parametrize(("name", "heap"), [("zookeeper", "256m"), ("kafka", "512m")])
-def test_a_java_servers_environment_is_what_the_start_scripts_read(name: str, heap: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "heap", "own"),
+    [("zookeeper", "256m", "-Dzookeeper.fastleader.maxNotificationInterval=2000 "), ("kafka", "512m", "")],
+)
+def test_a_java_servers_environment_is_what_the_start_scripts_read(name: str, heap: str, own: str) -> None:
     assert workload(name).env == {
         "EXTRA_ARGS": "",
         "KAFKA_HEAP_OPTS": f"-Xms{heap} -Xmx{heap}",
-        "KAFKA_JVM_PERFORMANCE_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+        "KAFKA_JVM_PERFORMANCE_OPTS": f"{own}-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+        "-Djava.security.properties=/etc/millrace/java.security "
         f"-XX:SharedArchiveFile=/opt/kafka/{name}.jsa",
         "KAFKA_LOG4J_OPTS": "-Dlog4j.configuration=file:/etc/millrace/log4j.properties",
         "LOG_DIR": "/tmp",  # noqa: S108  in the container
@@ -98,11 +102,13 @@ def test_a_java_servers_environment_is_what_the_start_scripts_read(name: str, he
 
 
 def test_jvm_options_of_the_stack_file_stand_before_the_archive() -> None:
-    env = java_environment(heap=100 * MIB, options=["-Xa", "-Xb"], archive="x", logging="/l")
-    assert env["KAFKA_JVM_PERFORMANCE_OPTS"] == "-Xa -Xb -XX:SharedArchiveFile=/opt/kafka/x.jsa"
-    assert java_environment(heap=MIB, options=[], archive="x", logging="/l")["KAFKA_JVM_PERFORMANCE_OPTS"] == (
-        "-XX:SharedArchiveFile=/opt/kafka/x.jsa"
-    )
+    ours = "-Djava.security.properties=/etc/millrace/java.security -XX:SharedArchiveFile=/opt/kafka/x.jsa"
+    env = java_environment(heap=100 * MIB, options=["-Xa", "-Xb"], archive="x")
+    assert env["KAFKA_JVM_PERFORMANCE_OPTS"] == f"-Xa -Xb {ours}"
+    assert java_environment(heap=MIB, options=[], archive="x")["KAFKA_JVM_PERFORMANCE_OPTS"] == ours
+
+
+JAVA = ("java.security", "log4j.properties")
 
 
 @pytest.mark.parametrize(
@@ -110,11 +116,11 @@ def test_jvm_options_of_the_stack_file_stand_before_the_archive() -> None:
     [
         (
             "zookeeper",
-            ["/etc/millrace/log4j.properties", "/etc/millrace/start-zookeeper.sh", "/etc/millrace/zoo.cfg"],
+            [f"/etc/millrace/{name}" for name in (*JAVA, "start-zookeeper.sh", "zoo.cfg")],
         ),
         (
             "kafka",
-            ["/etc/millrace/log4j.properties", "/etc/millrace/server.properties", "/etc/millrace/start-kafka.sh"],
+            [f"/etc/millrace/{name}" for name in (*JAVA, "server.properties", "start-kafka.sh")],
         ),
         ("redis", ["/etc/millrace/redis.conf"]),
     ],
@@ -125,6 +131,12 @@ def test_every_file_stands_where_the_server_looks_for_it(name: str, paths: list[
     assert not any(file.secret for file in item.files)
     named = " ".join([*item.command, *item.env.values(), *map(str, contents(item).values())])
     assert all(path in named for path in paths), "a file that nothing reads is a mistake"
+
+
+def test_a_name_that_is_missing_is_looked_for_again_at_once() -> None:
+    for name in ("zookeeper", "kafka"):
+        cache = contents(workload(name))["/etc/millrace/java.security"]
+        assert cache == "networkaddress.cache.negative.ttl=0\nnetworkaddress.cache.ttl=5\n"
 
 
 def test_the_logging_configuration_is_the_given_one() -> None:
