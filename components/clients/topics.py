@@ -46,13 +46,21 @@ def observe(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, Obs
 
 
 def minimum_in_sync(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, int]:
-    """The ``min.insync.replicas`` that holds for each of the named topics, a broker's default too."""
+    """The ``min.insync.replicas`` that holds for each of the named topics, a broker's default too.
+
+    Raises:
+        kafka.errors.UnknownTopicOrPartitionError: The broker that was asked does not know a topic yet, or any more.
+    """
     from kafka.admin import ConfigResource, ConfigResourceType
+    from kafka.errors import UnknownTopicOrPartitionError
 
     minimum: dict[str, int] = {}
     for batch in _batches(sorted(names)):
         resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["min.insync.replicas"]) for name in batch]
         configs: dict[str, Any] = client.describe_configs(resources, config_filter="all")["topic"]
+        # kafka-python drops the error of a topic's answer; its configuration is empty then.
+        if unknown := [name for name in batch if not configs.get(name)]:
+            raise UnknownTopicOrPartitionError(f"no configuration of {', '.join(unknown)}")
         minimum |= {name: int(configs[name]["min.insync.replicas"]["value"]) for name in batch}
     return minimum
 

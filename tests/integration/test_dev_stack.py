@@ -3,10 +3,13 @@
 import socket
 
 import docker
+import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import UnknownTopicOrPartitionError
 from kazoo.client import KazooClient
 from redis import Redis
 
+from components.clients.topics import minimum_in_sync
 from tests.integration.stacks import Stack, eventually, left_on_engine, ports_of, running_members
 from tests.integration.traffic import admin, consume, produce
 
@@ -184,6 +187,15 @@ def test_drift_made_by_hand_shows_in_refresh_and_is_mended_by_up(dev: Stack) -> 
     assert "redis-0" in mended["create"]
     assert topic_config("tda_uploads") == {"retention.ms": str(3 * 86_400_000)}
     assert "tda_errors" in topics()
+
+
+def test_a_topic_that_no_broker_knows_is_an_error_that_clients_try_again(dev: Stack) -> None:
+    """So it is for a moment after a topic was made, and again after it was deleted."""
+    with admin(SERVERS) as client:
+        assert minimum_in_sync(client, ["tda_jobs"]) == {"tda_jobs": 1}
+        with pytest.raises(UnknownTopicOrPartitionError, match="no configuration of absent"):
+            minimum_in_sync(client, ["tda_jobs", "absent"])
+    assert dev.up().changed() == {}, "asking made no topic"
 
 
 def test_a_broker_setting_change_keeps_topics_and_records(dev: Stack) -> None:
