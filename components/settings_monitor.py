@@ -1,8 +1,10 @@
 """What a stack file may say about watching the platform: the exporter, Prometheus, Grafana."""
 
+import re
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import ByteSize, Field, SecretStr, field_validator
+from pydantic import AfterValidator, ByteSize, Field, SecretStr, field_validator
 
 from components.quantities import MIB, Duration, Size, Whole
 from components.settings_base import ContainerSettings, Cpu, Port, ServerSettings
@@ -12,6 +14,19 @@ _LONGEST_INTERVAL = timedelta(minutes=2)
 (https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness); two samples must fit in, one of them late."""
 
 _LEAST_TIME = timedelta(seconds=1)
+
+_HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
+
+
+def _is_server(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not (_HOST.fullmatch(host) and port.isdecimal() and 1 <= int(port) <= 65535):
+        raise ValueError("must be host:port, as in alertmanager.monitoring:9093")
+    return text
+
+
+Server = Annotated[str, AfterValidator(_is_server)]
+"""``host:port`` of a server that is not this platform's."""
 
 
 class PrometheusSettings(ServerSettings):
@@ -23,6 +38,9 @@ class PrometheusSettings(ServerSettings):
     cpu: Cpu = Field("100m", description="Processor time kept free for it (Kubernetes)")
     retention: Duration = Field(timedelta(days=15), description="How long samples are kept")
     retention_size: Size | None = Field(None, description="Disk that samples may take; unset is no limit but storage")
+    alertmanagers: list[Server] = Field(
+        default_factory=list[Server], description="`host:port` of each Alertmanager that gets the alerts"
+    )
 
     @field_validator("retention")
     @classmethod

@@ -123,6 +123,8 @@ class Workload:
     ports: Sequence[Port]
     user: int
     """Numeric id of user and group that the server runs as and that own its data."""
+    outgoing: Sequence[int] = ()
+    """Ports that it connects to on servers that are not the platform's, wherever they are."""
     storage: Storage | None = None
     """None for a server that keeps nothing."""
     entry_point: bool = False

@@ -55,6 +55,7 @@ def prometheus_workload(
         itself=f"localhost:{PORT}",
         brokers=brokers if topology.jmx else [],
         rules=[_RULES],
+        alertmanagers=settings.alertmanagers,
     )
     size = settings.retention_size
     return Workload(
@@ -71,6 +72,7 @@ def prometheus_workload(
         entry_point=True,
         files=[File(path=_CONFIG, content=config), File(path=_RULES, content=render_alerts(topology))],
         ports=[Port(name="http", number=PORT, reached_by=["grafana", CLIENTS], outside=outside)],
+        outgoing=sorted({int(server.rpartition(":")[2]) for server in settings.alertmanagers}),
         storage=Storage(path=_DATA_PATH, size=int(settings.storage), lifetime=NAME, protect=protect),
         resources=resources_of(settings),
         user=_NOBODY,

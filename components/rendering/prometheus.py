@@ -15,7 +15,13 @@ def jmx_job(platform: str) -> str:
 
 
 def prometheus_config(
-    topology: Topology, *, exporter: str, itself: str, brokers: Sequence[str], rules: Sequence[str]
+    topology: Topology,
+    *,
+    exporter: str,
+    itself: str,
+    brokers: Sequence[str],
+    rules: Sequence[str],
+    alertmanagers: Sequence[str],
 ) -> str:
     """The text of ``prometheus.yml``.
 
@@ -25,6 +31,7 @@ def prometheus_config(
         itself: ``host:port`` of Prometheus' own metrics.
         brokers: ``host:port`` of each broker's JMX agent; empty where there is none.
         rules: Paths of files with rules.
+        alertmanagers: ``host:port`` of servers that alerts are sent to.
     """
     import yaml
 
@@ -42,8 +49,14 @@ def prometheus_config(
         "rule_files": list(rules),
         "scrape_configs": jobs,
     }
+    if alertmanagers:
+        config["alerting"] = {"alertmanagers": [_targets(alertmanagers)]}
     return yaml.safe_dump(config, sort_keys=False)
 
 
 def _job(name: str, targets: Sequence[str]) -> dict[str, Any]:
-    return {"job_name": name, "static_configs": [{"targets": list(targets)}]}
+    return {"job_name": name, **_targets(targets)}
+
+
+def _targets(targets: Sequence[str]) -> dict[str, Any]:
+    return {"static_configs": [{"targets": list(targets)}]}

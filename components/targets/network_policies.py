@@ -45,8 +45,9 @@ def policy_of(
             if workload.name in port.reached_by
         ),
     ]
-    if reads_nodes:  # the API server's address is the cluster's own affair; these are its usual ports
-        egress.append({"ports": [{"protocol": "TCP", "port": number} for number in (443, 6443)]})
+    # The API server's address is the cluster's own affair; the first two are its usual ports.
+    if elsewhere := [*((443, 6443) if reads_nodes else ()), *workload.outgoing]:
+        egress.append({"ports": [{"protocol": "TCP", "port": number} for number in elsewhere]})
     return {
         "podSelector": {"matchLabels": dict(selector(workload.name))},
         "policyTypes": ["Ingress", "Egress"],

@@ -234,6 +234,31 @@ def remove_leftovers(platform: str = PREFIX) -> None:
                 item.remove()
 
 
+@contextmanager
+def beside(stack: Stack, image: str, name: str, **options: Any) -> Generator[Any]:
+    """A container on a stack's network that is removed at the end.
+
+    Args:
+        stack: The stack.
+        image: Its image.
+        name: Its name on that network, after the platform's.
+        options: Whatever else the Docker client takes.
+    """
+    container = docker.from_env().containers.run(
+        image,
+        detach=True,
+        name=f"{stack.platform}-{name}",
+        labels={PLATFORM_LABEL: stack.platform},
+        network=stack.platform,
+        **options,
+    )
+    try:
+        container.reload()
+        yield container
+    finally:
+        container.remove(force=True, v=True)
+
+
 def running_members(platform: str) -> list[str]:
     """Members whose containers run now."""
     filters = {"label": f"{PLATFORM_LABEL}={platform}", "status": "running"}

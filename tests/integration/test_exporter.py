@@ -4,20 +4,18 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import docker
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from prometheus_client.parser import text_string_to_metric_families
 
 from components.image_sets import SETS
-from components.naming import PLATFORM_LABEL
-from tests.integration.stacks import Stack, bootstrap, eventually
+from tests.integration.stacks import Stack, beside, bootstrap, eventually
 
 IMAGE = SETS["local"]["exporter"]
 BROKERS = [f"kafka-{number}" for number in range(3)]
@@ -96,14 +94,11 @@ def exporter(staging: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield exporter
 
 
-@contextmanager
-def running(stack: Stack, variables: dict[str, str], secret: Path) -> Iterator[Any]:
-    container = docker.from_env().containers.run(
+def running(stack: Stack, variables: dict[str, str], secret: Path) -> AbstractContextManager[Any]:
+    return beside(
+        stack,
         IMAGE,
-        detach=True,
-        name=f"{stack.platform}-exporter",
-        labels={PLATFORM_LABEL: stack.platform},
-        network=stack.platform,
+        "exporter",
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
@@ -112,11 +107,6 @@ def running(stack: Stack, variables: dict[str, str], secret: Path) -> Iterator[A
         volumes={str(secret): {"bind": "/run/secrets/redis", "mode": "ro"}},
         ports={"9090/tcp": ("127.0.0.1", None)},
     )
-    try:
-        container.reload()
-        yield container
-    finally:
-        container.remove(force=True)
 
 
 def probe(container: Any) -> int:
@@ -150,6 +140,7 @@ def _a_group_that_is_three_records_behind(staging: Stack, exporter: Exporter) ->
     finally:
         consumer.close()
     eventually(lambda: bool(exporter.values("kafka_consumer_group_lag")), what="the group")
+    eventually(exporter.is_well, what="replicas of the topic of offsets, which was made for the group")
 
 
 def test_a_platform_that_is_well_is_seen_in_full(staging: Stack, exporter: Exporter) -> None:

@@ -26,7 +26,16 @@ from components.rendering.promql import selected
 from components.rendering.topology import Topology, topology_of
 from tests.integration import alert_scenarios
 from tests.integration.ops.conftest import runner
-from tests.integration.stacks import Stack, bootstrap, eventually, left_on_engine, ports_of, running_members, standing
+from tests.integration.stacks import (
+    Stack,
+    beside,
+    bootstrap,
+    eventually,
+    left_on_engine,
+    ports_of,
+    running_members,
+    standing,
+)
 from tests.unit.regenerate_golden import STACKS, settings_of
 
 PORTS = ports_of("watched")
@@ -64,7 +73,12 @@ def rendered(topology: Topology, tmp_path: Path) -> Path:
     tmp_path.chmod(0o755)  # the image's user is nobody
     brokers = [f"kafka-{broker}:7071" for broker in range(topology.brokers)]
     config = prometheus_config(
-        topology, exporter="exporter-0:9090", itself="localhost:9090", brokers=brokers, rules=["alerts.yml"]
+        topology,
+        exporter="exporter-0:9090",
+        itself="localhost:9090",
+        brokers=brokers,
+        rules=["alerts.yml"],
+        alertmanagers=["alertmanager:9093"],
     )
     (tmp_path / "prometheus.yml").write_text(config)
     (tmp_path / "alerts.yml").write_text(render_alerts(topology))
@@ -256,6 +270,47 @@ def test_a_broker_that_stops_is_an_alert_and_its_return_ends_it(watched: Stack) 
     finally:
         watched.container("kafka-0").start()
     eventually(lambda: values(pending) == [], 90, "the end of the alert")
+
+
+RECEIVER = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self):
+        print(self.path, self.rfile.read(int(self.headers["Content-Length"])).decode(), flush=True)
+        self.send_response(200)
+        self.end_headers()
+
+HTTPServer(("", 9093), Receiver).serve_forever()
+"""
+ALWAYS = {"groups": [{"name": "own", "rules": [{"alert": "Always", "expr": "vector(1)"}]}]}
+
+
+def test_alerts_are_sent_to_an_alertmanager(watched: Stack, tmp_path: Path) -> None:
+    """A Prometheus with the rendered configuration and a rule that fires at once, on the platform's network."""
+    tmp_path.chmod(0o755)
+    config = prometheus_config(
+        live(watched),
+        exporter="exporter-0:9090",
+        itself="localhost:9090",
+        brokers=[],
+        rules=["/work/always.yml"],
+        alertmanagers=[f"{watched.platform}-receiver:9093"],
+    )
+    (tmp_path / "prometheus.yml").write_text(config)
+    (tmp_path / "always.yml").write_text(yaml.safe_dump(ALWAYS))
+    # The first alert comes before it has found the receiver; the next one would come after a minute.
+    again = "--rules.alert.resend-delay=1s"
+    command = ["--config.file=/work/prometheus.yml", "--storage.tsdb.path=/prometheus", again]
+    images, files = SETS["local"], {str(tmp_path): {"bind": "/work", "mode": "ro"}}
+    with (
+        beside(watched, images["exporter"], "receiver", command=["python3", "-c", RECEIVER]) as receiver,
+        beside(watched, images["prometheus"], "sender", command=command, volumes=files),
+    ):
+        eventually(lambda: "Always" in receiver.logs().decode(), 60, "the alert")
+        path, alerts = receiver.logs().decode().splitlines()[0].split(" ", 1)
+    assert path == "/api/v2/alerts"
+    assert json.loads(alerts)[0]["labels"] == {"alertname": "Always", "platform": watched.platform}
 
 
 def test_a_setting_of_the_exporter_changes_the_exporter_alone(watched: Stack) -> None:

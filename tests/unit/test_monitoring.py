@@ -43,11 +43,12 @@ MONITOR_GATE = "pulumi-python:dynamic/millrace:MonitorGate"
 STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 
+ALERTMANAGERS = ["alertmanager-0.monitoring:9093", "alertmanager-1.monitoring:9093", "10.0.0.1:443"]
 WHOLE: dict[str, Any] = {
     "enabled": True,
     "image": "own/exporter:1.0",
     "jmx": True,
-    "prometheus": {"enabled": True, "retentionSize": "1GiB"},
+    "prometheus": {"enabled": True, "retentionSize": "1GiB", "alertmanagers": ALERTMANAGERS},
     "grafana": {"enabled": True, "image": "own/grafana:1.0"},
 }
 INTERVAL = "must be whole seconds, from 1s to 2m: Prometheus forgets a sample after 5 minutes"
@@ -124,6 +125,16 @@ def files(container: Registered) -> dict[str, Any]:
         (
             {"enabled": True, "prometheus": {"enabled": True, "retentionSize": "20GiB"}},
             ["monitor.prometheus: retentionSize 20.0GiB must be some, and fit into storage 10.0GiB"],
+        ),
+        *(
+            (
+                {"enabled": True, "prometheus": {"enabled": True, "alertmanagers": [wrong]}},
+                [
+                    f'monitor.prometheus.alertmanagers[0] is "{wrong}": must be host:port, '
+                    "as in alertmanager.monitoring:9093"
+                ],
+            )
+            for wrong in ("alertmanager", ":9093", "alertmanager:", "http://alertmanager:9093", "a:0", "a:65536")
         ),
         ({"enabled": True, "port": 9092}, ["kafka-0 and exporter-0 would both take port 9092"]),
         (
@@ -278,6 +289,7 @@ def test_prometheus_scrapes_exporter_brokers_and_itself(whole: Run) -> None:
         "millrace-staging-jmx": ["kafka-0:7071", "kafka-1:7071", "kafka-2:7071"],
     }
     assert config["rule_files"] == ["/etc/millrace/alerts.yml"]
+    assert config["alerting"] == {"alertmanagers": [{"static_configs": [{"targets": ALERTMANAGERS}]}]}
     assert config["global"]["scrape_interval"] == config["global"]["evaluation_interval"] == "30s"
 
 
@@ -391,6 +403,15 @@ def test_network_policies_let_those_through_that_look(prod: Run) -> None:
     assert admits(prod, "redis", 6379) == {"clients", "exporter"}
     assert admits(prod, "kafka", 29092) == {"kafka", "clients", "exporter"}
     assert admits(prod, "kafka", 7071) == {"prometheus", "clients"}
+
+
+def test_a_pod_that_sends_alerts_may_reach_their_ports_and_no_other_pod_may(prod: Run) -> None:
+    def anywhere(name: str) -> list[int]:
+        egress = prod.one(NETWORK_POLICY, name).inputs["spec"]["egress"]
+        return [port["port"] for rule in egress if "to" not in rule for port in rule["ports"]]
+
+    assert anywhere("prometheus") == [53, 53, 443, 9093]
+    assert anywhere("exporter") == anywhere("grafana") == [53, 53]
 
 
 def test_the_policy_pack_finds_nothing_new_in_a_production_that_is_watched(

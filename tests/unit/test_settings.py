@@ -317,6 +317,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "monitor.prometheus.storage": ("20GiB", 20 * GIB),
     "monitor.prometheus.retention": ("3d", timedelta(days=3)),
     "monitor.prometheus.retentionSize": ("5GiB", 5 * GIB),
+    "monitor.prometheus.alertmanagers": (["alerts.example.com:9093"], ["alerts.example.com:9093"]),
     "monitor.grafana.enabled": (True, True),
     "monitor.grafana.image": ("own/grafana:1", "own/grafana:1"),
     "monitor.grafana.port": (29302, 29302),

@@ -58,9 +58,9 @@ def here(port: int) -> Outside:
 # Commands, environment and files
 
 
-def test_zookeeper_starts_through_the_script_with_its_number() -> None:
+def test_zookeeper_starts_through_the_script_with_its_number_and_name() -> None:
     item = workload("zookeeper")
-    assert list(item.command) == ["bash", "/etc/millrace/start-zookeeper.sh", "$(ORDINAL)"]
+    assert list(item.command) == ["bash", "/etc/millrace/start-zookeeper.sh", "$(ORDINAL)", "$(HOST)"]
     assert item.user == 1000, "the image's own user, by number: no target lets a server run as root"
 
 
