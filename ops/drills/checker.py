@@ -1,6 +1,5 @@
 """What became of the records: nothing acknowledged may be lost, changed or out of order; duplicates are counted."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from ops.drills.background import Background
 from ops.drills.load import Acknowledgement
 from ops.drills.records import Stamp, decode
 from ops.errors import BrokenError
@@ -143,7 +143,7 @@ class Arrival(NamedTuple):
     sent: float
 
 
-class LiveReader:
+class LiveReader(Background):
     """A consumer that follows a topic while it is written, for the latency from end to end.
 
     Args:
@@ -153,26 +153,27 @@ class LiveReader:
     """
 
     def __init__(self, options: Mapping[str, Any], topic: str, run: bytes) -> None:
+        super().__init__("live-reader")
         self.arrivals: list[Arrival] = []
         self._run = run
         self._consumer = _assigned(options, topic)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="live-reader", daemon=True)
 
     def __enter__(self) -> Self:
         consumer, partitions = self._consumer.__enter__()
         consumer.seek_to_beginning()
         for partition in partitions:  # now, not when the first record is there already
             consumer.position(partition)
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._consumer.__exit__()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self._consumer.__exit__()
 
-    def _follow(self) -> None:
+    def _work(self) -> None:
         from kafka.errors import KafkaError
 
         seen: set[tuple[int, int]] = set()

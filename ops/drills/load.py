@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
+from ops.drills.background import Background
 from ops.drills.records import RUN_BYTES, SMALLEST, Stamp, encode, key_of
 
 KEYS = 24
@@ -46,7 +47,7 @@ class Acknowledgement(NamedTuple):
     stamp: Stamp
 
 
-class SteadyLoad:
+class SteadyLoad(Background):
     """Writes records at a steady rate from when it is entered until it is left.
 
     What the brokers cannot take at once waits in the producer and is sent as soon as they can; so a pause in
@@ -62,6 +63,7 @@ class SteadyLoad:
     def __init__(self, options: Mapping[str, Any], topic: str, *, rate: float = 100, size: int = SMALLEST) -> None:
         from kafka import KafkaProducer
 
+        super().__init__("load")
         self.run = os.urandom(RUN_BYTES)
         self.topic = topic
         self.acknowledged: list[Acknowledgement] = []
@@ -69,7 +71,6 @@ class SteadyLoad:
         self.seconds = 0.0
         self._rate, self._size = rate, max(size, SMALLEST)
         self._failed: Counter[str] = Counter()
-        self._stop = threading.Event()
         self._unsettled = threading.Semaphore(0)
         self._producer = KafkaProducer(**options, **PRODUCER)
         try:
@@ -78,7 +79,6 @@ class SteadyLoad:
             self._producer.close(timeout=0)
             raise
         self._keys = -(-KEYS // len(self._partitions)) * len(self._partitions)
-        self._thread = threading.Thread(target=self._write, name="load", daemon=True)
 
     @property
     def errors(self) -> dict[str, int]:
@@ -95,21 +95,17 @@ class SteadyLoad:
         """Records that were sent a second, until it was left."""
         return self.sent / self.seconds if self.seconds else 0.0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop; wait until each record is acknowledged or given up, unless something failed already."""
-        from kafka.errors import KafkaError
-
-        self._stop.set()
-        self._thread.join()
+        try:
+            super().__exit__(kind, error, trace)
+        except BaseException:
+            self._give_up()
+            raise
         if kind is not None:
-            with suppress(KafkaError):
-                self._producer.close(timeout=1)
+            self._give_up()
             return
         end = time.monotonic() + DELIVERY_SECONDS + 10
         for _ in range(self.sent):
@@ -117,7 +113,13 @@ class SteadyLoad:
                 self._failed["neither acknowledged nor given up by the client in time"] += 1
         self._producer.close(timeout=10)
 
-    def _write(self) -> None:
+    def _give_up(self) -> None:
+        from kafka.errors import KafkaError
+
+        with suppress(KafkaError):
+            self._producer.close(timeout=1)
+
+    def _work(self) -> None:
         from kafka.errors import KafkaError
 
         start = time.monotonic()

@@ -1,11 +1,11 @@
 """Steady writes to Redis that remember what was acknowledged, and what of it is there afterwards."""
 
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ops.drills.background import Background
 from ops.drills.measures import Phases, latency_by_phase, longest_gap, rate
 from ops.drills.promises import Limits, Promise
 from ops.platform import Platform
@@ -37,7 +37,7 @@ class Write(NamedTuple):
     at: float
 
 
-class RedisLoad:
+class RedisLoad(Background):
     """Writes numbered keys at a steady rate from when it is entered until it is left.
 
     Args:
@@ -48,20 +48,11 @@ class RedisLoad:
     """
 
     def __init__(self, platform: Platform, prefix: str, *, rate: float, size: int) -> None:
+        super().__init__("redis-load")
         self.writes: list[Write] = []
         self.sent = 0
         self.failed = 0
         self._platform, self._prefix, self._rate, self._size = platform, prefix, rate, size
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="redis-load", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def value(self, number: int) -> bytes:
         """The value of the key of that number."""
@@ -71,7 +62,7 @@ class RedisLoad:
         """The key of that number."""
         return f"{self._prefix}{number}"
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         start = time.monotonic()
         with self._platform.redis_client() as client:
             while not self._stop.is_set():

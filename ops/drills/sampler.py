@@ -1,16 +1,16 @@
 """Watches the platform while something is broken: who leads, which replicas are in sync, which brokers answer."""
 
-import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from components.clients import zookeeper
 from components.clients.kafka import ClusterState
 from components.clients.routes import patience
 from components.errors import PlatformError
 from ops.cluster import answers
+from ops.drills.background import Background
 from ops.drills.metadata import MetadataReader
 from ops.errors import UnreachableError
 from ops.platform import Platform
@@ -40,7 +40,7 @@ class Sample(Generic[T]):
     seen: T | None
 
 
-class Sampler(Generic[T]):
+class Sampler(Background, Generic[T]):
     """Looks again and again in a thread of its own, from when it is entered until it is left.
 
     Args:
@@ -48,20 +48,11 @@ class Sampler(Generic[T]):
     """
 
     def __init__(self, look: Callable[[], T]) -> None:
+        super().__init__("sampler")
         self.samples: list[Sample[T]] = []
         self._look = look
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="sampler", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
+    def _work(self) -> None:
         from kafka.errors import KafkaError
 
         while not self._stop.is_set():

@@ -1,13 +1,13 @@
 """Records in and out of a running platform, with the real client."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
+from ops.drills.background import Background
 from ops.drills.checker import compare, read_back
 from ops.drills.load import SteadyLoad
 from ops.drills.records import Stamp
@@ -65,7 +65,7 @@ def lost(load: SteadyLoad, servers: Sequence[str], proxy_url: str | None = None)
     return compare(load.acknowledged, *read_back(options, load.topic, load.run)).lost
 
 
-class Sampler:
+class Sampler(Background):
     """Watches a cluster: how few brokers served at once, and how few replicas of a partition were in sync.
 
     Args:
@@ -82,22 +82,13 @@ class Sampler:
         running: Callable[[], Sequence[str]],
         proxy_url: str | None = None,
     ) -> None:
+        super().__init__("sampler")
         self.fewest_running = 3
         self.fewest_in_sync = 3
         self.samples = 0
         self._servers, self._topics, self._running, self._proxy_url = servers, list(topics), running, proxy_url
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
+    def _work(self) -> None:
         with admin(self._servers, self._proxy_url) as client:
             while not self._stop.is_set():
                 self.fewest_running = min(self.fewest_running, len(self._running()))
