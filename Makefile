@@ -4,7 +4,7 @@ SHELL := /bin/bash
 STACK ?= dev
 ENV := . ./activate
 
-.PHONY: help setup engine images cluster cluster-down up down preview preview-prod preview-prod-json env check unit integration test bench fmt production policy
+.PHONY: help setup engine images cluster cluster-down up down preview preview-prod preview-prod-json env check unit timing integration test bench fmt production policy
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -52,8 +52,11 @@ check: setup ## Lint, types, import contracts
 unit: setup ## Tests that need no Docker engine
 	@$(ENV) && pytest tests/unit -n 2
 
+timing: setup images ## Tests that measure seconds: nothing else should run beside them
+	@$(ENV) && pytest tests/integration -m timing
+
 integration: setup ## Tests on a real Docker engine
-	@$(ENV) && pytest tests/integration
+	@$(ENV) && pytest tests/integration -m "not timing"
 
 policy: setup images ## Judge all stacks, or STACK, by the policy pack: their previews, and what is up
 	@$(ENV) && for stack in $(if $(filter file,$(origin STACK)),dev staging prod,$(STACK)); do \
@@ -66,7 +69,8 @@ production: setup cluster ## Tests on a real Kubernetes cluster of three nodes
 
 # What the last two need is built before they start: they wait for servers most of the time, and share the machine well,
 # but not with a compiler.
-test: check unit policy cluster ## All checks and tests
+test: check unit policy timing cluster ## All checks and tests
+	@echo "==> integration and production side by side; each prints when it has ended, after some 25 minutes"
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line integration production
 
 bench: setup cluster ## Compare with docker compose, kubectl and a bare admin client; renews bench/RESULTS.md

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple, Self
 from ops.drills.background import Background
 from ops.drills.load import Acknowledgement
 from ops.drills.records import Stamp, decode
-from ops.errors import BrokenError
+from ops.errors import BrokenError, UnreachableError
 
 READ_SECONDS = 60.0
 """Seconds without a single record after which reading back gives up."""
+
+KNOWN_SECONDS = 30.0
+"""Seconds for the brokers to learn of a topic that was just made."""
 
 
 class Kept(NamedTuple):
@@ -209,10 +212,22 @@ class _assigned:
     def __enter__(self) -> tuple[Any, list[Any]]:
         from kafka import TopicPartition
 
-        numbers: Sequence[int] = sorted(self.consumer.partitions_for_topic(self._topic) or ())
-        partitions = [TopicPartition(self._topic, number) for number in numbers]
-        self.consumer.assign(partitions)
+        try:
+            partitions = [TopicPartition(self._topic, number) for number in self._numbers()]
+            self.consumer.assign(partitions)
+        except BaseException:
+            self.consumer.close(autocommit=False)
+            raise
         return self.consumer, partitions
+
+    def _numbers(self) -> Sequence[int]:
+        """The topic's partitions. A broker that is asked right after it was made may not know it yet."""
+        end = time.monotonic() + KNOWN_SECONDS
+        while not (numbers := self.consumer.partitions_for_topic(self._topic)):
+            if time.monotonic() > end:
+                raise UnreachableError(f"no broker knew of topic {self._topic} within {KNOWN_SECONDS:.0f} s")
+            time.sleep(0.1)
+        return sorted(numbers)
 
     def __exit__(
         self,

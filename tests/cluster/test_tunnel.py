@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -158,13 +159,13 @@ def tunnel(lab: Lab) -> Iterator[Tunnel]:
 
 
 def soon(look: Callable[[], Any], within: float = 40) -> Any:
-    """What a look returns, once it is neither false nor an error."""
+    """What a look returns, once it is neither false nor an error of a server that is just starting."""
     end = time.monotonic() + within
     while True:
         try:
             if (found := look()) or time.monotonic() > end:
                 return found
-        except (OSError, RedisError):
+        except (OSError, KafkaError, RedisError):
             if time.monotonic() > end:
                 raise
         time.sleep(0.2)

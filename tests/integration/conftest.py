@@ -39,9 +39,9 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The staging stack file on other ports, up and healthy."""
+    """The staging stack file on other ports, up and healthy; one module after the other breaks and mends it."""
     ports = ports_of("staging").overrides(monitored=True)
     stack = Stack(tmp_path_factory.mktemp("staging") / "project", "test-staging", "Pulumi.staging.yaml", ports)
     with standing(stack):

@@ -159,6 +159,7 @@ def test_what_a_preview_could_not_judge_is_judged_after_the_update(program: Chec
     assert TOKEN not in before.output + after.output
 
 
+@pytest.mark.timing
 def test_the_pack_adds_less_than_two_seconds_to_a_preview_of_production(prod: Stack) -> None:
     def seconds(*flags: str) -> float:
         start = time.monotonic()

@@ -1,6 +1,6 @@
 """What the checks make of what servers say.
 
-Proof limit: the servers are made up or absent here; tests/integration/test_exporter.py has real ones.
+Proof limit: the servers are made up or absent here; tests/integration/test_staging_exporter.py has real ones.
 """
 
 import socket

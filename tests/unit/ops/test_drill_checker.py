@@ -1,12 +1,16 @@
 """What the checker finds: fed with records that are lost, duplicated, out of order, damaged, and none of these."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import kafka
 import pytest
 
+from ops.drills import checker
 from ops.drills.checker import Kept, compare
 from ops.drills.load import Acknowledgement
 from ops.drills.records import SMALLEST, Stamp, decode, encode
+from ops.errors import UnreachableError
 
 RUN = b"12345678"
 
@@ -87,3 +91,46 @@ def test_damaged_records_are_told_beside_the_loss_that_they_are() -> None:
     promised: Sequence[Acknowledgement] = acknowledged((0, 0))
     verdict = compare(promised, [], damaged=1)
     assert (verdict.damaged, len(verdict.lost)) == (1, 1)
+
+
+class SlowToLearn:
+    """A consumer whose broker learns of the topic ``other`` never, and of any other at the third question."""
+
+    def __init__(self, **_: Any) -> None:
+        self.asked = 0
+        self.closed = False
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        self.asked += 1
+        return {0, 1} if topic != "other" and self.asked >= 3 else None
+
+    def assign(self, partitions: Sequence[Any]) -> None:
+        self.assigned = [partition.partition for partition in partitions]
+
+    def close(self, autocommit: bool = True) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def consumers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No consumer connects, and time passes only in sleep."""
+    now = [0.0]
+    monkeypatch.setattr(kafka, "KafkaConsumer", SlowToLearn)
+    monkeypatch.setattr(checker.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checker.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+
+
+@pytest.mark.usefixtures("consumers")
+def test_a_topic_that_was_just_made_is_waited_for() -> None:
+    with checker._assigned({}, "own") as (consumer, partitions):
+        assert consumer.assigned == [0, 1] == [partition.partition for partition in partitions]
+        assert not consumer.closed
+    assert consumer.closed
+
+
+@pytest.mark.usefixtures("consumers")
+def test_a_topic_that_no_broker_knows_is_told_and_the_consumer_closed() -> None:
+    assigned = checker._assigned({}, "other")
+    with pytest.raises(UnreachableError, match="no broker knew of topic other within 30 s"):
+        assigned.__enter__()
+    assert assigned.consumer.closed
