@@ -266,7 +266,7 @@ def running_members(platform: str) -> list[str]:
     return sorted(item["Labels"][MEMBER_LABEL] for item in docker.from_env().api.containers(filters=filters))
 
 
-def eventually(look: Callable[[], bool], seconds: float = 30, what: str = "it") -> None:
+def eventually(look: Callable[[], bool], seconds: float = 60, what: str = "it") -> None:
     """Wait until ``look`` says yes."""
     end = time.monotonic() + seconds
     while not look():

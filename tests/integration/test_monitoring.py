@@ -307,8 +307,8 @@ def test_alerts_are_sent_to_an_alertmanager(watched: Stack, tmp_path: Path) -> N
         beside(watched, images["exporter"], "receiver", command=["python3", "-c", RECEIVER]) as receiver,
         beside(watched, images["prometheus"], "sender", command=command, volumes=files),
     ):
-        eventually(lambda: "Always" in receiver.logs().decode(), 60, "the alert")
-        path, alerts = receiver.logs().decode().splitlines()[0].split(" ", 1)
+        eventually(lambda: b"Always" in receiver.logs(stderr=False), 60, "the alert")
+        path, alerts = receiver.logs(stderr=False).decode().splitlines()[0].split(" ", 1)
     assert path == "/api/v2/alerts"
     assert json.loads(alerts)[0]["labels"] == {"alertname": "Always", "platform": watched.platform}
 

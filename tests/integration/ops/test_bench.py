@@ -137,7 +137,9 @@ def test_no_record_is_lost_or_doubled_through_the_loss_of_a_broker(ops: Ops, sta
     assert made["records"] == {"asked": 150_000, "acknowledged": 150_000, "stored": 150_000}
     killed, mended, well = made["events"]
     assert "is killed" in killed["text"]
-    assert 0.4 * 75 <= killed["time"] - made["began"] < mended["time"] - made["began"] < 75
+    # The beginning is reckoned back from lines of the tool, here from the last one, for the fault from the first.
+    assert killed["time"] - made["began"] == pytest.approx(0.4 * 75, abs=3)
+    assert killed["time"] < mended["time"] < made["began"] + 75
     assert well["time"] >= mended["time"]
     longest = max(window["max_ms"] for window in made["producers"][0]["windows"])
     assert longest > 1000, "a broker that is gone must be seen in the figures"
