@@ -68,15 +68,15 @@ def java_environment(*, heap: int, options: Sequence[str], archive: str) -> Mapp
 
     Args:
         heap: Initial and maximum heap in bytes.
-        options: Further JVM options; where two contradict each other, the JVM takes the later one.
+        options: Further JVM options; the JVM takes the later one of two that contradict each other, so these win.
         archive: Name of the image's class-data-sharing archive; a JVM without one starts all the same.
     """
     megabytes = heap // MIB
-    performance = [*options, f"-Djava.security.properties={_NAMES}", f"-XX:SharedArchiveFile=/opt/kafka/{archive}.jsa"]
+    names, shared = f"-Djava.security.properties={_NAMES}", f"-XX:SharedArchiveFile=/opt/kafka/{archive}.jsa"
     return {
         "EXTRA_ARGS": "",
         "KAFKA_HEAP_OPTS": f"-Xms{megabytes}m -Xmx{megabytes}m",
-        "KAFKA_JVM_PERFORMANCE_OPTS": " ".join(performance),
+        "KAFKA_JVM_PERFORMANCE_OPTS": " ".join([names, *options, shared]),
         "KAFKA_LOG4J_OPTS": f"-Dlog4j.configuration=file:{_LOGGING}",
         # All logging goes to standard output, but the start scripts want a folder that they can write.
         "LOG_DIR": "/tmp",  # noqa: S108  in the container

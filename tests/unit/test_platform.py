@@ -277,8 +277,8 @@ def test_the_first_broker_of_dev_has_exactly_these_inputs(dev: Run) -> None:
         "envs": [
             "EXTRA_ARGS=",
             "KAFKA_HEAP_OPTS=-Xms512m -Xmx512m",
-            "KAFKA_JVM_PERFORMANCE_OPTS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
-            "-Djava.security.properties=/etc/millrace/java.security "
+            "KAFKA_JVM_PERFORMANCE_OPTS=-Djava.security.properties=/etc/millrace/java.security "
+            "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
             "-XX:SharedArchiveFile=/opt/kafka/kafka.jsa",
             "KAFKA_LOG4J_OPTS=-Dlog4j.configuration=file:/etc/millrace/log4j.properties",
             "LOG_DIR=/tmp",
