@@ -195,8 +195,19 @@ def _new_ensemble_leader(evidence: Evidence) -> float | None:
     def led_by_another(roles: Roles) -> bool:
         return any(role == "leader" and member not in evidence.struck for member, role in roles.items())
 
-    moments = [entry.at for entry in evidence.roles if entry.at >= since and entry.seen and led_by_another(entry.seen)]
+    looks = [(entry.at, entry.seen) for entry in evidence.roles if entry.at >= since and entry.seen]
+    # A pod may be back before the others have voted, and be elected again: that is a new leader as well.
+    lost = next((at for at, roles in looks if not _leads(roles, evidence.struck)), None)
+    moments = [
+        at
+        for at, roles in looks
+        if led_by_another(roles) or (lost is not None and at > lost and "leader" in roles.values())
+    ]
     return _first(moments, since)
+
+
+def _leads(roles: Roles, members: Sequence[str]) -> bool:
+    return any(roles.get(member) == "leader" for member in members)
 
 
 def _left(evidence: Evidence) -> float | None:
