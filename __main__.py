@@ -6,10 +6,10 @@ from pathlib import Path
 import pulumi
 
 from components.errors import PlatformError
-from components.images import choose_images
 from components.naming import platform_name
-from components.platform import StreamingPlatform, StreamingPlatformArgs
+from components.platform import StreamingPlatform, StreamingPlatformArgs, workloads_of
 from components.stack import stack_settings, stop, target_for
+from components.stack_file.images import choose_images
 
 
 def main() -> None:
@@ -20,10 +20,11 @@ def main() -> None:
         images = choose_images(settings, os.environ)
         pulumi.log.info(str(images))
         target = target_for(settings, name)
+        target.preflight(workloads_of(settings, images, target, name))
         platform = StreamingPlatform(name, StreamingPlatformArgs(settings=settings, images=images, target=target))
     except PlatformError as error:
         raise stop(error) from None
-    for key, value in platform.outputs.items():
+    for key, value in platform.outputs.by_name().items():
         pulumi.export(key, value)
     pulumi.export("readme", Path("Pulumi.README.md").read_text())
 

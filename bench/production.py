@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bench.measure import Comparison, Figure, in_turn, timed
-from components.settings import Settings, load_settings
+from components.stack_file.settings import Settings, load_settings
 from offline.cluster import lifecycle
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG

@@ -6,10 +6,10 @@ import yaml
 
 from bench.compose import ComposeProject
 from bench.measure import Comparison, Figure, in_turn, timed
-from components.images import choose_images
+from components.stack_file.images import choose_images
 from components.naming import member_name
 from components.platform import workloads_of
-from components.settings import Settings, load_settings
+from components.stack_file.settings import Settings, load_settings
 from tests.integration.stacks import PROJECT, Stack, ports_of
 
 RUNS = 5

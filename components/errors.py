@@ -1,16 +1,18 @@
-"""Errors that a person can mend.
+"""Errors that a person can fix.
 
     PlatformError            base: its text is the whole message, shown without a traceback
     ├── SettingsError        the stack file says something that cannot be (all mistakes at once)
     ├── PreflightError       this machine cannot run the platform now (all reasons at once)
     ├── ClusterError         the Kubernetes API refused or did not answer
+    ├── SafetyError          a member is still needed, so it was not stopped or removed
     ├── TopicError           a topic cannot be made as declared
     └── UnhealthyError       the platform did not become healthy before its deadline
 
 Callers that want the list behind a gathered error read ``problems``.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class PlatformError(Exception):
@@ -43,6 +45,10 @@ class ClusterError(PlatformError):
     """The Kubernetes API refused a request or did not answer; what was asked for was not done."""
 
 
+class SafetyError(PlatformError):
+    """A member is still needed, or that could not be found out; it was neither stopped nor removed."""
+
+
 class TopicError(PlatformError):
     """A topic change was refused or failed; the next ``up`` plans again from what exists."""
 
@@ -54,3 +60,9 @@ class UnhealthyError(PlatformError):
 def count(number: int, noun: str) -> str:
     """``count(1, "topic")`` is "1 topic", ``count(2, "topic")`` is "2 topics"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def nearest(key: str, allowed: Iterable[str]) -> str:
+    """A hint for a misspelt key: `` Did you mean "x"?``, or nothing where no key is near."""
+    matches = difflib.get_close_matches(key, list(allowed), n=1)
+    return f' Did you mean "{matches[0]}"?' if matches else ""

@@ -1,100 +1,46 @@
-"""Which images run: the one place where that is decided.
+"""The images of each set. The standard library alone: set-up reads it before any package is installed."""
 
-Order: an ``image`` of a section in the stack file; ``millrace:images``; the variable ``MILLRACE_IMAGES``, which
-set-up writes where only package registries are reachable; else the public images.
-"""
-
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from components.errors import SettingsError
-from components.image_sets import SETS
-from components.settings import Settings
 
 VARIABLE = "MILLRACE_IMAGES"
+"""Environment variable that names the set of images; set-up sets it where only package registries are reachable."""
+
+KAFKA_VERSION = "3.9.2"
+"""The last Kafka line that runs with ZooKeeper is 3.9; its image holds ZooKeeper 3.8.4 as well."""
+
+SETS: Mapping[str, Mapping[str, str]] = {
+    "public": {
+        "zookeeper": f"apache/kafka:{KAFKA_VERSION}",
+        "kafka": f"apache/kafka:{KAFKA_VERSION}",
+        "redis": "redis:7.2.16",
+        "prometheus": "prom/prometheus:v3.5.0",
+        "grafana": "grafana/grafana:11.6.4",
+    },
+    "local": {
+        "zookeeper": f"millrace/kafka:{KAFKA_VERSION}",
+        "kafka": f"millrace/kafka:{KAFKA_VERSION}",
+        "redis": "millrace/redis:7.0",
+        "exporter": "millrace/exporter:0.1",
+        "prometheus": "millrace/prometheus:2.42",
+    },
+}
+"""References by set and server. Local images carry our own names, never a public project's.
+
+Nobody publishes our exporter, and no package registry has Grafana, so each set lacks one.
+"""
 
 JMX_AGENT = "/opt/millrace/jmx_prometheus_javaagent.jar"
 """Where the local Kafka image has the agent that gives JMX metrics; the public one has none."""
 
 
-@dataclass(frozen=True)
-class Images:
-    """The chosen images.
+def default_image(server: str) -> str:
+    """The image of a server in the set that :data:`VARIABLE` names; the public one where it is unset.
 
     Args:
-        chosen: ``public`` or ``local``.
-        reason: What decided it, for the output.
-        zookeeper: Image reference; ``kafka`` and ``redis`` likewise.
-        exporter: Image reference of a monitoring server, empty where it does not run; the next two likewise.
-    """
-
-    chosen: str
-    reason: str
-    zookeeper: str
-    kafka: str
-    redis: str
-    exporter: str = ""
-    prometheus: str = ""
-    grafana: str = ""
-
-    def __str__(self) -> str:
-        """A line for the output: set, reason and references."""
-        all_ = (self.zookeeper, self.kafka, self.redis, self.exporter, self.prometheus, self.grafana)
-        references = ", ".join(dict.fromkeys(reference for reference in all_ if reference))
-        return f"{self.chosen} images ({self.reason}): {references}"
-
-
-def choose_images(settings: Settings, environment: Mapping[str, str]) -> Images:
-    """Decide which images run.
+        server: ``zookeeper``, ``kafka``, ``redis``, ``exporter``, ``prometheus`` or ``grafana``.
 
     Raises:
-        SettingsError: ``MILLRACE_IMAGES`` names no set, or the set lacks an image that is asked for.
+        KeyError: The set has no such image.
     """
-    if settings.images != "auto":
-        chosen, reason = settings.images, "millrace:images"
-    elif environment.get(VARIABLE):
-        chosen, reason = environment[VARIABLE], VARIABLE
-    else:
-        chosen, reason = "public", "the default"
-    if chosen not in SETS:
-        raise SettingsError(f'{VARIABLE} is "{chosen}"', [f"allowed are {' and '.join(sorted(SETS))}"])
-    references = SETS[chosen]
-    if problems := _missing(settings, chosen):
-        raise SettingsError(f"{chosen} images run ({reason}), which are not enough; nothing was changed", problems)
-    monitor = settings.monitor
-    return Images(
-        chosen=chosen,
-        reason=reason,
-        zookeeper=settings.zookeeper.image or references["zookeeper"],
-        kafka=settings.kafka.image or references["kafka"],
-        redis=settings.redis.image or references["redis"],
-        exporter=_asked(monitor.enabled, monitor.image or references.get("exporter")),
-        prometheus=_asked(monitor.prometheus.enabled, monitor.prometheus.image or references.get("prometheus")),
-        grafana=_asked(monitor.grafana.enabled, monitor.grafana.image or references.get("grafana")),
-    )
-
-
-def _asked(enabled: bool, reference: str | None) -> str:
-    return reference or "" if enabled else ""
-
-
-def _missing(settings: Settings, chosen: str) -> list[str]:
-    """What the stack file asks for and the chosen set has no image of, with the cure."""
-    monitor, references = settings.monitor, SETS[chosen]
-    problems: list[str] = []
-    if monitor.enabled and not monitor.image and "exporter" not in references:
-        problems.append(
-            "monitor.image must be set: nobody publishes the exporter. Build images/exporter, push it to a registry of "
-            "yours and name it there; on this machine, `make images` builds " + SETS["local"]["exporter"]
-        )
-    if monitor.grafana.enabled and not monitor.grafana.image and "grafana" not in references:
-        problems.append(
-            "monitor.grafana.image must be set: no package registry has Grafana, so none is built here. Name an image "
-            "that the engine has or can pull, or import what `python -m ops dashboard` prints into a Grafana of yours"
-        )
-    if monitor.jmx and chosen == "public" and not settings.kafka.image:
-        problems.append(
-            f"monitor.jmx is true, but the public Kafka image has no agent. Set kafka.image to one with {JMX_AGENT} "
-            "(see images/kafka/Dockerfile), or set monitor.jmx to false"
-        )
-    return problems
+    return SETS[os.environ.get(VARIABLE) or "public"][server]

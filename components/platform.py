@@ -1,31 +1,30 @@
-"""The whole platform: ensemble, brokers, Redis, topics and the gate that says it is well."""
+"""The whole platform of a stack file: composes the subjects and gathers their outputs."""
 
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pulumi
 
-from components.credentials import Credentials
-from components.health import HealthGate, HealthGateArgs, RedisCheck
-from components.images import Images
-from components.kafka import KafkaCluster, internal_bootstrap, kafka_workload
-from components.monitoring.exporter import watched
-from components.monitoring.monitor import Monitor, MonitorArgs, monitor_outside, monitor_workloads
-from components.naming import PROJECT
-from components.outside import Outside
-from components.redis import RedisServer, RedisServerArgs, redis_workload
-from components.rendering.kafka import log4j_properties
-from components.rendering.properties import render_properties
-from components.rendering.topology import topology_of
-from components.server import ServerArgs
-from components.settings import Settings
-from components.targets.base import Environment, Target
-from components.topics import TopicSet, TopicSetArgs
+from components.health.component import HealthGate, HealthGateArgs, KafkaCheck, RedisCheck
+from components.kafka.component import KafkaCluster, KafkaClusterArgs, kafka_workload
+from components.monitoring import exporter
+from components.monitoring.component import Monitor, MonitorArgs, MonitorImages, monitor_workloads
+from components.redis.component import RedisServer, RedisServerArgs, redis_workload
+from components.stack_file.images import Images
+from components.stack_file.settings import Settings
+from components.targets.base import Addressing, Environment, PreparedTarget, Target
+from components.topics.component import TopicSet, TopicSetArgs
 from components.workload import Workload
-from components.zookeeper import ZooKeeperEnsemble, zookeeper_workload
+from components.zookeeper.component import (
+    ZooKeeperEnsemble,
+    ZooKeeperEnsembleArgs,
+    connect_string,
+    zookeeper_workload,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +42,43 @@ class StreamingPlatformArgs:
     target: Target
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlatformOutputs:
+    """What a platform gives to its stack; :mod:`components.outputs` says what each is for."""
+
+    kafka_bootstrap_servers: pulumi.Output[str]
+    kafka_internal_bootstrap_servers: pulumi.Output[str]
+    zookeeper_connect: pulumi.Output[str]
+    redis_url: pulumi.Output[str]
+    topics: pulumi.Output[dict[str, object]]
+    health: pulumi.Output[str]
+    images: str
+    operations: Mapping[str, object]
+    client_environment: pulumi.Output[dict[str, str]]
+    dotenv: pulumi.Output[str]
+    monitor: Mapping[str, pulumi.Input[object]]
+    """Outputs that exist only for the monitoring servers that run."""
+    target: Mapping[str, pulumi.Input[object]]
+    """Outputs that only this target has."""
+
+    def by_name(self) -> dict[str, pulumi.Input[object]]:
+        """The outputs by the names that the stack exports them under."""
+        return {
+            "kafkaBootstrapServers": self.kafka_bootstrap_servers,
+            "kafkaInternalBootstrapServers": self.kafka_internal_bootstrap_servers,
+            "zookeeperConnect": self.zookeeper_connect,
+            "redisUrl": self.redis_url,
+            "topics": self.topics,
+            "health": self.health,
+            "images": self.images,
+            "operations": self.operations,
+            "clientEnvironment": self.client_environment,
+            "dotenv": self.dotenv,
+            **self.monitor,
+            **self.target,
+        }
+
+
 class StreamingPlatform(pulumi.ComponentResource):
     """A ZooKeeper ensemble, Kafka brokers, a Redis server, a set of topics, and a health gate over all of them.
 
@@ -50,216 +86,287 @@ class StreamingPlatform(pulumi.ComponentResource):
         name: The platform's name; unique where it runs.
         args: What to run and where.
         opts: Resource options.
-
-    Raises:
-        PreflightError: The target cannot run it; nothing is registered then.
     """
 
-    outputs: dict[str, pulumi.Input[object]]
-    """What the stack exports, by name."""
+    outputs: PlatformOutputs
+    """What the stack exports."""
 
     def __init__(self, name: str, args: StreamingPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, target = args.settings, args.target
-        self._deadline = settings.health.deadline.total_seconds()
-        self._target = target
-        self._workloads = workloads_of(settings, args.images, target.host, name)
-        target.preflight(self._workloads)
         super().__init__("millrace:index:StreamingPlatform", name, None, opts)
-
-        target.prepare(self._workloads, self)
-        self._logs = {member: target.logs_command(member) for item in self._workloads for member in item.members}
-        self._password = self._redis_password(settings)
-        self._declare_servers()
-        self._monitor = self._declare_monitor(name, settings)
-        topics = self._declare_topics(settings)
-        gate = self._declare_gate(name, settings, topics)
-        if self._monitor is not None:
-            self._monitor.gate(after=[gate])
-        environment = self._client_environment()
+        target = args.target.prepare(self)
+        servers = _Servers(args, target, self)
+        topics = _topics(args, target, servers, self)
+        gate = _gate(name, args, target, servers, topics, self)
+        monitor = _monitor(name, args, target, servers, gate, self)
+        environment = _client_environment(servers)
         variables = pulumi.Output.secret(pulumi.Output.all(**environment.plain, **environment.secret))
-        self.outputs = {
-            "kafkaBootstrapServers": ",".join(self._workloads[1].outside_addresses()) or self._kafka.bootstrap,
-            "kafkaInternalBootstrapServers": internal_bootstrap(self._workloads[1], target.host),
-            "zookeeperConnect": self._zookeeper.connect,
-            "redisUrl": self._redis.url,
-            "topics": topics.topics,
-            "health": gate.summary,
-            "images": str(args.images),
-            "operations": self._operations(name, settings, args.images),
-            "clientEnvironment": variables,
-            "dotenv": variables.apply(_dotenv),
-            **({} if self._monitor is None else self._monitor.outputs),
-            **target.publish(environment, self),
-        }
-        self.register_outputs(dict(self.outputs))
-
-    def _declare_servers(self) -> None:
-        ensemble, brokers, cache, *_ = self._workloads
-        child = pulumi.ResourceOptions(parent=self)
-        zookeeper_args = ServerArgs(workload=ensemble, target=self._target, deadline=self._deadline)
-        self._zookeeper = ZooKeeperEnsemble("zookeeper", zookeeper_args, child)
-        kafka_args = ServerArgs(
-            workload=brokers,
-            target=self._target,
-            deadline=self._deadline,
-            # One ensemble member or one broker changes at a time; and a broker can only stop cleanly, handing its
-            # partitions over, while the ensemble is there.
-            after=[self._zookeeper.deployment],
-        )
-        self._kafka = KafkaCluster("kafka", kafka_args, child)
-        redis_args = RedisServerArgs(
-            workload=cache, target=self._target, deadline=self._deadline, password=self._password
-        )
-        self._redis = RedisServer("redis", redis_args, child)
-
-    def _declare_monitor(self, name: str, settings: Settings) -> Monitor | None:
-        if not settings.monitor.enabled:
-            return None
-        args = MonitorArgs(
-            platform=name,
-            settings=settings,
-            workloads=self._workloads[3:],
-            target=self._target,
-            redis_password=self._password,
-            logs=self._logs,
-        )
-        return Monitor(args, self)
-
-    def _declare_topics(self, settings: Settings) -> TopicSet:
-        brokers = self._kafka.brokers
-        args = TopicSetArgs(
-            bootstrap=self._kafka.bootstrap,
-            brokers=brokers,
-            topics=settings.topic_specs(),
-            existing=settings.existing_topics,
-            deadline=self._deadline,
-            logs={member: self._logs[member] for member in brokers},
-            trigger=self._kafka.deployment.identities,
-            route=self._target.route(),
-        )
-        options = pulumi.ResourceOptions(
-            parent=self,
-            depends_on=self._kafka.deployment.settled,
-            # The topics live in the brokers' data: they need no deleting where that goes too.
-            deleted_with=self._kafka.deployment.storage,
-        )
-        return TopicSet("topics", args, options)
-
-    def _declare_gate(self, name: str, settings: Settings, topics: TopicSet) -> HealthGate:
-        cache = self._workloads[2]
-        servers = (self._zookeeper, self._kafka, self._redis)
-        identities = {member: made for server in servers for member, made in server.deployment.identities.items()}
-        args = HealthGateArgs(
-            platform=name,
-            zookeeper=self._zookeeper.members,
-            bootstrap=self._kafka.bootstrap,
-            brokers=self._kafka.brokers,
-            redis=RedisCheck(
-                member=cache.members[0],
-                address=self._redis.address,
-                password=self._password,
-                append_only=settings.redis.append_only,
-                save=settings.redis.save,
+        kafka = servers.kafka
+        self.outputs = PlatformOutputs(
+            kafka_bootstrap_servers=kafka.outside_bootstrap_servers.apply(
+                lambda outside: outside or kafka.bootstrap_servers
             ),
-            deadline=self._deadline,
-            trigger={**identities, "topics": topics.topics.apply(_digest)},
-            logs=self._logs,
-            route=self._target.route(),
+            kafka_internal_bootstrap_servers=kafka.internal_bootstrap_servers,
+            zookeeper_connect=servers.zookeeper.connect,
+            redis_url=servers.redis.url,
+            topics=topics.topics,
+            health=gate.summary,
+            images=str(args.images),
+            operations=_operations(name, args, target, servers, monitor),
+            client_environment=variables,
+            dotenv=variables.apply(_dotenv),
+            monitor=_monitor_outputs(monitor),
+            target=target.publish(environment, self),
         )
-        after = [topics, *self._redis.deployment.settled]
-        return HealthGate("health", args, pulumi.ResourceOptions(parent=self, depends_on=after))
-
-    def _client_environment(self) -> Environment:
-        """The variables that applications read; a Redis address with a password in it is a secret."""
-        plain = {
-            "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap,
-            "ZOOKEEPER_CONNECT": self._zookeeper.connect,
-        }
-        secret = {"REDIS_URL": self._redis.url}
-        if self._password is not None:
-            secret["REDIS_PASSWORD"] = self._password
-        return Environment(plain=plain, secret=secret)
-
-    def _operations(self, name: str, settings: Settings, images: Images) -> dict[str, object]:
-        """What the command line needs to find and to reach the members; see :mod:`ops.platform`."""
-        cache = self._workloads[2]
-        return {
-            "platform": name,
-            "target": settings.target,
-            "bootstrap": self._kafka.bootstrap,
-            "brokers": dict(self._kafka.brokers),
-            "zookeeper": dict(self._zookeeper.members),
-            "redis": {cache.members[0]: self._redis.address},
-            "logs": dict(self._logs),
-            "images": {"kafka": images.kafka, "redis": images.redis},
-            "route": self._target.route(),
-            **({} if self._monitor is None else self._monitor.operations()),
-        }
-
-    def _redis_password(self, settings: Settings) -> pulumi.Output[str] | None:
-        if not settings.redis.authentication:
-            return None
-        if settings.redis.password is not None:
-            return pulumi.Output.secret(settings.redis.password.get_secret_value())
-        return Credentials("redis-password", "redis", pulumi.ResourceOptions(parent=self)).password
+        self.register_outputs(self.outputs.by_name())
 
 
-def workloads_of(
-    settings: Settings, images: Images, host: Callable[[str, int], str], platform: str = PROJECT
-) -> Sequence[Workload]:
-    """The platform's workloads without the files that hold secrets.
+class _Servers:
+    """The servers of a platform."""
+
+    def __init__(self, args: StreamingPlatformArgs, target: PreparedTarget, parent: pulumi.Resource) -> None:
+        settings, images = args.settings, args.images
+        child = pulumi.ResourceOptions(parent=parent)
+        deadline = settings.health.deadline.total_seconds()
+        watchers = _watchers(settings)
+        self._target = target
+        self.zookeeper = ZooKeeperEnsemble(
+            "zookeeper",
+            ZooKeeperEnsembleArgs(
+                target=target,
+                settings=settings.zookeeper,
+                image=images.zookeeper,
+                protect=settings.protects_data,
+                clients=["kafka", *watchers],
+                deadline=deadline,
+            ),
+            child,
+        )
+        self.kafka = KafkaCluster(
+            "kafka",
+            KafkaClusterArgs(
+                target=target,
+                zookeeper=self.zookeeper,
+                settings=settings.kafka,
+                image=images.kafka,
+                protect=settings.protects_data,
+                jmx=settings.monitor.jmx,
+                clients=watchers,
+                deadline=deadline,
+            ),
+            child,
+        )
+        password = settings.redis.password
+        self.redis = RedisServer(
+            "redis",
+            RedisServerArgs(
+                target=target,
+                settings=settings.redis,
+                password=None if password is None else pulumi.Output.secret(password.get_secret_value()),
+                image=images.redis,
+                protect=settings.protect,
+                clients=watchers,
+                deadline=deadline,
+            ),
+            child,
+        )
+
+    @cached_property
+    def identities(self) -> Mapping[str, pulumi.Output[str]]:
+        """For each member a value that changes whenever it is replaced."""
+        servers = (self.zookeeper, self.kafka, self.redis)
+        return {member: made for server in servers for member, made in server.deployment.identities.items()}
+
+    @cached_property
+    def logs(self) -> Mapping[str, pulumi.Input[str]]:
+        """For each member the command that shows its logs."""
+        servers = (self.zookeeper, self.kafka, self.redis)
+        return {member: self._target.logs_command(member) for server in servers for member in server.workload.members}
+
+
+def _topics(
+    args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, parent: pulumi.Resource
+) -> TopicSet:
+    settings, kafka = args.settings, servers.kafka
+    topics = TopicSetArgs(
+        bootstrap=kafka.bootstrap_servers,
+        topics=settings.topic_specs(),
+        brokers=kafka.brokers,
+        existing=settings.existing_topics,
+        deadline=settings.health.deadline.total_seconds(),
+        logs={member: servers.logs[member] for member in kafka.workload.members},
+        trigger=kafka.deployment.identities,
+        route=target.route(),
+    )
+    options = pulumi.ResourceOptions(
+        parent=parent,
+        depends_on=list(kafka.deployment.settled),
+        # The topics live in the brokers' data: where that is deleted, they need no deleting.
+        deleted_with=kafka.deployment.storage,
+    )
+    return TopicSet("topics", topics, options)
+
+
+def _gate(
+    name: str,
+    args: StreamingPlatformArgs,
+    target: PreparedTarget,
+    servers: _Servers,
+    topics: TopicSet,
+    parent: pulumi.Resource,
+) -> HealthGate:
+    redis, settings = servers.redis, args.settings
+    gate = HealthGateArgs(
+        platform=name,
+        zookeeper=servers.zookeeper.members,
+        kafka=KafkaCheck(bootstrap=servers.kafka.bootstrap_servers, brokers=servers.kafka.brokers),
+        redis=RedisCheck(
+            member=redis.member,
+            address=redis.address,
+            password=redis.password,
+            append_only=settings.redis.append_only,
+            save=settings.redis.save,
+        ),
+        deadline=settings.health.deadline.total_seconds(),
+        trigger={**servers.identities, "topics": topics.topics.apply(_digest)},
+        logs=servers.logs,
+        route=target.route(),
+    )
+    after = [topics, *redis.deployment.settled]
+    return HealthGate("health", gate, pulumi.ResourceOptions(parent=parent, depends_on=after))
+
+
+def _monitor(
+    name: str,
+    args: StreamingPlatformArgs,
+    target: PreparedTarget,
+    servers: _Servers,
+    gate: HealthGate,
+    parent: pulumi.Resource,
+) -> Monitor | None:
+    settings = args.settings
+    if not settings.monitor.enabled:
+        return None
+    password = settings.monitor.grafana.password
+    monitor = MonitorArgs(
+        platform=name,
+        target=target,
+        zookeeper=servers.zookeeper,
+        kafka=servers.kafka,
+        redis=servers.redis,
+        topics=settings.topic_specs(),
+        settings=settings.monitor,
+        images=_monitor_images(args.images),
+        grafana_password=None if password is None else pulumi.Output.secret(password.get_secret_value()),
+        protect=settings.protect,
+        deadline=settings.health.deadline.total_seconds(),
+        gate_after=[gate],
+    )
+    return Monitor("monitor", monitor, pulumi.ResourceOptions(parent=parent))
+
+
+def _monitor_outputs(monitor: Monitor | None) -> dict[str, pulumi.Input[object]]:
+    if monitor is None:
+        return {}
+    found = {
+        "metricsUrl": monitor.metrics_url,
+        "prometheusUrl": monitor.prometheus_url,
+        "grafanaUrl": monitor.grafana_url,
+        "grafanaPassword": monitor.grafana_password,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _client_environment(servers: _Servers) -> Environment:
+    """The variables that applications read; a Redis address with a password in it is a secret."""
+    plain = {
+        "KAFKA_BOOTSTRAP_SERVERS": servers.kafka.bootstrap_servers,
+        "ZOOKEEPER_CONNECT": servers.zookeeper.connect,
+    }
+    secret = {"REDIS_URL": servers.redis.url}
+    if servers.redis.password is not None:
+        secret["REDIS_PASSWORD"] = servers.redis.password
+    return Environment(plain=plain, secret=secret)
+
+
+def _operations(
+    name: str, args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, monitor: Monitor | None
+) -> dict[str, object]:
+    """What the command line needs to find and to reach the members; see :mod:`ops.platform`."""
+    members = [] if monitor is None else [f"{server}-0" for server in monitor.addresses]
+    logs = {**servers.logs, **{member: target.logs_command(member) for member in members}}
+    watched = {} if monitor is None else {"monitor": monitor.addresses, "topology": monitor.topology.as_output()}
+    return {
+        "platform": name,
+        "target": args.settings.target,
+        "bootstrap": servers.kafka.bootstrap_servers,
+        "brokers": servers.kafka.brokers,
+        "zookeeper": servers.zookeeper.members,
+        "redis": {servers.redis.member: servers.redis.address},
+        "logs": logs,
+        "images": {"kafka": args.images.kafka, "redis": args.images.redis},
+        "route": target.route(),
+        **watched,
+    }
+
+
+def workloads_of(settings: Settings, images: Images, target: Addressing, platform: str) -> Sequence[Workload]:
+    """The platform's workloads without the files that hold secrets, for preflight; nothing is declared.
 
     Ensemble, brokers and Redis come first, then the monitoring servers that are asked for.
 
     Args:
         settings: The checked stack file.
         images: Which images run.
-        host: The target's name of a member, for the other members.
+        target: Where they run.
         platform: The platform's name, by which its metrics are told from others'.
     """
-    logging = render_properties(log4j_properties())
-    outside = exposed(settings)
-    zookeeper = zookeeper_workload(
-        settings.zookeeper,
-        image=images.zookeeper,
-        host=host,
-        outside=outside.get("zookeeper"),
-        protect=settings.protects_data,
-        logging=logging,
+    kafka, watchers = settings.kafka, _watchers(settings)
+    servers = [
+        zookeeper_workload(
+            settings.zookeeper,
+            image=images.zookeeper,
+            host=target.host,
+            outside=target.outside(settings.zookeeper.port),
+            protect=settings.protects_data,
+            clients=["kafka", *watchers],
+        ),
+        kafka_workload(
+            kafka,
+            image=images.kafka,
+            zookeeper=connect_string(settings.zookeeper.replicas, target.host),
+            outside=target.outside(kafka.port, host=kafka.advertised_host, external=kafka.external),
+            protect=settings.protects_data,
+            jmx=settings.monitor.jmx,
+            clients=watchers,
+        ),
+        redis_workload(
+            settings.redis,
+            image=images.redis,
+            outside=target.outside(settings.redis.port),
+            protect=settings.protect,
+            clients=watchers,
+        ),
+    ]
+    monitors = monitor_workloads(
+        settings.monitor,
+        images=_monitor_images(images),
+        target=target,
+        servers=servers,
+        topology=settings.topology(platform),
+        min_in_sync=kafka.min_in_sync_replicas,
+        authentication=settings.redis.authentication,
+        protect=settings.protect,
     )
-    kafka = kafka_workload(
-        settings.kafka,
-        image=images.kafka,
-        host=host,
-        zookeeper=zookeeper,
-        outside=outside.get("kafka"),
-        protect=settings.protects_data,
-        logging=logging,
-        jmx=settings.monitor.jmx,
-    )
-    redis = redis_workload(settings.redis, image=images.redis, outside=outside.get("redis"), protect=settings.protect)
-    if not settings.monitor.enabled:
-        return zookeeper, kafka, redis
-    servers = (watched(zookeeper), watched(kafka), watched(redis))
-    topology = topology_of(settings, platform)
-    monitors = monitor_workloads(settings, images, host=host, servers=servers, outside=outside, topology=topology)
-    return *servers, *monitors
+    return [*servers, *monitors.values()]
 
 
-def exposed(settings: Settings) -> Mapping[str, Outside]:
-    """How clients outside reach the servers, by workload: all on this machine, and what is asked for on a cluster."""
-    kafka = settings.kafka
-    if not settings.on_kubernetes:
-        return {
-            "zookeeper": Outside(host="127.0.0.1", port=settings.zookeeper.port),
-            "kafka": Outside(host=kafka.advertised_host, port=kafka.port),
-            "redis": Outside(host="127.0.0.1", port=settings.redis.port),
-            **monitor_outside(settings),
-        }
-    if kafka.external == "none":
-        return {}
-    step = 1 if kafka.external == "nodePort" else 0  # each load balancer has a host of its own
-    return {"kafka": Outside(host=kafka.advertised_host, port=kafka.port, step=step, kind=kafka.external)}
+def _watchers(settings: Settings) -> list[str]:
+    """Names of the workloads that watch the servers."""
+    return [exporter.NAME] if settings.monitor.enabled else []
+
+
+def _monitor_images(images: Images) -> MonitorImages:
+    return MonitorImages(exporter=images.exporter, prometheus=images.prometheus, grafana=images.grafana)
 
 
 def _digest(value: object) -> str:

@@ -7,8 +7,9 @@ import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
 from components.errors import PlatformError
-from components.settings import KubernetesSettings, Settings, load_settings
+from components.stack_file.settings import Settings, load_settings
 from components.targets.base import Target
+from components.targets.kubernetes.settings import KubernetesSettings
 
 
 def stack_settings() -> Settings:
@@ -43,14 +44,14 @@ def target_for(settings: Settings, platform: str) -> Target:
     """Where the stack file wants the platform to run."""
     if settings.on_kubernetes:
         return _kubernetes(settings.kubernetes, platform)
-    from components.clients.docker_engine import LocalEngine
-    from components.targets.docker import DockerTarget
+    from components.targets.docker.target import DockerTarget
 
-    return DockerTarget(platform, settings.bind_address, LocalEngine(platform))
+    return DockerTarget(platform, settings.bind_address)
 
 
 def _kubernetes(settings: KubernetesSettings, platform: str) -> Target:
-    from components.targets.kubernetes import ClusterOptions, KubernetesTarget
+    from components.targets.kubernetes.addresses import ClusterOptions
+    from components.targets.kubernetes.target import KubernetesTarget
 
     if settings.context is None:
         raise ValueError("settings of a Kubernetes target were not checked: no context")

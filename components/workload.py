@@ -15,6 +15,7 @@ import pulumi
 
 from components.naming import member_name
 from components.outside import Outside
+from components.safety import Safety
 
 CLIENTS = "clients"
 """Who may connect to a port, beside workloads by name: the applications that the platform serves."""
@@ -129,8 +130,10 @@ class Workload:
     """None for a server that keeps nothing."""
     entry_point: bool = False
     """Whether the image's own entry point is what runs, and ``command`` its arguments."""
-    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     files: Sequence[File] = ()
+    safety: type[Safety] = Safety
+    """The subject's rules for stopping and removing members."""
     zone_file: str | None = None
     """Path of a file in which a target that knows failure domains writes the member's, before the member starts."""
 

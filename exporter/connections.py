@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from components.clients.routes import DIRECT
+from components.routes import DIRECT
 
 CONNECT_SECONDS = 2.0
 """Seconds for a connection: those that are asked are on one network."""

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.clients.kafka import ClusterState, Partition, admin_client, cluster_state
-from components.clients.topics import minimum_in_sync
+from components.kafka.client import ClusterState, Partition, admin_client, cluster_state
+from components.kafka.client import minimum_in_sync
 from exporter.connections import accepts, ask_all
 from exporter.watch import Outcome
 

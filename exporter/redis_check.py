@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from components.clients.redis import ServerState, server_state
+from components.redis.client import ServerState, server_state
 from exporter.connections import ask_all
 from exporter.watch import Outcome
 

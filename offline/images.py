@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.image_sets import KAFKA_VERSION, SETS
+from components.images import KAFKA_VERSION, SETS
 from offline import toolchain
 from offline.steps import CACHE, PROJECT, VENV, SetupError, digest, install_packages, run, step
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.clients.kafka import cluster_state
+from components.kafka.client import cluster_state
 from ops.cluster import offsets, refuse_unknown
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ def admin_at(bootstrap: str) -> "Generator[KafkaAdminClient]":
     Raises:
         UnreachableError: No broker answers, or one refused a request.
     """
-    from components.clients import kafka
+    from components.kafka import client as kafka
 
     if not kafka.any_listens(bootstrap):
         raise UnreachableError(f"no broker answers at {bootstrap}")

@@ -88,7 +88,7 @@ def _pod_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
-    from components.clients.kubeconfig import Access
+    from components.targets.kubernetes.kubeconfig import Access
 
     assert platform.via is not None  # noqa: S101  every platform on Kubernetes is reached through its API
     access = Access(platform.via.get("kubeconfig"), platform.via["context"])

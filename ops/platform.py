@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from components.clients.findings import host_and_port
-from components.clients.routes import DIRECT, Route, patience, route
+from components.findings import host_and_port
+from components.routes import DIRECT, Route, patience
+from components.targets.routes import open_route as route
 from ops.errors import UnreachableError
 from ops.kafka_errors import kafka_errors
 from ops.pulumi_cli import project_folder, pulumi_cli
@@ -32,7 +33,7 @@ class Platform:
             likewise.
         logs: For each member the command that shows its logs.
         images: Image references by server.
-        via: How members are reached; None is directly, else see :func:`components.clients.routes.route`.
+        via: How members are reached; None is directly, else see :func:`components.routes.route`.
         redis_password: The password, or None for a server without one; never to be shown.
         outputs: All outputs of the stack.
     """
@@ -87,7 +88,7 @@ class Platform:
         Raises:
             UnreachableError: No broker answers, or one refused a request.
         """
-        from components.clients import kafka
+        from components.kafka import client as kafka
 
         if not kafka.any_listens(self.bootstrap, route=self.route):
             problems = kafka.unreachable(self.bootstrap, self.brokers, self.logs, route=self.route)

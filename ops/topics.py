@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.clients.topics import BATCH, observe
-from components.topic_rules import INTERNAL_PREFIX
+from components.kafka.client import BATCH
+from components.topics.client import observe
+from components.topics.settings import INTERNAL_PREFIX
 from ops.cluster import bounds, replica_sizes, require_topics
 
 if TYPE_CHECKING:

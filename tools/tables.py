@@ -11,9 +11,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from components.outputs import OUTPUTS
-from components.profiles import PROFILES
+from components.stack_file.profiles import PROFILES
 from components.quantities import GIB, format_duration, format_size
-from components.settings import Settings
+from components.stack_file.settings import Settings
 from policies.rules import RULES
 from policies.rules.rule import Limit
 

@@ -1,17 +1,15 @@
 """The metrics exporter."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import pulumi
 
-from components.monitoring.served import served_at
+from components.inputs import joined, lift
+from components.monitoring.promql import seconds
+from components.monitoring.settings import MonitorSettings
 from components.outside import Outside
-from components.rendering.promql import seconds
-from components.server import USER, ServerArgs, resources_of
-from components.settings import Settings
-from components.targets.base import Deployment
+from components.server import USER, resources_of
 from components.workload import CLIENTS, File, Port, Probe, Workload
 
 NAME = "exporter"
@@ -22,90 +20,68 @@ _PASSWORD = "/etc/millrace/redis-password"
 
 
 def exporter_workload(
-    settings: Settings,
+    settings: MonitorSettings,
     *,
     image: str,
-    host: Callable[[str, int], str],
-    servers: tuple[Workload, Workload, Workload],
+    host: Callable[[str, int], pulumi.Input[str]],
+    servers: Sequence[Workload],
+    min_in_sync: int,
+    authentication: bool,
     outside: Outside | None,
 ) -> Workload:
-    """The exporter as a workload, all but the password's file.
+    """The exporter as a workload, without the file that holds the password.
 
     Args:
-        settings: The stack file.
+        settings: The exporter's settings.
         image: Image reference.
         host: The target's name of a member, for the other members.
         servers: What it watches: ensemble, brokers, Redis.
+        min_in_sync: The brokers' default ``min.insync.replicas``.
+        authentication: Whether Redis asks for a password.
         outside: How clients outside reach it, or None where they don't.
     """
-    monitor = settings.monitor
     zookeeper, kafka, redis = (_addresses(server, host) for server in servers)
-    password = {"REDIS_PASSWORD_FILE": _PASSWORD} if settings.redis.authentication else {}
+    password = {"REDIS_PASSWORD_FILE": _PASSWORD} if authentication else {}
     return Workload(
         name=NAME,
         image=image,
         replicas=1,
         command=["python3", "-m", "exporter"],
         env={
-            "KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka.values()),
-            "KAFKA_BROKERS": _spelled(kafka),
-            "KAFKA_HEALTH_CHECK_INTERVAL": seconds(int(monitor.interval.total_seconds())),
+            "KAFKA_BOOTSTRAP_SERVERS": joined(list(kafka.values())),
+            "KAFKA_BROKERS": _named(kafka),
+            "KAFKA_HEALTH_CHECK_INTERVAL": seconds(int(settings.interval.total_seconds())),
             "METRICS_PORT": str(PORT),
-            "MINIMUM_IN_SYNC": str(settings.kafka.min_in_sync_replicas),
-            "REDIS_MEMBERS": _spelled(redis),
-            "ZOOKEEPER_MEMBERS": _spelled(zookeeper),
+            "MINIMUM_IN_SYNC": str(min_in_sync),
+            "REDIS_MEMBERS": _named(redis),
+            "ZOOKEEPER_MEMBERS": _named(zookeeper),
             **password,
         },
         ports=[Port(name="metrics", number=PORT, reached_by=["prometheus", CLIENTS], outside=outside)],
-        resources=resources_of(monitor),
+        resources=resources_of(settings),
         user=USER,
         stop_grace=timedelta(seconds=10),
         readiness=Probe(command=["python3", "-m", "exporter.probe"], interval=timedelta(seconds=10)),
     )
 
 
-def watched(server: Workload) -> Workload:
-    """The same server, whose first port the exporter may reach as well."""
-    first, *others = server.ports
-    return replace(server, ports=[replace(first, reached_by=[*first.reached_by, NAME]), *others])
+def password_file(password: pulumi.Input[str]) -> File:
+    """The file from which the exporter reads the password of Redis."""
+    return File(path=_PASSWORD, content=pulumi.Output.secret(password), secret=True)
 
 
-def _addresses(server: Workload, host: Callable[[str, int], str]) -> dict[str, str]:
+def _addresses(server: Workload, host: Callable[[str, int], pulumi.Input[str]]) -> dict[str, pulumi.Input[str]]:
     port = server.client_port.number
-    return {member: f"{host(server.name, ordinal)}:{port}" for ordinal, member in enumerate(server.members)}
+    return {
+        member: lift(lambda known: f"{known[0]}:{port}", [host(server.name, ordinal)])
+        for ordinal, member in enumerate(server.members)
+    }
 
 
-def _spelled(addresses: Mapping[str, str]) -> str:
-    return ",".join(f"{member}={address}" for member, address in addresses.items())
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricsExporterArgs(ServerArgs):
-    """Arguments of a :class:`MetricsExporter`.
-
-    Args:
-        redis_password: The password that Redis asks for, or None for a server without one.
-    """
-
-    redis_password: pulumi.Input[str] | None
-
-
-class MetricsExporter(pulumi.ComponentResource):
-    """Looks at Kafka, ZooKeeper and Redis now and then, and serves what it saw; it outlives their absence."""
-
-    deployment: Deployment
-    """What the target made."""
-    address: str
-    """``host:port`` by which this program reaches it."""
-    url: str
-    """``http://…/metrics`` with the same address."""
-
-    def __init__(self, name: str, args: MetricsExporterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("millrace:index:MetricsExporter", name, None, opts)
-        workload = args.workload
-        if args.redis_password is not None:
-            password = File(path=_PASSWORD, content=pulumi.Output.secret(args.redis_password), secret=True)
-            workload = replace(workload, files=[*workload.files, password])
-        self.address, self.deployment = served_at(workload, args, self)
-        self.url = f"http://{self.address}/metrics"
-        self.register_outputs({"url": self.url})
+def _named(addresses: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
+    """``member=host:port`` of each member, separated by commas."""
+    names = list(addresses)
+    return lift(
+        lambda known: ",".join(f"{name}={address}" for name, address in zip(names, known, strict=True)),
+        list(addresses.values()),
+    )

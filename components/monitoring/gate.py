@@ -1,42 +1,48 @@
-"""The gate that says that the platform is watched."""
+"""The gate that ends ``up`` when the monitoring servers see the platform."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.providers.monitor import MonitorGateProvider
+from components.monitoring.provider import MonitorGateProvider
+from components.targets.base import RouteInputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorGateArgs:
-    """Inputs of a :class:`MonitorGate`.
+    """Arguments of a :class:`MonitorGate`.
 
     Args:
         platform: The platform's name.
         exporter: ``host:port`` of the exporter.
         brokers: Number of brokers that it must see.
-        ready: For each further server by member ``host:port/path``, which answers 200 once it serves.
+        ready: For each further server, by member, ``host:port/path`` of a page that answers 200 once it serves.
         deadline: Seconds until all serve.
-        trigger: Changes when a monitoring server does; the gate checks again when it changes.
+        trigger: Values that change when a monitoring server does; the gate checks again when one of them changes.
         logs: For each member the command that shows its logs.
-        route: How this program's clients get to the members; see :mod:`components.clients.routes`.
+        route: How this program's clients reach the members, from a prepared target; None for directly.
     """
 
     platform: str
-    exporter: str
+    exporter: pulumi.Input[str]
     brokers: int
-    ready: Mapping[str, str]
-    deadline: float
-    trigger: Mapping[str, pulumi.Input[str]]
-    logs: Mapping[str, str]
-    route: Mapping[str, Any] | None
+    ready: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    deadline: float = 180
+    trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    logs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    route: RouteInputs | None = None
 
 
 class MonitorGate(Resource, module="millrace", name="MonitorGate"):
-    """Waits until the exporter has seen every broker and the other servers answer, and fails with what is not so."""
+    """Waits until the exporter has seen every broker and the other servers answer, and fails with the findings.
+
+    Args:
+        name: The resource's name.
+        args: What to check.
+        opts: Resource options.
+    """
 
     def __init__(self, name: str, args: MonitorGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: dict[str, object] = {

@@ -5,17 +5,16 @@ from datetime import timedelta
 
 import pulumi
 
+from components.inputs import lift
+from components.kafka.files import JMX_PORT
 from components.monitoring import exporter
-from components.monitoring.served import served_at
+from components.monitoring.alerts import render_alerts
+from components.monitoring.files import prometheus_config
+from components.monitoring.promql import seconds
+from components.monitoring.settings import PrometheusSettings
+from components.monitoring.topology import Topology
 from components.outside import Outside
-from components.rendering import jmx
-from components.rendering.alerts import render_alerts
-from components.rendering.prometheus import prometheus_config
-from components.rendering.promql import seconds
-from components.rendering.topology import Topology
-from components.server import ServerArgs, resources_of
-from components.settings_monitor import PrometheusSettings
-from components.targets.base import Deployment
+from components.server import resources_of
 from components.workload import CLIENTS, File, Port, Probe, Storage, Workload
 
 NAME = "prometheus"
@@ -33,7 +32,7 @@ def prometheus_workload(
     settings: PrometheusSettings,
     *,
     image: str,
-    host: Callable[[str, int], str],
+    host: Callable[[str, int], pulumi.Input[str]],
     topology: Topology,
     outside: Outside | None,
     protect: bool,
@@ -48,15 +47,18 @@ def prometheus_workload(
         outside: How clients outside reach the server, or None where they don't.
         protect: Whether destroying the samples is refused.
     """
-    brokers = [f"{host('kafka', ordinal)}:{jmx.PORT}" for ordinal in range(topology.brokers)]
-    config = prometheus_config(
-        topology,
-        exporter=f"{host(exporter.NAME, 0)}:{exporter.PORT}",
-        itself=f"localhost:{PORT}",
-        brokers=brokers if topology.jmx else [],
-        rules=[_RULES],
-        alertmanagers=settings.alertmanagers,
-    )
+    brokers = [host("kafka", ordinal) for ordinal in range(topology.brokers if topology.jmx else 0)]
+
+    def config(hosts: list[str]) -> str:
+        return prometheus_config(
+            topology,
+            exporter=f"{hosts[0]}:{exporter.PORT}",
+            itself=f"localhost:{PORT}",
+            brokers=[f"{broker}:{JMX_PORT}" for broker in hosts[1:]],
+            rules=[_RULES],
+            alertmanagers=settings.alertmanagers,
+        )
+
     size = settings.retention_size
     return Workload(
         name=NAME,
@@ -70,7 +72,10 @@ def prometheus_workload(
             f"--web.listen-address=0.0.0.0:{PORT}",
         ],
         entry_point=True,
-        files=[File(path=_CONFIG, content=config), File(path=_RULES, content=render_alerts(topology))],
+        files=[
+            File(path=_CONFIG, content=lift(config, [host(exporter.NAME, 0), *brokers])),
+            File(path=_RULES, content=render_alerts(topology)),
+        ],
         ports=[Port(name="http", number=PORT, reached_by=["grafana", CLIENTS], outside=outside)],
         outgoing=sorted({int(server.rpartition(":")[2]) for server in settings.alertmanagers}),
         storage=Storage(path=_DATA_PATH, size=int(settings.storage), lifetime=NAME, protect=protect),
@@ -86,19 +91,3 @@ def prometheus_workload(
             start_period=timedelta(minutes=10),
         ),
     )
-
-
-class PrometheusServer(pulumi.ComponentResource):
-    """A Prometheus that scrapes the exporter and, where asked for, the brokers' JMX metrics."""
-
-    deployment: Deployment
-    """What the target made."""
-    url: str
-    """``http://…`` by which this program reaches it."""
-
-    def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("millrace:index:PrometheusServer", name, None, opts)
-        self.address, self.deployment = served_at(args.workload, args, self)
-        """``host:port`` by which this program reaches it."""
-        self.url = f"http://{self.address}"
-        self.register_outputs({"url": self.url})

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from components.image_sets import SETS
+from components.images import SETS
 from offline.cluster.layout import NODES, STATE, Node
 from offline.cluster.nodes import ARCHIVES, PAUSE
 from offline.steps import SetupError, run, step

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from components.clients.topics import observe
+from components.topics.client import observe
 from components.errors import count
 from ops.backup import acls, groups
 from ops.backup.archive import now

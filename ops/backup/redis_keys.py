@@ -19,7 +19,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from components.clients.redis import HEALTH_KEY
+from components.redis.client import HEALTH_KEY
 from ops.backup.frames import CHUNK_BYTES, FrameError
 from ops.errors import OpsError
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from components.errors import count
-from components.topic_rules import TopicSpec
+from components.topics.settings import TopicSpec
 from ops.backup.model import Place
 
 DAY_MS = 86_400_000

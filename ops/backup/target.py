@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from components.clients.topics import observe
+from components.topics.client import observe
 from ops.backup import acls, groups, redis_keys
 from ops.backup.model import Cut, Place, RedisSummary
 from ops.backup.plan import Target, Wanted

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.clients.topics import apply_topics, delete_topics
+from components.topics.client import apply_topics, delete_topics
 from components.errors import PlatformError, count
-from components.topic_rules import TopicSpec
+from components.topics.settings import TopicSpec
 from ops import console
 from ops.backup import acls, groups, redis_keys
 from ops.backup.container import read_cut, read_parts

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from components.clients.topics import minimum_in_sync
+from components.kafka.client import minimum_in_sync
 from components.quantities import MIB, format_size
 from ops.benchmark.plan import Plan
 from ops.benchmark.topic import replication

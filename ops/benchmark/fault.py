@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from components.clients.kafka import cluster_state
+from components.kafka.client import cluster_state
 from ops.benchmark.plan import FAULT_AT, FAULT_ENDS_AT, Plan
 from ops.drills import journal, wellness
 from ops.drills.faults import Fault, make

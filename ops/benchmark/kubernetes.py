@@ -6,8 +6,8 @@ import threading
 import time
 from typing import Any
 
-from components.clients.cluster import Cluster, Pod
-from components.clients.cluster_objects import format_quantity
+from components.targets.kubernetes.client import Cluster, Pod
+from components.targets.kubernetes.objects import format_quantity
 from components.naming import CLIENT_LABEL, PART_OF_LABEL, PLATFORM_LABEL, PROJECT
 from ops.benchmark.hosts import BENCHMARK_LABEL, OnLine
 from ops.benchmark.output import ToolError, stamped

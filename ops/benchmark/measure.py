@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from components.clients.waiting import wait_until
+from components.waiting import wait_until
 from components.errors import PlatformError
 from ops.benchmark.facts import facts, machine
 from ops.benchmark.fault import PlannedFault

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from components.rendering.topology import Topology
+from components.monitoring.topology import Topology
 from ops.console import out
 from ops.context import platform
 from ops.errors import RefusedError
@@ -22,13 +22,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _rules(context: typer.Context, job: _Job = None) -> None:
-    from components.rendering.alerts import render_alerts
+    from components.monitoring.alerts import render_alerts
 
     out.file.write(render_alerts(_topology(platform(context)), job))
 
 
 def _dashboard(context: typer.Context, job: _Job = None) -> None:
-    from components.rendering.dashboard import dashboard_json
+    from components.monitoring.dashboard import dashboard_json
 
     out.file.write(dashboard_json(_topology(platform(context)), job))
 

@@ -142,8 +142,8 @@ def export(
 
     Example: `python -m ops topics export --bootstrap kafka.example.com:9092 > topics.yaml`
     """
-    from components.clients.kafka import cluster_state
-    from components.clients.topics import observe
+    from components.kafka.client import cluster_state
+    from components.topics.client import observe
     from ops.cluster import require_topics
     from ops.topic_export import obstacles, stack_file_text
     from ops.topics import is_internal

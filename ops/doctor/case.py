@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.clients.docker_engine import LocalEngine
+from components.targets.docker.client import LocalEngine
 from components.errors import PreflightError
 from components.naming import platform_name
 from ops.errors import UnreachableError
@@ -18,7 +18,7 @@ from ops.pulumi_cli import project_folder, pulumi_cli
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from components.settings import Settings
+    from components.stack_file.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Case:
         Raises:
             SettingsError: With every mistake.
         """
-        from components.settings import load_settings
+        from components.stack_file.settings import load_settings
 
         prefix = f"{self.project['name']}:"
         found: Mapping[str, Any] = _yaml(self.stack_file).get("config") or {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.clients.kafka import ClusterState
+from components.kafka.client import ClusterState
 from ops.drills import promises
 from ops.drills.promises import Rule
 from ops.drills.sampler import Roles

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from components.clients.kafka import cluster_state
+from components.kafka.client import cluster_state
 from ops.drills import journal, kafka_drill, redis_drill, wellness
 from ops.drills.catalogue import Drill, Surroundings
 from ops.drills.figures import Evidence, Figures, figures_of

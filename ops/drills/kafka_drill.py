@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from components.clients.rolling import restart_blockers
+from components.kafka.safety import restart_blockers
 from components.errors import count
 from ops.drills import wellness
 from ops.drills.catalogue import Drill, Surroundings

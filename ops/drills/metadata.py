@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from components.clients.kafka import ClusterState, partitions_of
+from components.kafka.client import ClusterState, partitions_of
 from ops.platform import Platform
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from components.clients import zookeeper
-from components.clients.kafka import ClusterState
-from components.clients.routes import patience
+from components.zookeeper import client as zookeeper
+from components.kafka.client import ClusterState
+from components.routes import patience
 from components.errors import PlatformError
 from ops.cluster import answers
 from ops.drills.background import Background

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from components.clients.kafka import admin_client
-from components.clients.topics import delete_topics
-from components.clients.waiting import wait_until
+from components.kafka.client import admin_client
+from components.topics.client import delete_topics
+from components.waiting import wait_until
 from ops.errors import UnreachableError
 from ops.platform import Platform
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from components.clients import kafka, redis, zookeeper
-from components.clients.findings import finding
-from components.clients.kafka import ClusterState
-from components.clients.rolling import unsparing
-from components.clients.routes import patience
-from components.clients.topics import minimum_in_sync
+from components.kafka import client as kafka
+from components.redis import client as redis
+from components.zookeeper import client as zookeeper
+from components.findings import finding
+from components.kafka.client import ClusterState
+from components.kafka.safety import unsparing
+from components.routes import patience
+from components.kafka.client import minimum_in_sync
 from components.errors import count
 from ops.cluster import answers
 from ops.platform import Platform

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from components.topic_rules import nearest
+from components.errors import nearest
 
 Header = tuple[str, bytes | None]
 

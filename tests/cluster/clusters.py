@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from components.clients.routes import Route, route
+from components.routes import Route
+from components.targets.routes import open_route as route
 from offline.cluster.kubectl import kubectl
 from offline.cluster.storage import recycle_volumes
 from tests.integration.stacks import Stack

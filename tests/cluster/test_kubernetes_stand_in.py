@@ -18,7 +18,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import new_client_from_config
 
-from components.image_sets import SETS
+from components.images import SETS
 from offline.cluster.layout import KUBECONFIG
 from offline.cluster.storage import recycle_volumes
 from tests.integration.stacks import PROJECT, Checkout, eventually

@@ -20,12 +20,14 @@ from kafka.errors import KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from components.clients import kafka, redis, zookeeper
-from components.clients.cluster import Cluster, connect
-from components.clients.kubeconfig import Access
-from components.clients.port_forward import PodRefused, PortForward
-from components.clients.routes import route
-from components.clients.tunnel import Tunnel
+from components.kafka import client as kafka
+from components.redis import client as redis
+from components.zookeeper import client as zookeeper
+from components.targets.kubernetes.client import Cluster, connect
+from components.targets.kubernetes.kubeconfig import Access
+from components.targets.kubernetes.port_forward import PodRefused, PortForward
+from components.targets.routes import open_route as route
+from components.targets.kubernetes.tunnel import Tunnel
 from offline.cluster.layout import KUBECONFIG
 
 pytestmark = pytest.mark.cluster

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from components.rendering.alerts import START, AlertRule, alert_rules
-from components.rendering.promql import TOTAL, selected
-from components.rendering.topology import Topology
+from components.monitoring.alerts import START, AlertRule, alert_rules
+from components.monitoring.promql import TOTAL, selected
+from components.monitoring.topology import Topology
 
 BREAK_STEP = 10
 """Step at which something breaks; before it all is well."""

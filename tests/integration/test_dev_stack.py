@@ -9,7 +9,7 @@ from kafka.errors import UnknownTopicOrPartitionError
 from kazoo.client import KazooClient
 from redis import Redis
 
-from components.clients.topics import minimum_in_sync
+from components.kafka.client import minimum_in_sync
 from tests.integration.stacks import Stack, eventually, left_on_engine, ports_of, running_members
 from tests.integration.traffic import admin, consume, produce
 

@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.image_sets import SETS
+from components.images import SETS
 from tests.integration.stacks import Stack, beside, bootstrap, eventually
 
 IMAGE = SETS["local"]["exporter"]

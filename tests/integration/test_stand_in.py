@@ -11,7 +11,7 @@ import docker
 import pytest
 from docker.errors import NotFound
 
-from components.image_sets import SETS
+from components.images import SETS
 from tests.integration.stacks import PROJECT, Checkout
 
 RECORDED = PROJECT / "tests" / "fixtures" / "docker"

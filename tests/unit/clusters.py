@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from components.clients import kafka, zookeeper
-from components.clients.cluster import Claim, Pod, StatefulSetState, StorageClass
-from components.clients.kafka import ClusterState, Partition
-from components.clients.routes import DIRECT, Route
-from components.clients.waiting import wait_until
-from components.clients.zookeeper import MemberState
+from components.kafka import client as kafka
+from components.zookeeper import client as zookeeper
+from components.targets.kubernetes.client import Claim, Pod, StatefulSetState, StorageClass
+from components.kafka.client import ClusterState, Partition
+from components.routes import DIRECT, Route
+from components.waiting import wait_until
+from components.zookeeper.client import MemberState
 
 NAMESPACE = "streaming"
 OLD, NEW = "revision-1", "revision-2"

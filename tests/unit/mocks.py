@@ -16,14 +16,14 @@ import yaml
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
-from components.images import choose_images
+from components.stack_file.images import choose_images
 from components.platform import StreamingPlatform, StreamingPlatformArgs
-from components.settings import Settings, load_settings
+from components.stack_file.settings import Settings, load_settings
 from components.stack import target_for
 from components.targets import kubernetes
 from components.targets.base import Target
-from components.targets.docker import DockerTarget
-from components.targets.kubernetes import KubernetesTarget
+from components.targets.docker.target import DockerTarget
+from components.targets.kubernetes.target import KubernetesTarget
 
 ROOT = Path(__file__).parents[2]
 GENERATED_PASSWORD = "generated-0123456789-ABCDEFGHIJK"

@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 
 from components import platform
-from components.images import Images
+from components.stack_file.images import Images
 from components.naming import member_name
-from components.rendering.alerts import render_alerts
-from components.rendering.dashboard import dashboard_json
-from components.rendering.topology import topology_of
-from components.settings import Settings, load_settings
+from components.monitoring.alerts import render_alerts
+from components.monitoring.dashboard import dashboard_json
+from components.monitoring.topology import topology_of
+from components.stack_file.settings import Settings, load_settings
 from components.stack import target_for
 from components.workload import Workload
 from tests import manifests

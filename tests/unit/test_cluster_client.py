@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from components.clients import cluster_objects
-from components.clients.cluster import Cluster, connect, contexts
-from components.clients.cluster_objects import Claim, Pod, StorageClass, format_quantity, quantity
-from components.clients.kubeconfig import Access
+from components.targets.kubernetes import objects as cluster_objects
+from components.targets.kubernetes.client import Cluster, connect, contexts
+from components.targets.kubernetes.objects import Claim, Pod, StorageClass, format_quantity, quantity
+from components.targets.kubernetes.kubeconfig import Access
 from components.errors import ClusterError, PlatformError
 
 NAMESPACE = "prod"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.settings import Settings
+from components.stack_file.settings import Settings
 from tools.tables import README, outputs_table, settings_table, with_tables
 
 PROJECT = README.parent

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from components import naming
 from components.errors import SettingsError
-from components.image_sets import KAFKA_VERSION, SETS
-from components.images import VARIABLE, Images, choose_images
+from components.images import KAFKA_VERSION, SETS
+from components.stack_file.images import VARIABLE, Images, choose_images
 from components.naming import member_name, platform_name, qualified
-from components.settings import load_settings
+from components.stack_file.settings import load_settings
 
 
 def chosen(declared: dict[str, Any], environment: dict[str, str]) -> Images:

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from components.clients.findings import finding, host_and_port
-from components.clients.kafka import (
+from components.findings import finding, host_and_port
+from components.kafka.client import (
     ClusterState,
     Partition,
     any_listens,

@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from components.clients.monitor import exporter_findings, ready_findings
-from components.providers.monitor import MonitorGateProvider
+from components.monitoring.client import exporter_findings, ready_findings
+from components.monitoring.provider import MonitorGateProvider
 
 LOGS = {"exporter-0": "docker logs exporter", "prometheus-0": "docker logs prometheus"}
 WELL = """\

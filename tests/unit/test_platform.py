@@ -19,12 +19,12 @@ import pytest
 
 import components
 from components.errors import PreflightError
-from components.images import choose_images
+from components.stack_file.images import choose_images
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL
 from components.outputs import OUTPUTS
 from components.outside import Outside
-from components.redis import RedisServer, RedisServerArgs, redis_workload
-from components.targets.docker import DockerTarget
+from components.redis.component import RedisServer, RedisServerArgs, redis_workload
+from components.targets.docker.target import DockerTarget
 from tests.unit.mocks import (
     CONTAINER,
     CREDENTIALS,

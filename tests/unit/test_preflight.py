@@ -15,7 +15,8 @@ import psutil
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from components.clients.docker_engine import LocalEngine, Needs, preflight
+from components.targets.docker.client import LocalEngine
+from components.targets.docker.preflight import Needs, preflight
 from components.errors import PreflightError
 from components.quantities import MIB
 from tests.unit.mocks import FakeEngine

@@ -26,20 +26,23 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from components.clients import kafka, redis, zookeeper
-from components.clients.cluster import Pod
-from components.clients.kafka import ClusterState, Partition
-from components.clients.routes import DIRECT, DirectRoute, Route
+from components.kafka import client as kafka
+from components.redis import client as redis
+from components.zookeeper import client as zookeeper
+from components.targets.kubernetes.client import Pod
+from components.kafka.client import ClusterState, Partition
+from components.routes import DIRECT, DirectRoute, Route
 from components.errors import ClusterError, PlatformError, TopicError, UnhealthyError
-from components.providers import health as health_module
-from components.providers import topics as topics_module
-from components.providers.base import failures, in_order, is_known, plain_errors, progress
-from components.providers.credentials import CredentialsProvider
-from components.providers.health import HealthGateProvider, MemberGateProvider
-from components.providers.rolls import GatedRollProvider
-from components.providers.storage import MemberStorageProvider
-from components.providers.topics import TopicSetProvider, described, inputs_of, specs_of
-from components.topic_rules import TopicSpec
+from components.health import provider as health_module
+from components.topics import provider as topics_module
+from components.dynamic import failures, in_order, is_known, plain_errors, progress
+from components.credentials.provider import CredentialsProvider
+from components.health.provider import HealthGateProvider
+from components.targets.docker.provider import MemberGateProvider
+from components.targets.kubernetes.provider import GatedRollProvider
+from components.targets.kubernetes.provider import MemberStorageProvider
+from components.topics.provider import TopicSetProvider, described, inputs_of, specs_of
+from components.topics.settings import TopicSpec
 
 Props = dict[str, Any]
 
@@ -80,12 +83,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("provider", "module", "name"),
     [
-        (TopicSetProvider(), "components.providers.topics", "TopicSetProvider"),
-        (CredentialsProvider(), "components.providers.credentials", "CredentialsProvider"),
-        (HealthGateProvider(), "components.providers.health", "HealthGateProvider"),
-        (MemberGateProvider(), "components.providers.health", "MemberGateProvider"),
-        (GatedRollProvider(), "components.providers.rolls", "GatedRollProvider"),
-        (MemberStorageProvider(), "components.providers.storage", "MemberStorageProvider"),
+        (TopicSetProvider(), "components.topics.provider", "TopicSetProvider"),
+        (CredentialsProvider(), "components.credentials.provider", "CredentialsProvider"),
+        (HealthGateProvider(), "components.health.provider", "HealthGateProvider"),
+        (MemberGateProvider(), "components.health.provider", "MemberGateProvider"),
+        (GatedRollProvider(), "components.targets.kubernetes.provider", "GatedRollProvider"),
+        (MemberStorageProvider(), "components.targets.kubernetes.provider", "MemberStorageProvider"),
     ],
 )
 def test_the_state_refers_to_a_provider_by_a_module_and_a_name_that_never_change(

@@ -17,11 +17,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from components.errors import SettingsError
-from components.rendering.kafka import log4j_properties, server_properties
-from components.rendering.properties import render_properties
-from components.rendering.redis import password_conf, redis_conf
-from components.rendering.zookeeper import start_script, zoo_cfg
-from components.settings import load_settings
+from components.kafka.files import log4j_properties, server_properties
+from components.properties import render_properties
+from components.redis.files import password_conf, redis_conf
+from components.zookeeper.files import start_script, zoo_cfg
+from components.stack_file.settings import load_settings
 from tests.unit.regenerate_golden import GOLDEN, MANIFESTS, MONITORED, STACKS, monitored, rendered, settings_of
 
 REGENERATE = "if the change is wanted: python -m tests.unit.regenerate_golden, then read the difference"

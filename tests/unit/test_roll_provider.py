@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from components.clients import kafka
-from components.clients.routes import DIRECT
+from components.kafka import client as kafka
+from components.routes import DIRECT
 from components.errors import PlatformError, UnhealthyError
-from components.providers import rolls
-from components.providers.rolls import GatedRollProvider
+from components.targets.kubernetes import provider as rolls
+from components.targets.kubernetes.provider import GatedRollProvider
 from tests.unit.clusters import NEW, OLD, Clock, FakeCluster, FakePod, FakeServers, address, connected, inputs
 from tests.unit.test_providers import from_engine, shown, unknown
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from components.clients.kafka import ClusterState, Partition
-from components.clients.rolling import held_by, next_member, restart_blockers, unsparing
+from components.kafka.client import ClusterState, Partition
+from components.kafka.safety import held_by, restart_blockers, unsparing
+from components.targets.kubernetes.roll import next_member
 
 
 def partition(

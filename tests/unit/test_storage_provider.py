@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from components.errors import ClusterError, PlatformError, TopicError, UnhealthyError
-from components.providers import storage
-from components.providers.storage import MemberStorageProvider
+from components.targets.kubernetes import provider as storage
+from components.targets.kubernetes.provider import MemberStorageProvider
 from tests.unit.clusters import LABELS, Clock, FakeClaims, FakeCluster, FakeServers, address, claim, connected, inputs
 from tests.unit.test_providers import from_engine, shown, unknown
 

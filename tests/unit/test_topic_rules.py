@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.topic_rules import (
+from components.topics.settings import (
     MAX_NAME_LENGTH,
     TOPIC_CONFIG_KINDS,
     TopicSpec,
     config_problems,
     count_problems,
     name_problem,
-    nearest,
     normal_value,
     set_problems,
     spec_problems,
 )
+from components.errors import nearest
 
 LEGAL = set(string.ascii_letters + string.digits + "._-")
 

@@ -19,11 +19,16 @@ from typing import Any
 
 import pytest
 
-from components.clients import kafka, port_forward, redis, routes, tunnel, zookeeper
-from components.clients.kubeconfig import Access
-from components.clients.port_forward import PodConnection, PodRefused, PortForward
-from components.clients.routes import DIRECT, route
-from components.clients.tunnel import Tunnel
+from components.kafka import client as kafka
+from components.targets.kubernetes import port_forward, tunnel
+from components.redis import client as redis
+from components import routes
+from components.zookeeper import client as zookeeper
+from components.targets.kubernetes.kubeconfig import Access
+from components.targets.kubernetes.port_forward import PodConnection, PodRefused, PortForward
+from components.routes import DIRECT
+from components.targets.routes import open_route as route
+from components.targets.kubernetes.tunnel import Tunnel
 from components.errors import ClusterError
 
 HOST = "kafka-0.kafka.prod.svc.cluster.local"

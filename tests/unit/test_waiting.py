@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from components.clients.waiting import FIRST_PAUSE, LONGEST_PAUSE, wait_until
+from components.waiting import FIRST_PAUSE, LONGEST_PAUSE, wait_until
 from components.errors import UnhealthyError
 
 

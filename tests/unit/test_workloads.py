@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from components.kafka import internal_bootstrap
+from components.kafka.component import internal_bootstrap
 from components.naming import member_name
 from components.outside import Outside
-from components.rendering.kafka import log4j_properties, start_script
-from components.rendering.properties import render_properties
+from components.kafka.files import log4j_properties, start_script
+from components.properties import render_properties
 from components.server import java_environment
-from components.settings import Settings, load_settings
+from components.stack_file.settings import Settings, load_settings
 from components.workload import ANYONE, CLIENTS, Port, Probe, Resources, Storage, Workload
 from tests.unit.regenerate_golden import STACKS, rendered, settings_of, workloads_of
 

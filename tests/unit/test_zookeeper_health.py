@@ -13,8 +13,8 @@ from threading import Event, Thread
 
 import pytest
 
-from components.clients import zookeeper
-from components.clients.zookeeper import MemberState, member_state, restart_findings, role_findings, summary
+from components.zookeeper import client as zookeeper
+from components.zookeeper.client import MemberState, member_state, restart_findings, role_findings, summary
 
 NOT_SERVING = "This ZooKeeper instance is not currently serving requests\n"
 DEAF, SILENT, HANGING = "nothing listens", "it closes without an answer", "it never answers"

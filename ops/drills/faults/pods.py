@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from components.clients.cluster import Cluster, Pod, connect
-from components.clients.waiting import wait_until
+from components.targets.kubernetes.client import Cluster, Pod, connect
+from components.waiting import wait_until
 from ops.console import say
 from ops.errors import UnreachableError
 from ops.platform import Platform

@@ -16,7 +16,7 @@ from typing import Any
 import docker
 import pytest
 
-from components.clients.kafka import admin_client, cluster_state
+from components.kafka.client import admin_client, cluster_state
 from ops.benchmark.hosts import BENCHMARK_LABEL
 from ops.benchmark.plan import TOPIC_PREFIX
 from tests.integration.ops.conftest import Ops

@@ -17,10 +17,10 @@ import pytest
 import yaml
 from kafka import KafkaConsumer
 
-from components.clients.kafka import admin_client
-from components.clients.topics import delete_topics, observe
-from components.settings import load_settings
-from components.topic_plan import matches
+from components.kafka.client import admin_client
+from components.topics.client import delete_topics, observe
+from components.stack_file.settings import load_settings
+from components.topics.safety import matches
 from ops import exits
 from ops.doctor import machine
 from ops.doctor.case import Case

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 
-from components.clients import kafka as clients
-from components.clients.kafka import ClusterState, Partition
+from components.kafka import client as clients
+from components.kafka.client import ClusterState, Partition
 from exporter.groups_check import GroupsCheck, batches, lag
 from exporter.kafka_check import InSyncHistory, KafkaCheck, cluster_health
 from exporter.redis_check import RedisCheck

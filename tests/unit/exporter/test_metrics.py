@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.clients.redis import ServerState
+from components.redis.client import ServerState
 from exporter.kafka_check import ClusterHealth, KafkaHealth
 from exporter.metrics import PlatformCollector, Watches
 from exporter.watch import Outcome, State, Watch

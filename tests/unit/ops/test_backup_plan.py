@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.topic_plan import ObservedTopic
+from components.topics.safety import ObservedTopic
 from ops.backup.model import Acl, Commit, Place, RedisSummary, Selection, choose
 from ops.backup.plan import Target, Wanted, plan, refusals, translate
 from ops.backup.retention import age_warnings, limits, size_warnings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.clients.cluster import Cluster
+from components.targets.kubernetes.client import Cluster
 from ops.benchmark import kubernetes
 from ops.benchmark.docker import whole_lines
 from ops.benchmark.kubernetes import KubernetesHost

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from components.clients.cluster import Pod
-from components.clients.kafka import ClusterState, Partition
+from components.targets.kubernetes.client import Pod
+from components.kafka.client import ClusterState, Partition
 from ops.drills import faults, wellness
 from ops.drills.catalogue import DRILLS, Surroundings
 from ops.drills.faults import pods

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.clients.kafka import ClusterState, Partition
+from components.kafka.client import ClusterState, Partition
 from ops.drills import promises
 from ops.drills.catalogue import DRILLS
 from ops.drills.checker import Arrival, Kept, compare

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from components.rendering.topology import topology_of
+from components.monitoring.topology import topology_of
 from ops.commands.monitoring import _topology
 from ops.errors import RefusedError
 from ops.platform import Platform

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from components.settings import load_settings
-from components.topic_plan import ObservedTopic, matches
-from components.topic_rules import TopicSpec
+from components.stack_file.settings import load_settings
+from components.topics.safety import ObservedTopic, matches
+from components.topics.settings import TopicSpec
 from ops.cluster import refuse_unknown
 from ops.errors import RefusedError
 from ops.topic_export import entry, obstacles, stack_file_text

@@ -1,0 +1,1 @@
+"""The gate that ends ``up`` when the platform is healthy."""

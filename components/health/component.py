@@ -1,0 +1,110 @@
+"""The gate that ends ``up`` when servers are healthy, or fails with the reasons."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from components.health.provider import HealthGateProvider
+from components.targets.base import RouteInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaCheck:
+    """What the gate checks of Kafka.
+
+    Args:
+        bootstrap: ``host:port`` of brokers, separated by commas.
+        brokers: Address that each broker must advertise, by name.
+    """
+
+    bootstrap: pulumi.Input[str]
+    brokers: pulumi.Input[Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisCheck:
+    """What the gate checks of Redis.
+
+    Args:
+        member: The server's name.
+        address: ``host:port``.
+        password: What clients must log in with, or None.
+        append_only: Whether the append-only file must be on.
+        save: Snapshot rules that must be in force, each "seconds changes".
+    """
+
+    member: str
+    address: pulumi.Input[str]
+    password: pulumi.Input[str] | None = None
+    append_only: bool = False
+    save: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthGateArgs:
+    """Arguments of a :class:`HealthGate`; a part that is None is not checked.
+
+    Args:
+        platform: The platform's name.
+        zookeeper: Address of each ensemble member, by name.
+        kafka: What to check of Kafka.
+        redis: What to check of Redis.
+        deadline: Seconds to become healthy.
+        trigger: Values that change when the platform does; the gate checks again when one of them changes.
+        logs: For each member the command that shows its logs.
+        route: How this program's clients reach the members, from a prepared target; None for directly.
+    """
+
+    platform: str
+    zookeeper: pulumi.Input[Mapping[str, str]] | None = None
+    kafka: KafkaCheck | None = None
+    redis: RedisCheck | None = None
+    deadline: float = 180
+    trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    logs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    route: RouteInputs | None = None
+
+
+class HealthGate(Resource, module="millrace", name="HealthGate"):
+    """Waits until ZooKeeper, Kafka and Redis are healthy, and fails the update with the findings.
+
+    Args:
+        name: The resource's name.
+        args: What to check.
+        opts: Resource options.
+    """
+
+    summary: pulumi.Output[str]
+    """What was found when the platform last changed, with timings."""
+
+    def __init__(self, name: str, args: HealthGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: dict[str, object] = {
+            "platform": args.platform,
+            "zookeeper": args.zookeeper,
+            "kafka": _kafka_props(args.kafka),
+            "redis": _redis_props(args.redis),
+            "deadline": args.deadline,
+            "trigger": dict(args.trigger),
+            "logs": dict(args.logs),
+            "route": args.route,
+            "summary": None,
+        }
+        super().__init__(HealthGateProvider(), name, props, opts)
+
+
+def _kafka_props(check: KafkaCheck | None) -> dict[str, object] | None:
+    return None if check is None else {"bootstrap": check.bootstrap, "brokers": check.brokers}
+
+
+def _redis_props(check: RedisCheck | None) -> dict[str, object] | None:
+    if check is None:
+        return None
+    return {
+        "member": check.member,
+        "address": check.address,
+        "password": check.password,
+        "appendOnly": check.append_only,
+        "save": list(check.save),
+    }

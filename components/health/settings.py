@@ -1,0 +1,27 @@
+"""What a stack file says about the health gate."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import (
+    Field,
+)
+
+from components.quantities import (
+    Duration,
+)
+from components.stack_file.sections import Section
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "production": {"deadline": "10m"},
+}
+"""Defaults by profile, with the keys of the stack file."""
+
+
+class HealthSettings(Section):
+    """The health gate."""
+
+    profile_defaults = PROFILES
+
+    deadline: Duration = Field(default=timedelta(minutes=3), description="Time to become healthy before `up` fails")

@@ -1,0 +1,337 @@
+"""The Kafka cluster as health checks see it: brokers, controller, partitions, and a record there and back."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from components.findings import finding
+from components.routes import DIRECT, Route, patience
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+    from kafka.net.compat import KafkaNetClient
+
+T = TypeVar("T")
+
+BATCH = 200
+"""Topics in one request. The controller of a cluster with ZooKeeper makes 30 to 50 topics a second, so a request for
+a thousand would time out; bench/RESULTS.md has the figures of other sizes."""
+
+HEALTH_TOPIC = "__millrace_health"
+"""Topic that the health check writes to and reads from; it touches no topic of yours."""
+
+CONNECT_SECONDS = 2.0
+"""Seconds for a first answer of the cluster before a check reports that nobody is there."""
+
+SETUP_SECONDS = 10.0
+"""Seconds for a broker's first answer on a new connection (kafka-python's own default)."""
+
+REQUEST_SECONDS = 60.0
+"""Seconds for one request; making many topics takes the controller about 20 ms each."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition as the cluster's metadata shows it."""
+
+    topic: str
+    number: int
+    leader: int
+    replicas: tuple[int, ...]
+    in_sync: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.number}"
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """The cluster's metadata.
+
+    Args:
+        brokers: ``host:port`` that each registered broker advertises, by id.
+        controller: The controller's broker id; negative while there is none.
+        partitions: All partitions, internal topics' too.
+    """
+
+    brokers: Mapping[int, str]
+    controller: int
+    partitions: Sequence[Partition] = field(default_factory=tuple[Partition, ...])
+
+    @property
+    def offline(self) -> list[Partition]:
+        """Partitions without a leader."""
+        return [partition for partition in self.partitions if partition.leader < 0]
+
+    @property
+    def under_replicated(self) -> list[Partition]:
+        """Partitions with fewer replicas in sync than they have."""
+        return [partition for partition in self.partitions if len(partition.in_sync) < len(partition.replicas)]
+
+
+@contextmanager
+def admin_client(
+    bootstrap: str, *, route: Route = DIRECT, request_seconds: float = REQUEST_SECONDS
+) -> "Generator[KafkaAdminClient]":
+    """An admin client that is closed at the end.
+
+    Args:
+        bootstrap: ``host:port`` of brokers, separated by commas.
+        route: How brokers are reached.
+        request_seconds: Seconds for one request.
+
+    Raises:
+        kafka.errors.KafkaError: Nobody answered in time.
+    """
+    from kafka import KafkaAdminClient
+
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with _stopped_on_failure(min(request_seconds, SETUP_SECONDS)) as connections:
+        client = KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","),
+            client_id="millrace",
+            proxy_url=route.proxy_url,
+            bootstrap_timeout_ms=int(patience(route, CONNECT_SECONDS) * 1000),
+            request_timeout_ms=int(request_seconds * 1000),
+            reconnect_backoff_max_ms=500,
+            kafka_client=connections,
+        )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def _stopped_on_failure(setup_seconds: float) -> "Generator[Callable[..., KafkaNetClient]]":
+    """Makes an admin client's connections, and stops them where the client is not made for want of an answer.
+
+    kafka-python leaves their thread and sockets behind then, which adds up in a process that looks again and again.
+
+    Args:
+        setup_seconds: Seconds for a first answer on a new connection; the admin client itself does not pass it on.
+    """
+    from kafka.net.compat import KafkaNetClient
+
+    made: list[KafkaNetClient] = []
+
+    def make(**configs: Any) -> KafkaNetClient:
+        made.append(KafkaNetClient(**configs, socket_connection_setup_timeout_ms=int(setup_seconds * 1000)))
+        return made[-1]
+
+    try:
+        yield make
+    except BaseException:
+        for connections in made:
+            connections.close()
+        raise
+
+
+def cluster_state(client: "KafkaAdminClient") -> ClusterState:
+    """Read the cluster's metadata.
+
+    Raises:
+        kafka.errors.KafkaError: It cannot be read, or the answer lacks a topic: nothing may be concluded from a part.
+    """
+    cluster: dict[str, Any] = client.describe_cluster()
+    topics: list[dict[str, Any]] = client.describe_topics()
+    if unreadable := next((topic for topic in topics if topic.get("error_code")), None):
+        from kafka.errors import for_code
+
+        raise for_code(unreadable["error_code"])(f"no metadata of topic {unreadable['name']}")
+    return ClusterState(
+        brokers={broker["broker_id"]: f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]},
+        controller=cluster["controller_id"],
+        partitions=partitions_of(topics),
+    )
+
+
+def partitions_of(topics: Sequence[Mapping[str, Any]]) -> list[Partition]:
+    """The partitions of topics, as an answer of metadata has them."""
+    return [
+        Partition(
+            topic=topic["name"],
+            number=partition["partition_index"],
+            leader=partition["leader_id"],
+            replicas=tuple(partition["replica_nodes"]),
+            in_sync=tuple(partition["isr_nodes"]),
+        )
+        for topic in topics
+        for partition in topic["partitions"]
+    ]
+
+
+def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+    """What is wrong with the cluster.
+
+    Args:
+        state: The cluster's metadata.
+        brokers: Address that each declared broker must advertise, by name (``kafka-0`` has broker id 0).
+        logs: For each member the command that shows its logs.
+    """
+    return [*broker_findings(state, brokers, logs), *partition_findings(state)]
+
+
+def broker_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
+    """Declared brokers that are not registered or advertise another address, and a missing controller."""
+    findings: list[str] = []
+    for name, address in brokers.items():
+        broker = broker_id(name)
+        advertised = state.brokers.get(broker)
+        if advertised is None:
+            seen = f"broker {broker} is not registered in the cluster"
+            findings.append(finding(name, seen=seen, expected=f"it to advertise {address}", logs=logs))
+        elif advertised != address:
+            findings.append(finding(name, seen=f"it advertises {advertised}", expected=address, logs=logs))
+    if state.controller < 0:
+        findings.append("Kafka: no controller; expected one of the brokers")
+    return findings
+
+
+def partition_findings(state: ClusterState) -> list[str]:
+    """Partitions that are offline or under-replicated."""
+    findings: list[str] = []
+    if state.offline:
+        findings.append(f"Kafka: partitions without a leader: {_some(state.offline)}; expected none")
+    lacking = [partition for partition in state.under_replicated if partition not in state.offline]
+    if lacking:
+        findings.append(f"Kafka: under-replicated partitions: {_some(lacking)}; expected none")
+    return findings
+
+
+def _some(partitions: Sequence[Partition], shown: int = 5) -> str:
+    more = f" and {len(partitions) - shown} more" if len(partitions) > shown else ""
+    return ", ".join(map(str, partitions[:shown])) + more
+
+
+def unreachable(
+    bootstrap: str, brokers: Mapping[str, str], logs: Mapping[str, str], *, route: Route = DIRECT
+) -> list[str]:
+    """The finding for a cluster of which no broker answers."""
+    first = next(iter(brokers), "Kafka")
+    trouble = next(filter(None, map(route.trouble, bootstrap.split(","))), None)
+    why = f" ({trouble})" if trouble else ""
+    return [finding(first, seen=f"no broker answers at {bootstrap}{why}", expected="an answer", logs=logs)]
+
+
+def round_trip_findings(
+    bootstrap: str, client: "KafkaAdminClient", state: ClusterState, *, route: Route = DIRECT
+) -> list[str]:
+    """Produce a record with acks=all, and read it back."""
+    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka.errors import KafkaError
+
+    servers: dict[str, Any] = {"bootstrap_servers": bootstrap.split(","), "proxy_url": route.proxy_url}
+    token = uuid.uuid4().bytes
+    try:
+        if all(partition.topic != HEALTH_TOPIC for partition in state.partitions):
+            _create_health_topic(client, len(state.brokers))
+        with KafkaProducer(**servers, acks="all", max_block_ms=5000) as producer:
+            record: Any = producer.send(HEALTH_TOPIC, token, partition=0).get(timeout=10)
+        consumer = KafkaConsumer(**servers, enable_auto_commit=False)
+        try:
+            partition = TopicPartition(HEALTH_TOPIC, 0)
+            consumer.assign([partition])
+            consumer.seek(partition, record.offset)
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                batch: Any = consumer.poll(timeout_ms=1000)
+                if any(read.value == token for reads in batch.values() for read in reads):
+                    return []
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        return [f"Kafka: a record with acks=all failed: {error}; expected it to be written and read back"]
+    return ["Kafka: a record was written but not read back within 10 s; expected to read it"]
+
+
+def _create_health_topic(client: "KafkaAdminClient", brokers: int) -> None:
+    from kafka.errors import TopicAlreadyExistsError
+
+    # Uncompressed whatever the brokers' default: reading it back must not take a codec that is not installed here.
+    configs = {"retention.ms": "3600000", "compression.type": "uncompressed"}
+    topic = {"num_partitions": 1, "replication_factor": min(3, brokers), "configs": configs}
+    try:
+        client.create_topics({HEALTH_TOPIC: topic}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        client.wait_for_topics([HEALTH_TOPIC])
+
+
+def broker_id(member: str) -> int:
+    """Broker id of a member: ``kafka-0`` has 0."""
+    return int(member.rpartition("-")[2])
+
+
+def any_listens(bootstrap: str, *, route: Route = DIRECT) -> bool:
+    """Whether any of the addresses accepts a connection: a quick look before a client takes its time."""
+    for address in bootstrap.split(","):
+        try:
+            with route.connect(address, CONNECT_SECONDS):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """The items in lists of at most :data:`BATCH`."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+def minimum_in_sync(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, int]:
+    """The ``min.insync.replicas`` that holds for each of the named topics, a broker's default too.
+
+    Raises:
+        kafka.errors.UnknownTopicOrPartitionError: The broker that was asked does not know a topic yet, or any more.
+    """
+    from kafka.admin import ConfigResource, ConfigResourceType
+    from kafka.errors import UnknownTopicOrPartitionError
+
+    minimum: dict[str, int] = {}
+    for batch in batches(sorted(names)):
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["min.insync.replicas"]) for name in batch]
+        configs: dict[str, Any] = client.describe_configs(resources, config_filter="all")["topic"]
+        # kafka-python drops the error of a topic's answer; its configuration is empty then.
+        if unknown := [name for name in batch if not configs.get(name)]:
+            raise UnknownTopicOrPartitionError(f"no configuration of {', '.join(unknown)}")
+        minimum |= {name: int(configs[name]["min.insync.replicas"]["value"]) for name in batch}
+    return minimum
+
+
+def kafka_findings(
+    bootstrap: str,
+    brokers: Mapping[str, str],
+    logs: Mapping[str, str],
+    *,
+    round_trip: bool,
+    route: Route = DIRECT,
+) -> list[str]:
+    """What is wrong with the cluster.
+
+    Args:
+        bootstrap: ``host:port`` of brokers, separated by commas.
+        brokers: Address that each broker must advertise, by name.
+        logs: For each member the command that shows its logs.
+        round_trip: Whether a healthy cluster is also asked to write a record and to read it back.
+        route: How brokers are reached.
+    """
+    from kafka.errors import KafkaError
+
+    if not any_listens(bootstrap, route=route):
+        return unreachable(bootstrap, brokers, logs, route=route)
+    try:
+        with admin_client(bootstrap, route=route) as client:
+            state = cluster_state(client)
+            findings = cluster_findings(state, brokers, logs)
+            if not findings and round_trip:
+                findings = round_trip_findings(bootstrap, client, state, route=route)
+            return findings
+    except KafkaError:
+        return unreachable(bootstrap, brokers, logs, route=route)

@@ -1,0 +1,192 @@
+"""The Kafka brokers as a component."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pulumi
+
+from components.images import JMX_AGENT, default_image
+from components.inputs import joined, lift
+from components.kafka.files import JMX_PORT, jmx_config, server_properties, start_script
+from components.kafka.safety import BrokerSafety
+from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
+from components.outside import Outside
+from components.properties import render_properties
+from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
+from components.targets.base import Deployment, PreparedTarget
+from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Workload
+from components.zookeeper.component import ZooKeeperEnsemble, connect_string
+from components.zookeeper.files import CLIENT_PORT as ZOOKEEPER_PORT
+
+NAME = "kafka"
+_CONFIG = "/etc/millrace/server.properties"
+_JMX = "/etc/millrace/jmx.yaml"
+_SCRIPT = "/etc/millrace/start-kafka.sh"
+_ZONE = "/run/millrace/zone"
+
+# ApiVersions (key 18, version 0, correlation 1, no client id): a broker answers it once it serves requests, so that an
+# open port alone is not enough. The answer's correlation id and error code must be 1 and 0.
+_SERVES = (
+    "exec 3<>/dev/tcp/127.0.0.1/{port}; "
+    r"printf '\0\0\0\12\0\22\0\0\0\0\0\1\377\377' >&3; "
+    "head -c 10 <&3 | od -An -v -tx1 | grep -q '00 00 00 01 00 00$'"
+)
+
+
+def kafka_workload(
+    settings: KafkaSettings,
+    *,
+    image: str,
+    zookeeper: pulumi.Input[str],
+    outside: Outside | None,
+    protect: bool,
+    jmx: bool = False,
+    clients: Sequence[str] = (),
+    outgoing: Sequence[int] = (),
+) -> Workload:
+    """The brokers as a workload.
+
+    Args:
+        settings: The brokers' settings.
+        image: Image reference.
+        zookeeper: ``host:port`` of each ensemble member as brokers reach it, separated by commas.
+        outside: How clients outside reach the brokers, or None where they don't.
+        protect: Whether destroying the data is refused.
+        jmx: Whether the brokers give their JMX metrics to Prometheus.
+        clients: Names of further workloads that may connect.
+        outgoing: Ports of servers that are not deployed on the same target, such as a foreign ensemble's.
+    """
+    agent = f"-javaagent:{JMX_AGENT}={JMX_PORT}:{_JMX}" if jmx else None
+    exposed = outside is not None
+    config = lift(lambda known: render_properties(server_properties(settings, known[0], exposed=exposed)), [zookeeper])
+    external = [Port(name="external", number=EXTERNAL_PORT, reached_by=[ANYONE], outside=outside)] if outside else []
+    return Workload(
+        name=NAME,
+        image=image,
+        replicas=settings.replicas,
+        command=["bash", _SCRIPT, "$(ORDINAL)", "$(HOST)"],
+        env=java_environment(heap=settings.heap_bytes, options=settings.jvm_options, archive="kafka"),
+        files=[
+            *java_files(),
+            File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH, _ZONE, settings.internal_port, outside, agent)),
+            File(path=_CONFIG, content=config),
+            *([File(path=_JMX, content=jmx_config())] if jmx else []),
+        ],
+        ports=[
+            Port(name="internal", number=settings.internal_port, reached_by=[NAME, CLIENTS, *clients]),
+            *external,
+            *([Port(name="jmx", number=JMX_PORT, reached_by=["prometheus", CLIENTS])] if jmx else []),
+        ],
+        outgoing=outgoing,
+        storage=Storage(path=DATA_PATH, size=int(settings.storage), lifetime=LIFETIME, protect=protect),
+        resources=resources_of(settings),
+        user=USER,
+        stop_grace=settings.stop_grace,
+        readiness=Probe(
+            command=["bash", "-c", _SERVES.format(port=settings.internal_port)],
+            # Log recovery after a hard stop takes its time before the broker serves.
+            start_period=timedelta(minutes=30),
+        ),
+        zone_file=_ZONE,
+        safety=BrokerSafety,
+    )
+
+
+def internal_bootstrap(workload: Workload, host: Callable[[str, int], pulumi.Input[str]]) -> pulumi.Input[str]:
+    """``host:port`` of each broker for members of the platform, separated by commas."""
+    port = workload.client_port.number
+    hosts = [host(NAME, ordinal) for ordinal in range(workload.replicas)]
+    return lift(lambda known: ",".join(f"{name}:{port}" for name in known), hosts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaClusterArgs:
+    """Arguments of a :class:`KafkaCluster`.
+
+    Args:
+        target: Where it runs, from the target's ``prepare``.
+        zookeeper: The ensemble that the brokers register with: a component on the same target, which then changes
+            before the brokers do; or ``host:port`` of each member as brokers reach it, separated by commas.
+        settings: What runs; the default is one small broker.
+        image: Image reference.
+        protect: Whether destroying the data is refused.
+        jmx: Whether the brokers give their JMX metrics to Prometheus; takes an image with the agent.
+        clients: Names of further workloads that may connect, for network policies.
+        deadline: Seconds that a changed broker may take to be back.
+    """
+
+    target: PreparedTarget
+    zookeeper: ZooKeeperEnsemble | pulumi.Input[str]
+    settings: KafkaSettings = field(default_factory=KafkaSettings.of)
+    image: str = field(default_factory=lambda: default_image("kafka"))
+    protect: bool = False
+    jmx: bool = False
+    clients: Sequence[str] = ()
+    deadline: float = 180
+
+
+class KafkaCluster(pulumi.ComponentResource):
+    """Kafka brokers, and gates between them: one broker changes at a time, while all replicas are in sync.
+
+    Args:
+        name: The resource's name.
+        args: What runs and where.
+        opts: Resource options; what the component depends on, its brokers depend on.
+    """
+
+    brokers: pulumi.Output[dict[str, str]]
+    """``host:port`` by which this program's own clients reach each broker, by name; the brokers advertise the same."""
+    bootstrap_servers: pulumi.Output[str]
+    """The same, separated by commas."""
+    internal_bootstrap_servers: pulumi.Output[str]
+    """``host:port`` of each broker on the target's own network, separated by commas."""
+    outside_bootstrap_servers: pulumi.Output[str]
+    """``host:port`` of each broker for clients outside the target's network, separated by commas; empty without any."""
+    deployment: Deployment
+    """The resources, for components that change after this one."""
+    settings: KafkaSettings
+    """The settings that it was made from."""
+    workload: Workload
+    """What runs."""
+
+    def __init__(self, name: str, args: KafkaClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("millrace:index:KafkaCluster", name, None, opts)
+        target, settings = args.target, args.settings
+        self.settings = settings
+        ensemble = args.zookeeper if isinstance(args.zookeeper, ZooKeeperEnsemble) else None
+        self.workload = kafka_workload(
+            settings,
+            image=args.image,
+            zookeeper=_connect_of(args.zookeeper, target),
+            outside=target.outside(settings.port, host=settings.advertised_host, external=settings.external),
+            protect=args.protect,
+            jmx=args.jmx,
+            clients=args.clients,
+            outgoing=() if ensemble else [ZOOKEEPER_PORT],
+        )
+        addresses = target.addresses(self.workload)
+        self.brokers = pulumi.Output.all(**dict(zip(self.workload.members, addresses, strict=True)))
+        self.bootstrap_servers = pulumi.Output.from_input(joined(addresses))
+        self.internal_bootstrap_servers = pulumi.Output.from_input(internal_bootstrap(self.workload, target.host))
+        self.outside_bootstrap_servers = pulumi.Output.from_input(",".join(self.workload.outside_addresses()))
+        # One ensemble member or one broker changes at a time; and a broker can only stop cleanly, handing its
+        # partitions over, while the ensemble is there.
+        after = [] if ensemble is None else [ensemble.deployment]
+        self.deployment = target.deploy(self.workload, self, deadline=args.deadline, after=after, opts=opts)
+        self.register_outputs(
+            {
+                "brokers": self.brokers,
+                "bootstrapServers": self.bootstrap_servers,
+                "internalBootstrapServers": self.internal_bootstrap_servers,
+            }
+        )
+
+
+def _connect_of(zookeeper: ZooKeeperEnsemble | pulumi.Input[str], target: PreparedTarget) -> pulumi.Input[str]:
+    """The connect string as plain text where it can be: containers whose inputs are outputs of others are replaced
+    with them.
+    """
+    if isinstance(zookeeper, ZooKeeperEnsemble):
+        return connect_string(zookeeper.workload.replicas, target.host)
+    return zookeeper

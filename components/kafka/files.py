@@ -1,0 +1,179 @@
+"""server.properties and the brokers' logging configuration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
+from components.outside import Outside
+from components.quantities import milliseconds_or_all
+
+JMX_PORT = 7071
+"""Port inside a broker's container on which the agent serves its metrics."""
+
+
+def server_properties(settings: KafkaSettings, zookeeper: str, *, exposed: bool) -> Mapping[str, str]:
+    """The configuration that all brokers share.
+
+    What differs from broker to broker (``broker.id``, ``log.dirs``, ``advertised.listeners``, ``broker.rack``) comes
+    from the start script, so that one file serves all.
+
+    Args:
+        settings: The brokers' settings.
+        zookeeper: ``host:port`` of each ensemble member as brokers reach it, separated by commas.
+        exposed: Whether there is a listener for clients outside.
+    """
+    listeners = {"INTERNAL": settings.internal_port} | ({"EXTERNAL": EXTERNAL_PORT} if exposed else {})
+    in_sync = str(settings.min_in_sync_replicas)
+    replication = str(settings.replication_factor)
+    return {
+        "auto.create.topics.enable": _boolean(settings.auto_create_topics),
+        "compression.type": settings.compression,
+        "controlled.shutdown.enable": "true",
+        "default.replication.factor": replication,
+        "delete.topic.enable": "true",
+        "inter.broker.listener.name": "INTERNAL",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
+        "listeners": ",".join(f"{name}://:{port}" for name, port in listeners.items()),
+        "log.retention.bytes": str(int(settings.retention_bytes)),
+        "log.retention.ms": str(milliseconds_or_all(settings.retention)),
+        "log.segment.bytes": str(int(settings.segment_bytes)),
+        "min.insync.replicas": in_sync,
+        "num.partitions": str(settings.num_partitions),
+        "offsets.topic.replication.factor": replication,
+        "transaction.state.log.min.isr": in_sync,
+        "transaction.state.log.replication.factor": replication,
+        "unclean.leader.election.enable": _boolean(settings.unclean_leader_election),
+        "zookeeper.connect": zookeeper,
+        # Everything starts at once; a broker waits for the ensemble instead of failing.
+        "zookeeper.connection.timeout.ms": "60000",
+    } | settings.config
+
+
+def start_script(
+    config_path: str, data_path: str, zone_path: str, port: int, outside: Outside | None, agent: str | None = None
+) -> str:
+    """A script that gives a broker its identity, then becomes the server. Its arguments are ordinal and host.
+
+    Args:
+        config_path: Where ``server.properties`` is.
+        data_path: Where the data is mounted; each broker has a folder of its own there.
+        zone_path: A file with the broker's failure domain, where the target knows one.
+        port: Port of the listener inside the target's network.
+        outside: How clients outside reach the brokers, or None where they don't.
+        agent: The JVM's option for an agent, or None. It is set here and not in the container's environment, which
+            the tools that are run beside the server inherit: their agent would find its port taken, and end them.
+    """
+    external = ""
+    if outside is not None:
+        host = outside.host.replace("{ordinal}", "$1")
+        external = f'listeners="$listeners,EXTERNAL://{host}:$(({outside.port} + $1 * {outside.step}))"\n'
+    options = f'export KAFKA_OPTS="${{KAFKA_OPTS:-}} {agent}"\n' if agent else ""
+    return f"""\
+#!/bin/bash
+# Usage: start-kafka.sh ORDINAL HOST
+set -eu
+listeners="INTERNAL://$2:{port}"
+{external}\
+rack=""
+if [ -s {zone_path} ]; then rack=$(cat {zone_path}); fi
+{options}\
+exec /opt/kafka/bin/kafka-server-start.sh {config_path} \\
+    --override "broker.id=$1" --override "log.dirs={data_path}/kafka-$1" \\
+    --override "advertised.listeners=$listeners" ${{rack:+--override "broker.rack=$rack"}}
+"""
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+_TOPICS = "kafka.server:type=BrokerTopicMetrics"
+
+_REQUESTS = ("FetchConsumer", "FetchFollower", "Produce")
+"""Requests whose time is worth a metric; brokers have some sixty more kinds."""
+
+_REPLICAS = "kafka.server:type=ReplicaManager"
+
+# Beans as Kafka's documentation lists them: https://kafka.apache.org/39/documentation.html#monitoring
+_RULES: Sequence[tuple[str, str, str, str, str]] = (
+    (f"{_TOPICS},name=BytesInPerSec", "Count", "kafka_server_bytes_in_total", "COUNTER", "Bytes from producers"),
+    (f"{_TOPICS},name=BytesOutPerSec", "Count", "kafka_server_bytes_out_total", "COUNTER", "Bytes to consumers"),
+    (
+        f"{_TOPICS},name=MessagesInPerSec",
+        "Count",
+        "kafka_server_messages_in_total",
+        "COUNTER",
+        "Records from producers",
+    ),
+    (
+        f"{_REPLICAS},name=UnderReplicatedPartitions",
+        "Value",
+        "kafka_server_under_replicated_partitions",
+        "GAUGE",
+        "Partitions that this broker leads and that lack a replica in sync",
+    ),
+    (
+        f"{_REPLICAS},name=UnderMinIsrPartitionCount",
+        "Value",
+        "kafka_server_under_min_isr_partitions",
+        "GAUGE",
+        "Partitions that this broker leads with fewer replicas in sync than min.insync.replicas",
+    ),
+    (f"{_REPLICAS},name=IsrShrinksPerSec", "Count", "kafka_server_isr_shrinks_total", "COUNTER", "Shrunk sets in sync"),
+    (
+        "kafka.controller:type=KafkaController,name=ActiveControllerCount",
+        "Value",
+        "kafka_controller_active",
+        "GAUGE",
+        "Whether this broker is the controller",
+    ),
+    (
+        "kafka.server:type=KafkaRequestHandlerPool,name=RequestHandlerAvgIdlePercent",
+        "OneMinuteRate",
+        "kafka_server_request_handler_idle_ratio",
+        "GAUGE",
+        "Share of time that request handlers are idle",
+    ),
+)
+
+_LATENCIES: Sequence[tuple[str, str, str, str]] = (
+    (
+        "kafka.network:type=RequestMetrics,name=TotalTimeMs,request=*",
+        "kafka_network_request_p99_milliseconds",
+        "kafka_network_requests_total",
+        "requests",
+    ),
+    (
+        "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs",
+        "kafka_log_flush_p99_milliseconds",
+        "kafka_log_flushes_total",
+        "flushes of the log",
+    ),
+)
+"""Histograms, of which the count and the 99th percentile are taken."""
+
+
+def jmx_config() -> str:
+    """The text of the agent's configuration file."""
+    import yaml
+
+    rules = [_rule(*rule) for rule in _RULES]
+    for bean, slowest, number, what in _LATENCIES:
+        rules += [
+            _rule(bean, "99thPercentile", slowest, "GAUGE", f"99th percentile of the time of {what}"),
+            _rule(bean, "Count", number, "COUNTER", f"Number of {what}"),
+        ]
+    named = [rule[0] for rule in (*_RULES, *_LATENCIES)]
+    beans = sorted({bean.replace("*", request) for bean in named for request in _REQUESTS})
+    config: dict[str, Any] = {"lowercaseOutputName": True, "includeObjectNames": beans, "rules": rules}
+    return yaml.safe_dump(config, sort_keys=False, width=200)
+
+
+def _rule(bean: str, attribute: str, name: str, kind: str, text: str) -> dict[str, Any]:
+    """A rule: the agent matches a pattern such as ``kafka.log<type=LogFlushStats, name=…><>Count``."""
+    domain, _, keys = bean.partition(":")
+    pairs = [pair.partition("=")[::2] for pair in keys.split(",")]
+    asked = [key for key, value in pairs if value == "*"]
+    pattern = ", ".join(f"{key}={'(.+)' if value == '*' else value}" for key, value in pairs)
+    rule: dict[str, Any] = {"pattern": f"{domain}<{pattern}><>{attribute}: ", "name": name, "type": kind, "help": text}
+    return rule | ({"labels": {key: f"${number}" for number, key in enumerate(asked, start=1)}} if asked else {})

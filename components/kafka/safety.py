@@ -1,0 +1,145 @@
+"""When a broker may be stopped or removed.
+
+The rules are those of the rolling operators of this field: one broker at a time, the controller last, and none whose
+absence would leave a partition with fewer in-sync replicas than ``min.insync.replicas``.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from components.errors import count
+from components.findings import finding
+from components.kafka.client import (
+    ClusterState,
+    Partition,
+    admin_client,
+    any_listens,
+    broker_id,
+    cluster_state,
+    kafka_findings,
+    minimum_in_sync,
+    partition_findings,
+    unreachable,
+)
+from components.safety import Safety
+
+
+def restart_blockers(state: ClusterState, broker: int, minimum: Mapping[str, int]) -> list[str]:
+    """Partitions that would fall below their ``min.insync.replicas`` while a broker is away.
+
+    A partition with no more replicas than its minimum is ignored: it would block every roll. :func:`without_spare`
+    finds these.
+
+    Args:
+        state: The cluster's metadata.
+        broker: Id of the broker that would be restarted.
+        minimum: ``min.insync.replicas`` of each topic; a topic that is absent blocks.
+    """
+    lines: list[str] = []
+    for partition in state.partitions:
+        if broker not in partition.in_sync:
+            continue
+        least = minimum.get(partition.topic)
+        if least is None:
+            lines.append(f"{partition}: its min.insync.replicas is not known")
+        elif len(partition.replicas) > least and len(partition.in_sync) - 1 < least:
+            lines.append(
+                f"{partition}: {len(partition.in_sync)} of {len(partition.replicas)} replicas in sync; without broker "
+                f"{broker} fewer than min.insync.replicas {least}"
+            )
+    return lines
+
+
+def without_spare(state: ClusterState, broker: int, minimum: Mapping[str, int]) -> list[Partition]:
+    """Partitions on a broker that reject every acks=all record while it is away: they have no replica to spare."""
+    return [
+        partition
+        for partition in state.partitions
+        if broker in partition.replicas and len(partition.replicas) <= minimum.get(partition.topic, 1)
+    ]
+
+
+def held_by(state: ClusterState, brokers: Sequence[int]) -> list[Partition]:
+    """Partitions that have a replica on any of the brokers."""
+    return [partition for partition in state.partitions if set(partition.replicas) & set(brokers)]
+
+
+class BrokerSafety(Safety):
+    """Kafka: no partition falls below ``min.insync.replicas``, and the controller moves once."""
+
+    def last(self) -> str | None:
+        """The controller."""
+        found = self._metadata()
+        controller = None if found is None else found[0].controller
+        return next((name for name in self.members.addresses if broker_id(name) == controller), None)
+
+    def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
+        """Partitions that need the broker; for one that serves, also whatever is not in sync in the cluster.
+
+        A broker that does not serve may be restarted while others lag: that may be what brings them back.
+        """
+        if not ready:
+            return []
+        found = self._metadata()
+        if found is None:
+            return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)
+        state, minimum = found
+        missing = [self._unregistered(member) for member in sorted(ready) if broker_id(member) not in state.brokers]
+        blockers = [*missing, *restart_blockers(state, broker_id(name), minimum)]
+        # The partitions of a broker that is away are under-replicated; a new broker may have to make room first.
+        return [*blockers, *partition_findings(state)] if name in ready else blockers
+
+    def losses(self, name: str) -> list[str]:
+        """Partitions that cannot be written while the broker is away."""
+        found = self._metadata()
+        lost = [] if found is None else without_spare(found[0], broker_id(name), found[1])
+        if not lost:
+            return []
+        some = ", ".join(map(str, lost[:5])) + (" …" if len(lost) > 5 else "")
+        return [
+            f"while {name} restarts, {count(len(lost), 'partition')} cannot be written with acks=all, because the "
+            f"replication factor is not above min.insync.replicas: {some}"
+        ]
+
+    def return_findings(self, name: str) -> list[str]:
+        """Whether the broker is registered under its address and every partition has all replicas in sync."""
+        mine = {name: self.members.addresses[name]}
+        return kafka_findings(self._bootstrap, mine, self.members.logs, round_trip=False, route=self.members.route)
+
+    def removal_findings(self, names: Sequence[str]) -> list[str]:
+        """Partitions that have a replica on any of the brokers."""
+        found = self._metadata()
+        if found is None:
+            return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)
+        held = held_by(found[0], [broker_id(name) for name in names])
+        if not held:
+            return []
+        some = ", ".join(map(str, held[:5])) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
+        stay = [name for name in self.members.addresses if name not in names]
+        rest = ",".join(str(broker_id(name)) for name in stay)
+        port = next(iter(self.members.addresses.values())).rpartition(":")[2]
+        return [
+            f"{count(len(held), 'partition')} would lose a replica ({some})",
+            f"move them first, on {stay[0]}: /opt/kafka/bin/kafka-reassign-partitions.sh --bootstrap-server "
+            f"localhost:{port} --broker-list {rest} --topics-to-move-json-file … --generate, then --execute",
+        ]
+
+    @property
+    def _bootstrap(self) -> str:
+        return ",".join(self.members.addresses.values())
+
+    def _unregistered(self, name: str) -> str:
+        seen = f"broker {broker_id(name)} serves but is not registered in the cluster"
+        return finding(name, seen=seen, expected="it to be registered", logs=self.members.logs)
+
+    def _metadata(self) -> tuple[ClusterState, Mapping[str, int]] | None:
+        """The cluster's metadata and each topic's ``min.insync.replicas``; None where they cannot be read whole."""
+        from kafka.errors import KafkaError
+
+        if not any_listens(self._bootstrap, route=self.members.route):
+            return None
+        try:
+            with admin_client(self._bootstrap, route=self.members.route) as client:
+                state = cluster_state(client)
+                return state, minimum_in_sync(client, {partition.topic for partition in state.partitions})
+        except KafkaError:
+            return None

@@ -1,0 +1,188 @@
+"""What a stack file says about the Kafka brokers, and the keys of server.properties that it must not set."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import (
+    Field,
+    field_validator,
+)
+
+from components.quantities import (
+    Duration,
+    Size,
+    Unlimited,
+    Whole,
+    unlimited,
+)
+from components.stack_file.sections import (
+    QUICK_START,
+    THROUGHPUT,
+    ConfigValue,
+    JavaServerSettings,
+    Port,
+    refuse_protected,
+)
+
+_IDENTITY = "it differs from member to member"
+
+_OWN = "the platform derives it"
+
+PROTECTED_KEYS: Mapping[str, str] = {
+    "advertised.listeners": "set kafka.advertisedHost and kafka.port",
+    "auto.create.topics.enable": "set kafka.autoCreateTopics",
+    "broker.id": _IDENTITY,
+    "broker.id.generation.enable": _IDENTITY,
+    "compression.type": "set kafka.compression",
+    "control.plane.listener.name": _OWN,
+    "default.replication.factor": "set kafka.replicationFactor",
+    "inter.broker.listener.name": _OWN,
+    "listener.security.protocol.map": _OWN,
+    "listeners": "set kafka.internalPort and kafka.port",
+    "log.dir": _OWN,
+    "log.dirs": _OWN,
+    "log.retention.bytes": "set kafka.retentionBytes",
+    "log.retention.hours": "set kafka.retention",
+    "log.retention.minutes": "set kafka.retention",
+    "log.retention.ms": "set kafka.retention",
+    "log.segment.bytes": "set kafka.segmentBytes",
+    "min.insync.replicas": "set kafka.minInSyncReplicas",
+    "node.id": _IDENTITY,
+    "num.partitions": "set kafka.numPartitions",
+    "offsets.topic.replication.factor": "set kafka.replicationFactor",
+    "process.roles": "brokers run with ZooKeeper here",
+    "transaction.state.log.min.isr": "set kafka.minInSyncReplicas",
+    "transaction.state.log.replication.factor": "set kafka.replicationFactor",
+    "unclean.leader.election.enable": "set kafka.uncleanLeaderElection",
+    "zookeeper.connect": _OWN,
+}
+
+_HOST = re.compile(r"[A-Za-z0-9.-]+(\{ordinal\}[A-Za-z0-9.-]*)?|\{ordinal\}[A-Za-z0-9.-]+")
+
+EXTERNAL_PORT = 9092
+"""Port inside a broker's container of the listener for clients outside."""
+
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "light": {
+        "replicas": 1,
+        "heap": "512MiB",
+        "memory": "1GiB",
+        "port": 9092,
+        "retention": "24h",
+        "retentionBytes": "100MiB",
+        "segmentBytes": "50MiB",
+        "replicationFactor": 1,
+        "minInSyncReplicas": 1,
+        "autoCreateTopics": True,
+        "jvmOptions": QUICK_START,
+        "stopGrace": "30s",
+        # One consumer needs no time for others to join; a hard-killed broker may come back after 6 s.
+        "config": {"group.initial.rebalance.delay.ms": "0", "zookeeper.session.timeout.ms": "6000"},
+    },
+    "ha": {
+        "replicas": 3,
+        "heap": "512MiB",
+        "memory": "1GiB",
+        "port": 19092,
+        "retention": "7d",
+        "retentionBytes": -1,
+        "segmentBytes": "1GiB",
+        "replicationFactor": 3,
+        "minInSyncReplicas": 2,
+        "autoCreateTopics": False,
+        "jvmOptions": THROUGHPUT,
+        "stopGrace": "120s",
+        # Until its session ends, a broker that died without a word keeps its partitions, and acks=all waits for it.
+        # Kafka's 18 s are for long pauses of large heaps and busy networks; three brokers on one machine have neither.
+        "config": {"zookeeper.session.timeout.ms": "6000"},
+    },
+    "production": {
+        "replicas": 3,
+        "memory": "4GiB",
+        "cpu": "500m",
+        "cpuLimit": "2",
+        "storage": "100GiB",
+        "port": 30092,
+        "retention": "168h",
+        "retentionBytes": -1,
+        "segmentBytes": "1GiB",
+        "replicationFactor": 3,
+        "minInSyncReplicas": 2,
+        "autoCreateTopics": False,
+        "compression": "lz4",
+        "jvmOptions": THROUGHPUT,
+        # Controlled shutdown hands every partition over first: three tries, then the log is flushed.
+        "stopGrace": "120s",
+        "config": {"zookeeper.session.timeout.ms": "18000"},
+    },
+}
+"""Defaults by profile, with the keys of the stack file."""
+
+
+class KafkaSettings(JavaServerSettings):
+    """The Kafka brokers."""
+
+    profile_defaults = PROFILES
+
+    internal_port: Port = Field(29092, description="Port of the listener that other containers or pods reach by name")
+    external: Literal["none", "nodePort", "loadBalancer"] = Field(
+        "none", description="How clients outside the cluster reach brokers (Kubernetes), one Service a broker"
+    )
+    advertised_host: str = Field(
+        "127.0.0.1",
+        description="Host that outside clients are told; `{ordinal}` stands for the broker's number",
+    )
+    retention: Duration | Unlimited = Field(description="Default retention of records; -1 is for ever")
+    retention_bytes: Size | Unlimited = Field(description="Default retention of a partition's size; -1 is no limit")
+    segment_bytes: Size = Field(description="Size of a log segment")
+    replication_factor: Whole = Field(ge=1, description="Default replication factor, and that of internal topics")
+    min_in_sync_replicas: Whole = Field(ge=1, description="Replicas that must have a record before acks=all returns")
+    num_partitions: Whole = Field(1, ge=1, description="Partitions of a topic that is made without a count")
+    auto_create_topics: bool = Field(description="Whether a broker makes topics that a client asks for")
+    unclean_leader_election: bool = Field(False, description="Whether a replica out of sync may lead: loses records")
+    compression: Literal["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"] = Field(
+        "producer", description="Default compression of topics"
+    )
+    config: dict[str, ConfigValue] = Field(default_factory=dict, description="Further server.properties keys")
+
+    @property
+    def advertises_each(self) -> bool:
+        """Whether each broker has a host of its own outside."""
+        return "{ordinal}" in self.advertised_host
+
+    @field_validator("config")
+    @classmethod
+    def _config_is_free(cls, config: dict[str, str]) -> dict[str, str]:
+        refuse_protected(config, PROTECTED_KEYS)
+        return config
+
+    @field_validator("retention", "retention_bytes", mode="before")
+    @classmethod
+    def _unlimited(cls, value: object) -> object:
+        return unlimited(value)
+
+    @field_validator("advertised_host")
+    @classmethod
+    def _host_is_a_name(cls, host: str) -> str:
+        if not _HOST.fullmatch(host):
+            raise ValueError("must be a host name or an address; {ordinal} in it stands for the broker's number")
+        return host
+
+    @field_validator("internal_port")
+    @classmethod
+    def _internal_port_is_free(cls, port: int) -> int:
+        if port == EXTERNAL_PORT:
+            raise ValueError(f"{EXTERNAL_PORT} is the port of the listener for clients outside; take another")
+        return port
+
+    def broken_rules(self) -> list[str]:
+        """Replicas need brokers, and replicas in sync need replicas."""
+        problems = super().broken_rules()
+        factor = self.replication_factor
+        if factor > self.replicas:
+            problems.append(f"replicationFactor {factor} is more than the {self.replicas} replicas")
+        if self.min_in_sync_replicas > factor:
+            problems.append(f"minInSyncReplicas {self.min_in_sync_replicas} is above replicationFactor {factor}")
+        return problems

@@ -1,0 +1,107 @@
+"""The configuration of a Prometheus that watches one platform."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from components.monitoring.promql import seconds
+from components.monitoring.topology import Topology
+
+OWN_JOB = "prometheus"
+
+
+def jmx_job(platform: str) -> str:
+    """The job under which brokers' JMX metrics are scraped."""
+    return f"{platform}-jmx"
+
+
+def prometheus_config(
+    topology: Topology,
+    *,
+    exporter: str,
+    itself: str,
+    brokers: Sequence[str],
+    rules: Sequence[str],
+    alertmanagers: Sequence[str],
+) -> str:
+    """The text of ``prometheus.yml``.
+
+    Args:
+        topology: The platform.
+        exporter: ``host:port`` of the exporter, as Prometheus reaches it.
+        itself: ``host:port`` of Prometheus' own metrics.
+        brokers: ``host:port`` of each broker's JMX agent; empty where there is none.
+        rules: Paths of files with rules.
+        alertmanagers: ``host:port`` of servers that alerts are sent to.
+    """
+    import yaml
+
+    interval = seconds(topology.interval)
+    jobs = [_job(topology.platform, [exporter]), _job(OWN_JOB, [itself])]
+    jobs += [_job(jmx_job(topology.platform), brokers)] if brokers else []
+    config: dict[str, Any] = {
+        "global": {
+            "scrape_interval": interval,
+            # A broker's JVM under load, or a pod at the other end of a slow network, answers late.
+            "scrape_timeout": seconds(min(topology.interval, 10)),
+            "evaluation_interval": interval,
+            "external_labels": {"platform": topology.platform},
+        },
+        "rule_files": list(rules),
+        "scrape_configs": jobs,
+    }
+    if alertmanagers:
+        config["alerting"] = {"alertmanagers": [_targets(alertmanagers)]}
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def _job(name: str, targets: Sequence[str]) -> dict[str, Any]:
+    return {"job_name": name, **_targets(targets)}
+
+
+def _targets(targets: Sequence[str]) -> dict[str, Any]:
+    return {"static_configs": [{"targets": list(targets)}]}
+
+
+DATASOURCE = "prometheus"
+"""Id of the data source that dashboards name."""
+
+
+def datasources(prometheus: str) -> str:
+    """The file that makes a Prometheus the data source.
+
+    Args:
+        prometheus: ``http://host:port``.
+    """
+    source: dict[str, Any] = {
+        "name": "Prometheus",
+        "uid": DATASOURCE,
+        "type": "prometheus",
+        "access": "proxy",
+        "url": prometheus,
+        "isDefault": True,
+        "editable": False,
+    }
+    return _document("datasources", [source])
+
+
+def dashboard_provider(folder: str) -> str:
+    """The file that makes Grafana read dashboards from a folder.
+
+    Args:
+        folder: Path of the folder with dashboards in JSON.
+    """
+    provider: dict[str, Any] = {
+        "name": "millrace",
+        "type": "file",
+        # What is changed by hand would be gone at the next start: the stack file's platform is what is shown.
+        "allowUiUpdates": False,
+        "disableDeletion": True,
+        "options": {"path": folder},
+    }
+    return _document("providers", [provider])
+
+
+def _document(key: str, entries: Sequence[dict[str, Any]]) -> str:
+    import yaml
+
+    return yaml.safe_dump({"apiVersion": 1, key: list(entries)}, sort_keys=False)

@@ -1,0 +1,135 @@
+"""What a stack file may say about watching the platform: the exporter, Prometheus, Grafana."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ByteSize, Field, SecretStr, field_validator
+
+from components.quantities import MIB, Duration, Size, Whole
+from components.stack_file.sections import ContainerSettings, Cpu, Port, ServerSettings
+
+_LONGEST_INTERVAL = timedelta(minutes=2)
+"""Prometheus takes a series for gone after 5 minutes without a sample
+(https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness); two samples must fit in, one of them late."""
+
+_LEAST_TIME = timedelta(seconds=1)
+
+_HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
+
+
+def _is_server(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not (_HOST.fullmatch(host) and port.isdecimal() and 1 <= int(port) <= 65535):
+        raise ValueError("must be host:port, as in alertmanager.monitoring:9093")
+    return text
+
+
+Server = Annotated[str, AfterValidator(_is_server)]
+"""``host:port`` of a server that is not this platform's."""
+
+
+class PrometheusSettings(ServerSettings):
+    """The Prometheus server."""
+
+    enabled: bool = Field(False, description="Whether the stack runs a Prometheus; takes monitor.enabled")
+    port: Port = Field(9091, description="Port on this machine")
+    memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
+    cpu: Cpu = Field("100m", description="Processor time kept free for it (Kubernetes)")
+    retention: Duration = Field(timedelta(days=15), description="How long samples are kept")
+    retention_size: Size | None = Field(None, description="Disk that samples may take; unset is no limit but storage")
+    alertmanagers: list[Server] = Field(
+        default_factory=list[Server], description="`host:port` of each Alertmanager that gets the alerts"
+    )
+
+    @field_validator("retention")
+    @classmethod
+    def _retention_is_some(cls, retention: timedelta) -> timedelta:
+        if retention < _LEAST_TIME:
+            raise ValueError("must be at least 1s")
+        return retention
+
+    def broken_rules(self) -> list[str]:
+        """Samples must fit into the volume."""
+        problems = super().broken_rules()
+        if self.retention_size is not None and not 0 < self.retention_size <= self.storage:
+            problems.append(
+                f"retentionSize {self.retention_size.human_readable()} must be some, and fit into storage "
+                f"{self.storage.human_readable()}"
+            )
+        return problems
+
+
+class GrafanaSettings(ContainerSettings):
+    """The Grafana server."""
+
+    enabled: bool = Field(False, description="Whether the stack runs a Grafana; takes monitor.prometheus.enabled")
+    port: Port = Field(3000, description="Port on this machine")
+    memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
+    cpu: Cpu = Field("100m", description="Processor time kept free for it (Kubernetes)")
+    password: SecretStr | None = Field(
+        None, min_length=1, description="The admin's password (a Pulumi secret); unset generates one"
+    )
+
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "ha": {"port": 19090, "prometheus": {"port": 19091}, "grafana": {"port": 13000}},
+}
+"""Defaults by profile, with the keys of the stack file."""
+
+
+class MonitorSettings(ContainerSettings):
+    """The metrics exporter, and what reads it."""
+
+    profile_defaults = PROFILES
+
+    enabled: bool = Field(False, description="Whether the stack runs the metrics exporter")
+    port: Port = Field(9090, description="Port on this machine of the metrics")
+    memory: Size = Field(ByteSize(128 * MIB), description="Memory limit of the exporter")
+    cpu: Cpu = Field("100m", description="Processor time kept free for the exporter (Kubernetes)")
+    interval: Duration = Field(
+        timedelta(seconds=30), description="Time between two checks, and between two scrapes of Prometheus"
+    )
+    lag_threshold: Whole = Field(
+        1000,
+        ge=1,
+        description="Records of a partition that a consumer group may lag behind; two polls of Kafka's default size",
+    )
+    jmx: bool = Field(False, description="Whether brokers give their JMX metrics to Prometheus; takes the local image")
+    prometheus: PrometheusSettings = Field(
+        default_factory=lambda: PrometheusSettings.model_validate({}), description="The Prometheus server"
+    )
+    grafana: GrafanaSettings = Field(
+        default_factory=lambda: GrafanaSettings.model_validate({}), description="The Grafana server"
+    )
+
+    @field_validator("interval")
+    @classmethod
+    def _interval_is_sensible(cls, interval: timedelta) -> timedelta:
+        if not _LEAST_TIME <= interval <= _LONGEST_INTERVAL or interval % _LEAST_TIME:
+            raise ValueError("must be whole seconds, from 1s to 2m: Prometheus forgets a sample after 5 minutes")
+        return interval
+
+    def broken_rules(self) -> list[str]:
+        """Whatever reads the exporter needs the exporter, and Grafana needs a Prometheus to read."""
+        problems = super().broken_rules()
+        asked = {
+            "jmx": self.jmx,
+            "prometheus.enabled": self.prometheus.enabled,
+            "grafana.enabled": self.grafana.enabled,
+        }
+        if not self.enabled:
+            problems += [f"{key} is true but enabled is false; set enabled to true" for key, on in asked.items() if on]
+        if self.grafana.enabled and not self.prometheus.enabled:
+            problems.append("grafana.enabled is true but prometheus.enabled is false, which it reads; set that to true")
+        return problems
+
+    def host_ports(self) -> dict[str, int]:
+        """Each member's port on this machine, by the member's name."""
+        members = {
+            "exporter-0": (self.enabled, self.port),
+            "prometheus-0": (self.prometheus.enabled, self.prometheus.port),
+            "grafana-0": (self.grafana.enabled, self.grafana.port),
+        }
+        return {member: port for member, (on, port) in members.items() if on}

@@ -1,1 +1,0 @@
-"""Dynamic providers; their module paths are stored in state and never change."""

@@ -1,0 +1,116 @@
+"""Health of a Redis server: a write, a read, and the persistence that was asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.findings import finding, host_and_port
+from components.routes import DIRECT, Route, patience
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+TIMEOUT = 2.0
+"""Seconds for one answer."""
+
+HEALTH_KEY = "millrace:health"
+"""Key that the health check writes and reads; it expires after a minute and touches no key of yours."""
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What a server says of itself (``INFO``).
+
+    Args:
+        role: ``master`` or ``slave``, in Redis' own words.
+        used_memory: Bytes that it has allocated.
+        max_memory: Bytes that it may use for data; 0 is no limit.
+    """
+
+    role: str
+    used_memory: int
+    max_memory: int
+
+
+def server_state(address: str, password: str | None, *, route: Route = DIRECT) -> ServerState:
+    """Ask a server for its role and memory.
+
+    Args:
+        address: ``host:port``.
+        password: What ``AUTH`` needs, or None.
+        route: How the server is reached.
+
+    Raises:
+        redis.exceptions.RedisError: It cannot be reached, refused the password, or serves nothing yet.
+    """
+    client: Any = _client(address, password, route)
+    try:
+        memory, replication = client.info("memory"), client.info("replication")
+    finally:
+        client.close()
+    return ServerState(replication["role"], int(memory["used_memory"]), int(memory["maxmemory"]))
+
+
+def _client(address: str, password: str | None, route: Route) -> "Redis":
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    host, port = host_and_port(route.local(address))
+    return Redis(
+        host=host,
+        port=port,
+        password=password,
+        socket_timeout=patience(route, TIMEOUT),
+        socket_connect_timeout=patience(route, TIMEOUT),
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),  # whoever asks looks again; tries with pauses would only delay what is found
+    )
+
+
+def findings(
+    *,
+    member: str,
+    address: str,
+    password: str | None,
+    append_only: bool,
+    save: Sequence[str],
+    logs: Mapping[str, str],
+    route: Route = DIRECT,
+) -> list[str]:
+    """What is wrong with the server; nothing where it is well. Never holds the password.
+
+    Args:
+        member: The member's name.
+        address: ``host:port``.
+        password: What ``AUTH`` needs, or None.
+        append_only: Whether the append-only file must be on.
+        save: Snapshot rules that must be in force, each "seconds changes".
+        logs: For each member the command that shows its logs.
+        route: How the server is reached.
+    """
+    from redis.exceptions import AuthenticationError, RedisError
+
+    client: Any = _client(address, password, route)
+    try:
+        client.set(HEALTH_KEY, "well", ex=60)
+        value = client.get(HEALTH_KEY)
+        persistence = client.info("persistence")
+        rules = str(client.config_get("save").get("save", ""))
+    except AuthenticationError:
+        return [finding(member, seen="it refused the password", expected="the stack's password", logs=logs)]
+    except RedisError as error:
+        why = route.trouble(address) or str(error).replace(route.local(address), address)
+        seen = f"a write and a read at {address} failed ({why})"
+        return [finding(member, seen=seen, expected="both to work", logs=logs)]
+    finally:
+        client.close()
+    found: list[str] = []
+    if value != "well":
+        found.append(finding(member, seen=f"a key read back as {value!r}", expected="'well'", logs=logs))
+    if bool(int(persistence["aof_enabled"])) != append_only:
+        wanted = "on" if append_only else "off"
+        found.append(finding(member, seen="the append-only file is not so", expected=wanted, logs=logs))
+    if rules != " ".join(save):
+        found.append(finding(member, seen=f'snapshot rules "{rules}"', expected=f'"{" ".join(save)}"', logs=logs))
+    return found

@@ -1,0 +1,149 @@
+"""The Redis server as a component."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from urllib.parse import quote
+
+import pulumi
+
+from components.credentials.component import Credentials, CredentialsArgs
+from components.images import default_image
+from components.outside import Outside
+from components.redis.files import PORT, password_conf, redis_conf
+from components.redis.settings import RedisSettings
+from components.server import resources_of
+from components.targets.base import Deployment, PreparedTarget
+from components.workload import CLIENTS, File, Port, Probe, Storage, Workload
+
+NAME = "redis"
+_DATA_PATH = "/data"
+_CONFIG = "/etc/millrace/redis.conf"
+_PASSWORD_CONFIG = "/etc/millrace/redis-password.conf"
+_PASSWORD = "/etc/millrace/redis-password"
+
+# The password is read inside the container, so neither the check's arguments nor `docker inspect` show it.
+_PING = "redis-cli ping | grep -q PONG"
+_PING_WITH_PASSWORD = f'REDISCLI_AUTH="$(cat {_PASSWORD})" {_PING}'
+
+
+def redis_workload(
+    settings: RedisSettings, *, image: str, outside: Outside | None, protect: bool, clients: Sequence[str] = ()
+) -> Workload:
+    """The server as a workload, without the files that hold the password.
+
+    Args:
+        settings: The server's settings.
+        image: Image reference.
+        outside: How clients outside reach the server, or None where they don't.
+        protect: Whether destroying the data is refused.
+        clients: Names of further workloads that may connect.
+    """
+    authenticated = settings.authentication
+    config = redis_conf(settings, data_path=_DATA_PATH, password_file=_PASSWORD_CONFIG if authenticated else None)
+    return Workload(
+        name=NAME,
+        image=image,
+        replicas=1,
+        command=["redis-server", _CONFIG],
+        files=[File(path=_CONFIG, content=config)],
+        ports=[Port(name="client", number=PORT, reached_by=[CLIENTS, *clients], outside=outside)],
+        storage=Storage(path=_DATA_PATH, size=int(settings.storage), lifetime=NAME, protect=protect),
+        resources=resources_of(settings),
+        stop_grace=settings.stop_grace,
+        user=999,  # the public image would start as root and switch
+        readiness=Probe(
+            command=["sh", "-c", _PING_WITH_PASSWORD if authenticated else _PING], start_period=timedelta(minutes=10)
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisServerArgs:
+    """Arguments of a :class:`RedisServer`.
+
+    Args:
+        target: Where it runs, from the target's ``prepare``.
+        settings: What runs; the default is a small server without a password.
+        password: The password that clients need, where ``settings.authentication`` is on; unset generates one.
+        image: Image reference.
+        protect: Whether destroying the data is refused.
+        clients: Names of further workloads that may connect, for network policies.
+        deadline: Seconds that a changed server may take to be back.
+    """
+
+    target: PreparedTarget
+    settings: RedisSettings = field(default_factory=RedisSettings.of)
+    password: pulumi.Input[str] | None = None
+    image: str = field(default_factory=lambda: default_image("redis"))
+    protect: bool = False
+    clients: Sequence[str] = ()
+    deadline: float = 180
+
+
+class RedisServer(pulumi.ComponentResource):
+    """A Redis server with its persistence, and a password kept in files that only it can read.
+
+    Args:
+        name: The resource's name.
+        args: What runs and where.
+        opts: Resource options; what the component depends on, its server depends on.
+    """
+
+    member: str
+    """The server's name: ``redis-0``."""
+    address: pulumi.Output[str]
+    """``host:port`` by which this program's own clients reach it."""
+    password: pulumi.Output[str] | None
+    """The password, a secret; None without authentication."""
+    url: pulumi.Output[str]
+    """``redis://…`` with the same address; a secret where there is a password."""
+    deployment: Deployment
+    """The resources, for components that change after this one."""
+    settings: RedisSettings
+    """The settings that it was made from."""
+    workload: Workload
+    """What runs."""
+
+    def __init__(self, name: str, args: RedisServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("millrace:index:RedisServer", name, None, opts)
+        target, self.settings = args.target, args.settings
+        plain = redis_workload(
+            args.settings,
+            image=args.image,
+            outside=target.outside(args.settings.port),
+            protect=args.protect,
+            clients=args.clients,
+        )
+        self.member = plain.members[0]
+        self.address = pulumi.Output.from_input(target.addresses(plain)[0])
+        self.password = _password_of(name, args, self)
+        self.workload = plain if self.password is None else _with_password(plain, self.password)
+        self.url = _url(self.address, self.password)
+        self.deployment = target.deploy(self.workload, self, deadline=args.deadline, opts=opts)
+        self.register_outputs({"address": self.address, "url": self.url})
+
+
+def _password_of(name: str, args: RedisServerArgs, parent: pulumi.Resource) -> pulumi.Output[str] | None:
+    """The given password, else a generated one; None without authentication."""
+    if not args.settings.authentication:
+        return None
+    if args.password is not None:
+        return pulumi.Output.secret(args.password)
+    return Credentials(
+        f"{name}-password", CredentialsArgs(account=NAME), pulumi.ResourceOptions(parent=parent)
+    ).password
+
+
+def _with_password(workload: Workload, password: pulumi.Output[str]) -> Workload:
+    secrets = [
+        File(path=_PASSWORD_CONFIG, content=password.apply(password_conf), secret=True),
+        File(path=_PASSWORD, content=password, secret=True),
+    ]
+    return replace(workload, files=[*workload.files, *secrets])
+
+
+def _url(address: pulumi.Output[str], password: pulumi.Output[str] | None) -> pulumi.Output[str]:
+    if password is None:
+        return address.apply(lambda known: f"redis://{known}/0")
+    return pulumi.Output.all(address, password).apply(lambda known: f"redis://:{quote(known[1], safe='')}@{known[0]}/0")

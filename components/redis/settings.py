@@ -1,0 +1,121 @@
+"""What a stack file says about the Redis server, and the directives of redis.conf that it must not set."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    SecretStr,
+    field_validator,
+)
+
+from components.quantities import (
+    Duration,
+    Size,
+)
+from components.stack_file.sections import ConfigValue, Port, ServerSettings, refuse_protected
+
+_OWN = "the platform derives it"
+
+PROTECTED_KEYS: Mapping[str, str] = {
+    "appendonly": "set redis.appendOnly",
+    "bind": _OWN,
+    "dir": _OWN,
+    "include": _OWN,
+    "maxmemory": "set redis.maxMemory",
+    "maxmemory-policy": "set redis.evictionPolicy",
+    "port": "set redis.port",
+    "requirepass": "set redis.password",
+    "save": "set redis.save",
+}
+
+_REDIS_DIRECTIVE = re.compile(r"[A-Za-z0-9-]+")
+
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "light": {
+        "port": 6379,
+        "memory": "256MiB",
+        "maxMemory": "128MiB",
+        "evictionPolicy": "noeviction",
+        "appendOnly": False,
+        "save": ["60 1000"],
+        "authentication": False,
+    },
+    "ha": {
+        "port": 16379,
+        "memory": "512MiB",
+        "maxMemory": "256MiB",
+        "evictionPolicy": "allkeys-lru",
+        "appendOnly": True,
+        "save": [],
+        "authentication": True,
+    },
+    "production": {
+        "port": 6379,
+        "memory": "512MiB",
+        "cpu": "100m",
+        "cpuLimit": "500m",
+        "storage": "10GiB",
+        "maxMemory": "256MiB",
+        "evictionPolicy": "allkeys-lru",
+        "appendOnly": True,
+        "save": [],
+        "authentication": True,
+        "stopGrace": "30s",
+    },
+}
+"""Defaults by profile, with the keys of the stack file."""
+
+
+class RedisSettings(ServerSettings):
+    """The Redis server."""
+
+    profile_defaults = PROFILES
+
+    port: Port = Field(description="Port on this machine")
+    max_memory: Size = Field(description="Memory for data before eviction")
+    eviction_policy: Literal[
+        "noeviction",
+        "allkeys-lru",
+        "allkeys-lfu",
+        "allkeys-random",
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-random",
+        "volatile-ttl",
+    ] = Field(description="What to evict when maxMemory is reached")
+    append_only: bool = Field(description="Whether every write goes to the append-only file")
+    save: list[Annotated[str, Field(pattern=r"^\d+ \d+$")]] = Field(
+        description='Snapshot rules, each "seconds changes"; an empty list takes none'
+    )
+    authentication: bool = Field(description="Whether clients need a password")
+    password: SecretStr | None = Field(
+        None, min_length=1, description="The password (a Pulumi secret); unset generates one"
+    )
+    stop_grace: Duration = Field(timedelta(seconds=10), description="Time to stop cleanly")
+    config: dict[str, ConfigValue] = Field(default_factory=dict, description="Further redis.conf directives")
+
+    @field_validator("config")
+    @classmethod
+    def _config_is_free(cls, config: dict[str, str]) -> dict[str, str]:
+        if odd := [key for key in sorted(config) if not _REDIS_DIRECTIVE.fullmatch(key)]:
+            raise ValueError("; ".join(f"{key!r} is no name of a directive" for key in odd))
+        # Redis reads the names of its directives without regard to case.
+        folded = {key: PROTECTED_KEYS[key.lower()] for key in config if key.lower() in PROTECTED_KEYS}
+        refuse_protected(config, folded)
+        return config
+
+    def broken_rules(self) -> list[str]:
+        """The data must fit into the memory, and a password must be asked for."""
+        problems = super().broken_rules()
+        if self.max_memory >= self.memory:
+            problems.append(
+                f"maxMemory {self.max_memory.human_readable()} does not fit into memory "
+                f"{self.memory.human_readable()}: a snapshot needs room beside the data"
+            )
+        if self.password is not None and not self.authentication:
+            problems.append("password is set but authentication is false; set authentication to true")
+        return problems

@@ -1,1 +1,0 @@
-"""Configuration files from settings: pure, sorted, escaped."""

@@ -1,0 +1,79 @@
+"""How this machine reaches the addresses of members: directly, or through the Kubernetes API."""
+
+import socket
+from typing import NotRequired, Protocol, TypedDict
+
+from components.findings import host_and_port
+
+TUNNEL_SECONDS = 10.0
+"""Seconds for a first answer through the Kubernetes API, which may be far away."""
+
+
+class RouteProps(TypedDict):
+    """A route through the Kubernetes API, as resources and the output ``operations`` hold it."""
+
+    context: str
+    """The kubeconfig's context."""
+    namespace: str
+    """The namespace of the pods."""
+    hosts: list[str]
+    """DNS names of all pods that may be reached."""
+    kubeconfig: NotRequired[str | None]
+    """Path of the kubeconfig; absent or None takes the default one."""
+
+
+class Route(Protocol):
+    """How addresses of members are reached from here. Messages always name the member's own address."""
+
+    @property
+    def proxy_url(self) -> str | None:
+        """For clients that speak SOCKS5 (kafka-python); None where they connect directly."""
+        ...
+
+    def local(self, address: str) -> str:
+        """The ``host:port`` to connect to for clients that speak no SOCKS (kazoo, redis)."""
+        ...
+
+    def connect(self, address: str, timeout: float) -> socket.socket:
+        """A connection to a member.
+
+        Args:
+            address: ``host:port`` of the member.
+            timeout: Seconds for an answer, now and in the socket that is returned.
+
+        Raises:
+            ConnectionRefusedError: Nothing listens at the address.
+            OSError: It cannot be reached.
+        """
+        ...
+
+    def trouble(self, address: str) -> str | None:
+        """Why the last connection to a member failed, if the route knows more than the error."""
+        ...
+
+
+class DirectRoute:
+    """Addresses are reached as they are."""
+
+    proxy_url: str | None = None
+
+    def local(self, address: str) -> str:
+        """The address itself."""
+        return address
+
+    def connect(self, address: str, timeout: float) -> socket.socket:
+        """A TCP connection."""
+        return socket.create_connection(host_and_port(address), timeout=timeout)
+
+    def trouble(self, address: str) -> str | None:
+        """Nothing that the error itself does not say."""
+        return None
+
+
+DIRECT = DirectRoute()
+"""The route of everything that runs on this machine's Docker."""
+
+
+def patience(route: Route, seconds: float) -> float:
+    """Seconds to wait for what takes ``seconds`` directly; the Kubernetes API may be far away."""
+    return max(seconds, TUNNEL_SECONDS) if route.proxy_url else seconds

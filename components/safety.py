@@ -1,0 +1,81 @@
+"""What a target asks a subject before it stops or removes a member.
+
+Each subject with members that need each other derives its rules from :class:`Safety` in its ``safety.py``. A
+:class:`~components.workload.Workload` carries the class; dynamic providers, which get plain values only, load it by
+:func:`reference` and :func:`safety_of`.
+
+Every rule fails closed: an answer that cannot be read is a finding, so the target waits.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from components.routes import DIRECT, Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """The members of one workload, as this program reaches them.
+
+    Args:
+        addresses: ``host:port`` of each member, by name.
+        logs: For each member the command that shows its logs.
+        route: How the addresses are reached.
+    """
+
+    addresses: Mapping[str, str]
+    logs: Mapping[str, str] = field(default_factory=dict[str, str])
+    route: Route = DIRECT
+
+
+class Safety:
+    """The rules of a server that needs no other members: it may be stopped at any time.
+
+    Args:
+        members: The members of the workload.
+    """
+
+    def __init__(self, members: Members) -> None:
+        self.members = members
+
+    def last(self) -> str | None:
+        """The member to restart last: the one that coordinates the others."""
+        return None
+
+    def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
+        """Why a member must not be stopped now; empty when it may be.
+
+        Args:
+            name: The member.
+            ready: Members that serve, as the target sees them. Where there is none, nothing is left to lose.
+        """
+        return []
+
+    def losses(self, name: str) -> list[str]:
+        """What is unavailable while a member is away, one line each."""
+        return []
+
+    def return_findings(self, name: str) -> list[str]:
+        """Why the next member must wait after this one was started; empty when it is back."""
+        return []
+
+    def removal_findings(self, names: Sequence[str]) -> list[str]:
+        """Why members must not be removed permanently; empty when they may be."""
+        return []
+
+
+def reference(safety: type[Safety]) -> str:
+    """The importable name of a safety class: ``components.kafka.safety:BrokerSafety``."""
+    return f"{safety.__module__}:{safety.__qualname__}"
+
+
+def safety_of(name: str, members: Members) -> Safety:
+    """The safety object of an importable name.
+
+    Args:
+        name: As :func:`reference` gives it.
+        members: The members of the workload.
+    """
+    module, _, cls = name.partition(":")
+    return getattr(import_module(module), cls)(members)

@@ -1,0 +1,208 @@
+"""The base of all sections of a stack file, and the settings that several of them share."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from ipaddress import IPv4Address
+from typing import Annotated, Any, ClassVar, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from components.errors import SettingsError, count
+from components.quantities import (
+    GIB,
+    MIB,
+    Duration,
+    Size,
+    Whole,
+)
+from components.stack_file.report import problems_of
+
+_CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
+
+
+def _is_cpu(value: object) -> object:
+    """Kubernetes' CPU quantities, in one spelling: YAML's ``1`` and ``0.5`` are numbers."""
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(text, str) and not _CPU.fullmatch(text):
+        raise ValueError("must be cores such as 2 or 0.5, or thousandths such as 500m")
+    return text
+
+
+QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+"""JVM options of small servers. C1-only compilation halves a short-lived JVM's start; G1 needs more memory than such a
+heap has."""
+
+THROUGHPUT = ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"]
+"""JVM options of servers under load."""
+
+Cpu = Annotated[str, BeforeValidator(_is_cpu)]
+
+Port = Annotated[Whole, Field(ge=1, le=65535)]
+
+
+def _thousandths(cpu: str) -> Decimal:
+    return Decimal(cpu.removesuffix("m")) if cpu.endswith("m") else Decimal(cpu) * 1000
+
+
+def merged(defaults: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared values over defaults: mappings are merged key by key, everything else is replaced."""
+    result = dict(defaults)
+    for key, value in declared.items():
+        default = result.get(key)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(cast("Mapping[str, Any]", default), cast("Mapping[str, Any]", value))
+        else:
+            result[key] = value
+    return result
+
+
+class Section(BaseModel):
+    """A part of a stack file: only its own keys, in camelCase there; error messages hold no values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
+
+    profile_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Defaults by profile, with the keys of the stack file."""
+
+    @classmethod
+    def of(cls, profile: str = "light", /, **settings: Any) -> Self:
+        """The section for a program that has no stack file.
+
+        Args:
+            profile: Which defaults to start from: ``light``, ``ha`` or ``production``.
+            settings: Values over these defaults, by field name: ``KafkaSettings.of("ha", retention="7d")``.
+
+        Raises:
+            SettingsError: With every mistake found.
+        """
+        declared = {to_camel(name): value for name, value in settings.items()}
+        values = merged(cls.profile_defaults.get(profile, {}), declared)
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = problems_of(error, cls, values)
+            raise SettingsError(f"{cls.__name__}: {count(len(problems), 'mistake')}", problems) from None
+
+    def broken_rules(self) -> list[str]:
+        """What is wrong between the fields of this section; each section adds its own rules."""
+        return []
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        if problems := self.broken_rules():
+            raise ValueError("\n".join(problems))
+        return self
+
+
+class ContainerSettings(Section):
+    """What all containers share."""
+
+    image: str | None = Field(None, description="Image reference; unset takes the one of the chosen set")
+    memory: Size = Field(description="Memory limit of a member; must leave room above the heap or maxMemory")
+    cpu: Cpu = Field("250m", description="Processor time kept free for a member (Kubernetes)")
+    cpu_limit: Cpu | None = Field(None, description="Processor time that a member may take at most (Kubernetes)")
+
+    def broken_rules(self) -> list[str]:
+        """What is promised must lie below the limit."""
+        if self.cpu_limit is not None and _thousandths(self.cpu_limit) < _thousandths(self.cpu):
+            return [f"cpuLimit {self.cpu_limit} is below cpu {self.cpu}, which is kept free"]
+        return []
+
+
+class ServerSettings(ContainerSettings):
+    """What all servers with data of their own share."""
+
+    storage: Size = Field(
+        ByteSize(10 * GIB), description="Size of a member's volume (Kubernetes); can grow, never shrink"
+    )
+
+    def broken_rules(self) -> list[str]:
+        """There must be some storage."""
+        return [*super().broken_rules(), *(["storage must be at least 1MiB"] if self.storage < MIB else [])]
+
+
+def _as_text(value: object) -> object:
+    """Config values as the files spell them: YAML's ``true`` and ``3`` are "true" and "3"."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) else value
+
+
+ConfigValue = Annotated[str, BeforeValidator(_as_text)]
+
+
+def _is_address(value: str) -> str:
+    try:
+        return str(IPv4Address(value))
+    except ValueError:
+        raise ValueError("must be an IPv4 address such as 127.0.0.1") from None
+
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+"""A name as RFC 1123 allows it for one label, which Kubernetes asks of namespaces."""
+
+Address = Annotated[str, AfterValidator(_is_address)]
+
+
+def refuse_protected(config: Mapping[str, str], protected: Mapping[str, str]) -> None:
+    """Refuse keys that the platform renders itself.
+
+    Args:
+        config: Free keys of a section, with their values.
+        protected: What to set instead, by key.
+
+    Raises:
+        ValueError: With every such key.
+    """
+    refused = [f'"{key}" is rendered by the platform; {protected[key]}' for key in sorted(config) if key in protected]
+    if refused:
+        raise ValueError("; ".join(refused))
+
+
+class JavaServerSettings(ServerSettings):
+    """What ZooKeeper and Kafka servers share."""
+
+    replicas: Whole = Field(ge=1, description="Number of members")
+    heap: Size | None = Field(None, description="JVM heap, initial and maximum; unset takes half of the memory")
+    port: Port = Field(description="Port on this machine of member 0; each further member takes the next")
+    jvm_options: list[str] = Field(default_factory=list, description="JVM options besides the heap")
+    stop_grace: Duration = Field(description="Time to stop cleanly before a member is killed")
+
+    @field_validator("heap")
+    @classmethod
+    def _heap_is_some(cls, heap: Size | None) -> Size | None:
+        if heap is not None and heap < MIB:
+            raise ValueError("heap must be at least 1MiB")
+        return heap
+
+    @property
+    def heap_bytes(self) -> int:
+        """The heap: as set, else half of the memory, so that a broker keeps as much for its page cache."""
+        return int(self.memory) // 2 if self.heap is None else int(self.heap)
+
+    def broken_rules(self) -> list[str]:
+        """The heap must fit into the memory."""
+        problems = super().broken_rules()
+        if self.heap_bytes < MIB:
+            problems.append(f"memory {self.memory.human_readable()} leaves no heap of at least 1MiB")
+        if self.heap is None or self.heap < self.memory:
+            return problems
+        return [
+            *problems,
+            f"heap {self.heap.human_readable()} does not fit into memory {self.memory.human_readable()}: "
+            "a JVM needs more than its heap, and a broker needs page cache",
+        ]

@@ -1,0 +1,127 @@
+"""The Docker engine that a platform runs on: the answers that preflight and gates need."""
+
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from components.errors import PreflightError
+from components.naming import PLATFORM_LABEL
+
+
+class LocalEngine:
+    """The engine that ``DOCKER_HOST`` names, or the local socket.
+
+    Args:
+        platform: The platform's name.
+    """
+
+    def __init__(self, platform: str) -> None:
+        self._platform = platform
+        self._connection: Any = None
+
+    def ping(self) -> str | None:
+        """Connect; the reason says what to do where nobody answers."""
+        import docker
+        from docker.errors import DockerException
+
+        try:
+            self._connection = docker.from_env(timeout=30)
+            self._connection.ping()
+        except DockerException as error:
+            if "Permission" in str(error):
+                return "this user may not use the engine's socket: join the group docker, or run as root"
+            return "nothing answers. Start the engine: `systemctl start docker`, Docker Desktop, or `make engine`"
+        return None
+
+    def missing_image(self, reference: str) -> str | None:
+        """Look at the engine's images first, then ask the image's registry."""
+        from docker.errors import APIError, ImageNotFound
+
+        try:
+            self._connection.images.get(reference)
+        except ImageNotFound:
+            try:
+                self._connection.images.get_registry_data(reference)
+            except APIError as error:
+                why = str(error.explanation or error)
+                return (
+                    f"image {reference} is not on the engine and cannot be pulled ({why}). "
+                    "Correct the reference, or build the local images (`make images`) and set millrace:images to local"
+                )
+        return None
+
+    def published_ports(self, address: str) -> Mapping[int, tuple[str, bool]]:
+        """Read the running containers' ports and labels."""
+        everywhere = ("0.0.0.0", "::")
+        ports: dict[int, tuple[str, bool]] = {}
+        for container in self._connection.api.containers():
+            labels: dict[str, str] = container.get("Labels") or {}
+            own = labels.get(PLATFORM_LABEL) == self._platform
+            name = container["Names"][0].lstrip("/")
+            for port in container["Ports"]:
+                if port.get("Type") == "tcp" and port.get("IP") in (address, *everywhere):
+                    ports[port["PublicPort"]] = (name, own)
+        return ports
+
+    def _is_local(self) -> bool:
+        """Whether the engine is on this machine, so that binding ports here tells something."""
+        return str(self._connection.api.base_url).startswith("http+docker")
+
+    def unusable_address(self, address: str) -> str | None:
+        """Try to bind any port to the address, where the engine is on this machine."""
+        if not self._is_local():
+            return None
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, 0))
+            except OSError as error:
+                return error.strerror
+        return None
+
+    def port_holder(self, address: str, port: int) -> str | None:
+        """Try to bind the port, where the engine is on this machine."""
+        if not self._is_local():
+            return None
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                return _process_on(port) or f"another program ({error.strerror})"
+        return None
+
+    def memory(self) -> int:
+        """The engine's ``MemTotal``."""
+        return int(self._connection.info()["MemTotal"])
+
+
+def _process_on(port: int) -> str | None:
+    """Name and id of the process that listens on a port, where this user may see it."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            local: Any = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local.port == port and connection.pid:
+                return f"process {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        return None
+    return None
+
+
+def healthy_containers(names: Iterable[str]) -> set[str]:
+    """Those of the named containers that run and passed their last health check.
+
+    Raises:
+        PreflightError: The engine does not answer.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        engine: Any = docker.from_env(timeout=30).api
+        running: list[dict[str, Any]] = engine.containers()
+    except DockerException as error:
+        raise PreflightError("the Docker engine does not answer", [str(error)]) from error
+    healthy = {container["Names"][0].lstrip("/") for container in running if "(healthy)" in container["Status"]}
+    return healthy & set(names)

@@ -1,0 +1,58 @@
+"""The gate between two members of a workload on Docker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from components.safety import Safety, reference
+from components.targets.docker.provider import MemberGateProvider
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberGateArgs:
+    """Inputs of a :class:`MemberGate`.
+
+    Args:
+        safety: The rules of the members.
+        stops: The member that is stopped next, or None.
+        returns: The member that was started before, or None.
+        members: ``host:port`` of each member, by name.
+        containers: Name of each member's container on the engine.
+        deadline: Seconds to wait.
+        trigger: Changes when the gate has to ask again.
+        logs: For each member the command that shows its logs.
+    """
+
+    safety: type[Safety]
+    stops: str | None
+    returns: str | None
+    members: Mapping[str, pulumi.Input[str]]
+    containers: Mapping[str, str]
+    deadline: float
+    trigger: Mapping[str, pulumi.Input[str]]
+    logs: Mapping[str, pulumi.Input[str]]
+
+
+class MemberGate(Resource, module="millrace", name="MemberGate"):
+    """Waits until one member is back, then until the next one may be stopped.
+
+    Args:
+        name: The resource's name.
+        args: What to ask.
+        opts: Resource options.
+    """
+
+    def __init__(self, name: str, args: MemberGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: dict[str, object] = {
+            "safety": reference(args.safety),
+            "stops": args.stops,
+            "returns": args.returns,
+            "members": dict(args.members),
+            "containers": dict(args.containers),
+            "deadline": args.deadline,
+            "trigger": dict(args.trigger),
+            "logs": dict(args.logs),
+        }
+        super().__init__(MemberGateProvider(), name, props, opts)

@@ -1,0 +1,315 @@
+"""Workloads on a Docker engine: a container for each member, with a gate before each member that others depend on."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pulumi
+import pulumi_docker as docker
+
+from components.inputs import lift
+from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualified
+from components.outside import Outside
+from components.quantities import MIB
+from components.safety import Safety
+from components.targets.base import Deployment, Environment
+from components.targets.docker.client import LocalEngine
+from components.targets.docker.component import MemberGate, MemberGateArgs
+from components.targets.docker.preflight import EngineProbe, Needs, preflight
+from components.workload import Probe, Storage, Workload
+
+_LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+
+class _Addresses:
+    """Names and addresses of the members of one platform on Docker."""
+
+    def __init__(self, platform: str, bind_address: str) -> None:
+        self._platform = platform
+        self._bind_address = bind_address
+
+    def host(self, workload: str, ordinal: int) -> str:
+        """A member's alias on the platform's network: ``kafka-0``."""
+        return member_name(workload, ordinal)
+
+    def addresses(self, workload: Workload) -> list[pulumi.Input[str]]:
+        """The published addresses: this program runs on the engine's machine."""
+        return [*workload.outside_addresses()]
+
+    def outside(self, port: int, *, host: str = "127.0.0.1", external: str = "none") -> Outside | None:
+        """Every port is published, each further member's on the next number."""
+        return Outside(host=host, port=port)
+
+    def logs_command(self, member: str) -> str:
+        """``docker logs`` of the member's container."""
+        return f"docker logs --tail 50 {qualified(self._platform, member)}"
+
+
+class DockerTarget(_Addresses):
+    """Runs a platform's workloads on one Docker engine.
+
+    Args:
+        platform: The platform's name; the prefix of all names on the engine.
+        bind_address: Address on this machine that ports are bound to.
+        engine: How preflight asks the engine; unset takes the one that ``DOCKER_HOST`` names.
+    """
+
+    def __init__(self, platform: str, bind_address: str = "127.0.0.1", engine: EngineProbe | None = None) -> None:
+        super().__init__(platform, bind_address)
+        self._engine = engine or LocalEngine(platform)
+
+    def preflight(self, workloads: Sequence[Workload]) -> None:
+        """Check the engine, the images, the ports and the memory.
+
+        Raises:
+            PreflightError: With every reason why the workloads cannot run.
+        """
+        needs = Needs(
+            platform=self._platform,
+            bind_address=self._bind_address,
+            images=sorted({workload.image for workload in workloads}),
+            ports={
+                qualified(self._platform, member): [outside.number(ordinal) for outside in workload.exposed.values()]
+                for workload in workloads
+                for ordinal, member in enumerate(workload.members)
+            },
+            memory={member: workload.resources.memory for workload in workloads for member in workload.members},
+        )
+        preflight(self._engine, needs)
+
+    def prepare(self, parent: pulumi.Resource | None = None) -> "PreparedDocker":
+        """Declare the platform's network."""
+        return PreparedDocker(self._platform, self._bind_address, parent)
+
+
+class PreparedDocker(_Addresses):
+    """A Docker engine with a platform's network.
+
+    Makes for the workloads that it deploys: an image resource for each image, a volume for each storage lifetime, a
+    container for each member, and gates.
+
+    Args:
+        platform: The platform's name.
+        bind_address: Address on this machine that ports are bound to.
+        parent: What network, images and volumes belong to; None for the stack itself.
+    """
+
+    def __init__(self, platform: str, bind_address: str, parent: pulumi.Resource | None) -> None:
+        super().__init__(platform, bind_address)
+        self._parent = parent
+        self._images: dict[str, docker.RemoteImage] = {}
+        self._volumes: dict[str, docker.Volume] = {}
+        self._network = docker.Network(
+            "network",
+            name=platform,
+            labels=[docker.NetworkLabelArgs(label=PLATFORM_LABEL, value=platform)],
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+
+    def container_name(self, member: str) -> str:
+        """The name of a member's container on the engine."""
+        return qualified(self._platform, member)
+
+    def route(self) -> None:
+        """Directly."""
+        return
+
+    def publish(self, environment: Environment, parent: pulumi.Resource) -> Mapping[str, pulumi.Input[str]]:
+        """The network that other containers join to reach members by name."""
+        return {"network": self._platform}
+
+    def deploy(
+        self,
+        workload: Workload,
+        parent: pulumi.Resource,
+        *,
+        deadline: float,
+        after: Sequence[Deployment] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> Deployment:
+        """Declare a container for each member; where members need each other, a gate before each and one at the end."""
+        identities: dict[str, pulumi.Output[str]] = {}
+        resources: list[pulumi.Resource] = []
+        before = [resource for deployment in after for resource in deployment.settled]
+        gated = workload.replicas > 1 and workload.safety is not Safety
+        gates = _Gates(self, workload, parent, deadline)
+        for ordinal, member in enumerate(workload.members):
+            if gated:
+                inputs = self._digest(workload, ordinal)
+                before = [gates.before(ordinal, inputs, identities, _after(opts, parent, before))]
+                resources += before
+            container = self._container(workload, ordinal, _after(opts, parent, before))
+            identities[member] = container.id
+            resources.append(container)
+            before = [container] if gated else before
+        if gated:
+            resources.append(gates.last(identities, _after(opts, parent, before)))
+        storage = None if workload.storage is None else self._volume(workload.storage)
+        return Deployment(identities=identities, made=resources, settled=resources, storage=storage)
+
+    def _image(self, reference: str) -> docker.RemoteImage:
+        """An image, declared once. It is shared with other platforms on the engine, so it outlives this one."""
+        if reference not in self._images:
+            options = pulumi.ResourceOptions(parent=self._parent)
+            self._images[reference] = docker.RemoteImage(
+                f"image-{reference}", name=reference, keep_locally=True, opts=options
+            )
+        return self._images[reference]
+
+    def _volume(self, storage: Storage) -> docker.Volume:
+        """The volume of a storage lifetime, declared once."""
+        if storage.lifetime not in self._volumes:
+            self._volumes[storage.lifetime] = docker.Volume(
+                f"{storage.lifetime}-data",
+                name=qualified(self._platform, storage.lifetime),
+                labels=[docker.VolumeLabelArgs(label=PLATFORM_LABEL, value=self._platform)],
+                opts=pulumi.ResourceOptions(parent=self._parent, protect=storage.protect),
+            )
+        return self._volumes[storage.lifetime]
+
+    def _digest(self, workload: Workload, ordinal: int) -> pulumi.Output[str]:
+        """A text that changes with whatever the member's container is made from."""
+        plain = repr((ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={})))
+        keys = [*(file.path for file in workload.files), *workload.env]
+        values = [*(file.content for file in workload.files), *workload.env.values()]
+        image = self._image(workload.image).image_id
+        return pulumi.Output.from_input(lift(lambda parts: _sha256([plain, *keys, *parts]), [image, *values]))
+
+    def _container(self, workload: Workload, ordinal: int, options: pulumi.ResourceOptions) -> docker.Container:
+        member = member_name(workload.name, ordinal)
+        fill = _placeholders(ordinal, self.host(workload.name, ordinal))
+        return docker.Container(
+            member,
+            name=qualified(self._platform, member),
+            image=self._image(workload.image).image_id,
+            hostname=member,
+            command=[fill(argument) for argument in workload.command],
+            envs=[
+                lift(lambda known, name=name: f"{name}={fill(known[0])}", [value])
+                for name, value in sorted(workload.env.items())
+            ],
+            user=str(workload.user),
+            restart="unless-stopped",
+            memory=workload.resources.memory // MIB,
+            # Without an equal swap limit the official provider sees a difference at every preview.
+            memory_swap=workload.resources.memory // MIB,
+            stop_timeout=_seconds(workload.stop_grace),
+            destroy_grace_seconds=_seconds(workload.stop_grace),
+            log_driver="json-file",
+            log_opts=_LOG_OPTIONS,
+            uploads=[docker.ContainerUploadArgs(file=file.path, content=file.content) for file in workload.files],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=self._network.name, aliases=[workload.name, member])
+            ],
+            volumes=self._mounts(workload.storage),
+            ports=[
+                docker.ContainerPortArgs(
+                    internal=port.number,
+                    external=port.outside.number(ordinal),
+                    ip=self._bind_address,
+                    protocol="tcp",
+                )
+                for port in workload.ports
+                if port.outside is not None
+            ],
+            labels=[
+                docker.ContainerLabelArgs(label=MEMBER_LABEL, value=member),
+                docker.ContainerLabelArgs(label=PLATFORM_LABEL, value=self._platform),
+            ],
+            healthcheck=_health_check(workload.readiness),
+            opts=options,
+        )
+
+    def _mounts(self, storage: Storage | None) -> list[docker.ContainerVolumeArgs] | None:
+        if storage is None:
+            return None
+        volume = self._volume(storage)
+        return [docker.ContainerVolumeArgs(volume_name=volume.name, container_path=storage.path)]
+
+
+class _Gates:
+    """The gates of one workload: each waits for the member before it, and for leave to stop the one after it."""
+
+    def __init__(self, target: PreparedDocker, workload: Workload, parent: pulumi.Resource, deadline: float) -> None:
+        self._target = target
+        self._workload = workload
+        self._parent = parent
+        self._deadline = deadline
+
+    def before(
+        self,
+        ordinal: int,
+        inputs: pulumi.Input[str],
+        started: Mapping[str, pulumi.Output[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> MemberGate:
+        """The gate before a member.
+
+        Args:
+            ordinal: The member's.
+            inputs: Changes when the member's container will be replaced.
+            started: The ids of the containers before it.
+            opts: Options of the gate.
+        """
+        member = self._workload.members[ordinal]
+        previous = list(started)[-1:]
+        trigger = {"inputs": inputs, **{name: started[name] for name in previous}}
+        return MemberGate(f"{member}-may-stop", self._args(member, previous, trigger), opts)
+
+    def last(self, started: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions) -> MemberGate:
+        """The gate behind all members: the last one is back."""
+        member = self._workload.members[-1]
+        return MemberGate(f"{self._workload.name}-settled", self._args(None, [member], {member: started[member]}), opts)
+
+    def _args(
+        self, stops: str | None, returns: Sequence[str], trigger: Mapping[str, pulumi.Input[str]]
+    ) -> MemberGateArgs:
+        workload = self._workload
+        return MemberGateArgs(
+            safety=workload.safety,
+            stops=stops,
+            returns=next(iter(returns), None),
+            members=dict(zip(workload.members, self._target.addresses(workload), strict=True)),
+            containers={member: self._target.container_name(member) for member in workload.members},
+            deadline=self._deadline,
+            trigger=trigger,
+            logs={member: self._target.logs_command(member) for member in workload.members},
+        )
+
+
+def _after(
+    opts: pulumi.ResourceOptions | None, parent: pulumi.Resource, before: Sequence[pulumi.Resource]
+) -> pulumi.ResourceOptions:
+    """Options of a child that waits for these resources and for whatever its component depends on."""
+    outer = pulumi.ResourceOptions(depends_on=None if opts is None else opts.depends_on)
+    return pulumi.ResourceOptions.merge(outer, pulumi.ResourceOptions(parent=parent, depends_on=list(before)))
+
+
+def _sha256(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _placeholders(ordinal: int, host: str) -> Callable[[str], str]:
+    """Fills in what differs from member to member; see :mod:`components.workload`."""
+    return lambda text: text.replace("$(ORDINAL)", str(ordinal)).replace("$(HOST)", host)
+
+
+def _health_check(probe: Probe) -> docker.ContainerHealthcheckArgs:
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", *probe.command],
+        interval=_go_duration(probe.interval),
+        timeout=_go_duration(probe.timeout),
+        start_period=_go_duration(probe.start_period),
+        retries=probe.failures,
+    )
+
+
+def _go_duration(duration: timedelta) -> str:
+    """As Go prints durations below an hour, which is how the provider reads them back: ``5s``, ``1m0s``."""
+    minutes, seconds = divmod(_seconds(duration), 60)
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def _seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds())

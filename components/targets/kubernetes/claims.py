@@ -1,0 +1,98 @@
+"""The volume claims of a StatefulSet's members: made before its pods, grown in place, removed after them."""
+
+from collections.abc import Mapping, Sequence
+
+from components.dynamic import Props, in_order, progress
+from components.errors import ClusterError, SafetyError
+from components.safety import Members, safety_of
+from components.targets.kubernetes.client import Claim, Cluster, connect
+from components.targets.routes import open_route
+from components.waiting import wait_until
+
+_CLAIM = "data"
+"""Name of the StatefulSet's claim template; a pod's claim is called after it and the pod."""
+
+
+def claim_names(props: Props) -> list[str]:
+    """The claims of all members, sorted."""
+    return [f"{_CLAIM}-{member}" for member in sorted(props["members"])]
+
+
+class Claims:
+    """The claims of one workload.
+
+    Args:
+        props: Properties of the resource :class:`~components.targets.kubernetes.component.MemberStorage`.
+    """
+
+    def __init__(self, props: Props) -> None:
+        self._props = props
+        self._namespace: str = props["route"]["namespace"]
+        self._cluster: Cluster = connect(props["route"].get("kubeconfig"), props["route"]["context"])
+
+    def found(self) -> Mapping[str, Claim]:
+        """The claims that exist, by name; also those of removed members."""
+        return self._cluster.claims(self._namespace, self._props["labels"])
+
+    def ensure(self) -> None:
+        """Create missing claims and grow small ones."""
+        wait_until(
+            lambda: [f"{name}: it is being deleted" for name, claim in self.found().items() if claim.deleting],
+            what=f"the volume claims of {self._props['workload']}",
+            deadline=float(self._props["deadline"]),
+            report=progress,
+            state="free again",
+        )
+        size, there = int(self._props["size"]), self.found()
+        small = {
+            name: there[name] for name in claim_names(self._props) if name in there and there[name].requested < size
+        }
+        self._refuse_rigid(small)
+        for name in claim_names(self._props):
+            if name not in there:
+                storage_class = self._props.get("storageClass")
+                self._cluster.create_claim(self._namespace, name, self._props["labels"], size, storage_class)
+            elif name in small:
+                self._cluster.resize_claim(self._namespace, name, size)
+
+    def _refuse_rigid(self, small: Mapping[str, Claim]) -> None:
+        """Raise an error where a StorageClass cannot expand volumes, before the first is touched."""
+        for name in sorted({claim.storage_class for claim in small.values() if claim.storage_class}):
+            found = self._cluster.storage_class(name)
+            if found is not None and not found.expandable:
+                raise ClusterError(
+                    f'StorageClass "{name}" does not let volumes grow (allowVolumeExpansion is not true)',
+                    [f"set {self._props['workload']}.storage back, or allow it for the class; nothing was changed"],
+                )
+
+    def remove(self) -> None:
+        """Delete the claims and wait: one that a pod uses goes with the pod."""
+        for name in self.found():
+            self._cluster.delete_claim(self._namespace, name)
+        what = f"the volume claims of {self._props['workload']}"
+
+        def left() -> list[str]:
+            return [f"{what}: {', '.join(names)} still there"] if (names := sorted(self.found())) else []
+
+        wait_until(left, what=what, deadline=float(self._props["deadline"]), report=progress, state="gone")
+
+
+def refuse_removal(gone: Sequence[str], old: Props) -> None:
+    """Refuse to remove members that are still needed, or of which that cannot be found out.
+
+    Args:
+        gone: Members that would be removed.
+        old: Properties of the storage before.
+
+    Raises:
+        SafetyError: With the reasons.
+    """
+    route = old["route"]
+    members = Members(addresses=in_order(old["members"]), route=open_route(route))
+    problems = safety_of(old["safety"], members).removal_findings(gone)
+    if problems:
+        shell = f"kubectl --context {route['context']} -n {route['namespace']} exec -it POD -- bash"
+        raise SafetyError(
+            f"{' and '.join(gone)} cannot be removed",
+            [*problems, f"a shell on a member: {shell}", "then run `pulumi up` again; nothing was changed"],
+        )

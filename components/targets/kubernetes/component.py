@@ -1,0 +1,109 @@
+"""Dynamic resources that change a StatefulSet's pods and volumes safely."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from components.safety import Safety, reference
+from components.targets.base import RouteInputs
+from components.targets.kubernetes.provider import GatedRollProvider, MemberStorageProvider
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembersArgs:
+    """The members of a workload, as inputs of a resource.
+
+    Args:
+        workload: Name of the workload and of its StatefulSet.
+        addresses: ``host:port`` of each member, by name.
+        safety: The rules of the members.
+        route: How this program's clients reach the members.
+        deadline: Seconds that a changed member may take to be back.
+    """
+
+    workload: str
+    addresses: Mapping[str, pulumi.Input[str]]
+    safety: type[Safety]
+    route: RouteInputs
+    deadline: float
+
+    def props(self) -> dict[str, object]:
+        """The same as properties of a resource."""
+        return {
+            "workload": self.workload,
+            "members": dict(self.addresses),
+            "safety": reference(self.safety),
+            "route": dict(self.route),
+            "deadline": self.deadline,
+        }
+
+
+class GatedRoll(Resource, module="millrace", name="GatedRoll"):
+    """Replaces the pods of a StatefulSet that are out of date, one at a time, while their cluster stays healthy.
+
+    Args:
+        name: The resource's name.
+        members: The StatefulSet's members.
+        template: What a pod is made from, in readable form: a change in it restarts the pods and is shown in preview.
+        generation: The StatefulSet's, which counts its changes. A roll that failed, followed by a template that was
+            set back, leaves pods out of date although the template looks unchanged.
+        logs: For each member the command that shows its logs.
+        opts: Resource options.
+    """
+
+    identities: pulumi.Output[dict[str, str]]
+    """The uid of each member's pod."""
+
+    def __init__(
+        self,
+        name: str,
+        members: MembersArgs,
+        template: Mapping[str, Any],
+        generation: pulumi.Input[int | None],
+        logs: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        props: dict[str, object] = {
+            **members.props(),
+            "template": dict(template),
+            "generation": generation,
+            "logs": dict(logs),
+            "identities": None,
+        }
+        super().__init__(GatedRollProvider(), name, props, opts)
+
+
+class MemberStorage(Resource, module="millrace", name="MemberStorage"):
+    """The volume claims of a workload's members, made before the members and removed after them.
+
+    A StatefulSet uses a claim that exists under the name that it would give. So claims can grow in place, which claim
+    templates cannot.
+
+    Args:
+        name: The resource's name.
+        members: The members; those that hold partitions are not removed.
+        size: Bytes of each member's volume.
+        storage_class: StorageClass, or None for the cluster's default.
+        labels: Labels of the claims.
+        opts: Resource options.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        members: MembersArgs,
+        size: int,
+        storage_class: str | None,
+        labels: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        props: dict[str, object] = {
+            **members.props(),
+            "size": size,
+            "storageClass": storage_class,
+            "labels": dict(labels),
+        }
+        super().__init__(MemberStorageProvider(), name, props, opts)

@@ -1,0 +1,310 @@
+"""One connection to a port of a pod, carried by a WebSocket of the Kubernetes API.
+
+The API's port-forward speaks ``v4.channel.k8s.io``: each message starts with the number of its channel, 0 for bytes
+both ways, 1 for an error in words. The first message of each channel is the port's number, sent when the node has
+taken the request and *before* it connects inside the pod; that nothing listens there is said on channel 1. There is no
+message for the end of one direction: either side ends both by closing the WebSocket.
+"""
+
+import json
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable, Generator
+from urllib.parse import urlsplit
+
+from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException
+
+from components.errors import ClusterError
+from components.targets.kubernetes.kubeconfig import Access
+
+DIAL_SECONDS = 10.0
+"""Seconds for the API server and the pod's node to take a connection."""
+
+SETTLE_SECONDS = 0.05
+"""Seconds in which a node says that nothing listens on a port, once it has taken the request."""
+
+FAILED, UNREACHABLE_NETWORK, UNREACHABLE_HOST, REFUSED = 1, 3, 4, 5
+"""Why a connection was not made, in SOCKS5's own numbers."""
+
+_SUBPROTOCOL = "v4.channel.k8s.io"
+_DATA, _ERROR = 0, 1
+_CHUNK = 64 * 1024
+_LONGEST_MESSAGE = 64 * 1024 * 1024
+
+
+class PodRefused(ConnectionRefusedError):
+    """No connection to a pod's port was made.
+
+    Args:
+        why: The reason in words.
+        reply: The reason as a reply code of SOCKS5.
+    """
+
+    def __init__(self, why: str, reply: int) -> None:
+        super().__init__(why)
+        self.reply = reply
+
+
+class PodConnection:
+    """Bytes to and from a pod's port; nothing here blocks but :meth:`settle`.
+
+    Args:
+        sock: Connected to the API server, with the WebSocket's handshake done.
+        clock: Seconds that only grow.
+
+    Attributes:
+        ended: Whether nothing more comes, because the pod, its node or the API server closed.
+        refusal: What the node said of a connection that it could not make or keep.
+        heard: When anything was received last.
+        answers_pings: Whether a ping was ever answered.
+    """
+
+    def __init__(self, sock: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
+        sock.setblocking(False)
+        self.ended = False
+        self.refusal = ""
+        self.heard = clock()
+        self.answers_pings = False
+        self._sock = sock
+        self._clock = clock
+        self._incoming = bytearray()
+        self._outgoing = bytearray()
+        self._arrived = bytearray()
+        self._announced = {_DATA: 2, _ERROR: 2}  # bytes of the port's number that each channel has yet to send
+        self._channel = _DATA
+
+    def fileno(self) -> int:
+        """For ``select.poll``."""
+        return self._sock.fileno()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
+        return len(self._outgoing)
+
+    @property
+    def buffered(self) -> bool:
+        """Whether there is more to receive that no poll tells of, because TLS has read it already."""
+        return isinstance(self._sock, ssl.SSLSocket) and not self.ended and self._sock.pending() > 0
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes for the pod."""
+        self._queue(bytes([_DATA]) + data, ABNF.OPCODE_BINARY)
+
+    def ping(self) -> None:
+        """Queue a question that the pod's node answers; :attr:`heard` shows whether it did."""
+        self._queue(b"", ABNF.OPCODE_PING)
+
+    def _queue(self, payload: bytes, opcode: int) -> None:
+        self._outgoing += ABNF.create_frame(payload, opcode).format()
+
+    def flush(self) -> None:
+        """Send as much of the queue as goes without waiting."""
+        try:
+            while self._outgoing and not self.ended:
+                sent = self._sock.send(self._outgoing[:_CHUNK])
+                del self._outgoing[:sent]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass
+        except OSError:
+            self.ended = True
+
+    def receive(self) -> bytes:
+        """The pod's bytes that have arrived; empty where there are none, or where it :attr:`ended`."""
+        self._read()
+        arrived = bytes(self._arrived)
+        self._arrived.clear()
+        return arrived
+
+    def _read(self) -> None:
+        try:
+            while not self.ended and len(self._arrived) < 4 * _CHUNK:
+                chunk = self._sock.recv(_CHUNK)
+                if not chunk:
+                    self.ended = True
+                self.heard = self._clock()
+                self._incoming += chunk
+                for opcode, payload in self._frames():
+                    self._take(opcode, payload)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            self.ended = True
+
+    def _frames(self) -> Generator[tuple[int, bytes]]:
+        """Complete frames that were received. A server's frames carry no mask."""
+        buffer = self._incoming
+        while len(buffer) >= 2:
+            size = {126: 2, 127: 8}.get(buffer[1], 0)
+            start = 2 + size
+            length = int.from_bytes(buffer[2:start]) if size else buffer[1]
+            if buffer[1] > 127 or length > _LONGEST_MESSAGE:
+                self.ended = True
+                return
+            if len(buffer) < start + length:
+                return
+            opcode, payload = buffer[0] & 0x0F, bytes(buffer[start : start + length])
+            del buffer[: start + length]
+            yield opcode, payload
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        if opcode == ABNF.OPCODE_CLOSE:
+            self.ended = True
+        elif opcode == ABNF.OPCODE_PING:
+            self._queue(payload, ABNF.OPCODE_PONG)
+        elif opcode == ABNF.OPCODE_PONG:
+            self.answers_pings = True
+        elif payload:
+            if opcode != ABNF.OPCODE_CONT:
+                self._channel, payload = payload[0], payload[1:]
+            self._deliver(payload)
+
+    def _deliver(self, payload: bytes) -> None:
+        header = min(self._announced.get(self._channel, 0), len(payload))
+        if header:
+            self._announced[self._channel] -= header
+            payload = payload[header:]
+        if self._channel == _DATA:
+            self._arrived += payload
+        elif payload:
+            self.refusal += payload.decode(errors="replace")
+            self.ended = True
+
+    def settle(self, timeout: float = DIAL_SECONDS, grace: float = SETTLE_SECONDS) -> None:
+        """Wait until the node has taken the port, and a moment longer for it to say that nothing listens there.
+
+        A refusal that comes later ends the connection as soon as it comes.
+
+        Raises:
+            PodRefused: The node refused, closed or did not answer.
+        """
+        end = self._clock() + timeout
+        taken = False
+        while not self._arrived:
+            if not taken and not any(self._announced.values()):
+                taken, end = True, min(end, self._clock() + grace)
+            left = end - self._clock()
+            if self.ended or left <= 0:
+                break
+            poll = select.poll()
+            poll.register(self, select.POLLIN)
+            if self.buffered or poll.poll(left * 1000):
+                self._read()
+        if self.refusal:
+            raise PodRefused(self.refusal, REFUSED)
+        if not self._arrived and (self.ended or not taken):
+            why = "its node closed the connection" if self.ended else f"its node did not answer within {timeout:.0f} s"
+            raise PodRefused(why, UNREACHABLE_HOST)
+
+    def close(self) -> None:
+        """Say goodbye where that goes without waiting, and close."""
+        if not self._outgoing:
+            self._queue(b"", ABNF.OPCODE_CLOSE)
+            self.ended = False
+            self.flush()
+        self.ended = True
+        self._sock.close()
+
+
+class PortForward:
+    """Opens connections to pods of one namespace; each asks the API anew.
+
+    Args:
+        access: Address and credentials of the API server.
+        namespace: The pods' namespace.
+    """
+
+    def __init__(self, access: Access, namespace: str) -> None:
+        self._access = access
+        self._namespace = namespace
+
+    def __call__(self, pod: str, port: int) -> PodConnection:
+        """Connect to a port of a pod.
+
+        Raises:
+            PodRefused: The API server, the node or the pod does not take the connection.
+        """
+        try:
+            try:
+                connection = PodConnection(self._handshake(pod, port))
+            except WebSocketBadStatusException as error:
+                if error.status_code != 401:
+                    raise
+                self._access.reload()
+                connection = PodConnection(self._handshake(pod, port))
+        except WebSocketBadStatusException as error:
+            raise _refused_by_api(error, pod) from error
+        except ClusterError as error:
+            raise PodRefused(str(error), FAILED) from error
+        except (WebSocketException, OSError) as error:
+            why = f"the Kubernetes API at {self._access.configuration.host} does not answer: {error}"
+            raise PodRefused(why, UNREACHABLE_NETWORK) from error
+        try:
+            connection.settle()
+        except PodRefused as error:
+            connection.close()
+            raise _refused_by_node(error, pod, port) from error
+        return connection
+
+    def _handshake(self, pod: str, port: int) -> socket.socket:
+        configuration = self._access.configuration
+        path = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/portforward?ports={port}"
+        tls = {"context": self._access.tls, "server_hostname": configuration.tls_server_name}
+        opened = WebSocket(sockopt=_keepalive(), sslopt=tls)
+        opened.connect(
+            "ws" + configuration.host.removeprefix("http") + path,
+            timeout=DIAL_SECONDS,
+            header=[f"{name}: {value}" for name, value in self._access.headers().items()],
+            subprotocols=[_SUBPROTOCOL],
+            suppress_origin=True,
+            redirect_limit=0,
+            **self._proxy(),
+        )
+        if opened.sock is None:
+            raise WebSocketException("no connection")
+        return opened.sock
+
+    def _proxy(self) -> dict[str, object]:
+        """Settings of the proxy on the way to the API server, if there is one."""
+        from kubernetes.client.rest import should_bypass_proxies
+
+        configuration = self._access.configuration
+        if not configuration.proxy or should_bypass_proxies(configuration.host, configuration.no_proxy or ""):
+            return {}
+        proxy = urlsplit(configuration.proxy)
+        settings: dict[str, object] = {
+            "http_proxy_host": proxy.hostname,
+            "http_proxy_port": proxy.port or 80,
+            "proxy_type": proxy.scheme if proxy.scheme.startswith("socks") else "http",
+            "http_proxy_timeout": DIAL_SECONDS,
+        }
+        if proxy.username:
+            settings["http_proxy_auth"] = (proxy.username, proxy.password or "")
+        return settings
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """Let the system notice within 15 s that the other end of an idle connection is gone."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    for name, value in {"TCP_KEEPIDLE": 6, "TCP_KEEPALIVE": 6, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}.items():
+        if hasattr(socket, name):  # macOS calls the first of them by the second name
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
+
+
+def _refused_by_api(error: WebSocketBadStatusException, pod: str) -> PodRefused:
+    try:
+        said = str(json.loads(error.resp_body or b"")["message"])
+    except (ValueError, KeyError, TypeError):
+        said = (error.resp_body or b"").decode(errors="replace").strip() or f"HTTP status {error.status_code}"
+    denied = error.status_code in (401, 403)
+    return PodRefused(f"the Kubernetes API forwards no port of {pod}: {said}", FAILED if denied else UNREACHABLE_HOST)
+
+
+def _refused_by_node(error: PodRefused, pod: str, port: int) -> PodRefused:
+    said = str(error)
+    if "connection refused" in said.lower():
+        return PodRefused(f"nothing listens on port {port} of {pod}", REFUSED)
+    return PodRefused(f"port {port} of {pod} cannot be reached: {said}", error.reply)

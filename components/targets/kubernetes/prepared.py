@@ -1,0 +1,316 @@
+"""Workloads on Kubernetes: a StatefulSet each, with all that isolates it, keeps it alive and makes it reachable."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.naming import qualified
+from components.targets.base import Deployment, Environment, RouteInputs
+from components.targets.kubernetes.addresses import ClusterAddresses, ClusterOptions
+from components.targets.kubernetes.component import GatedRoll, MembersArgs, MemberStorage
+from components.targets.kubernetes.labels import Labels
+from components.targets.kubernetes.network_policies import default_deny, policy_of
+from components.targets.kubernetes.pods import ZONE_SCRIPT, ZONE_SCRIPT_NAME, PodContext, pod_spec, stateful_set_spec
+from components.targets.kubernetes.services import client_service, headless_service, outside_services
+from components.workload import File, Workload
+
+# The roll waits for pods, with reasons, and stops them; the provider would wait without reasons, one set at a time.
+_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+
+
+class PreparedKubernetes(ClusterAddresses):
+    """A namespace of a cluster, with the policy that denies all traffic that no other policy allows.
+
+    Creates, for each workload: ServiceAccount, ConfigMap, Secret where there are secret files, headless and client
+    Service, a Service for each member where a port is exposed, PodDisruptionBudget, NetworkPolicy, volume claims, a
+    StatefulSet that replaces no pod by itself, and a GatedRoll that does.
+
+    Args:
+        platform: The platform's name.
+        options: Where and how it runs.
+        parent: What the shared resources belong to; None for the stack itself.
+    """
+
+    def __init__(self, platform: str, options: ClusterOptions, parent: pulumi.Resource | None) -> None:
+        super().__init__(platform, options)
+        self._labels = Labels(platform, options.namespace)
+        self._deployed: list[Workload] = []
+        self._provider = k8s.Provider(
+            "cluster",
+            context=options.context,
+            kubeconfig=options.kubeconfig,
+            # What applications read keeps its name; see publish.
+            enable_config_map_mutable=True,
+            enable_secret_mutable=True,
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        self._namespace = self._create_namespace(parent) if options.create_namespace else None
+        k8s.networking.v1.NetworkPolicy(
+            "default-deny",
+            metadata=self._labels.metadata("default-deny"),
+            spec=_manifest(default_deny(self._labels.selector())),
+            opts=self._options(parent),
+        )
+
+    def route(self) -> RouteInputs:
+        """Through the Kubernetes API, to the pods of this platform and no others."""
+        options = self.options
+        kubeconfig: dict[str, str] = {} if options.kubeconfig is None else {"kubeconfig": options.kubeconfig}
+        hosts = [self.host(item.name, ordinal) for item in self._deployed for ordinal in range(item.replicas)]
+        return RouteInputs(context=options.context, namespace=options.namespace, hosts=hosts, **kubeconfig)
+
+    def deploy(
+        self,
+        workload: Workload,
+        parent: pulumi.Resource,
+        *,
+        deadline: float,
+        after: Sequence[Deployment] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> Deployment:
+        """Declare a StatefulSet with all that belongs to it, and the roll that replaces its pods."""
+        self._deployed.append(workload)
+        members = self._members(workload, deadline)
+        storage = self._storage(workload, members, parent)
+        texts = self._texts(workload)
+        config = self._config_map(workload, texts, parent)
+        secret = self._secret(workload, parent)
+        beside = [item for item in (storage, config) if item is not None] + self._beside(workload, parent)
+        context = self._pod_context(workload, None if config is None else config.metadata.apply(_name_of), secret)
+        behind = [resource for deployment in after for resource in deployment.made]
+        stateful_set = self._stateful_set(
+            workload, context, self._options(parent, after=[*beside, *behind], outer=opts)
+        )
+        settled = [resource for deployment in after for resource in deployment.settled]
+        roll = GatedRoll(
+            f"{workload.name}-roll",
+            members,
+            # The ConfigMap's name says no more than the files.
+            {"pod": pod_spec(workload, replace(context, config_map=None if config is None else "")), "files": texts},
+            stateful_set.metadata.apply(lambda metadata: metadata.generation),
+            {member: self.logs_command(member) for member in workload.members},
+            self._options(parent, after=[stateful_set, *settled], tool=True),
+        )
+        return Deployment(
+            identities={member: roll.identities[member] for member in workload.members},
+            made=[stateful_set],
+            settled=[stateful_set, roll],
+            storage=storage,
+        )
+
+    def publish(self, environment: Environment, parent: pulumi.Resource) -> Mapping[str, pulumi.Input[str]]:
+        """A ConfigMap and a Secret for ``envFrom``: plain variables in the one, all in the other."""
+        name = qualified(self.platform, "clients")
+        k8s.core.v1.ConfigMap(
+            "clients",
+            metadata=self._labels.metadata(name),
+            data=dict(environment.plain),
+            opts=self._options(parent),
+        )
+        k8s.core.v1.Secret(
+            "clients",
+            metadata=self._labels.metadata(name),
+            string_data={**environment.plain, **environment.secret},
+            opts=self._options(parent),
+        )
+        return {"namespace": self.options.namespace, "clientConfigMap": name, "clientSecret": name}
+
+    def _create_namespace(self, parent: pulumi.Resource | None) -> k8s.core.v1.Namespace:
+        security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+        return k8s.core.v1.Namespace(
+            "namespace",
+            metadata=_manifest({"name": self.options.namespace, "labels": self._labels.all() | security}),
+            opts=pulumi.ResourceOptions(parent=parent, provider=self._provider),
+        )
+
+    def _members(self, workload: Workload, deadline: float) -> MembersArgs:
+        return MembersArgs(
+            workload=workload.name,
+            addresses=dict(zip(workload.members, self.addresses(workload), strict=True)),
+            safety=workload.safety,
+            route=self.route(),
+            deadline=deadline,
+        )
+
+    def _storage(self, workload: Workload, members: MembersArgs, parent: pulumi.Resource) -> MemberStorage | None:
+        if workload.storage is None:
+            return None
+        return MemberStorage(
+            f"{workload.name}-storage",
+            members,
+            workload.storage.size,
+            self.options.storage_class,
+            self._labels.all(workload.name),
+            self._options(parent, protect=workload.storage.protect, tool=True),
+        )
+
+    def _texts(self, workload: Workload) -> dict[str, pulumi.Input[str]]:
+        """The plain files, by their names without a folder."""
+        texts = {_key(file): file.content for file in workload.files if not file.secret}
+        return texts | ({ZONE_SCRIPT_NAME: ZONE_SCRIPT} if self._reads_zone(workload) else {})
+
+    def _config_map(
+        self, workload: Workload, texts: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
+    ) -> k8s.core.v1.ConfigMap | None:
+        """The plain files. Changed files create a new ConfigMap; running pods keep the old one."""
+        if not texts:
+            return None
+        return k8s.core.v1.ConfigMap(
+            f"{workload.name}-config",
+            metadata=self._labels.unnamed(workload.name),
+            data=dict(texts),
+            immutable=True,
+            opts=self._replaced_with(["data"], parent),
+        )
+
+    def _secret(self, workload: Workload, parent: pulumi.Resource) -> pulumi.Output[str] | None:
+        files = {_key(file): file.content for file in workload.files if file.secret}
+        if not files:
+            return None
+        secret = k8s.core.v1.Secret(
+            f"{workload.name}-files",
+            metadata=self._labels.unnamed(workload.name),
+            string_data=files,
+            opts=self._replaced_with(["stringData"], parent),
+        )
+        return secret.metadata.apply(_name_of)
+
+    def _beside(self, workload: Workload, parent: pulumi.Resource) -> list[pulumi.Resource]:
+        """The objects that stand beside a StatefulSet."""
+        name, selector = workload.name, self._labels.selector(workload.name)
+        account = k8s.core.v1.ServiceAccount(
+            name,
+            metadata=self._labels.metadata(name, name),
+            automount_service_account_token=False,
+            opts=self._options(parent),
+        )
+        budget = k8s.policy.v1.PodDisruptionBudget(
+            name,
+            metadata=self._labels.metadata(name, name),
+            spec=_manifest({"maxUnavailable": 1, "selector": {"matchLabels": selector}}),
+            opts=self._options(parent),
+        )
+        policy = policy_of(
+            workload,
+            self._deployed,
+            self._labels.selector,
+            client_namespaces=self.options.client_namespaces,
+            reads_nodes=self._reads_zone(workload),
+        )
+        guard = k8s.networking.v1.NetworkPolicy(
+            name, metadata=self._labels.metadata(name, name), spec=_manifest(policy), opts=self._options(parent)
+        )
+        services = [
+            self._service(workload, name, headless_service(workload, selector), parent),
+            self._service(workload, f"{name}-client", client_service(workload, selector), parent),
+            *(self._service(workload, *item, parent) for item in outside_services(workload, selector)),
+        ]
+        reader = self._zone_reader(workload, parent) if self._reads_zone(workload) else []
+        return [account, budget, guard, *services, *reader]
+
+    def _service(
+        self, workload: Workload, name: str, spec: Mapping[str, Any], parent: pulumi.Resource
+    ) -> k8s.core.v1.Service:
+        return k8s.core.v1.Service(
+            name,
+            metadata=self._labels.metadata(name, workload.name, annotations=_SKIP_AWAIT),
+            spec=_manifest(spec),
+            opts=self._options(parent),
+        )
+
+    def _zone_reader(self, workload: Workload, parent: pulumi.Resource) -> list[pulumi.Resource]:
+        """The right to read nodes, whose labels hold their zones; nodes belong to no namespace."""
+        name = qualified(self.platform, f"{workload.name}-zones")
+        metadata = _manifest({"name": name, "labels": self._labels.all(workload.name)})
+        account = {"kind": "ServiceAccount", "name": workload.name, "namespace": self.options.namespace}
+        role = k8s.rbac.v1.ClusterRole(
+            f"{workload.name}-zones",
+            metadata=metadata,
+            rules=_manifest([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]),
+            opts=self._options(parent),
+        )
+        binding = k8s.rbac.v1.ClusterRoleBinding(
+            f"{workload.name}-zones",
+            metadata=metadata,
+            role_ref=_manifest({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}),
+            subjects=_manifest([account]),
+            opts=self._options(parent),
+        )
+        return [role, binding]
+
+    def _stateful_set(
+        self, workload: Workload, context: PodContext, options: pulumi.ResourceOptions
+    ) -> k8s.apps.v1.StatefulSet:
+        name = workload.name
+        spec = stateful_set_spec(workload, context, self._labels.all(name), self.options.storage_class)
+        # MemberStorage owns the claims; a changed claim template would replace the StatefulSet.
+        kept = pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"])
+        return k8s.apps.v1.StatefulSet(
+            name,
+            metadata=self._labels.metadata(name, name, annotations=_SKIP_AWAIT),
+            spec=_manifest(spec),
+            opts=pulumi.ResourceOptions.merge(options, kept),
+        )
+
+    def _pod_context(
+        self, workload: Workload, config: pulumi.Output[str] | None, secret: pulumi.Output[str] | None
+    ) -> PodContext:
+        return PodContext(
+            host=self.pod_host(workload.name, "$(POD_NAME)"),
+            selector=self._labels.selector(workload.name),
+            config_map=config,
+            secret=secret,
+            reads_zone=self._reads_zone(workload),
+            spread=self.options.spread,
+            pull_policy=self.options.pull_policy,
+            pull_secrets=self.options.pull_secrets,
+        )
+
+    def _reads_zone(self, workload: Workload) -> bool:
+        return self.options.zones and workload.zone_file is not None
+
+    def _replaced_with(self, properties: list[str], parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options of an object that is replaced when these properties change, which changes its name in the pods."""
+        replaced = pulumi.ResourceOptions(replace_on_changes=properties)
+        return pulumi.ResourceOptions.merge(self._options(parent), replaced)
+
+    def _options(
+        self,
+        parent: pulumi.Resource | None,
+        *,
+        after: Sequence[pulumi.Resource] = (),
+        protect: bool | None = None,
+        tool: bool = False,
+        outer: pulumi.ResourceOptions | None = None,
+    ) -> pulumi.ResourceOptions:
+        """Options of a child in the namespace.
+
+        Args:
+            parent: The component that it belongs to.
+            after: What it depends on.
+            protect: Whether deleting it is refused.
+            tool: Whether it is a dynamic resource, which the cluster's provider does not create.
+            outer: Options of the component; what that depends on, the child depends on.
+        """
+        before = [*after, *([self._namespace] if self._namespace is not None else [])]
+        provider = None if tool else self._provider
+        own = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=before, protect=protect)
+        return pulumi.ResourceOptions.merge(
+            pulumi.ResourceOptions(depends_on=None if outer is None else outer.depends_on), own
+        )
+
+
+def _manifest(part: Any) -> Any:
+    """A part of a manifest with Kubernetes' own keys: the SDK passes them on, though its types spell them otherwise."""
+    return part
+
+
+def _name_of(metadata: Any) -> str:
+    return str(metadata.name)
+
+
+def _key(file: File) -> str:
+    return file.path.rpartition("/")[2]

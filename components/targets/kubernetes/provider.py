@@ -1,0 +1,123 @@
+"""Dynamic providers of rolls and volume claims; the work is done in ``roll.py`` and ``claims.py``."""
+
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
+
+from components.changes import changes
+from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
+from components.quantities import format_size
+from components.targets.kubernetes.claims import Claims, claim_names, refuse_removal
+from components.targets.kubernetes.roll import Roll
+
+
+class GatedRollProvider(ResourceProvider):
+    """Replaces pods that are out of date."""
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Say, in preview too, which members a change restarts and why."""
+        for line in _change_lines(_olds, news):
+            progress(line)
+        return CheckResult(news, [])
+
+    @plain_errors
+    def create(self, props: Props) -> CreateResult:
+        """Wait until all pods serve; a failed create is tried again by the next ``up``."""
+        return CreateResult(f"{props['route']['namespace']}/{props['workload']}", _rolled(props))
+
+    @plain_errors
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Replace the pods that are out of date."""
+        return UpdateResult(_rolled(_news))
+
+    @plain_errors
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Look once. A roll whose pods are out of date or do not serve is forgotten, so that the next ``up`` rolls."""
+        roll = Roll(props)
+        inputs = {key: value for key, value in props.items() if key not in ("identities", "__provider")}
+        problems = [*(f"{name} is out of date" for name in roll.pods.outdated()), *roll.pods.findings()]
+        if problems:
+            progress(f"{props['workload']}: {problems[0]}")
+            return ReadResult(None, {})
+        return ReadResult(id_, {**inputs, "identities": roll.pods.identities()}, inputs)
+
+    @plain_errors
+    def delete(self, _id: str, _props: Props) -> None:
+        """Stop the members calmly, while what they depend on is still there, and wait until they are gone."""
+        Roll(_props).stop()
+
+
+def _change_lines(old: Props, new: Props) -> list[str]:
+    """What a change of inputs means for the members, one line each."""
+    if not old or not is_known(new.get("members")):
+        return []
+    name, before, after = new["workload"], in_order(old["members"]), in_order(new["members"])
+    lines: list[str] = []
+    reasons = changes(old.get("template"), new.get("template"))
+    stay = [member for member in before if member in after]
+    if reasons:
+        lines.append(f"{name}: restarts {', '.join(stay)}, one at a time, because of")
+        lines += [f"  {reason}" for reason in reasons]
+    added, removed = [item for item in after if item not in before], [item for item in before if item not in after]
+    kept = "" if reasons else "; the others are not restarted"
+    lines += [f"{name}: adds {', '.join(added)}{kept}"] if added else []
+    lines += [f"{name}: removes {', '.join(removed)}{kept}"] if removed else []
+    return lines
+
+
+def _rolled(props: Props) -> Props:
+    roll = Roll(props)
+    roll.run()
+    return {**props, "identities": roll.pods.identities()}
+
+
+class MemberStorageProvider(ResourceProvider):
+    """Manages the claims of one workload's members."""
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Refuse a smaller volume, already in preview; say that a bigger one restarts nothing."""
+        if not (_olds and is_known(news.get("size")) and is_known(_olds.get("size"))):
+            return CheckResult(news, [])
+        old, new, name = int(_olds["size"]), int(news["size"]), news["workload"]
+        if new < old:
+            smaller = (
+                f"the volumes of {name} have {format_size(old)} and cannot become {format_size(new)}: Kubernetes "
+                f"shrinks no volume. Keep {name}.storage, or move to another platform with smaller ones"
+            )
+            return CheckResult(news, failures("size", [smaller]))
+        if new > old:
+            progress(f"{name}: volumes grow from {format_size(old)} to {format_size(new)} in place; nothing restarts")
+        if _olds.get("storageClass") != news.get("storageClass"):
+            moved = f"the StorageClass of {name} cannot change: its volumes are there already"
+            return CheckResult(news, failures("storageClass", [moved]))
+        return CheckResult(news, [])
+
+    @plain_errors
+    def create(self, props: Props) -> CreateResult:
+        """Make the claims that are not there; those of an earlier platform of this name are used again."""
+        Claims(props).ensure()
+        return CreateResult(f"{props['route']['namespace']}/{props['workload']}", props)
+
+    @plain_errors
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Create or grow claims; refuse to remove members that are still needed."""
+        gone = sorted(set(_olds["members"]) - set(_news["members"]))
+        if gone:
+            refuse_removal(gone, _olds)
+        Claims(_news).ensure()
+        return UpdateResult(_news)
+
+    @plain_errors
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Forget the claims where one is gone, so that the next ``up`` makes it again."""
+        claims = Claims(props).found()
+        inputs = {key: value for key, value in props.items() if key != "__provider"}
+        missing = [name for name in claim_names(props) if name not in claims]
+        if missing:
+            progress(f"{props['workload']}: there is no claim {', '.join(missing)}")
+            return ReadResult(None, {})
+        # A volume may have grown by hand; a smaller request than ours cannot be.
+        return ReadResult(id_, inputs, inputs)
+
+    @plain_errors
+    def delete(self, _id: str, _props: Props) -> None:
+        """Remove all claims of the workload, also those of removed members, and wait until they are gone."""
+        Claims(_props).remove()

@@ -1,0 +1,217 @@
+"""Replaces the pods of a StatefulSet that are out of date, one at a time.
+
+The StatefulSet replaces no pod by itself (``OnDelete``). What is out of date is read from the cluster at every step,
+so that an interrupted roll goes on where it stopped.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from components.dynamic import Props, engine_is_gone, in_order, progress
+from components.errors import ClusterError, UnhealthyError
+from components.safety import Members, Safety, safety_of
+from components.targets.kubernetes.client import Cluster, Pod, StatefulSetState, connect, pod_findings
+from components.targets.routes import open_route
+from components.waiting import wait_until
+
+UNRECOVERABLE_SECONDS = 15.0
+"""How long an unrecoverable state must persist before the roll gives up: an image pull may be tried again."""
+
+_LOG_LINES, _SHOWN_LINES = 60, 10
+"""Lines of a crashed server's log that are read, and shown of these."""
+
+Look = Callable[[], list[str]]
+
+
+def next_member(outdated: Mapping[str, bool], last: str | None) -> str:
+    """The member to restart next: members that do not serve come first, the one that coordinates the others last.
+
+    Args:
+        outdated: Members that are out of date, by name, and whether each serves.
+        last: The controller or leader, or None.
+    """
+    return min(outdated, key=lambda name: (outdated[name], name == last, name))
+
+
+class Pods:
+    """The StatefulSet of a workload and its pods, read anew by every call.
+
+    Args:
+        props: Properties of the roll.
+    """
+
+    def __init__(self, props: Props) -> None:
+        self.cluster: Cluster = connect(props["route"].get("kubeconfig"), props["route"]["context"])
+        self.namespace: str = props["route"]["namespace"]
+        self.workload: str = props["workload"]
+        self.members = in_order(props["members"])
+
+    def stateful_set(self) -> StatefulSetState | None:
+        """The StatefulSet, or None where there is none."""
+        return self.cluster.stateful_set(self.namespace, self.workload)
+
+    def all(self) -> dict[str, Pod]:
+        """The pods by name; also those of members that are being removed."""
+        state = self.stateful_set()
+        return {} if state is None else self._of(state)
+
+    def ready(self) -> list[str]:
+        """Members whose pods serve, as Kubernetes sees them."""
+        pods = self.all()
+        return [name for name in self.members if name in pods and pods[name].ready and not pods[name].deleting]
+
+    def outdated(self) -> dict[str, Pod]:
+        """Members whose pods were made from an earlier template, by name."""
+        state = self.stateful_set()
+        if state is None:
+            return {}
+        return {
+            name: pod
+            for name, pod in self._of(state).items()
+            if name in self.members and pod.revision != state.update_revision and not pod.deleting
+        }
+
+    def identities(self) -> dict[str, str]:
+        """The uid of each member's pod."""
+        return {name: pod.uid for name, pod in sorted(self.all().items()) if name in self.members}
+
+    def findings(self) -> list[str]:
+        """Members that are absent or not ready, with the reasons that Kubernetes gives."""
+        return pod_findings(list(self.members), self.all())
+
+    def unobserved(self) -> list[str]:
+        """Whether the StatefulSet's controller has yet to see the last change."""
+        state = self.stateful_set()
+        if state is None:
+            return [f"StatefulSet {self.workload} is not there; expected one in namespace {self.namespace}"]
+        if state.observed_generation != state.generation:
+            return [f"StatefulSet {self.workload}: its controller has not seen the change yet"]
+        return []
+
+    def last_log_lines(self) -> list[str]:
+        """The end of the logs of pods that do not serve, where the API still answers."""
+        shown: list[str] = []
+        with suppress(ClusterError):
+            for name, pod in self.all().items():
+                if pod.scheduled and not pod.ready and not pod.deleting:
+                    lines = _without_stack(self.cluster.last_log_lines(self.namespace, name, _LOG_LINES))
+                    shown += ["\n".join([f"{name}'s last lines:", *lines])] if lines else []
+        return shown
+
+    def _of(self, state: StatefulSetState) -> dict[str, Pod]:
+        return {pod.name: pod for pod in self.cluster.pods(self.namespace, state.labels)}
+
+
+class _Patience:
+    """How long pods have been in a state that waiting does not change."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def findings(self, pod: Pod) -> list[str]:
+        """Why a pod is not ready; empty when it is.
+
+        Raises:
+            UnhealthyError: It has been unrecoverable for too long.
+        """
+        if not pod.hopeless:
+            self._since.pop(pod.uid, None)
+        if pod.ready and not pod.deleting:
+            return []
+        reasons = [f"{pod.name}: {reason}" for reason in pod.reasons] or [f"{pod.name}: it is not ready yet"]
+        if not pod.hopeless:
+            return reasons
+        now = time.monotonic()
+        if now - self._since.setdefault(pod.uid, now) > UNRECOVERABLE_SECONDS:
+            raise UnhealthyError(f"{pod.name} will not become ready by waiting; what was made is still there", reasons)
+        return reasons
+
+
+class Roll:
+    """The roll of one workload.
+
+    Args:
+        props: Properties of the resource :class:`~components.targets.kubernetes.component.GatedRoll`.
+    """
+
+    def __init__(self, props: Props) -> None:
+        self.pods = Pods(props)
+        self._deadline = float(props["deadline"])
+        members = Members(addresses=self.pods.members, logs=props["logs"], route=open_route(props["route"]))
+        self._safety: Safety = safety_of(props["safety"], members)
+        self._patience = _Patience()
+
+    def run(self) -> None:
+        """Replace the pods that are out of date, then wait until all serve.
+
+        Raises:
+            UnhealthyError: A member may not be stopped, or does not come back.
+        """
+        pods = self.pods
+        state = pods.stateful_set()
+        if state is not None and state.replicas != len(pods.members):  # an interrupted `destroy` had stopped them
+            pods.cluster.scale(pods.namespace, pods.workload, len(pods.members))
+        self._wait(pods.unobserved, pods.workload)
+        while outdated := pods.outdated():
+            serving = {name: pod.ready for name, pod in outdated.items()}
+            member = next_member(serving, self._safety.last())
+            # Members that do not serve may need each other to serve: without a quorum none of an ensemble does.
+            others_down = list(serving.values()).count(False) > 1
+            self._replace(outdated[member], done=len(pods.members) - len(outdated), others_down=others_down)
+        self._wait(self._all_findings, pods.workload)
+
+    def stop(self) -> None:
+        """Stop all members and wait until they are gone."""
+        pods = self.pods
+        pods.cluster.scale(pods.namespace, pods.workload, 0)
+        self._wait(lambda: [f"{name}: it is stopping" for name in pods.all()], pods.workload, state="stopped")
+
+    def _replace(self, pod: Pod, *, done: int, others_down: bool) -> None:
+        """Restart one member when it may be stopped, and wait for it.
+
+        Args:
+            pod: The member's pod.
+            done: Members that are up to date.
+            others_down: Whether more members are out of date and down; then only the new pod is waited for.
+        """
+        pods, name = self.pods, pod.name
+        self._wait(lambda: self._safety.stop_findings(name, pods.ready()), name, state="safe to restart")
+        for line in self._safety.losses(name) if pod.ready else ():
+            progress(line)
+        if engine_is_gone():  # the next `up` rolls too, and neither of two rolls would know of the other
+            raise UnhealthyError(f"{name} was not restarted: the update that asked for it was killed")
+        progress(f"{pods.workload}: restarting {name} ({done + 1} of {len(pods.members)})")
+        pods.cluster.delete_pod(pods.namespace, name, pod.uid, None)
+
+        def back() -> list[str]:
+            current = pods.all().get(name)
+            if current is None or current.uid == pod.uid:
+                return [f"{name}: the old pod is stopping; expected a new one"]
+            return [] if others_down else self._patience.findings(current) or self._safety.return_findings(name)
+
+        self._wait(back, name)
+
+    def _all_findings(self) -> list[str]:
+        pods = self.pods.all()
+        for name in self.pods.members:
+            if name in pods:
+                self._patience.findings(pods[name])
+        return self.pods.findings()
+
+    def _wait(self, look: Look, what: str, *, state: str = "healthy") -> None:
+        def patient() -> list[str]:
+            try:
+                return look()
+            except ClusterError as error:  # an API server may be away for a moment
+                return [str(error)]
+
+        try:
+            wait_until(patient, what=what, deadline=self._deadline, report=progress, state=state)
+        except UnhealthyError as error:
+            raise UnhealthyError(error.headline, [*error.problems, *self.pods.last_log_lines()]) from None
+
+
+def _without_stack(lines: Sequence[str]) -> list[str]:
+    """The last lines without Java stack frames, which would push out the message."""
+    return [line for line in lines if not line.lstrip().startswith("at ")][-_SHOWN_LINES:]

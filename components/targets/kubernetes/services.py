@@ -1,0 +1,50 @@
+"""The Services of a workload: pure, in Kubernetes' own keys."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.outside import Outside
+from components.workload import Workload
+
+
+def headless_service(workload: Workload, selector: Mapping[str, str]) -> dict[str, Any]:
+    """The Service that gives each pod a DNS name.
+
+    Members must find each other before they are ready, and a draining one must stay reachable.
+    """
+    return {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": dict(selector),
+        "ports": [_port(port.name, port.number) for port in workload.ports],
+    }
+
+
+def client_service(workload: Workload, selector: Mapping[str, str]) -> dict[str, Any]:
+    """The Service that clients inside the cluster use to find any member."""
+    port = workload.client_port
+    return {"type": "ClusterIP", "selector": dict(selector), "ports": [_port(port.name, port.number)]}
+
+
+def outside_services(workload: Workload, selector: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and specification of a Service for each member and exposed port.
+
+    Clients outside must reach the very broker that leads a partition, so one Service for all would not do.
+    """
+    for port in workload.ports:
+        if port.outside is None:
+            continue
+        for ordinal, member in enumerate(workload.members):
+            own = {**selector, "statefulset.kubernetes.io/pod-name": member}
+            yield f"{member}-{port.name}", {**_outside(port.name, port.number, port.outside, ordinal), "selector": own}
+
+
+def _port(name: str, number: int) -> dict[str, Any]:
+    return {"name": name, "port": number, "targetPort": number, "protocol": "TCP"}
+
+
+def _outside(name: str, number: int, outside: Outside, ordinal: int) -> dict[str, Any]:
+    port = _port(name, number)
+    if outside.kind == "loadBalancer":
+        return {"type": "LoadBalancer", "ports": [port | {"port": outside.number(ordinal)}]}
+    return {"type": "NodePort", "ports": [port | {"nodePort": outside.number(ordinal)}]}

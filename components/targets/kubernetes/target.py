@@ -1,0 +1,42 @@
+"""Where a platform runs on Kubernetes: names and addresses, and preflight."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.targets.kubernetes.addresses import ClusterAddresses
+from components.targets.kubernetes.preflight import ClusterNeeds, preflight
+from components.targets.kubernetes.prepared import PreparedKubernetes
+from components.workload import Workload
+
+
+class KubernetesTarget(ClusterAddresses):
+    """Runs a platform's workloads in one namespace of one cluster.
+
+    Args:
+        platform: The platform's name.
+        options: Where and how it runs.
+    """
+
+    def preflight(self, workloads: Sequence[Workload]) -> None:
+        """Check the context, the rights in the namespace and the StorageClass.
+
+        Rights in a namespace that only another program's output names are not asked for.
+
+        Raises:
+            PreflightError: With every reason why the workloads cannot run.
+        """
+        options = self.options
+        needs = ClusterNeeds(
+            context=options.context,
+            kubeconfig=options.kubeconfig,
+            namespace=options.namespace if isinstance(options.namespace, str) else None,
+            create_namespace=options.create_namespace,
+            storage_class=options.storage_class,
+            zones=options.zones and any(workload.zone_file for workload in workloads),
+        )
+        preflight(needs, dry_run=pulumi.runtime.is_dry_run())
+
+    def prepare(self, parent: pulumi.Resource | None = None) -> PreparedKubernetes:
+        """Declare the provider, the namespace and the policy that denies whatever no other allows."""
+        return PreparedKubernetes(self.platform, self.options, parent)

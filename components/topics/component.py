@@ -1,0 +1,70 @@
+"""Topics as code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from components.targets.base import RouteInputs
+from components.topics.provider import TopicSetProvider
+from components.topics.safety import inputs_of
+from components.topics.settings import TopicSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicSetArgs:
+    """Arguments of a :class:`TopicSet`. Any cluster will do: ``bootstrap`` and ``topics`` are enough.
+
+    Args:
+        bootstrap: ``host:port`` of brokers as this machine reaches them, separated by commas.
+        topics: The topics; a set owns these and touches no others.
+        brokers: Address that each broker advertises, by name (``kafka-0`` has broker id 0). All of them are waited for
+            before a topic is touched, and preview refuses a replication factor above their number. Without it any
+            broker that answers will do.
+        existing: ``refuse`` or ``adopt`` declared topics that someone else made.
+        deadline: Seconds to wait for the brokers, and for replicas to move.
+        logs: For each broker the command that shows its logs.
+        trigger: A value for each broker that changes when the broker is replaced. The topics are then compared again,
+            because its data may be new too.
+        route: How this program's clients reach the brokers, from a prepared target; None for directly.
+    """
+
+    bootstrap: pulumi.Input[str]
+    topics: Sequence[TopicSpec]
+    brokers: pulumi.Input[Mapping[str, str]] = field(default_factory=dict[str, str])
+    existing: str = "refuse"
+    deadline: float = 180
+    logs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    route: RouteInputs | None = None
+
+
+class TopicSet(Resource, module="millrace", name="TopicSet"):
+    """A set of topics that is planned, applied and read as one resource.
+
+    The engine's diff shows each topic's change, and a thousand topics cost one step.
+
+    Args:
+        name: The resource's name.
+        args: The topics and their cluster.
+        opts: Resource options.
+    """
+
+    topics: pulumi.Output[dict[str, Any]]
+    """The topics as made, by name: partitions, replicationFactor, config, protect."""
+
+    def __init__(self, name: str, args: TopicSetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: dict[str, object] = {
+            "setName": name,
+            "bootstrap": args.bootstrap,
+            "brokers": args.brokers,
+            "topics": inputs_of({spec.name: spec for spec in args.topics}),
+            "existing": args.existing,
+            "deadline": args.deadline,
+            "logs": dict(args.logs),
+            "trigger": dict(args.trigger),
+            "route": args.route,
+        }
+        super().__init__(TopicSetProvider(), name, props, opts)

@@ -1,0 +1,152 @@
+"""The ZooKeeper ensemble as a component."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pulumi
+
+from components.images import default_image
+from components.inputs import joined, lift
+from components.outside import Outside
+from components.properties import render_properties
+from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
+from components.targets.base import Deployment, PreparedTarget
+from components.workload import File, Port, Probe, Storage, Workload
+from components.zookeeper.files import CLIENT_PORT, ELECTION_PORT, FOLLOWER_PORT, start_script, zoo_cfg
+from components.zookeeper.safety import EnsembleSafety
+from components.zookeeper.settings import ZooKeeperSettings
+
+NAME = "zookeeper"
+_CONFIG = "/etc/millrace/zoo.cfg"
+_SCRIPT = "/etc/millrace/start-zookeeper.sh"
+
+# Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, and
+# the waiting times double up to it (https://zookeeper.apache.org/doc/r3.8.4/zookeeperAdmin.html).
+_VOTE_AGAIN = "-Dzookeeper.fastleader.maxNotificationInterval=2000"
+
+# `srvr` names a mode only while the member serves; `ruok` says imok without a quorum too.
+_SERVES = f"exec 3<>/dev/tcp/127.0.0.1/{CLIENT_PORT}; printf srvr >&3; grep -q ^Mode: <&3"
+
+
+def zookeeper_workload(
+    settings: ZooKeeperSettings,
+    *,
+    image: str,
+    host: Callable[[str, int], pulumi.Input[str]],
+    outside: Outside | None,
+    protect: bool,
+    clients: Sequence[str] = ("kafka",),
+) -> Workload:
+    """The ensemble as a workload.
+
+    Args:
+        settings: The ensemble's settings.
+        image: Image reference.
+        host: The target's name of a member, for the other members.
+        outside: How clients outside reach the members, or None where they don't.
+        protect: Whether destroying the data is refused.
+        clients: Names of the workloads that may connect.
+    """
+    hosts = [host(NAME, ordinal) for ordinal in range(settings.replicas)]
+    config = lift(lambda known: render_properties(zoo_cfg(settings, known)), hosts)
+    return Workload(
+        name=NAME,
+        image=image,
+        replicas=settings.replicas,
+        command=["bash", _SCRIPT, "$(ORDINAL)", "$(HOST)"],
+        env=java_environment(
+            heap=settings.heap_bytes, options=[_VOTE_AGAIN, *settings.jvm_options], archive="zookeeper"
+        ),
+        files=[
+            *java_files(),
+            File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH)),
+            File(path=_CONFIG, content=config),
+        ],
+        ports=[
+            Port(name="client", number=CLIENT_PORT, reached_by=list(clients), outside=outside),
+            Port(name="follower", number=FOLLOWER_PORT, reached_by=[NAME]),
+            Port(name="election", number=ELECTION_PORT, reached_by=[NAME]),
+        ],
+        storage=Storage(path=DATA_PATH, size=int(settings.storage), lifetime=LIFETIME, protect=protect),
+        resources=resources_of(settings),
+        user=USER,
+        stop_grace=settings.stop_grace,
+        readiness=Probe(command=["bash", "-c", _SERVES], start_period=timedelta(minutes=10)),
+        safety=EnsembleSafety,
+    )
+
+
+def connect_string(replicas: int, host: Callable[[str, int], pulumi.Input[str]]) -> pulumi.Input[str]:
+    """``host:port`` of each member for members of the platform, separated by commas.
+
+    Args:
+        replicas: Number of members.
+        host: The target's name of a member.
+    """
+    hosts = [host(NAME, ordinal) for ordinal in range(replicas)]
+    return lift(lambda known: ",".join(f"{name}:{CLIENT_PORT}" for name in known), hosts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooKeeperEnsembleArgs:
+    """Arguments of a :class:`ZooKeeperEnsemble`.
+
+    Args:
+        target: Where it runs, from the target's ``prepare``.
+        settings: What runs; the default is one small member.
+        image: Image reference of a Kafka distribution, whose scripts start ZooKeeper.
+        protect: Whether destroying the data is refused.
+        clients: Names of the workloads that may connect, for network policies.
+        deadline: Seconds that a changed member may take to be back.
+    """
+
+    target: PreparedTarget
+    settings: ZooKeeperSettings = field(default_factory=ZooKeeperSettings.of)
+    image: str = field(default_factory=lambda: default_image("zookeeper"))
+    protect: bool = False
+    clients: Sequence[str] = ("kafka",)
+    deadline: float = 180
+
+
+class ZooKeeperEnsemble(pulumi.ComponentResource):
+    """A ZooKeeper ensemble: its members, and gates that keep a quorum while a change rolls through them.
+
+    Args:
+        name: The resource's name.
+        args: What runs and where.
+        opts: Resource options; what the component depends on, its members depend on.
+    """
+
+    members: pulumi.Output[dict[str, str]]
+    """``host:port`` by which this program's own clients reach each member, by name."""
+    connect: pulumi.Output[str]
+    """The same, separated by commas."""
+    internal_connect: pulumi.Output[str]
+    """``host:port`` of each member on the target's own network, separated by commas, as brokers need it."""
+    deployment: Deployment
+    """The resources, for components that change after this one."""
+    settings: ZooKeeperSettings
+    """The settings that it was made from."""
+    workload: Workload
+    """What runs."""
+
+    def __init__(self, name: str, args: ZooKeeperEnsembleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("millrace:index:ZooKeeperEnsemble", name, None, opts)
+        target, self.settings = args.target, args.settings
+        self.workload = zookeeper_workload(
+            args.settings,
+            image=args.image,
+            host=target.host,
+            outside=target.outside(args.settings.port),
+            protect=args.protect,
+            clients=args.clients,
+        )
+        addresses = target.addresses(self.workload)
+        self.members = pulumi.Output.all(**dict(zip(self.workload.members, addresses, strict=True)))
+        self.connect = pulumi.Output.from_input(joined(addresses))
+        self.internal_connect = pulumi.Output.from_input(connect_string(self.workload.replicas, target.host))
+        self.deployment = target.deploy(self.workload, self, deadline=args.deadline, opts=opts)
+        self.register_outputs(
+            {"members": self.members, "connect": self.connect, "internalConnect": self.internal_connect}
+        )

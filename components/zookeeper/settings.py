@@ -1,0 +1,91 @@
+"""What a stack file says about the ZooKeeper ensemble, and the keys of zoo.cfg that it must not set."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import (
+    Field,
+    field_validator,
+)
+
+from components.quantities import (
+    Duration,
+    Whole,
+)
+from components.stack_file.sections import QUICK_START, THROUGHPUT, ConfigValue, JavaServerSettings, refuse_protected
+
+_OWN = "the platform derives it"
+
+PROTECTED_KEYS: Mapping[str, str] = {
+    "4lw.commands.whitelist": "the health checks need the rendered one",
+    "clientPort": "set zookeeper.port",
+    "dataDir": _OWN,
+    "dataLogDir": _OWN,
+    "initLimit": "set zookeeper.initLimit",
+    "syncLimit": "set zookeeper.syncLimit",
+    "tickTime": "set zookeeper.tickTime",
+}
+
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "light": {
+        "replicas": 1,
+        "heap": "256MiB",
+        "memory": "512MiB",
+        "port": 2181,
+        "jvmOptions": QUICK_START,
+        "stopGrace": "10s",
+    },
+    "ha": {
+        "replicas": 3,
+        "heap": "256MiB",
+        "memory": "512MiB",
+        "port": 12181,
+        "jvmOptions": QUICK_START,
+        "stopGrace": "20s",
+    },
+    "production": {
+        "replicas": 3,
+        "memory": "1GiB",
+        "cpu": "250m",
+        "cpuLimit": "1",
+        "storage": "10GiB",
+        "port": 2181,
+        "jvmOptions": THROUGHPUT,
+        "stopGrace": "30s",
+    },
+}
+"""Defaults by profile, with the keys of the stack file."""
+
+
+class ZooKeeperSettings(JavaServerSettings):
+    """The ZooKeeper ensemble."""
+
+    profile_defaults = PROFILES
+
+    tick_time: Duration = Field(timedelta(seconds=2), description="ZooKeeper's basic time unit")
+    init_limit: Whole = Field(10, ge=1, description="Ticks a follower may take to connect and sync")
+    sync_limit: Whole = Field(5, ge=1, description="Ticks a follower may lag behind")
+    config: dict[str, ConfigValue] = Field(default_factory=dict, description="Further zoo.cfg keys")
+
+    @field_validator("replicas")
+    @classmethod
+    def _is_odd(cls, replicas: int) -> int:
+        if replicas % 2 == 0:
+            raise ValueError(f"must be odd: {replicas} members survive no more failures than {replicas - 1}")
+        return replicas
+
+    @field_validator("tick_time")
+    @classmethod
+    def _tick_is_some(cls, tick: timedelta) -> timedelta:
+        if not tick:
+            raise ValueError("must be at least 1ms")
+        return tick
+
+    @field_validator("config")
+    @classmethod
+    def _config_is_free(cls, config: dict[str, str]) -> dict[str, str]:
+        members = {key: "the platform derives the members" for key in config if key.startswith("server.")}
+        refuse_protected(config, {**PROTECTED_KEYS, **members})
+        return config
