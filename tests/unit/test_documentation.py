@@ -64,6 +64,13 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
     assert {f"docs/{page.name}" for page in DOCS.glob("*.md")} - linked == set()
 
 
+def test_figures_that_the_readme_quotes_are_those_of_the_benchmarks() -> None:
+    quoted = re.findall(r"([0-9]+\.[0-9]+) times", README.read_text())
+    assert quoted
+    results = (PROJECT / "bench" / "RESULTS.md").read_text()
+    assert [figure for figure in quoted if f"**{figure}**" not in results] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
     missing = [path for path, _ in links(page) if not (page.parent / path).exists()]
