@@ -1,7 +1,7 @@
-"""`python -m tools.tables` writes the README's tables from the code; a test compares them."""
+"""`python -m tools.tables` writes the tables of docs/ from the code; a test compares them."""
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
@@ -17,7 +17,7 @@ from components.stack_file.settings import Settings
 from policies.rules import RULES
 from policies.rules.rule import Limit
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def settings_table() -> str:
@@ -51,14 +51,20 @@ def _limit(limit: Limit) -> str:
     return f"({value})" if value else ""
 
 
-def with_tables(text: str) -> str:
-    """The README's text with its tables made anew between their markers."""
-    tables = {"settings": settings_table(), "outputs": outputs_table(), "policies": policies_table()}
-    for name, table in tables.items():
-        start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
-        before, rest = text.split(start)
-        text = f"{before}{start}\n{table}\n{end}{rest.split(end)[1]}"
-    return text
+TABLES: Mapping[str, Callable[[], str]] = {
+    "SETTINGS.md": settings_table,
+    "OUTPUTS.md": outputs_table,
+    "POLICIES.md": policies_table,
+}
+"""The table of each page in docs/ that has one."""
+
+_START, _END = "<!-- table: start -->", "<!-- table: end -->"
+
+
+def with_table(text: str, table: str) -> str:
+    """A page's text with this table between its markers."""
+    before, rest = text.split(_START)
+    return f"{before}{_START}\n{table}\n{_END}{rest.split(_END)[1]}"
 
 
 def _fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
@@ -130,4 +136,6 @@ def _default(field: FieldInfo, path: tuple[str, ...], profile: Any) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    for name, make in TABLES.items():
+        page = DOCS / name
+        page.write_text(with_table(page.read_text(), make()))

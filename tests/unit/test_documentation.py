@@ -1,36 +1,96 @@
-"""README and documents agree with the code."""
+"""README and documents agree with the code, and with each other."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from components.stack_file.settings import Settings
-from tools.tables import README, outputs_table, settings_table, with_tables
+from components.settings import Settings
+from tools.tables import DOCS, TABLES, with_table
 
-PROJECT = README.parent
-PAGES = [README, PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md")), *PROJECT.glob("*/README.md")]
+PROJECT = DOCS.parent
+README = PROJECT / "README.md"
+PAGES = [
+    README,
+    *(PROJECT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "Pulumi.README.md", "bench/RESULTS.md")),
+    *sorted(DOCS.glob("*.md")),
+    *PROJECT.glob("*/README.md"),
+]
+
+LONGEST_README = 200
+"""Lines of the README: what is longer belongs into docs/."""
 
 
-def test_the_readmes_tables_are_those_of_the_code() -> None:
-    text = README.read_text()
-    assert with_tables(text) == text, "run `python -m tools.tables`"
-    assert settings_table() in text
-    assert outputs_table() in text
+def name(page: Path) -> str:
+    return str(page.relative_to(PROJECT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_files_that_a_page_links_exist(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-    missing = [link for link in links if not (page.parent / link).exists()]
+def prose(page: Path) -> str:
+    """A page's text without its code blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def links(page: Path) -> Iterator[tuple[str, str]]:
+    """The page's links inside this project: path ("" for the page itself) and anchor ("" where there is none)."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if not re.match(r"[a-z]+:", target):
+            path, _, anchor = target.partition("#")
+            yield path, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found: dict[str, int] = {}
+    for heading in re.findall(r"^#+ +(.*?) *$", prose(page), re.MULTILINE):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
+        slug = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        found[slug] = found.get(slug, -1) + 1
+    return {slug if number == 0 else f"{slug}-{number}" for slug, last in found.items() for number in range(last + 1)}
+
+
+@pytest.mark.parametrize("page", TABLES)
+def test_a_pages_table_is_that_of_the_code(page: str) -> None:
+    text = (DOCS / page).read_text()
+    table = TABLES[page]()
+    assert with_table(text, table) == text, "run `python -m tools.tables`"
+    assert table in text
+
+
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    assert len(README.read_text().splitlines()) <= LONGEST_README
+    linked = {path for path, _ in links(README)}
+    assert {f"docs/{page.name}" for page in DOCS.glob("*.md")} - linked == set()
+
+
+def test_figures_that_the_readme_quotes_are_those_of_the_benchmarks() -> None:
+    quoted = re.findall(r"([0-9]+\.[0-9]+) times", README.read_text())
+    assert quoted
+    results = (PROJECT / "bench" / "RESULTS.md").read_text()
+    assert [figure for figure in quoted if f"**{figure}**" not in results] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
+    missing = [path for path, _ in links(page) if not (page.parent / path).exists()]
     assert missing == []
+    targets = [(page.parent / path if path else page, anchor) for path, anchor in links(page) if anchor]
+    assert [f"{name(target.resolve())}#{anchor}" for target, anchor in targets if anchor not in anchors(target)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_anchors_are_made_as_github_makes_them(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# On `Docker`\n## 2. Zones\n## What can fail, and what then\n```\n# no heading\n```\n## 2. Zones\n"
+    )
+    assert anchors(page) == {"on-docker", "2-zones", "2-zones-1", "what-can-fail-and-what-then"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_make_targets_that_a_page_names_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"`make (?:-s )?([a-z-]+)", page.read_text()))
+    named = set(re.findall(r"(?:`|^)make (?:-s )?([a-z-]+)", page.read_text(), re.MULTILINE))
     assert named <= targets
 
 

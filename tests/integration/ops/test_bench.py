@@ -1,6 +1,6 @@
 """The distribution's own tools on the staging platform: their figures, what is left, and a broker that is lost.
 
-Proof limit: latency is not judged here. It depends on how busy this machine is; see the README for what was measured.
+Proof limit: latency is not judged here. It depends on how busy this machine is; bench/RESULTS.md has measured figures.
 """
 
 import json

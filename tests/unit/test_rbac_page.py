@@ -1,0 +1,224 @@
+"""The roles of docs/RBAC.md allow what the program and the command line ask of a cluster.
+
+Proof limit: rights are compared as RBAC defines them; no API server judges the roles here.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.clients.cluster import Cluster
+from components.clients.cluster_objects import StorageClass
+from components.errors import PreflightError
+from components.targets.cluster_preflight import ClusterNeeds, preflight
+
+PROJECT = Path(__file__).resolve().parents[2]
+NAMESPACE = "streaming"
+CHANGES = {"get", "list", "watch", "create", "patch", "delete"}
+PLURALS = {"NetworkPolicy": "networkpolicies"}
+
+Right = tuple[str, str, str]
+"""A verb, an API group and a resource, which may have a subresource."""
+
+
+def documents() -> list[dict[str, Any]]:
+    page = (PROJECT / "docs" / "RBAC.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return [document for block in blocks for document in yaml.safe_load_all(block)]
+
+
+def rights(*roles: str) -> set[tuple[str | None, Right]]:
+    """What roles grant: each right with its namespace, None for the whole cluster."""
+    granted: set[tuple[str | None, Right]] = set()
+    for document in documents():
+        if document["kind"] in ("Role", "ClusterRole") and document["metadata"]["name"] in roles:
+            place = document["metadata"].get("namespace")
+            for rule in document["rules"]:
+                assert rule.keys() == {"apiGroups", "resources", "verbs"}
+                granted |= {
+                    (place, (verb, group, resource))
+                    for verb in rule["verbs"]
+                    for group in rule["apiGroups"]
+                    for resource in rule["resources"]
+                }
+    assert granted, f"the page has no role {roles}"
+    return granted
+
+
+class Judge:
+    """A cluster that answers for rights as the page's roles grant them."""
+
+    def __init__(self, *roles: str) -> None:
+        self._granted = rights(*roles)
+
+    def server_version(self) -> str:
+        return "1.33.0"
+
+    def denied(self, namespace: str | None, needs: Sequence[Right]) -> list[Right]:
+        return [need for need in needs if not {(namespace, need), (None, need)} & self._granted]
+
+    def storage_class(self, _name: str | None) -> StorageClass:
+        return StorageClass(name="gp3", expandable=True, binding_mode="", default=True, reclaim="Retain")
+
+
+DEPLOYER = ("millrace-deployer", "millrace-storageclasses")
+WITH_ZONES = (*DEPLOYER, "millrace-zones")
+FULL = ("millrace-full-deployer",)
+
+
+def check(patch: pytest.MonkeyPatch, roles: Sequence[str], *, create_namespace: bool, zones: bool) -> None:
+    """Run the checks before `up` with the rights of these roles."""
+    module = sys.modules[preflight.__module__]
+    patch.setattr(module, "contexts", lambda _: ["production"])
+    patch.setattr(module, "connect", lambda _, __: Judge(*roles))
+    needs = ClusterNeeds(
+        context="production",
+        kubeconfig=None,
+        namespace=NAMESPACE,
+        create_namespace=create_namespace,
+        storage_class=None,
+        zones=zones,
+    )
+    preflight(needs, dry_run=False)
+
+
+@pytest.mark.parametrize(
+    ("roles", "create_namespace", "zones"),
+    [
+        pytest.param(DEPLOYER, False, False, id="deployer of one namespace"),
+        pytest.param(WITH_ZONES, False, True, id="with zones"),
+        pytest.param(FULL, True, True, id="full deployer"),
+    ],
+)
+def test_up_finds_no_right_missing(
+    monkeypatch: pytest.MonkeyPatch, roles: Sequence[str], create_namespace: bool, zones: bool
+) -> None:
+    check(monkeypatch, roles, create_namespace=create_namespace, zones=zones)
+
+
+@pytest.mark.parametrize(
+    ("roles", "create_namespace", "zones", "missing"),
+    [
+        pytest.param(DEPLOYER, False, True, "clusterroles", id="zones without their role"),
+        pytest.param(WITH_ZONES, True, True, "namespaces", id="a namespace that is to be made"),
+        pytest.param(("millrace-operator",), False, False, "secrets", id="an operator's `up`"),
+    ],
+)
+def test_a_role_that_the_page_gives_for_less_is_not_enough_for_more(
+    monkeypatch: pytest.MonkeyPatch, roles: Sequence[str], create_namespace: bool, zones: bool, missing: str
+) -> None:
+    with pytest.raises(PreflightError, match=missing):
+        check(monkeypatch, roles, create_namespace=create_namespace, zones=zones)
+
+
+class Listener:
+    """An API server that answers everything, and notes the rights that each request needs."""
+
+    context = "production"
+
+    def __init__(self) -> None:
+        self.needed: set[Right] = set()
+
+    def request(self, method: str, path: str, body: Any, content_type: str) -> tuple[int, bytes]:
+        self.needed |= set(_rights_of(method, path.partition("?")[0]))
+        item = {"metadata": {"name": "kafka-0", "uid": "u"}, "spec": {"nodeName": "node-1"}, "status": {}}
+        return 200, json.dumps({**item, "gitVersion": "v1.33.0", "items": [item]}).encode()
+
+
+def _rights_of(method: str, path: str) -> Iterator[Right]:
+    """The right that RBAC wants for a request."""
+    match = re.fullmatch(r"/(?:api/v1|apis/(?P<group>[^/]+)/v1)(?:/namespaces/[^/]+)?/(?P<rest>[a-z].*)", path)
+    if match is None:
+        assert path == "/version", path
+        return
+    resource, _, rest = match["rest"].partition("/")
+    name, _, subresource = rest.partition("/")
+    verb = {"GET": "get" if name else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
+    yield verb, match["group"] or "", f"{resource}/{subresource}" if subresource else resource
+
+
+REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
+    "server_version": lambda made: made.server_version(),
+    "storage_class": lambda made: (made.storage_class("gp3"), made.storage_class(None)),
+    "storage_classes": lambda made: made.storage_classes(),
+    "pods": lambda made: made.pods(NAMESPACE, {}),
+    "last_log_lines": lambda made: made.last_log_lines(NAMESPACE, "kafka-0"),
+    "log_lines": lambda made: made.log_lines(NAMESPACE, "kafka-0", 10),
+    "create_pod": lambda made: made.create_pod(NAMESPACE, {"metadata": {"name": "bench"}}),
+    "pull_secrets": lambda made: made.pull_secrets(NAMESPACE, "kafka"),
+    "stateful_set": lambda made: made.stateful_set(NAMESPACE, "kafka"),
+    "scale": lambda made: made.scale(NAMESPACE, "kafka", 0),
+    "delete_pod": lambda made: made.delete_pod(NAMESPACE, "kafka-0", "u"),
+    "claims": lambda made: made.claims(NAMESPACE, {}),
+    "create_claim": lambda made: made.create_claim(NAMESPACE, "data-kafka-0", {}, 1, None),
+    "resize_claim": lambda made: made.resize_claim(NAMESPACE, "data-kafka-0", 2),
+    "delete_claim": lambda made: made.delete_claim(NAMESPACE, "data-kafka-0"),
+}
+"""Every question and change of the client, by the name of its method."""
+
+OF_EVERYONE = {"denied"}
+"""Methods that need no right: whoever is signed in may ask for their own rights."""
+
+OF_TESTS = {"namespace_exists"}
+"""Methods that neither the program nor the command line calls."""
+
+OPERATIONS = ("pods", "log_lines", "create_pod", "delete_pod", "pull_secrets")
+"""Methods that the command line calls."""
+
+
+def needed_by(methods: Sequence[str]) -> set[Right]:
+    api = Listener()
+    for method in methods:
+        REQUESTS[method](Cluster(api))
+    return api.needed
+
+
+def test_every_request_of_the_client_is_known_here() -> None:
+    methods = {name for name in vars(Cluster) if not name.startswith("_")}
+    assert methods == REQUESTS.keys() | OF_EVERYONE | OF_TESTS
+
+
+@pytest.mark.parametrize("roles", [WITH_ZONES, FULL], ids=["deployer with zones", "full deployer"])
+def test_a_deployer_may_make_every_request_of_the_client(roles: Sequence[str]) -> None:
+    assert needed_by([*REQUESTS]) - {right for _, right in rights(*roles)} == set()
+
+
+def test_without_zones_a_deployer_lacks_only_the_nodes_which_may_be_missing() -> None:
+    assert needed_by([*REQUESTS]) - {right for _, right in rights(*DEPLOYER)} == {("get", "", "nodes")}
+
+
+def test_an_operator_may_make_every_request_of_the_command_line() -> None:
+    granted = {right for _, right in rights("millrace-operator")}
+    assert needed_by(OPERATIONS) - granted == {("get", "", "nodes")}, "zones only explain"
+
+
+@pytest.mark.parametrize("role", ["millrace-deployer", "millrace-full-deployer", "millrace-operator"])
+def test_the_tunnel_is_allowed_by_both_verbs_that_kubernetes_asks_for(role: str) -> None:
+    granted = {right for _, right in rights(role)}
+    assert {(verb, "", "pods/portforward") for verb in ("get", "create")} <= granted
+
+
+@pytest.mark.parametrize("roles", [WITH_ZONES, FULL], ids=["deployer with zones", "full deployer"])
+def test_a_deployer_may_change_and_watch_every_kind_that_production_declares(roles: Sequence[str]) -> None:
+    granted = {right for _, right in rights(*roles)}
+    declared = {
+        (item["apiVersion"].rpartition("/")[0].removeprefix("v1"), item["kind"])
+        for item in yaml.safe_load_all((PROJECT / "tests" / "golden" / "prod" / "manifests.yaml").read_text())
+    }
+    assert len(declared) >= 8, "the golden file has production's kinds"
+    made = declared - ({("", "Namespace")} if roles is WITH_ZONES else set())
+    for group, kind in made:
+        plural = PLURALS.get(kind, f"{kind.lower()}s")
+        assert {(verb, group, plural) for verb in CHANGES} <= granted, kind
+
+
+def test_every_role_is_bound_and_every_binding_has_its_role() -> None:
+    roles = {(item["kind"], item["metadata"]["name"]) for item in documents() if item["kind"].endswith("Role")}
+    bound = {(item["roleRef"]["kind"], item["roleRef"]["name"]) for item in documents() if "roleRef" in item}
+    assert roles == bound
