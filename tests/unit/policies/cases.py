@@ -175,7 +175,7 @@ case(
     "a file that is no properties file",
     0,
     properties("min.insync.replicas=2", "min.insync.replicas=\\uXY"),
-    undecided=2,
+    undecided=1,
 )
 
 R = "production-replication"
