@@ -47,7 +47,7 @@ def _listeners(server: Server, context: Context) -> Iterator[str]:
         if address.rpartition(":")[0] in _EVERYWHERE:
             yield f"{server} advertises {address}, which no client can connect to"
         elif (constant and server.replicas > 1) or shared[_identity(server, address)] > 1:
-            yield f"{server} shares the advertised address {address} with another broker"
+            yield f"{server} shares the advertised address {address} with a different broker"
 
 
 def _auto_create(server: Server, context: Context) -> Iterator[str]:

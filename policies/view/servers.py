@@ -118,7 +118,7 @@ class Server:
 
     @cached_property
     def variables(self) -> Mapping[str, Any]:
-        """Plain environment variables by name. Values may be the engine's markers; :data:`UNNAMED` stands for names."""
+        """Plain environment variables by name; values may be unknown, :data:`UNNAMED` replaces unknown names."""
         raise NotImplementedError
 
     @cached_property
