@@ -1,1 +1,1 @@
-"""The metrics exporter: looks at Kafka, ZooKeeper and Redis now and then, and serves what it saw to Prometheus."""
+"""The metrics exporter: checks Kafka, ZooKeeper and Redis periodically and serves the results to Prometheus."""

@@ -1,4 +1,4 @@
-"""`python -m exporter`: looks and serves until it is told to end. Variables: see `exporter/settings.py`."""
+"""`python -m exporter`: checks and serves until SIGTERM or SIGINT. Variables: see `exporter/settings.py`."""
 
 import logging
 import os
@@ -10,14 +10,14 @@ from components.errors import SettingsError
 from exporter import server
 from exporter.groups_check import GroupsCheck
 from exporter.kafka_check import KafkaCheck
-from exporter.metrics import PlatformCollector, Watches
+from exporter.metrics import Checks, PlatformCollector
+from exporter.periodic import PeriodicCheck
 from exporter.redis_check import RedisCheck
 from exporter.settings import Settings, load
-from exporter.watch import Watch
 from exporter.zookeeper_check import ZooKeeperCheck
 
 BAD_VARIABLES = 2
-"""Exit code where the variables cannot be used."""
+"""Exit code for invalid environment variables."""
 
 _log = logging.getLogger("exporter")
 
@@ -25,40 +25,44 @@ _log = logging.getLogger("exporter")
 def main() -> None:
     """Run the exporter."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    ending = threading.Event()
+    ended = threading.Event()
+
+    def end(*_: object) -> None:
+        ended.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+        signal.signal(number, end)
     try:
         settings = load(os.environ)
     except SettingsError as error:
         _log.error("%s", error)
         sys.exit(BAD_VARIABLES)
-    watches = watch(settings)
-    collector = PlatformCollector(watches, settings.brokers)
-    served = server.application(collector, lambda: all(check.alive for check in watches.all()))
+    checks = checks_of(settings)
+    collector = PlatformCollector(checks, settings.brokers)
+    application = server.application(collector, lambda: all(check.alive for check in checks.all()))
     try:
-        listening = server.make(settings.port, served)
+        http = server.listen(settings.port, application)
     except OSError as error:
-        _log.error("METRICS_PORT %d cannot be served: %s", settings.port, error)
+        _log.error("cannot listen on METRICS_PORT %d: %s", settings.port, error)
         sys.exit(1)
-    for check in watches.all():
+    for check in checks.all():
         check.start()
-    threading.Thread(target=listening.serve_forever, name="http", daemon=True).start()
-    _log.info("metrics at :%d%s, a look every %g s", settings.port, server.METRICS, settings.interval)
-    ending.wait()
+    threading.Thread(target=http.serve_forever, name="http", daemon=True).start()
+    _log.info("serving metrics at :%d%s, checking every %g s", settings.port, server.METRICS, settings.interval)
+    ended.wait()
     logging.shutdown()
-    os._exit(0)  # checks in the middle of a look hold nothing that has to be put away, and waiting helps nobody
+    os._exit(0)  # running checks hold nothing to clean up, so there is no need to wait for them
 
 
-def watch(settings: Settings) -> Watches:
-    """The checks, which have not begun."""
+def checks_of(settings: Settings) -> Checks:
+    """The checks, not started yet."""
     kafka = KafkaCheck(settings.bootstrap, settings.brokers, settings.minimum_in_sync)
     redis = RedisCheck(settings.redis, settings.redis_password_file)
-    return Watches(
-        kafka=Watch("kafka", kafka.look, settings.interval),
-        groups=Watch("groups", GroupsCheck(settings.bootstrap).look, settings.interval),
-        zookeeper=Watch("zookeeper", ZooKeeperCheck(settings.zookeeper).look, settings.interval),
-        redis=Watch("redis", redis.look, settings.interval),
+    return Checks(
+        kafka=PeriodicCheck("kafka", kafka.run, settings.interval),
+        groups=PeriodicCheck("groups", GroupsCheck(settings.bootstrap).run, settings.interval),
+        zookeeper=PeriodicCheck("zookeeper", ZooKeeperCheck(settings.zookeeper).run, settings.interval),
+        redis=PeriodicCheck("redis", redis.run, settings.interval),
     )
 
 

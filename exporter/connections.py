@@ -1,27 +1,39 @@
-"""Which addresses accept a connection, asked all at once."""
+"""Connections to members, several at once, and to whichever broker answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
 
-from components.routes import DIRECT
+from components.clients.kafka import ClusterState, admin_client, cluster_state
+from components.clients.routes import DIRECT
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
 
 CONNECT_SECONDS = 2.0
-"""Seconds for a connection: those that are asked are on one network."""
+"""Timeout of a connection; the members are on the exporter's network."""
 
-_AT_ONCE = 16
+REQUEST_SECONDS = 5.0
+"""Timeout of a Kafka request; a run makes only a few, also while one broker is silent."""
+
+_TRIES = 3
+"""Tries of a Kafka request: after a failure, the client asks a different broker, and one of three may be down."""
+
+_THREADS = 16
+"""Maximum members that are asked at once."""
 
 T = TypeVar("T")
 
 
 def ask_all(members: Mapping[str, str], ask: Callable[[str], T]) -> dict[str, T]:
-    """What each member answers, by name; they are asked at once, so that one that hangs costs its own time only.
+    """The answer of each member, by name. Members are asked at once, so a hung one delays no other.
 
     Args:
-        members: ``host:port`` of each, by name.
-        ask: Asks the one at an address.
+        members: ``host:port`` of each member, by name.
+        ask: Asks the member at an address.
     """
-    with ThreadPoolExecutor(min(len(members), _AT_ONCE) or 1) as pool:
+    with ThreadPoolExecutor(min(len(members), _THREADS) or 1) as pool:
         return dict(zip(members, pool.map(ask, members.values()), strict=True))
 
 
@@ -32,3 +44,51 @@ def accepts(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+@contextmanager
+def reachable_admin(bootstrap: str) -> "Generator[KafkaAdminClient]":
+    """An admin client for one run, connected to the first address that answers.
+
+    Every run creates a client (about 10 ms): clients cache each group's coordinator permanently and would keep asking
+    a broker that is no longer it. Addresses are tried one by one: given all of them, a client picks one, and if that
+    broker hangs, waits for it until the timeout.
+
+    Args:
+        bootstrap: ``host:port`` of brokers, separated by commas.
+
+    Raises:
+        OSError: None of the addresses accepts a connection.
+        kafka.errors.KafkaError: No broker that accepts one answered in time.
+    """
+    addresses = bootstrap.split(",")
+    accepting = ask_all(dict(zip(addresses, addresses, strict=True)), accepts)
+    reachable = [address for address in addresses if accepting[address]]
+    if not reachable:
+        raise ConnectionError(f"nothing accepts a connection at {bootstrap}")
+    with ExitStack() as stack:
+        yield _first_that_answers(reachable, stack)
+
+
+def _first_that_answers(addresses: Sequence[str], stack: ExitStack) -> "KafkaAdminClient":
+    from kafka.errors import KafkaError
+
+    *others, last = addresses
+    for address in others:
+        with suppress(KafkaError):
+            return stack.enter_context(admin_client(address, request_seconds=REQUEST_SECONDS))
+    return stack.enter_context(admin_client(last, request_seconds=REQUEST_SECONDS))
+
+
+def cluster_state_from_any(client: "KafkaAdminClient") -> ClusterState:
+    """The cluster's metadata from whichever broker answers.
+
+    Raises:
+        kafka.errors.KafkaError: None of the brokers that were asked answered.
+    """
+    from kafka.errors import KafkaError
+
+    for _ in range(_TRIES - 1):
+        with suppress(KafkaError):
+            return cluster_state(client)
+    return cluster_state(client)

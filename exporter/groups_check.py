@@ -1,37 +1,37 @@
-"""Looks at the consumer groups: how far each is behind the end of what it reads."""
+"""Checks the lag of the consumer groups."""
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from components.kafka.client import ClusterState
-from exporter.kafka_check import REQUEST_SECONDS, cluster_state_from_any, reachable_admin
-from exporter.watch import Outcome
+from components.clients.kafka import ClusterState
+from exporter.connections import REQUEST_SECONDS, cluster_state_from_any, reachable_admin
+from exporter.periodic import Outcome
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, TopicPartition
 
 GROUPS_AT_ONCE = 200
-"""Groups whose offsets are asked for in one request."""
+"""Maximum groups per request for committed offsets."""
 
 PARTITIONS_AT_ONCE = 1000
-"""Partitions whose ends are asked for in one request."""
+"""Maximum partitions per request for end offsets."""
 
 Lag = Mapping[tuple[str, str, int], int]
-"""Records that a group has not read yet, by group, topic and partition."""
+"""Number of records that a group has not consumed, by group, topic and partition."""
 
 Committed = Mapping[str, Mapping["TopicPartition", int]]
-"""The next offset that each group reads, by partition."""
+"""Committed offset by group and partition."""
 
 T = TypeVar("T")
 
 
 class GroupsCheck:
-    """Looks at all consumer groups.
+    """Checks all consumer groups.
 
-    What one broker cannot tell (its groups, or the ends of partitions that it leads) is left out and makes the look
-    fail; what others tell is shown all the same.
+    If a broker does not answer, its groups or the partitions that it leads are left out and the run fails; the results
+    of the other brokers are still reported.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
@@ -40,20 +40,20 @@ class GroupsCheck:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
 
-    def look(self) -> Outcome[Lag]:
-        """Look once."""
+    def run(self) -> Outcome[Lag]:
+        """Run the check once."""
         from kafka.errors import KafkaError
 
         try:
             with reachable_admin(self._bootstrap) as client:
-                look = _Look(client)
-                return Outcome(look.lag(), "; ".join(look.problems) or None)
+                reader = _LagReader(client)
+                return Outcome(reader.lag(), "; ".join(reader.problems) or None)
         except (KafkaError, OSError) as error:
             return Outcome({}, f"no broker answers: {error}")
 
 
-class _Look:
-    """One look; ``problems`` says what could not be read."""
+class _LagReader:
+    """Reads the lag once; ``problems`` lists what could not be read."""
 
     def __init__(self, client: "KafkaAdminClient") -> None:
         self._client = client
@@ -81,7 +81,7 @@ class _Look:
         return committed
 
     def _ends(self, state: ClusterState, wanted: set["TopicPartition"]) -> dict["TopicPartition", int]:
-        """The end of each partition that has a leader."""
+        """The end offset of each wanted partition that has a leader."""
         from kafka import TopicPartition
         from kafka.admin import OffsetSpec
         from kafka.errors import KafkaError
@@ -104,9 +104,9 @@ class _Look:
 
 
 def lag(committed: Committed, ends: Mapping["TopicPartition", int]) -> Lag:
-    """How far each group is behind; partitions whose end is not known are left out.
+    """Lag of each group; partitions whose end offset is unknown are left out.
 
-    A group that committed more than the partition holds (its topic was made anew) is behind by nothing.
+    A committed offset beyond the end, as after a topic was recreated, is a lag of 0.
     """
     return {
         (group, part.topic, part.partition): max(ends[part] - offset, 0)
@@ -117,7 +117,7 @@ def lag(committed: Committed, ends: Mapping["TopicPartition", int]) -> Lag:
 
 
 def batches(items: Iterable[T], size: int) -> Generator[Sequence[T]]:
-    """The items in lists of at most ``size``."""
+    """Split the items into lists of at most ``size``."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

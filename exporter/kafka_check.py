@@ -1,36 +1,29 @@
-"""Looks at the brokers: which are there, and how the partitions' replicas are."""
+"""Checks the brokers and the partitions' replicas."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.kafka.client import ClusterState, Partition, admin_client, cluster_state
-from components.kafka.client import minimum_in_sync
-from exporter.connections import accepts, ask_all
-from exporter.watch import Outcome
+from components.clients.kafka import ClusterState, Partition
+from components.clients.topics import minimum_in_sync
+from exporter.connections import accepts, ask_all, cluster_state_from_any, reachable_admin
+from exporter.periodic import Outcome
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-REQUEST_SECONDS = 5.0
-"""Seconds for one request; a look makes a handful of them, also while one broker is silent."""
-
-_TRIES = 3
-"""How often a request is made: after a failure the client asks another broker, and one of three may be lost."""
-
 
 @dataclass(frozen=True)
 class ClusterHealth:
-    """The cluster as its metadata shows it.
+    """The cluster according to its metadata.
 
     Args:
         brokers: Number of registered brokers.
-        controllers: 1 where a registered broker is the controller, else 0.
+        controllers: 1 if a registered broker is the controller, otherwise 0.
         offline: Number of partitions without a leader.
-        under_replicated: Number of partitions with fewer replicas in sync than they have, for every topic.
-        under_minimum: Number of partitions with fewer replicas in sync than ``min.insync.replicas``, for every topic.
+        under_replicated: Number of partitions with out-of-sync replicas, by topic; holds every topic.
+        under_minimum: Number of partitions with fewer in-sync replicas than ``min.insync.replicas``, by topic.
     """
 
     brokers: int
@@ -42,12 +35,12 @@ class ClusterHealth:
 
 @dataclass(frozen=True)
 class KafkaHealth:
-    """What one look at the brokers saw.
+    """The result of one run.
 
     Args:
         online: Names of the declared brokers that are registered and accept connections.
-        shrinks: How often a partition was seen with fewer replicas in sync than in the look before, so far.
-        cluster: The cluster's metadata; None while no broker tells it.
+        shrinks: How often a partition had fewer in-sync replicas than in the run before, since the start.
+        cluster: The cluster; None while no broker answers.
     """
 
     online: frozenset[str]
@@ -56,26 +49,26 @@ class KafkaHealth:
 
 
 class InSyncHistory:
-    """Counts how often a partition has fewer replicas in sync than when it was seen last."""
+    """Counts how often a partition has fewer in-sync replicas than in the run before."""
 
     def __init__(self) -> None:
         self.shrinks = 0
         self._last: dict[tuple[str, int], int] = {}
 
     def add(self, partitions: Iterable[Partition]) -> None:
-        """Compare the partitions with how they were seen last."""
+        """Compare the partitions with the run before."""
         now = {(partition.topic, partition.number): len(partition.in_sync) for partition in partitions}
         self.shrinks += sum(in_sync < self._last.get(partition, 0) for partition, in_sync in now.items())
         self._last = now
 
 
 class KafkaCheck:
-    """Looks at the brokers.
+    """Checks the brokers.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
         brokers: ``host:port`` of each declared broker, by name.
-        minimum: ``min.insync.replicas`` of topics whose own cannot be read, or None.
+        minimum: ``min.insync.replicas`` of topics whose own cannot be read; None leaves them out.
     """
 
     def __init__(self, bootstrap: str, brokers: Mapping[str, str], minimum: int | None) -> None:
@@ -84,8 +77,8 @@ class KafkaCheck:
         self._minimum = minimum
         self._history = InSyncHistory()
 
-    def look(self) -> Outcome[KafkaHealth]:
-        """Look once."""
+    def run(self) -> Outcome[KafkaHealth]:
+        """Run the check once."""
         from kafka.errors import KafkaError
 
         accepting = ask_all(self._brokers, accepts)
@@ -109,65 +102,17 @@ class KafkaCheck:
             return {} if self._minimum is None else dict.fromkeys(topics, self._minimum)
 
 
-@contextmanager
-def reachable_admin(bootstrap: str) -> "Generator[KafkaAdminClient]":
-    """An admin client for one look, made from the first address that answers.
-
-    A new one for each look (about 10 ms): a client that lives on remembers each group's coordinator for ever, so that
-    it would go on asking a broker that has lost it. One address after the other: a client that is given all of them
-    picks one, and where that is a hung broker it waits for it in vain until its time is up.
-
-    Args:
-        bootstrap: ``host:port`` of brokers, separated by commas.
-
-    Raises:
-        OSError: None of the addresses accepts a connection.
-        kafka.errors.KafkaError: None of those that accept one answered in time.
-    """
-    addresses = bootstrap.split(",")
-    accepting = ask_all(dict(zip(addresses, addresses, strict=True)), accepts)
-    reachable = [address for address in addresses if accepting[address]]
-    if not reachable:
-        raise ConnectionError(f"nothing accepts a connection at {bootstrap}")
-    with ExitStack() as stack:
-        yield _first_that_answers(reachable, stack)
-
-
-def _first_that_answers(addresses: Sequence[str], stack: ExitStack) -> "KafkaAdminClient":
-    from kafka.errors import KafkaError
-
-    *others, last = addresses
-    for address in others:
-        with suppress(KafkaError):
-            return stack.enter_context(admin_client(address, request_seconds=REQUEST_SECONDS))
-    return stack.enter_context(admin_client(last, request_seconds=REQUEST_SECONDS))
-
-
-def cluster_state_from_any(client: "KafkaAdminClient") -> ClusterState:
-    """The cluster's metadata from whichever broker answers.
-
-    Raises:
-        kafka.errors.KafkaError: None of those that were asked did.
-    """
-    from kafka.errors import KafkaError
-
-    for _ in range(_TRIES - 1):
-        with suppress(KafkaError):
-            return cluster_state(client)
-    return cluster_state(client)
-
-
 def broker_id(name: str) -> int:
-    """``kafka-0`` has broker id 0."""
+    """The broker id in a broker's name: 0 for ``kafka-0``."""
     return int(name.rpartition("-")[2])
 
 
 def cluster_health(state: ClusterState, minimum: Mapping[str, int]) -> ClusterHealth:
-    """Count what is wrong.
+    """Count the partitions that are not healthy.
 
     Args:
         state: The cluster's metadata.
-        minimum: ``min.insync.replicas`` by topic; topics that it lacks have no such number.
+        minimum: ``min.insync.replicas`` by topic; topics without it are left out of ``under_minimum``.
     """
     topics = {partition.topic for partition in state.partitions}
     lacking = Counter(partition.topic for partition in state.under_replicated)

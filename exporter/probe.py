@@ -1,4 +1,4 @@
-"""`python -m exporter.probe`: ends with status 1 if the exporter in this container does not answer as healthy."""
+"""`python -m exporter.probe`: exits with 1 unless the exporter in this container is healthy."""
 
 import os
 import sys
@@ -8,14 +8,14 @@ from components.errors import SettingsError
 from exporter.settings import metrics_port
 
 SECONDS = 2.0
-"""Seconds for the answer."""
+"""Timeout of the request."""
 
 HEALTHY = "/-/healthy"
-"""Path at which the exporter tells whether all its checks run."""
+"""Path of the exporter's health endpoint."""
 
 
 def healthy(port: int) -> bool:
-    """Whether the exporter on this machine says that all its checks run."""
+    """Whether the exporter on this machine answers that all its checks run."""
     connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", HEALTHY)

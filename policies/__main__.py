@@ -1,4 +1,4 @@
-"""Builds the pack, which serves until the engine ends it; everything else is in importable modules."""
+"""Serves the policy pack until the Pulumi engine stops it."""
 
 import sys
 from pathlib import Path

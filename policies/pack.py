@@ -1,7 +1,7 @@
-"""Rules as policies of Pulumi's SDK; nothing but this and ``__main__`` knows it."""
+"""The rules as Pulumi policies. Only this module and ``__main__`` import the policy SDK."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -22,26 +22,24 @@ from policies.view.stack import Stack, stack_name
 from policies.view.values import Object
 
 NAME = "millrace"
-JUDGE_LATER = "after the update, `pulumi policy analyze --policy-pack policies` (here `make policy`) judges it"
+CHECK_LATER = "After the update, run `pulumi policy analyze --policy-pack policies` (here `make policy`)"
 
 
-class NotDecided(UnknownValueError):
-    """What a rule could not judge. The SDK reports it beside the rule's findings, as advice that nobody overlooks."""
+class NotCheckedYet(UnknownValueError):
+    """Values that a rule needs and that are unknown. The SDK reports it as an advisory, beside the rule's findings."""
 
     def __init__(self, rule: Rule, missing: list[str]) -> None:
         super().__init__(UNKNOWN_OBJECT_VALUE, [])
-        self.message = (
-            f"not judged yet by {rule.name}, because these are not known: {'; '.join(missing)}. {JUDGE_LATER}"
-        )
+        self.message = f"{rule.name} is not checked yet; unknown before the update: {'; '.join(missing)}. {CHECK_LATER}"
 
 
 def policies() -> list[Policy]:
-    """One policy a rule."""
+    """One policy per rule."""
     return [policy(rule) for rule in RULES]
 
 
 def policy(rule: Rule) -> StackValidationPolicy:
-    """A rule as a policy. All judge the stack as a whole: a server is more than one resource."""
+    """A rule as a policy of the whole stack, since a server spans several resources."""
     return StackValidationPolicy(
         name=rule.name,
         display_name=rule.title,
@@ -61,17 +59,17 @@ def _schema(rule: Rule) -> PolicyConfigSchema | None:
 
 def _validation(rule: Rule) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(arguments: StackValidationArgs, report: ReportViolation) -> None:
-        verdict = rule.judge(stack_of(arguments), arguments.get_config())
-        for finding in verdict.findings:
+        result = rule.evaluate(stack_of(arguments), arguments.get_config())
+        for finding in result.findings:
             report(f"{finding.message}. {rule.remedy}", finding.urn or None)
-        if verdict.undecided:
-            raise NotDecided(rule, verdict.undecided)
+        if result.undecided:
+            raise NotCheckedYet(rule, result.undecided)
 
     return validate
 
 
 def stack_of(arguments: StackValidationArgs) -> Stack:
-    """The stack as rules see it."""
+    """The stack as the rules see it."""
     resources = [_resource(item) for item in arguments.resources]
     return Stack(resources, stack_name([item.urn for item in resources]))
 
@@ -88,12 +86,13 @@ def _resource(item: PolicyResource) -> Resource:
 
 
 def _plain(value: Any) -> Any:
-    """The SDK's proxies as plain values, with the engine's marks in them: rules ask for each themselves."""
+    """The SDK's proxies as plain values. Unknown values stay the engine's markers: rules test each value they read."""
     if isinstance(value, Mapping):
-        inside: Any = value if isinstance(value, dict) else value["__target"]
+        found = cast("Mapping[str, Any]", value)
+        inside: Mapping[str, Any] = found if isinstance(found, dict) else found["__target"]
         return {key: _plain(entry) for key, entry in inside.items()}
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [_plain(entry) for entry in cast("list[Any]", value)]
     if hasattr(value, "__getitem__") and not isinstance(value, str):
         return [_plain(entry) for entry in value["__target"]]
     return int(value) if isinstance(value, float) and value.is_integer() else value

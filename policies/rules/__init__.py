@@ -1,4 +1,4 @@
-"""All rules. Importing them starts nothing."""
+"""The rules, by subject."""
 
 from policies.rules import (
     availability,
@@ -26,4 +26,4 @@ RULES: tuple[Rule, ...] = (
     *health.RULES,
     *storage.RULES,
 )
-"""Every rule of the pack, in the order of the README's table."""
+"""Every rule, in the order of the README's table."""

@@ -1,9 +1,9 @@
-"""Health checks."""
+"""Rules on health checks."""
 
 import re
 from collections.abc import Iterator
 
-from policies.rules.rule import Judgement, Rule
+from policies.rules.rule import Context, Rule
 from policies.view.kubernetes import PodContainer
 from policies.view.servers import Check, Server
 from policies.view.stack import Stack
@@ -16,7 +16,7 @@ _CURL = re.compile(r"\bcurl\b(?![^|;&]*\s(-\w*f|--fail))[^|;&]*$")
 
 
 def fault(check: Check) -> str | None:
-    """Why a check can never fail, or None; its command is not told, since it may hold a password."""
+    """Why a check can never fail, or None. The text leaves out the command, which may hold a password."""
     if check.command is None:
         return None
     command = list(check.command)
@@ -26,13 +26,13 @@ def fault(check: Check) -> str | None:
     if script is not None:
         return _fault_of_script(script)
     if _OPERATORS & set(command):
-        return "hands shell operators to its program as plain arguments: no shell reads them"
+        return "passes shell operators to its program as arguments: no shell interprets them"
     program = command[0].rpartition("/")[2]
     return f"runs only {program}, which always succeeds" if program in _SUCCEEDS else None
 
 
 def _script(command: list[str]) -> str | None:
-    """The text that a shell is given, or None where no shell runs."""
+    """The script that a shell runs, or None if the command runs no shell."""
     if command[0].rpartition("/")[2] not in _SHELLS:
         return None
     flags = [index for index, word in enumerate(command) if re.fullmatch(r"-[a-z]*c", word)]
@@ -46,11 +46,11 @@ def _fault_of_script(script: str) -> str | None:
     if words[0] in _SUCCEEDS and not _OPERATORS & set(re.findall(r"\|\|?|&&|;", script)) and words != ["exit", "1"]:
         return f"runs only {words[0]}, which always succeeds"
     if _CURL.search(script):
-        return "takes an answer of curl for health, also an error; curl needs --fail"
+        return "accepts any HTTP answer, even an error: curl needs --fail"
     return None
 
 
-def _can_fail(server: Server, judgement: Judgement) -> Iterator[str]:
+def _can_fail(server: Server, context: Context) -> Iterator[str]:
     names = [check.name for check in server.checks]
     needed = "readinessProbe" if isinstance(server, PodContainer) else "health check"
     if server.kind and needed not in names:
@@ -58,7 +58,7 @@ def _can_fail(server: Server, judgement: Judgement) -> Iterator[str]:
     for check in server.checks:
         why = fault(check)
         if why is not None:
-            yield f"the {check.name} of {server} can't fail: it {why}"
+            yield f"the {check.name} of {server} cannot fail: it {why}"
 
 
 def _servers(stack: Stack) -> list[Server]:
@@ -69,9 +69,9 @@ RULES = (
     Rule(
         name="health-check-can-fail",
         title="Every server has a health check, and the check can fail",
-        reason="A check that is always well lets a dead member count as the one that may stay while others restart.",
-        remedy='Give pipes to a shell: ["CMD-SHELL", "echo srvr | nc localhost 2181 | grep Mode"]; '
-        "end no check in a command that always succeeds.",
+        reason="A check that never fails counts a dead member as healthy, and the other members are restarted.",
+        remedy='Run pipes in a shell: ["CMD-SHELL", "echo srvr | nc localhost 2181 | grep Mode"]; '
+        "do not end a check in a command that always succeeds.",
         source="https://docs.docker.com/reference/dockerfile/#healthcheck",
         severity="high",
         subjects=_servers,

@@ -1,9 +1,9 @@
-"""Replication of topics."""
+"""Rules on replication."""
 
 from collections.abc import Iterator
 
-from policies.rules.rule import PRODUCTION, Judgement, Limit, Rule
-from policies.view.servers import KAFKA, Server
+from policies.rules.rule import PRODUCTION, Context, Limit, Rule
+from policies.view.servers import Server
 from policies.view.settings import is_broker, kafka_number
 from policies.view.stack import KafkaCluster, Stack, Topic
 from policies.view.values import whole
@@ -16,21 +16,12 @@ _FACTORS = (
     ("offsets.topic.replication.factor", 3, _MIN_ISR, 1),
     ("transaction.state.log.replication.factor", 3, "transaction.state.log.min.isr", 2),
 )
-"""Replication factors of a broker with Kafka's own defaults, and the minimum in sync that holds for each."""
-
-
-def brokers(stack: Stack) -> list[Server]:
-    """Servers that keep records."""
-    return [server for server in stack.servers if server.kind == KAFKA and is_broker(server)]
-
-
-def _brokers_and_topics(stack: Stack) -> list[Server | Topic]:
-    return [*brokers(stack), *stack.topics]
+"""A broker's replication factors, each with the minimum in sync that applies to it, and Kafka's defaults of both."""
 
 
 def _replication_of_topic(topic: Topic, stack: Stack) -> tuple[int, int]:
-    """A topic's replication factor and minimum in sync, from its brokers where it says nothing."""
-    own = brokers(stack)
+    """A topic's replication factor and minimum in sync; the brokers' where the topic sets none."""
+    own = stack.brokers
     replicas = topic.replicas
     if replicas is None:
         replicas = kafka_number(own[0], "default.replication.factor", 1) if own else 1
@@ -40,9 +31,9 @@ def _replication_of_topic(topic: Topic, stack: Stack) -> tuple[int, int]:
     return replicas, kafka_number(own[0], _MIN_ISR, 1) if own else 1
 
 
-def _above_min_isr(subject: Server | Topic, judgement: Judgement) -> Iterator[str]:
+def _above_min_isr(subject: Server | Topic, context: Context) -> Iterator[str]:
     if isinstance(subject, Topic):
-        pairs = [("replication factor", *_replication_of_topic(subject, judgement.stack))]
+        pairs = [("replication factor", *_replication_of_topic(subject, context.stack))]
     else:
         pairs = [
             (key, kafka_number(subject, key, default), kafka_number(subject, least, least_default))
@@ -50,15 +41,15 @@ def _above_min_isr(subject: Server | Topic, judgement: Judgement) -> Iterator[st
         ]
     for name, replicas, least in pairs:
         if least > max(replicas - 1, 1):
-            yield f"{subject}: {name} is {replicas}, and {least} must be in sync: with one away nobody can write"
+            yield f"{subject}: {name} is {replicas} and {least} must be in sync: writes stop when one replica is down"
 
 
-def _enough_in_production(subject: Server | Topic, judgement: Judgement) -> Iterator[str]:
-    if not judgement.production:
+def _enough_in_production(subject: Server | Topic, context: Context) -> Iterator[str]:
+    if not context.production:
         return
-    replicas, least = int(judgement.limits["replicationFactor"]), int(judgement.limits["minInSyncReplicas"])
+    replicas, least = int(context.limits["replicationFactor"]), int(context.limits["minInSyncReplicas"])
     if isinstance(subject, Topic):
-        found = _replication_of_topic(subject, judgement.stack)
+        found = _replication_of_topic(subject, context.stack)
         wanted = [("replication factor", found[0], replicas), (_MIN_ISR, found[1], least)]
     else:
         factors = [(key, kafka_number(subject, key, default), replicas) for key, default, _, _ in _FACTORS]
@@ -66,14 +57,14 @@ def _enough_in_production(subject: Server | Topic, judgement: Judgement) -> Iter
         wanted = factors + in_sync
     for name, value, limit in wanted:
         if value < limit:
-            yield f"{subject}: {name} is {value}, and production takes {limit} or more"
+            yield f"{subject}: {name} is {value}; production needs {limit} or more"
 
 
-def _within_brokers(subject: KafkaCluster | Topic, judgement: Judgement) -> Iterator[str]:
+def _within_brokers(subject: KafkaCluster | Topic, context: Context) -> Iterator[str]:
     if isinstance(subject, Topic):
-        there = subject.brokers or judgement.stack.brokers
-        if there and subject.replicas and subject.replicas > there:
-            yield f"{subject}: replication factor {subject.replicas} with {there} broker(s)"
+        brokers = subject.brokers or context.stack.broker_count
+        if brokers and subject.replicas and subject.replicas > brokers:
+            yield f"{subject}: replication factor {subject.replicas} with {brokers} broker(s)"
         return
     for server in subject.servers:
         for key, default, _, _ in _FACTORS if is_broker(server) else ():
@@ -85,34 +76,34 @@ def _within_brokers(subject: KafkaCluster | Topic, judgement: Judgement) -> Iter
 RULES = (
     Rule(
         name="replication-above-min-isr",
-        title="The replication factor is above the minimum in sync",
-        reason="With both equal, one broker away, as in every restart, stops all writes with acks=all.",
-        remedy="Raise the replication factor or lower min.insync.replicas, so that one replica may be away.",
+        title="The replication factor is above min.insync.replicas",
+        reason="If both are equal, every broker restart stops all writes with acks=all.",
+        remedy="Raise the replication factor or lower min.insync.replicas, so that one replica may be down.",
         source="https://github.com/strimzi/strimzi-kafka-operator/issues/9469",
         severity="critical",
-        subjects=_brokers_and_topics,
+        subjects=lambda stack: stack.brokers_and_topics,
         check=_above_min_isr,
     ),
     Rule(
         name="production-replication",
         title="Production keeps three replicas, two of them in sync",
-        reason="With fewer, one lost disk loses records that were acknowledged.",
+        reason="With fewer, losing one disk loses acknowledged records.",
         remedy="Set default.replication.factor, offsets and transaction factors to 3, min.insync.replicas to 2.",
         source="https://kafka.apache.org/39/documentation.html#topicconfigs_min.insync.replicas",
         severity="critical",
-        subjects=_brokers_and_topics,
+        subjects=lambda stack: stack.brokers_and_topics,
         check=_enough_in_production,
         limits={
             "production": PRODUCTION,
-            "replicationFactor": Limit(default=3, meaning="Least replication factor"),
-            "minInSyncReplicas": Limit(default=2, meaning="Least min.insync.replicas"),
+            "replicationFactor": Limit(default=3, meaning="Minimum replication factor"),
+            "minInSyncReplicas": Limit(default=2, meaning="Minimum min.insync.replicas"),
         },
     ),
     Rule(
         name="replication-within-brokers",
-        title="No replication factor is above the number of brokers",
-        reason="Topics can't be made; where it is the offsets topic's, no consumer group works and nothing says why.",
-        remedy="Set the factor to the number of brokers or less; Kafka's own default for internal topics is 3.",
+        title="No replication factor exceeds the number of brokers",
+        reason="Topics cannot be created; if it is the offsets topic's, consumer groups fail without an error.",
+        remedy="Set the factor to at most the number of brokers; Kafka's default for internal topics is 3.",
         source=f"{_KAFKA_DOCS}offsets.topic.replication.factor",
         severity="critical",
         subjects=lambda stack: [*stack.clusters, *stack.topics],

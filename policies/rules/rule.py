@@ -1,4 +1,4 @@
-"""What a rule is, and how it judges a stack. Nothing here knows Pulumi."""
+"""Rules, and how they check a stack. Free of Pulumi."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ Severity = Literal["low", "medium", "high", "critical"]
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What can be configured of a rule.
+    """A configurable limit of a rule.
 
     Args:
-        default: Its value unless configured.
-        meaning: What it is.
-        choices: The values that it may have, if they are few.
+        default: Value unless configured.
+        meaning: Description for users.
+        choices: Allowed values; empty allows all of the default's type.
     """
 
     default: Any
@@ -25,7 +25,7 @@ class Limit:
     choices: tuple[str, ...] = ()
 
     def schema(self) -> dict[str, Any]:
-        """As JSON schema."""
+        """The limit as a JSON schema."""
         kinds = {bool: "boolean", int: "integer", str: "string", tuple: "array"}
         schema: dict[str, Any] = {"type": kinds[type(self.default)], "description": self.meaning}
         if isinstance(self.default, tuple):
@@ -36,13 +36,13 @@ class Limit:
 PRODUCTION = Limit(
     default="auto",
     choices=("auto", "true", "false"),
-    meaning="Whether production's limits hold; auto: by the stack's name, else where it runs pods",
+    meaning="Whether production limits apply; auto: by the stack's name, otherwise if it runs pods",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What a rule gets to judge by: the stack and the limits.
+class Context:
+    """What a check needs besides its subject.
 
     Args:
         stack: The whole stack.
@@ -54,7 +54,7 @@ class Judgement:
 
     @property
     def production(self) -> bool:
-        """Whether production's limits hold."""
+        """Whether production limits apply."""
         wanted = str(self.limits.get("production", "auto")).lower()
         return self.stack.production if wanted == "auto" else wanted == "true"
 
@@ -65,7 +65,7 @@ class Finding:
 
     Args:
         urn: The resource; empty for the stack as a whole.
-        message: What is wrong; never a value that may be secret.
+        message: The fault, without values that may be secret.
     """
 
     urn: str
@@ -73,12 +73,12 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Result:
     """What a rule found.
 
     Args:
-        findings: What breaks it.
-        undecided: What could not be judged, and the property that it would have taken.
+        findings: Violations.
+        undecided: Unknown properties that the rule needs, each with the subject it could not check.
     """
 
     findings: list[Finding] = field(default_factory=list[Finding])
@@ -91,15 +91,15 @@ class Rule:
 
     Args:
         name: Lower-case words with hyphens.
-        title: What must hold, as a sentence.
+        title: What must hold.
         reason: What happens otherwise.
-        remedy: How to mend it.
-        source: Where the rule comes from.
-        severity: How bad it is.
-        subjects: What it judges, one by one.
-        check: What is wrong with one of them.
-        mandatory: Whether a finding stops the update.
-        limits: What can be configured.
+        remedy: How to fix a violation.
+        source: URL of the documentation that the rule is based on.
+        severity: Severity of a violation.
+        subjects: Selects what the rule checks; each has a ``urn`` and a text for messages.
+        check: Yields a message for each fault of one subject.
+        mandatory: Whether a violation stops the update.
+        limits: Configurable limits by name.
     """
 
     name: str
@@ -109,24 +109,29 @@ class Rule:
     source: str
     severity: Severity
     subjects: Callable[[Stack], Iterable[Any]]
-    check: Callable[[Any, Judgement], Iterator[str]]
+    check: Callable[[Any, Context], Iterator[str]]
     mandatory: bool = True
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
 
-    def judge(self, stack: Stack, configured: Mapping[str, Any] | None = None) -> Verdict:
-        """Judge a stack; whatever depends on an unknown value is told apart, never passed over."""
+    def evaluate(self, stack: Stack, configured: Mapping[str, Any] | None = None) -> Result:
+        """Check a stack. A check that needs an unknown value is reported as undecided, never skipped.
+
+        Args:
+            stack: The stack.
+            configured: Limits by name, in place of the defaults.
+        """
         limits = {name: limit.default for name, limit in self.limits.items()} | dict(configured or {})
-        judgement = Judgement(stack=stack, limits=limits)
-        verdict = Verdict()
+        context = Context(stack=stack, limits=limits)
+        result = Result()
         try:
             subjects = list(self.subjects(stack))
         except Undecided as error:
-            verdict.undecided.append(error.what)
-            return verdict
+            result.undecided.append(error.what)
+            return result
         for subject in subjects:
             try:
-                for message in self.check(subject, judgement):
-                    verdict.findings.append(Finding(urn=subject.urn, message=message))
+                for message in self.check(subject, context):
+                    result.findings.append(Finding(urn=subject.urn, message=message))
             except Undecided as error:
-                verdict.undecided.append(f"{error.what} ({subject})")
-        return verdict
+                result.undecided.append(f"{error.what} ({subject})")
+        return result

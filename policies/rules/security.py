@@ -1,9 +1,8 @@
-"""Who may do and reach what."""
+"""Rules on privileges and network access."""
 
 from collections.abc import Iterator
 
-from policies.rules.memory import of_kind
-from policies.rules.rule import PRODUCTION, Judgement, Limit, Rule
+from policies.rules.rule import PRODUCTION, Context, Limit, Rule
 from policies.view.docker import Container, SwarmTask
 from policies.view.kubernetes import Pod, PodContainer
 from policies.view.servers import REDIS, Server
@@ -16,7 +15,7 @@ _VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persist
 _SOCKETS = ("/docker.sock", "/containerd.sock")
 
 
-def _restricted(subject: Pod | PodContainer | Container, judgement: Judgement) -> Iterator[str]:
+def _restricted(subject: Pod | PodContainer | Container, context: Context) -> Iterator[str]:
     if isinstance(subject, Pod):
         wrong = _faults_of_pod(subject.spec)
     elif isinstance(subject, PodContainer):
@@ -30,11 +29,11 @@ def _restricted(subject: Pod | PodContainer | Container, judgement: Judgement) -
 def _faults_of_pod(spec: Object) -> Iterator[str]:
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.flag(name):
-            yield f"takes the node's own namespace ({name})"
+            yield f"uses the node's namespace ({name})"
     for volume in spec.objects("volumes"):
         kinds = set(volume) - {"name"}
         if kinds - _VOLUMES:
-            yield f"mounts a volume of the kind {', '.join(sorted(kinds - _VOLUMES))}"
+            yield f"mounts a volume of type {', '.join(sorted(kinds - _VOLUMES))}"
 
 
 def _faults_of_container(server: PodContainer) -> Iterator[str]:
@@ -42,9 +41,9 @@ def _faults_of_container(server: PodContainer) -> Iterator[str]:
     if own.flag("privileged"):
         yield "is privileged"
     if own.flag("allowPrivilegeEscalation") is not False:
-        yield "may gain rights (allowPrivilegeEscalation)"
+        yield "may gain privileges (allowPrivilegeEscalation)"
     if "ALL" not in own.object("capabilities").texts("drop"):
-        yield "keeps capabilities: drop ALL"
+        yield "does not drop ALL capabilities"
     if set(own.object("capabilities").texts("add")) - {"NET_BIND_SERVICE"}:
         yield "adds capabilities"
     if own.get("runAsNonRoot", pod.get("runAsNonRoot")) is not True or 0 in (
@@ -56,7 +55,7 @@ def _faults_of_container(server: PodContainer) -> Iterator[str]:
     if profile not in ("RuntimeDefault", "Localhost"):
         yield "has no seccomp profile"
     if any(port.number("hostPort") for port in server.spec.objects("ports")):
-        yield "takes a port of the node"
+        yield "uses a port of the node"
 
 
 def _faults_on_docker(props: Object) -> Iterator[str]:
@@ -64,47 +63,47 @@ def _faults_on_docker(props: Object) -> Iterator[str]:
         yield "is privileged"
     for name in ("networkMode", "pidMode", "ipcMode"):
         if props.text(name) == "host":
-            yield f"takes the host's own namespace ({name})"
+            yield f"uses the host's namespace ({name})"
     if props.object("capabilities").texts("adds"):
         yield "adds capabilities"
     mounts = [*props.objects("volumes"), *props.objects("mounts")]
     if any(text.endswith(_SOCKETS) for item in mounts for text in (item.text("hostPath"), item.text("source"))):
-        yield "can use the engine's socket, and so is root on the host"
+        yield "mounts the engine's socket, which makes it root on the host"
 
 
-def _guarded(pod: Pod, judgement: Judgement) -> Iterator[str]:
-    for policy in pod.beside("NetworkPolicy"):
+def _covered(pod: Pod, context: Context) -> Iterator[str]:
+    for policy in pod.in_same_namespace("NetworkPolicy"):
         spec = policy.props.object("spec")
         types = spec.texts("policyTypes") or ["Ingress"]
-        # A rule with nothing in it allows everyone.
+        # An empty rule allows everyone.
         open_to_all = any(not rule for rule in spec.objects("ingress"))
         if "Ingress" in types and pod.selected_by(spec.object("podSelector")) and not open_to_all:
             return
-    yield f"{pod} can be reached by every pod of the cluster"
+    yield f"every pod in the cluster can connect to {pod}"
 
 
-def _loopback(server: Container | SwarmTask, judgement: Judgement) -> Iterator[str]:
-    allowed = judgement.limits["addresses"]
+def _loopback(server: Container | SwarmTask, context: Context) -> Iterator[str]:
+    allowed = context.limits["addresses"]
     if isinstance(server, Container) and server.resource.props.flag("publishAllPorts"):
         yield f"{server} publishes all ports on every address"
     for port in server.published():
         if isinstance(server, SwarmTask) or port.text("ip", "0.0.0.0") not in allowed:
-            yield f"{server} publishes {_number(port)} beyond the addresses {', '.join(allowed)}"
+            yield f"{server} publishes {_number(port)} on an address other than {', '.join(allowed)}"
 
 
 def _number(port: Object) -> str:
     return f"port {port.number('internal') or port.number('targetPort')}"
 
 
-def _password(server: Server, judgement: Judgement) -> Iterator[str]:
-    if not judgement.production and not _is_published(server):
+def _password(server: Server, context: Context) -> Iterator[str]:
+    if not context.production and not _is_published(server):
         return
     if not any(redis_setting(server, key) for key in ("requirepass", "aclfile", "user")):
-        yield f"{server} lets everyone in who reaches it"
+        yield f"{server} accepts connections without a password"
 
 
 def _is_published(server: Server) -> bool:
-    """Whether more than this machine reaches it."""
+    """Whether clients on other machines can connect to it."""
     if isinstance(server, Container):
         return any(not port.text("ip", "0.0.0.0").startswith(("127.", "::1")) for port in server.published())
     return isinstance(server, SwarmTask) and bool(server.published())
@@ -118,8 +117,8 @@ def _all(stack: Stack) -> list[Pod | Server]:
 RULES = (
     Rule(
         name="pod-security-restricted",
-        title="Pods keep the restricted profile; containers on Docker get no rights of the host",
-        reason="Whoever gets into the server gets the node.",
+        title="Pods meet the restricted Pod Security Standard; Docker containers get no host privileges",
+        reason="Otherwise, whoever compromises the server controls the node.",
         remedy="Set runAsNonRoot, allowPrivilegeEscalation: false, drop ALL capabilities, seccomp RuntimeDefault.",
         source=_PSS,
         severity="high",
@@ -128,33 +127,33 @@ RULES = (
     ),
     Rule(
         name="network-policy",
-        title="A NetworkPolicy guards every workload",
-        reason="ZooKeeper takes orders from whoever connects, and brokers and Redis serve them.",
-        remedy="Declare a NetworkPolicy that selects the pods and names who may connect.",
+        title="A NetworkPolicy covers every workload",
+        reason="ZooKeeper, brokers and Redis obey any client that can connect.",
+        remedy="Declare a NetworkPolicy that selects the pods and lists who may connect.",
         source="https://kubernetes.io/docs/concepts/services-networking/network-policies/",
         severity="high",
         subjects=lambda stack: [pod for pod in stack.pods if pod.long_running],
-        check=_guarded,
+        check=_covered,
     ),
     Rule(
         name="ports-on-loopback",
-        title="Ports on Docker are bound to this machine",
-        reason="Docker opens published ports past the host's firewall, to the whole network.",
-        remedy="Bind the port to 127.0.0.1, or add the address to the rule's list.",
+        title="On Docker, ports are published on the loopback address only",
+        reason="Published ports bypass the host's firewall and are open to the whole network.",
+        remedy="Publish the port on 127.0.0.1, or add the address to the rule's list.",
         source="https://docs.docker.com/engine/network/port-publishing/",
         severity="high",
         subjects=lambda stack: [*stack.containers, *stack.tasks],
         check=_loopback,
-        limits={"addresses": Limit(default=("127.0.0.1", "::1"), meaning="Addresses that ports may be bound to")},
+        limits={"addresses": Limit(default=("127.0.0.1", "::1"), meaning="Addresses that ports may be published on")},
     ),
     Rule(
         name="redis-password",
-        title="Redis asks for a password, in production or where others reach it",
-        reason="An open Redis lets anyone read and replace data, and write files.",
-        remedy="Set requirepass or an ACL file, in a file that comes from a secret.",
+        title="Redis requires a password in production, and where other machines can connect",
+        reason="Anyone who can connect to an open Redis can read and replace data, and write files.",
+        remedy="Set requirepass or an ACL file, in a file that comes from a Secret.",
         source="https://redis.io/docs/latest/operate/oss_and_stack/management/security/",
         severity="critical",
-        subjects=of_kind(REDIS),
+        subjects=lambda stack: stack.servers_of(REDIS),
         check=_password,
         limits={"production": PRODUCTION},
     ),

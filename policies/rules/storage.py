@@ -1,8 +1,8 @@
-"""Volumes."""
+"""Rules on volumes."""
 
 from collections.abc import Iterator
 
-from policies.rules.rule import PRODUCTION, Judgement, Limit, Rule
+from policies.rules.rule import PRODUCTION, Context, Limit, Rule
 from policies.view.kubernetes import Pod
 from policies.view.resources import Resource
 from policies.view.stack import Stack
@@ -11,7 +11,7 @@ _DOCS = "https://kubernetes.io/docs/concepts/"
 
 
 class Claim:
-    """A claim of storage, or what makes claims."""
+    """A PersistentVolumeClaim, or a resource that creates claims."""
 
     def __init__(self, resource: Resource, storage_class: str) -> None:
         self.resource = resource
@@ -32,47 +32,44 @@ def _claims(stack: Stack) -> list[Claim]:
 
 
 def _classes(stack: Stack) -> list[Claim]:
-    """One claim of each StorageClass."""
+    """One claim per StorageClass."""
     return list({claim.storage_class: claim for claim in reversed(_claims(stack))}.values())
 
 
 def _policy(claim: Claim, stack: Stack) -> str | None:
-    """The reclaim policy of a claim's class, or None where the class is not in the stack."""
+    """The reclaim policy of a claim's class, or None if the class is not in the stack."""
     for item in stack.of("StorageClass"):
         if item.object_name == claim.storage_class and claim.storage_class:
             return item.props.text("reclaimPolicy", "Delete")
     return None
 
 
-def _retained(subject: Claim | Pod, judgement: Judgement) -> Iterator[str]:
-    if not judgement.production:
+def _retained(subject: Claim | Pod, context: Context) -> Iterator[str]:
+    if not context.production:
         return
     if isinstance(subject, Claim):
-        if _policy(subject, judgement.stack) == "Delete":
-            yield f"{subject} has a StorageClass that deletes the data with the claim"
+        if _policy(subject, context.stack) == "Delete":
+            yield f"{subject} uses a StorageClass that deletes the volume with the claim"
         return
     retention = subject.resource.props.object("spec", "persistentVolumeClaimRetentionPolicy")
     for key in ("whenDeleted", "whenScaled"):
         if retention.text(key, "Retain") != "Retain":
             yield f"{subject} deletes its claims ({key})"
     if subject.kinds and not subject.claims():
-        yield f"{subject} keeps its data in no volume that outlives a pod"
+        yield f"{subject} has no persistent volume"
 
 
-def _title(claim: Claim) -> str:
-    return f"the StorageClass {claim.storage_class or '(the default of the cluster)'}"
-
-
-def _known(claim: Claim, judgement: Judgement) -> Iterator[str]:
-    if not judgement.production or claim.storage_class in judgement.limits["retaining"]:
+def _known(claim: Claim, context: Context) -> Iterator[str]:
+    if not context.production or claim.storage_class in context.limits["retaining"]:
         return
-    if _policy(claim, judgement.stack) is None:
-        yield f"{claim} takes {_title(claim)}, which this stack does not make: see that it retains volumes"
+    if _policy(claim, context.stack) is None:
+        name = f"StorageClass {claim.storage_class or '(cluster default)'}"
+        yield f"{claim} uses the {name}, which this stack does not create: check that it retains volumes"
 
 
-def _protected(resource: Resource, judgement: Judgement) -> Iterator[str]:
-    if judgement.production and not resource.protect:
-        yield f"{resource} is not protected: a destroy takes the data along"
+def _protected(resource: Resource, context: Context) -> Iterator[str]:
+    if context.production and not resource.protect:
+        yield f"{resource} is not protected: a destroy deletes the data"
 
 
 def _volumes(stack: Stack) -> list[Resource]:
@@ -86,9 +83,9 @@ def _volumes(stack: Stack) -> list[Resource]:
 RULES = (
     Rule(
         name="storage-retained",
-        title="In production data outlives pods, claims and their removal",
-        reason="With the usual reclaim policy, Delete, a removed claim takes the records along.",
-        remedy="Use a StorageClass with reclaimPolicy Retain, and claims with a retention policy of Retain.",
+        title="In production, data outlives its pods and claims",
+        reason="With the default reclaim policy, Delete, removing a claim deletes the data.",
+        remedy="Use a StorageClass with reclaimPolicy Retain, and the claim retention policy Retain.",
         source=f"{_DOCS}storage/storage-classes/#reclaim-policy",
         severity="critical",
         subjects=lambda stack: [*_claims(stack), *stack.pods],
@@ -97,9 +94,9 @@ RULES = (
     ),
     Rule(
         name="storage-class-known",
-        title="In production the StorageClass is known to retain",
-        reason="A class that others made may delete volumes with their claims.",
-        remedy="Look at the class (kubectl get storageclass), name it in the stack and in the rule's list.",
+        title="In production, the StorageClass is known to retain volumes",
+        reason="A class defined elsewhere may delete volumes with their claims.",
+        remedy="Check the class (kubectl get storageclass), then name it in the stack and in the rule's list.",
         source=f"{_DOCS}storage/persistent-volumes/#reclaiming",
         severity="medium",
         mandatory=False,
@@ -107,14 +104,14 @@ RULES = (
         check=_known,
         limits={
             "production": PRODUCTION,
-            "retaining": Limit(default=(), meaning="StorageClasses outside the stack that are known to retain"),
+            "retaining": Limit(default=(), meaning="StorageClasses outside the stack that are known to retain volumes"),
         },
     ),
     Rule(
         name="volumes-protected",
-        title="In production volumes with data are protected",
-        reason="Else a destroy, or a rename that reads like one, removes all records.",
-        remedy="Set the resource option protect; in this project millrace:protect.",
+        title="In production, data volumes are protected",
+        reason="Otherwise, a destroy or a rename of the resource deletes all records.",
+        remedy="Set the resource option protect; in this project, millrace:protect.",
         source="https://www.pulumi.com/docs/iac/concepts/resources/options/protect/",
         severity="critical",
         subjects=_volumes,

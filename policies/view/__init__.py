@@ -1,1 +1,1 @@
-"""Resources of Docker and of Kubernetes as one neutral view: servers, pods, topics."""
+"""Docker and Kubernetes resources in one model: servers, pods, topics."""

@@ -1,8 +1,10 @@
-"""Containers of a Docker engine as servers."""
+"""Docker containers and Swarm services as servers."""
 
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+
+import durationpy
 
 from policies.view.resources import Resource
 from policies.view.servers import UNNAMED, Check, File, Server
@@ -10,7 +12,7 @@ from policies.view.values import Object, is_unknown, undecided
 
 _MIB = 1024 * 1024
 _STOP_SECONDS = 10
-"""What an engine grants where nothing is said."""
+"""Docker's default stop timeout."""
 
 _SETTINGS_FILES = (".conf", ".cfg", ".properties", ".sh")
 
@@ -20,7 +22,7 @@ class Container(Server):
 
     Args:
         resource: The container.
-        resources: All resources by URN, to find the image that the container's comes from.
+        resources: All resources by URN; the container's image may be one of them.
     """
 
     def __init__(self, resource: Resource, resources: Mapping[str, Resource]) -> None:
@@ -32,7 +34,7 @@ class Container(Server):
 
     @cached_property
     def image(self) -> str:
-        """The reference, also where the container is given the id of an image resource."""
+        """The image reference, even if the container uses the ID of an image resource."""
         for urn in self.resource.sources.get("image", ()):
             source = self._resources.get(urn)
             for key in ("name", "imageName", "ref"):
@@ -46,7 +48,7 @@ class Container(Server):
 
     @cached_property
     def variables(self) -> Mapping[str, Any]:
-        entries = self._props.raw("envs") or []
+        entries: list[Any] = self._props.raw("envs") or []
         if is_unknown(entries):
             return {UNNAMED: entries}
         found: dict[str, Any] = {}
@@ -67,9 +69,9 @@ class Container(Server):
         ]
         mounts = [*self._props.objects("volumes"), *self._props.objects("mounts")]
         targets = [item.text("containerPath") or item.text("target") for item in mounts if _from_host(item)]
-        # What stands in a file of the host is nothing that the stack says.
+        # The stack does not hold the content of a host's file.
         bound = [
-            File(path=path, content=None, origin=f"{path}, a file of the host")
+            File(path=path, content=None, origin=f"{path}, a file on the host")
             for path in targets
             if path.endswith(_SETTINGS_FILES)
         ]
@@ -100,7 +102,7 @@ class Container(Server):
         return self._props.text("hostname")
 
     def published(self) -> list[Object]:
-        """Its ports on the host."""
+        """Ports that it publishes on the host."""
         return self._props.objects("ports")
 
 
@@ -109,7 +111,7 @@ def _from_host(mount: Object) -> bool:
 
 
 class SwarmTask(Server):
-    """The container of a ``docker.Service``."""
+    """The task of a ``docker.Service``."""
 
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
@@ -128,7 +130,7 @@ class SwarmTask(Server):
 
     @cached_property
     def variables(self) -> Mapping[str, Any]:
-        values = self._container.raw("env") or {}
+        values: dict[str, Any] = self._container.raw("env") or {}
         return {UNNAMED: values} if is_unknown(values) else dict(values)
 
     @cached_property
@@ -145,7 +147,10 @@ class SwarmTask(Server):
     @cached_property
     def grace(self) -> int:
         text = self._container.text("stopGracePeriod")
-        return duration(text) if text else _STOP_SECONDS
+        try:
+            return int(durationpy.from_str(text).total_seconds()) if text else _STOP_SECONDS
+        except durationpy.DurationError:
+            return undecided(self._container.path("stopGracePeriod"))
 
     @cached_property
     def checks(self) -> list[Check]:
@@ -157,20 +162,5 @@ class SwarmTask(Server):
         return self._container.text("hostname")
 
     def published(self) -> list[Object]:
-        """Its ports on every node."""
+        """Ports that it publishes on every node."""
         return self.resource.props.object("endpointSpec").objects("ports")
-
-
-def duration(text: str) -> int:
-    """Seconds of a Go duration: ``1m30s``."""
-    number, seconds = "", 0.0
-    units = {"h": 3600, "m": 60, "s": 1}
-    for character in text:
-        if character in units and number:
-            seconds += float(number) * units[character]
-            number = ""
-        elif character.isdigit() or character == ".":
-            number += character
-        else:
-            return undecided(f"the duration {text}")
-    return int(seconds)

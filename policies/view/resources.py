@@ -1,4 +1,4 @@
-"""A stack's resources as a policy gets them."""
+"""A resource as a policy receives it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ class Resource:
 
     Args:
         type: Type token.
-        name: Name in the program.
-        urn: The engine's name.
-        props: Inputs, and outputs as far as they are known.
+        name: Logical name.
+        urn: URN.
+        props: Inputs and known outputs.
         protect: Whether the engine refuses to delete it.
-        sources: For each property the URNs of the resources that its value comes from.
+        sources: Property dependencies: by property, the URNs of the resources that its value comes from.
     """
 
     type: str
@@ -33,12 +33,12 @@ class Resource:
 
     @property
     def on_kubernetes(self) -> bool:
-        """Whether it is an object of Kubernetes."""
+        """Whether it is a Kubernetes object."""
         return self.type.startswith("kubernetes:")
 
     @property
     def on_docker(self) -> bool:
-        """Whether it is made by the Docker provider."""
+        """Whether the Docker provider manages it."""
         return self.type.startswith("docker:")
 
     @property
@@ -48,12 +48,12 @@ class Resource:
 
     @property
     def namespace(self) -> str:
-        """A Kubernetes object's namespace; the default one has no name here."""
+        """A Kubernetes object's namespace; empty if it sets none."""
         return self.props.object("metadata").text("namespace")
 
     @property
     def object_name(self) -> str:
-        """A Kubernetes object's own name."""
+        """A Kubernetes object's ``metadata.name``; empty if it sets none."""
         return self.props.object("metadata").text("name")
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A server: one container with what it runs, whatever it runs on."""
+"""A server: one container and what it runs, on any platform."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from policies.view.values import is_unknown, undecided
 KAFKA, ZOOKEEPER, REDIS = "kafka", "zookeeper", "redis"
 
 UNNAMED = "(of an unknown name)"
-"""Key of variables of which not even the name is known."""
+"""Key of variables whose names are unknown too."""
 
 _STARTS = (
     (ZOOKEEPER, re.compile(r"zookeeper-server-start|start-zookeeper|zkServer\.sh|QuorumPeerMain")),
@@ -28,7 +28,7 @@ _VARIABLES = (
     (KAFKA, ("KAFKA_ADVERTISED_LISTENERS", "KAFKA_ZOOKEEPER_CONNECT", "KAFKA_PROCESS_ROLES", "KAFKA_BROKER_ID")),
     (ZOOKEEPER, ("ZOO_MY_ID", "ZOO_SERVERS", "ZOOKEEPER_CLIENT_PORT", "ZOOKEEPER_SERVER_ID")),
 )
-"""Variables that only images of a kind read; they tell servers of images that nobody knows."""
+"""Variables that only images of one kind read; they identify servers of unknown images."""
 
 _IMAGES = {
     KAFKA: {"kafka", "kafka-native", "cp-kafka", "cp-server", "cp-enterprise-kafka"},
@@ -42,9 +42,9 @@ class File:
     """A file in a container.
 
     Args:
-        path: Where it stands; ends in ``/*`` for files whose names are not known either.
-        content: The text, or the engine's mark for an unknown one.
-        origin: The property or object that holds it, for messages.
+        path: Path in the container; ends in ``/*`` if the file's name is unknown.
+        content: The text, the engine's marker for an unknown one, or None if the stack does not hold it.
+        origin: The property or object that it comes from, for messages.
     """
 
     path: str
@@ -62,7 +62,11 @@ class File:
         return isinstance(self.content, str) and not is_unknown(self.content)
 
     def text(self) -> str:
-        """The text."""
+        """The text.
+
+        Raises:
+            Undecided: It is unknown.
+        """
         return self.content if self.known else undecided(self.origin)
 
 
@@ -72,8 +76,8 @@ class Check:
 
     Args:
         name: ``health check`` or the kind of probe.
-        command: What it runs, in exec form, or None for a request over the network.
-        shell: Whether the command is one text for a shell.
+        command: Command in exec form, or None for a network probe.
+        shell: Whether a shell runs the command, which is then a single text.
     """
 
     name: str
@@ -82,13 +86,13 @@ class Check:
 
 
 class Server:
-    """What rules ask of a container. Docker and Kubernetes each say it in their words."""
+    """A container as the rules see it; Docker and Kubernetes have a subclass each."""
 
     resource: Resource
     label: str
-    """How messages name it."""
+    """Its name in messages."""
     path = ""
-    """Where in the resource's properties the container stands."""
+    """Path of the container in the resource's properties, with a dot at the end."""
     long_running = True
     replicas: int = 1
 
@@ -99,7 +103,7 @@ class Server:
 
     @property
     def on_docker(self) -> bool:
-        """Whether it is a container of a Docker engine."""
+        """Whether it runs on Docker."""
         return self.resource.on_docker
 
     @cached_property
@@ -114,12 +118,12 @@ class Server:
 
     @cached_property
     def variables(self) -> Mapping[str, Any]:
-        """Plain variables by name; unknown values as the engine marks them. Nameless ones are :data:`UNNAMED`."""
+        """Plain environment variables by name; values may be unknown, :data:`UNNAMED` replaces unknown names."""
         raise NotImplementedError
 
     @cached_property
     def references(self) -> frozenset[str]:
-        """Names of variables whose values come from secrets or from the running pod."""
+        """Names of variables whose values come from Secrets or from the running pod."""
         return frozenset()
 
     @cached_property
@@ -129,43 +133,47 @@ class Server:
 
     @cached_property
     def memory(self) -> int | None:
-        """Limit of memory in bytes."""
+        """Memory limit in bytes."""
         raise NotImplementedError
 
     @cached_property
     def grace(self) -> int:
-        """Seconds to stop."""
+        """Grace period in seconds."""
         raise NotImplementedError
 
     @cached_property
     def checks(self) -> list[Check]:
-        """Its health checks."""
+        """Health checks."""
         raise NotImplementedError
 
     @cached_property
     def hostname(self) -> str:
-        """A host name that the resource sets."""
+        """Host name that the resource sets; empty if none."""
         return ""
 
     def variable(self, name: str) -> str | None:
-        """A plain variable's value."""
+        """A plain variable's value; None if it is not set.
+
+        Raises:
+            Undecided: The value, or whether the variable is set, is unknown.
+        """
         if name in self.variables:
             value = self.variables[name]
             return undecided(f"{self.path}env {name}") if is_unknown(value) else str(value)
         if name in self.references:
-            undecided(f"{self.path}env {name}, which is read when the container starts")
+            undecided(f"{self.path}env {name}, which is set when the container starts")
         if UNNAMED in self.variables:
             undecided(f"{self.path}env")
         return None
 
     def files_named(self, pattern: str) -> Iterator[File]:
-        """Files whose path ends so, and those of which not even the name is known."""
+        """Files whose path ends in a pattern, and files whose names are unknown."""
         ends = re.compile(f"(?:{pattern})$")
         return (file for file in self.files if not file.named or ends.search(file.path))
 
     @cached_property
     def script(self) -> str:
-        """The command with the text of each script that it names."""
+        """The command, followed by the text of each script that it runs."""
         words = " ".join(self.command)
         texts = [file.text() for file in self.files if file.named and file.path in words and file.path.endswith(".sh")]
         return "\n".join([words, *texts])
@@ -189,12 +197,6 @@ class Server:
 
 
 def lines(text: str) -> Iterator[str]:
-    """The lines of a configuration file that say something."""
+    """The lines of a configuration file, without comments and blank lines."""
     stripped = (line.strip() for line in text.splitlines())
     return (line for line in stripped if line and not line.startswith(("#", "!")))
-
-
-def entry(text: str) -> tuple[str, str]:
-    """A line of a properties file, taken apart."""
-    key, _, value = text.partition("=")
-    return key.strip(), value.strip()

@@ -1,42 +1,46 @@
-"""Settings of servers, wherever they are written: files, variables, arguments."""
+"""Settings of servers from files, variables and arguments."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 
-from policies.view.servers import KAFKA, Server, entry, lines
+import javaproperties
+
+from policies.view.servers import KAFKA, File, Server, lines
 from policies.view.values import undecided, whole
 
 _OVERRIDE = re.compile(r"""--override[ =]["']?([\w.]+)=([^"'\s]*)""")
 _ASSIGNMENT = re.compile(r"""^\s*(\w+)=["']?([^"'\n]*)["']?\s*$""", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _KAFKA_FILES = r"(?<!log4j)(?<!log4j2)(?<!connect)(?<!consumer)(?<!producer)\.properties"
+_ZOOKEEPER_FILES = r"\.cfg|zookeeper\.properties"
 _ZOOKEEPER_VARIABLES = {
     "autopurge.purgeInterval": ("ZOO_AUTOPURGE_PURGEINTERVAL", "ZOOKEEPER_AUTOPURGE_PURGE_INTERVAL"),
 }
-_ENSEMBLE_VARIABLES = ("ZOO_SERVERS", "ZOOKEEPER_SERVERS")
+_SEPARATORS = {"ZOO_SERVERS": r"\s+", "ZOOKEEPER_SERVERS": ";"}
+"""What separates the members, by the variable that lists them."""
 _REDIS_VARIABLES = {"requirepass": ("REDIS_PASSWORD", "REDIS_PASSWORD_FILE", "VALKEY_PASSWORD")}
-"""Only images of one publisher read these; the official image ignores them."""
+"""Only Bitnami's images read these; the official images ignore them."""
 
 
 def kafka_setting(server: Server, key: str) -> str | None:
-    """A key of ``server.properties`` as a broker gets it: overrides, then variables, then files.
+    """A key of ``server.properties``: from overrides, then variables, then files.
 
     Raises:
-        Undecided: When it may be set where nothing is known yet.
+        Undecided: The key may be set in something unknown.
     """
     overrides = dict(_OVERRIDE.findall(server.script))
     if key in overrides:
-        return _filled(server, overrides[key])
+        return _substituted(server, overrides[key])
     words = key.upper().replace("-", "___").replace("_", "__").replace(".", "_")
     for name in (f"KAFKA_{words}", f"KAFKA_CFG_{words}"):
         value = server.variable(name)
         if value is not None:
             return value
-    return _from_files(server, _KAFKA_FILES, key)
+    return _from_properties(server, _KAFKA_FILES, key)
 
 
-def _filled(server: Server, text: str) -> str:
-    """A text of a start script with its variables filled in, as far as plain assignments and arguments say them."""
+def _substituted(server: Server, text: str) -> str:
+    """A text of a start script with its variables replaced, as far as assignments and arguments set them."""
     script = next((index for index, word in enumerate(server.command) if word.endswith(".sh")), len(server.command))
     arguments = server.command[script + 1 :]
     known = {str(index): value for index, value in enumerate(arguments, start=1)}
@@ -46,7 +50,11 @@ def _filled(server: Server, text: str) -> str:
 
 
 def kafka_number(server: Server, key: str, default: int) -> int:
-    """A whole number of ``server.properties``; what a script computes can't be told."""
+    """A whole number of ``server.properties``.
+
+    Raises:
+        Undecided: The value is unknown, or a script computes it.
+    """
     text = kafka_setting(server, key)
     if text is None:
         return default
@@ -55,7 +63,11 @@ def kafka_number(server: Server, key: str, default: int) -> int:
 
 
 def kafka_flag(server: Server, key: str, default: bool) -> bool:
-    """A boolean of ``server.properties``."""
+    """A boolean of ``server.properties``.
+
+    Raises:
+        Undecided: The value is unknown, or a script computes it.
+    """
     text = kafka_setting(server, key)
     if text is None:
         return default
@@ -64,15 +76,15 @@ def kafka_flag(server: Server, key: str, default: bool) -> bool:
 
 
 def is_broker(server: Server) -> bool:
-    """Whether a Kafka server keeps records; with KRaft some are controllers only."""
+    """Whether a server is a Kafka broker; with KRaft, some Kafka servers are controllers only."""
     if server.kind != KAFKA:
         return False
     roles = kafka_setting(server, "process.roles")
     return roles is None or "broker" in roles
 
 
-def cluster_of(server: Server) -> str:
-    """What the brokers of one cluster have in common."""
+def cluster_key(server: Server) -> str:
+    """A text that is equal for all brokers of one cluster."""
     for key in ("zookeeper.connect", "controller.quorum.voters", "controller.quorum.bootstrap.servers"):
         value = kafka_setting(server, key)
         if value is not None:
@@ -86,53 +98,73 @@ def zookeeper_setting(server: Server, key: str) -> str | None:
         value = server.variable(name)
         if value is not None:
             return value
-    return _from_files(server, r"\.cfg|zookeeper\.properties", key)
+    return _from_properties(server, _ZOOKEEPER_FILES, key)
 
 
-def ensemble(server: Server) -> list[str]:
-    """The members that a ZooKeeper server knows; empty where it is told none."""
-    for name in _ENSEMBLE_VARIABLES:
+def ensemble_members(server: Server) -> list[str]:
+    """The ensemble members in a ZooKeeper server's settings; empty if it has none."""
+    for name in _SEPARATORS:
         value = server.variable(name)
         if value:
-            return sorted(part for part in _members(name, value) if part)
-    files = server.files_named(r"\.cfg|zookeeper\.properties")
-    return sorted(f"{key}={value}" for file in files for key, value in _entries(file.text()) if key[:7] == "server.")
+            return sorted(part for part in re.split(_SEPARATORS[name], value) if part)
+    return sorted(
+        f"{key}={value}"
+        for file in server.files_named(_ZOOKEEPER_FILES)
+        for key, value in _properties(file).items()
+        if key.startswith("server.")
+    )
 
 
 def redis_setting(server: Server, key: str) -> str | None:
-    """A directive of ``redis.conf``: arguments, then files, included ones too, then variables."""
+    """A directive of ``redis.conf``: from arguments, then files, including included ones, then variables."""
     words = re.split(r"\s+", " ".join(server.command))
     if f"--{key}" in words:
         return next(iter(words[words.index(f"--{key}") + 1 :]), "")
-    unknown: str | None = None
-    for file in server.files_named(r"\.conf"):
-        if not file.known:
-            unknown = file.origin
-            continue
-        found = [line.partition(" ")[2].strip() for line in lines(file.text()) if line.split()[0].lower() == key]
-        if found:
-            return found[-1].strip('"')
+    value, unknown = _from_files(server, r"\.conf", lambda file: _directive(file, key))
+    if value is not None:
+        return value
     for name in _REDIS_VARIABLES.get(key, ()) if "/bitnami" in f"/{server.image}" else ():
         if name in server.variables or name in server.references:
             return "set"
     return undecided(unknown) if unknown is not None else None
 
 
-def _members(name: str, value: str) -> list[str]:
-    return value.split(";") if name == "ZOOKEEPER_SERVERS" else value.split()
+def _directive(file: File, key: str) -> str | None:
+    """The last value of a directive in ``redis.conf``."""
+    found = [line.partition(" ")[2].strip() for line in lines(file.text()) if line.split()[0].lower() == key]
+    return found[-1].strip('"') if found else None
 
 
-def _from_files(server: Server, pattern: str, key: str) -> str | None:
+def _from_properties(server: Server, pattern: str, key: str) -> str | None:
+    value, unknown = _from_files(server, pattern, lambda file: _properties(file).get(key))
+    return undecided(unknown) if value is None and unknown is not None else value
+
+
+def _properties(file: File) -> Mapping[str, str]:
+    """A properties file's entries.
+
+    Raises:
+        Undecided: The text is unknown or not a properties file.
+    """
+    try:
+        entries = javaproperties.loads(file.text())
+    except javaproperties.InvalidUEscapeError:
+        undecided(f"{file.origin}, which is no properties file")
+    return {key: value.strip() for key, value in entries.items()}
+
+
+def _from_files(server: Server, pattern: str, read: Callable[[File], str | None]) -> tuple[str | None, str | None]:
+    """The first value that is read from a file whose path ends in a pattern.
+
+    Returns:
+        The value or None, and the origin of an unknown file that may set it.
+    """
     unknown: str | None = None
     for file in server.files_named(pattern):
         if not file.known:
             unknown = file.origin
             continue
-        found = [value for name, value in _entries(file.text()) if name == key]
-        if found:
-            return found[-1]
-    return undecided(unknown) if unknown is not None else None
-
-
-def _entries(text: str) -> Iterator[tuple[str, str]]:
-    return (entry(line) for line in lines(text))
+        value = read(file)
+        if value is not None:
+            return value, None
+    return None, unknown

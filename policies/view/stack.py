@@ -1,7 +1,7 @@
-"""A whole stack in the neutral view."""
+"""A stack as the rules see it: servers, pods, clusters, ensembles, topics."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +9,7 @@ from policies.view.docker import Container, SwarmTask
 from policies.view.kubernetes import Pod, pods_of
 from policies.view.resources import Resource
 from policies.view.servers import KAFKA, ZOOKEEPER, Server
-from policies.view.settings import cluster_of, ensemble, is_broker
+from policies.view.settings import cluster_key, ensemble_members, is_broker
 from policies.view.values import Object
 
 _PRODUCTION = re.compile(r"(^|[^a-z])(prod|production|live)([^a-z]|$)")
@@ -18,15 +18,15 @@ _NOT_PRODUCTION = re.compile(r"(^|[^a-z])(dev|development|test|testing|staging|q
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """A declared topic.
+    """A topic that the stack declares.
 
     Args:
         name: The topic's name.
         partitions: Number of partitions.
         replicas: Replication factor, or None for the brokers' default.
-        config: Its own configuration.
-        resource: What declares it.
-        brokers: Number of brokers that its declaration knows of.
+        config: Topic configuration.
+        resource: The resource that declares it.
+        brokers: Number of brokers in its declaration; None if it lists none.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class KafkaCluster:
-    """Servers that form one cluster.
+    """Servers that form one Kafka cluster.
 
     Args:
-        servers: Its servers.
-        brokers: How many brokers that makes.
+        servers: Its brokers and controllers.
+        brokers: Number of brokers, replicas included.
     """
 
     servers: Sequence[Server]
@@ -65,7 +65,12 @@ class KafkaCluster:
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
-    """Servers that form one ZooKeeper ensemble."""
+    """Servers that form one ZooKeeper ensemble.
+
+    Args:
+        servers: Its servers in the stack.
+        size: Number of members.
+    """
 
     servers: Sequence[Server]
     size: int
@@ -96,47 +101,60 @@ class Stack:
 
     @cached_property
     def production(self) -> bool:
-        """By its name; a stack whose name says neither is production where it runs pods."""
+        """Whether the stack is production: by its name, otherwise if it runs pods."""
         if _PRODUCTION.search(self.name.lower()):
             return True
         return not _NOT_PRODUCTION.search(self.name.lower()) and bool(self.pods)
 
     @cached_property
     def pods(self) -> list[Pod]:
-        """Everything that makes pods on Kubernetes."""
+        """The pods on Kubernetes."""
         return pods_of(self.resources)
 
     @cached_property
     def containers(self) -> list[Container]:
-        """Containers of Docker engines."""
+        """Docker containers."""
         return [Container(item, self._by_urn) for item in self.resources if item.on_docker and item.kind == "Container"]
 
     @cached_property
     def tasks(self) -> list[SwarmTask]:
-        """Services of Docker swarms."""
+        """Docker Swarm services."""
         return [SwarmTask(item) for item in self.resources if item.on_docker and item.kind == "Service"]
 
     @cached_property
     def servers(self) -> list[Server]:
-        """Every container but those that run before others."""
+        """All containers but init containers."""
         return [*self.containers, *self.tasks, *(item for pod in self.pods for item in pod.containers)]
 
     @cached_property
     def all_containers(self) -> list[Server]:
-        """Every container."""
+        """All containers."""
         return [*self.servers, *(item for pod in self.pods for item in pod.init_containers)]
 
+    def servers_of(self, *kinds: str) -> list[Server]:
+        """Servers of the given kinds: ``kafka``, ``zookeeper``, ``redis``."""
+        return [server for server in self.servers if server.kind in kinds]
+
+    @cached_property
+    def brokers(self) -> list[Server]:
+        """Kafka servers that are brokers."""
+        return [server for server in self.servers if is_broker(server)]
+
+    @property
+    def brokers_and_topics(self) -> list[Server | Topic]:
+        """Everything with a topic configuration."""
+        return [*self.brokers, *self.topics]
+
     def of(self, *kinds: str) -> list[Resource]:
-        """Resources of some kinds."""
+        """Resources of the given kinds."""
         return [item for item in self.resources if item.kind in kinds]
 
     @cached_property
     def clusters(self) -> list[KafkaCluster]:
         """The Kafka clusters."""
         groups: dict[str, list[Server]] = {}
-        for server in self.servers:
-            if server.kind == KAFKA:
-                groups.setdefault(cluster_of(server), []).append(server)
+        for server in self.servers_of(KAFKA):
+            groups.setdefault(cluster_key(server), []).append(server)
         return [
             KafkaCluster(servers=servers, brokers=sum(item.replicas for item in servers if is_broker(item)))
             for servers in groups.values()
@@ -147,10 +165,8 @@ class Stack:
         """The ZooKeeper ensembles."""
         groups: dict[str, list[Server]] = {}
         sizes: dict[str, int] = {}
-        for server in self.servers:
-            if server.kind != ZOOKEEPER:
-                continue
-            members = ensemble(server) if server.on_docker else []
+        for server in self.servers_of(ZOOKEEPER):
+            members = ensemble_members(server) if server.on_docker else []
             key = " ".join(_without_own_address(member) for member in members) or server.urn
             groups.setdefault(key, []).append(server)
             sizes[key] = len(members) or server.replicas
@@ -158,24 +174,24 @@ class Stack:
 
     @cached_property
     def topics(self) -> list[Topic]:
-        """Declared topics: of our TopicSet, and of the Kafka provider."""
+        """Declared topics: from this project's TopicSet and from the Kafka provider."""
         sets = [topic for item in self.of("TopicSet") if item.own for topic in _topics_of_set(item)]
         single = [_topic(item) for item in self.of("Topic") if item.type.startswith("kafka:")]
         return sets + single
 
     @cached_property
-    def brokers(self) -> int:
-        """Number of brokers in the stack, where they form one cluster; else 0."""
+    def broker_count(self) -> int:
+        """Number of brokers if the stack has exactly one Kafka cluster, otherwise 0."""
         return self.clusters[0].brokers if len(self.clusters) == 1 else 0
 
 
-def stack_name(urns: Mapping[str, object] | Sequence[str]) -> str:
-    """The stack's name, which every URN holds."""
+def stack_name(urns: Sequence[str]) -> str:
+    """The stack's name, which is part of every URN; empty for an empty stack."""
     return next((urn.split("::")[0].rpartition(":")[2] for urn in urns), "")
 
 
 def _without_own_address(member: str) -> str:
-    """A member without its host: each often calls itself 0.0.0.0."""
+    """A member without its host, since a member often lists itself as 0.0.0.0."""
     return member.partition("=")[0]
 
 

@@ -1,10 +1,10 @@
-"""Properties of resources, read so that a value which is not known yet can't be overlooked."""
+"""Resource properties, read so that no rule can overlook an unknown value."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, cast
 
-# How the engine marks what is only known after the update, by type of the value; and how `pulumi policy analyze --file`
-# marks a secret that it can't decrypt.
+# The engine's markers for values that are unknown before the update, one per type, and the marker that
+# `pulumi policy analyze --file` puts in place of a secret that it cannot decrypt.
 _UNKNOWN = frozenset(
     {
         "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
@@ -18,16 +18,15 @@ _UNKNOWN = frozenset(
     }
 )
 
-
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's mark for an unknown text; here also for what stands outside the stack."""
+"""The engine's marker for an unknown text; here also for values that come from outside the stack."""
 
 
 class Undecided(Exception):
-    """A rule needs a value that is not known yet, or that stands outside the stack.
+    """A rule needs a value that is unknown or comes from outside the stack.
 
     Args:
-        what: The property, by its path; never its value.
+        what: The property's path; never its value.
     """
 
     def __init__(self, what: str) -> None:
@@ -35,17 +34,22 @@ class Undecided(Exception):
         self.what = what
 
 
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is a mapping, otherwise an empty mapping."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
 def is_unknown(value: object) -> bool:
-    """Whether the engine's mark for an unknown value stands here."""
+    """Whether a value is one of the engine's markers for unknown values."""
     return isinstance(value, str) and value in _UNKNOWN
 
 
 class Object(Mapping[str, Any]):
-    """A mapping of properties. Reading an unknown value raises :class:`Undecided`; what is absent or null is absent.
+    """A mapping of properties. Reading an unknown value raises :class:`Undecided`; null counts as absent.
 
     Args:
         values: The properties as the engine gives them.
-        path: Where they stand, for messages.
+        path: Path of the mapping in its resource, for messages.
     """
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
@@ -62,57 +66,57 @@ class Object(Mapping[str, Any]):
         return len(self._values)
 
     def path(self, key: str = "") -> str:
-        """Where a property stands: ``spec.replicas``."""
+        """A property's path: ``spec.replicas``."""
         return ".".join(part for part in (self._path, key) if part)
 
-    def knows(self, key: str) -> bool:
-        """Whether a property's value, if there is one, is known."""
+    def is_known(self, key: str) -> bool:
+        """Whether a property is absent or its value is known."""
         return not is_unknown(self._values.get(key))
 
     def object(self, *keys: str) -> "Object":
-        """A mapping below, step by step; an empty one where there is none."""
-        here = self
+        """The mapping at a path below; empty if there is none."""
+        current = self
         for key in keys:
-            below = here.get(key)
-            here = below if isinstance(below, Object) else Object({}, here.path(key))
-        return here
+            below = current.get(key)
+            current = below if isinstance(below, Object) else Object({}, current.path(key))
+        return current
 
     def objects(self, key: str) -> list["Object"]:
-        """The mappings in a list."""
+        """The mappings of a list."""
         return [item for item in self._items(key) if isinstance(item, Object)]
 
     def texts(self, key: str) -> list[str]:
-        """The texts in a list; a single text counts as a list of one."""
+        """The texts of a list; a single text counts as a list of one."""
         return [str(item) for item in self._items(key)]
 
     def text(self, key: str, default: str = "") -> str:
-        """A text."""
+        """A text; the default if the property is absent or no text."""
         value = self.get(key, default)
         return value if isinstance(value, str) else default
 
     def number(self, key: str) -> int | None:
-        """A whole number, also one written as text."""
+        """A whole number, or a text of one; otherwise None."""
         value = self.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             return None
         return whole(str(value))
 
     def flag(self, key: str) -> bool | None:
-        """True, false or unset."""
+        """A boolean, or None."""
         value = self.get(key)
         return value if isinstance(value, bool) else None
 
     def raw(self, key: str) -> Any:
-        """A value or the engine's mark, without a question whether it is known."""
+        """A value or the engine's marker for an unknown one; None if absent."""
         return self._values.get(key)
 
-    def _items(self, key: str) -> Sequence[Any]:
+    def _items(self, key: str) -> list[Any]:
         found = self.get(key, [])
-        return found if isinstance(found, list) else [found]
+        return cast("list[Any]", found) if isinstance(found, list) else [found]
 
 
 def whole(text: str) -> int | None:
-    """A whole number from a text, or None."""
+    """The whole number that a text holds, or None."""
     try:
         number = float(text)
     except ValueError:
@@ -121,7 +125,11 @@ def whole(text: str) -> int | None:
 
 
 def undecided(what: str) -> NoReturn:
-    """Give up for now."""
+    """Report that a rule cannot be decided.
+
+    Raises:
+        Undecided: Always.
+    """
     raise Undecided(what)
 
 
@@ -129,7 +137,7 @@ def _read(value: Any, path: str) -> Any:
     if is_unknown(value):
         raise Undecided(path)
     if isinstance(value, Mapping):
-        return Object(value, path)
+        return Object(as_mapping(cast("object", value)), path)
     if isinstance(value, list | tuple):
-        return [_read(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [_read(item, f"{path}[{index}]") for index, item in enumerate(cast("list[Any]", value))]
     return value

@@ -1,4 +1,4 @@
-"""The policy pack in the real engine: this project's stacks pass, what breaks a rule does not get past the preview."""
+"""The policy pack in the real engine: this project's stacks pass, a violation stops the preview."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.unit.policies.programs import fixture
 PACK = ("--policy-pack", "policies")
 NO_CLUSTER = {"KUBECONFIG": "/nonexistent"}
 MOST_SECONDS = 2.0
-"""What the pack may add to a preview of production."""
+"""Seconds that the pack may add to a preview of production."""
 
 TOKEN = "hunter2-canary"
 LATE = """
@@ -43,13 +43,13 @@ class Late(Resource):
 
 @pytest.fixture(scope="module")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The prod stack file in a copy of its own; nothing is ever made of it."""
+    """A copy of the prod stack file; nothing is ever created from it."""
     return _with_pack(Stack(tmp_path_factory.mktemp("prod") / "project", "test-prod", "Pulumi.prod.yaml"))
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Checkout]:
-    """A project with a program that a test writes, and the pack."""
+    """A project with the pack, whose program a test writes."""
     (tmp_path / ".venv").symlink_to(PROJECT / ".venv")
     (tmp_path / "Pulumi.yaml").write_text(
         "name: other\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\nbackend: {url: 'file://.'}\n"
@@ -80,11 +80,11 @@ def test_stacks_on_docker_pass(tmp_path: Path, name: str) -> None:
     assert "[advisory]" not in done.output
 
 
-def test_production_passes_and_is_told_what_a_preview_cannot_judge(prod: Stack) -> None:
+def test_production_passes_and_the_preview_names_what_it_cannot_check(prod: Stack) -> None:
     done = _preview(prod, *PACK)
     assert done.code == 0, done.output
     assert "[mandatory]" not in done.output
-    assert "not judged yet by redis-password" in done.output
+    assert "redis-password is not checked yet" in done.output
     assert "Secret redis-files" in done.output
     assert "make policy" in done.output
 
@@ -100,10 +100,10 @@ BREAKS = {
     "redis.authentication": (False, "redis-password"),
     "protect": ("false", "volumes-protected"),
 }
-"""Settings that break rules of production, each with the rule."""
+"""Settings that break production rules, each with the rule."""
 
 
-def test_settings_that_break_rules_of_production_stop_the_preview(tmp_path: Path) -> None:
+def test_settings_that_break_production_rules_stop_the_preview(tmp_path: Path) -> None:
     broken = {path: value for path, (value, _) in BREAKS.items()}
     done = _preview(_with_pack(Stack(tmp_path / "project", "test-prod", "Pulumi.prod.yaml", broken)), *PACK)
     assert done.code != 0
@@ -111,7 +111,7 @@ def test_settings_that_break_rules_of_production_stop_the_preview(tmp_path: Path
     assert found == {rule for _, rule in BREAKS.values()}, done.output
 
 
-def test_an_update_stops_before_anything_is_made(prod: Stack) -> None:
+def test_an_update_stops_before_anything_is_created(prod: Stack) -> None:
     broken = prod.config["millrace:redis"] = {"authentication": False}
     try:
         done = prod.run("up", "--stack", prod.name, "--yes", *PACK, environment=NO_CLUSTER)
@@ -145,12 +145,12 @@ def test_any_program_can_use_the_pack(program: Checkout, provider: str, rules: l
     assert "s3cret" not in done.output
 
 
-def test_what_a_preview_could_not_judge_is_judged_after_the_update(program: Checkout, prod: Stack) -> None:
+def test_what_a_preview_could_not_check_is_checked_after_the_update(program: Checkout, prod: Stack) -> None:
     (program.folder / "late.py").write_text(LATE_RESOURCE)
     (program.folder / "__main__.py").write_text(LATE)
     before = _preview(program, *PACK)
     assert before.code == 0, before.output
-    assert "not judged yet by no-plain-secret" in before.output
+    assert "no-plain-secret is not checked yet" in before.output
     program.up()
     after = program.run("policy", "analyze", "--stack", program.name, *PACK)
     assert after.code != 0
@@ -167,5 +167,5 @@ def test_the_pack_adds_less_than_two_seconds_to_a_preview_of_production(prod: St
         return time.monotonic() - start
 
     plain = min(seconds() for _ in range(2))
-    judged = min(seconds(*PACK) for _ in range(2))
-    assert judged - plain < MOST_SECONDS, f"{judged:.2f} s with the pack, {plain:.2f} s without"
+    checked = min(seconds(*PACK) for _ in range(2))
+    assert checked - plain < MOST_SECONDS, f"{checked:.2f} s with the pack, {plain:.2f} s without"

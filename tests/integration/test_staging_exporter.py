@@ -1,4 +1,4 @@
-"""The exporter's own image beside a platform of three brokers, while members of that platform go and come back."""
+"""The exporter's image beside a platform of three brokers, while members are killed and return."""
 
 import socket
 import subprocess
@@ -48,7 +48,7 @@ class Exporter:
         self._port = int(container.attrs["NetworkSettings"]["Ports"]["9090/tcp"][0]["HostPort"])
 
     def text(self) -> str:
-        """One scrape, without a wait: what takes as long as a second is a failure."""
+        """One scrape, which fails after a second."""
         with socket.create_connection(("127.0.0.1", self._port), timeout=1) as connection:
             connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -57,7 +57,7 @@ class Exporter:
         return body
 
     def values(self, name: str) -> dict[tuple[str, ...], float]:
-        """A metric's samples by the values of their labels, in alphabetical order of the labels' names."""
+        """A metric's samples by their label values, in alphabetical order of the label names."""
         return {
             tuple(value for _, value in sorted(sample.labels.items())): sample.value
             for family in text_string_to_metric_families(self.text())
@@ -66,15 +66,15 @@ class Exporter:
         }
 
     def value(self, name: str, *labels: str) -> float | None:
-        """One sample; None where there is none."""
+        """One sample; None if there is none."""
         return self.values(name).get(labels)
 
     def online(self) -> dict[str, float]:
         """Brokers by host."""
         return {host: value for (_, host, _), value in self.values("kafka_broker_online").items()}
 
-    def is_well(self) -> bool:
-        """Whether it sees a platform that lacks nothing."""
+    def reports_healthy(self) -> bool:
+        """Whether it reports a healthy platform."""
         checks = self.values("platform_check_success")
         in_sync = [self.value(name, "__total__") for name in PER_TOPIC]
         return set(checks.values()) == {1} and set(self.online().values()) == {1} and in_sync == [0, 0]
@@ -82,7 +82,7 @@ class Exporter:
 
 @pytest.fixture(scope="module")
 def exporter(staging: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    """The exporter on the platform's network: no root, nothing to write to, and a look every second."""
+    """The exporter on the platform's network: not root, a read-only file system, a run every second."""
     password = urlsplit(staging.outputs()["redisUrl"]).password or ""
     secret = tmp_path_factory.mktemp("exporter") / "redis"
     secret.write_text(f"{password}\n")
@@ -90,7 +90,7 @@ def exporter(staging: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with running(staging, VARIABLES, secret) as container:
         exporter = Exporter(container, password)
         eventually(lambda: probe(container) == 0, what="the exporter")
-        eventually(exporter.is_well, what="a platform that is seen as well")
+        eventually(exporter.reports_healthy, what="a platform that is reported healthy")
         yield exporter
 
 
@@ -115,7 +115,7 @@ def probe(container: Any) -> int:
 
 @contextmanager
 def killed(stack: Stack, exporter: Exporter, *members: str) -> Iterator[None]:
-    """Members killed without a word; they are back, and the exporter has seen it, when this ends."""
+    """Members are killed for the block; after it, they run and the exporter reports a healthy platform."""
     containers = [stack.container(member) for member in members]
     for container in containers:
         container.kill()
@@ -124,7 +124,7 @@ def killed(stack: Stack, exporter: Exporter, *members: str) -> Iterator[None]:
     finally:
         for container in containers:
             container.start()
-        eventually(exporter.is_well, seconds=60, what=f"{', '.join(members)} seen as well again")
+        eventually(exporter.reports_healthy, seconds=60, what=f"{', '.join(members)} reported healthy again")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -140,10 +140,10 @@ def _a_group_that_is_three_records_behind(staging: Stack, exporter: Exporter) ->
     finally:
         consumer.close()
     eventually(lambda: bool(exporter.values("kafka_consumer_group_lag")), what="the group")
-    eventually(exporter.is_well, what="replicas of the topic of offsets, which was made for the group")
+    eventually(exporter.reports_healthy, what="the replicas of the new offsets topic")
 
 
-def test_a_platform_that_is_well_is_seen_in_full(staging: Stack, exporter: Exporter) -> None:
+def test_a_healthy_platform_is_reported_in_full(staging: Stack, exporter: Exporter) -> None:
     topics = {topic["name"] for topic in staging.topics()} | {"__millrace_health", "__consumer_offsets"}
     assert exporter.values("platform_check_success") == {(check,): 1 for check in CHECKS}
     assert exporter.values("platform_check_duration_seconds").keys() == {(check,) for check in CHECKS}
@@ -170,11 +170,11 @@ def test_a_platform_that_is_well_is_seen_in_full(staging: Stack, exporter: Expor
     assert 0 < used < most
 
 
-def test_a_groups_lag_is_what_it_has_not_read(exporter: Exporter) -> None:
+def test_a_groups_lag_is_the_number_of_unread_records(exporter: Exporter) -> None:
     assert exporter.values("kafka_consumer_group_lag") == {("readers", "1", "dlq"): 3}
 
 
-def test_prometheus_finds_nothing_to_say_about_the_metrics(exporter: Exporter) -> None:
+def test_promtool_accepts_the_metrics(exporter: Exporter) -> None:
     command = ["docker", "run", "--rm", "-i", "--entrypoint", "/bin/promtool", SETS["local"]["prometheus"]]
     done = subprocess.run(
         [*command, "check", "metrics"], input=exporter.text(), capture_output=True, text=True, check=False
@@ -182,13 +182,13 @@ def test_prometheus_finds_nothing_to_say_about_the_metrics(exporter: Exporter) -
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_killed_broker_is_seen_and_seen_again_when_it_is_back(staging: Stack, exporter: Exporter) -> None:
+def test_a_killed_broker_is_reported_until_it_is_back(staging: Stack, exporter: Exporter) -> None:
     shrinks = exporter.value("kafka_isr_shrink_events") or 0
     with killed(staging, exporter, "kafka-1"):
         eventually(lambda: exporter.online() == {"kafka-0": 1, "kafka-1": 0, "kafka-2": 1}, what="the loss")
-        # The ensemble waits for a broker's session to end (18 s) before its replicas are given up.
+        # The broker stays registered until its ZooKeeper session expires (18 s).
         eventually(lambda: exporter.value("kafka_cluster_brokers") == 2, seconds=60, what="the end of its session")
-        # Every partition has a replica on every broker; leaders let go of the lost one each by itself.
+        # Every partition has a replica on every broker; each leader removes the lost one from its in-sync replicas.
         eventually(lambda: exporter.value("kafka_under_replicated_partitions", "messages") == 100, what="the lack")
         lacking = exporter.values("kafka_under_replicated_partitions")
         assert lacking["__total__",] == sum(number for (topic,), number in lacking.items() if topic != "__total__")
@@ -199,9 +199,7 @@ def test_a_killed_broker_is_seen_and_seen_again_when_it_is_back(staging: Stack, 
     assert exporter.value("kafka_cluster_brokers") == 3
 
 
-def test_without_any_broker_a_scrape_answers_at_once_and_tells_nothing_stale(
-    staging: Stack, exporter: Exporter
-) -> None:
+def test_without_any_broker_a_scrape_answers_at_once_without_stale_values(staging: Stack, exporter: Exporter) -> None:
     shrinks = exporter.value("kafka_isr_shrink_events") or 0
     succeeded = exporter.value("platform_check_timestamp_seconds", "kafka") or 0
     with killed(staging, exporter, *BROKERS):
@@ -209,18 +207,18 @@ def test_without_any_broker_a_scrape_answers_at_once_and_tells_nothing_stale(
             lambda: [exporter.value("platform_check_success", check) for check in CHECKS] == [0, 0, 1, 1],
             what="the loss",
         )
-        # A look that began before the last broker was gone may still have read some groups from it.
+        # A run that started before the last broker was killed may still have read some groups.
         eventually(lambda: exporter.values("kafka_consumer_group_lag") == {}, seconds=15, what="the end of all lag")
         assert set(exporter.online().values()) == {0}
         for name in OF_THE_CLUSTER:
             assert exporter.values(name) == {}, f"{name} cannot be known"
         assert (exporter.value("kafka_isr_shrink_events") or 0) >= shrinks
         assert (exporter.value("platform_check_timestamp_seconds", "kafka") or 0) >= succeeded
-        assert probe(exporter.container) == 0, "the exporter itself is well"
+        assert probe(exporter.container) == 0, "the exporter itself is healthy"
     eventually(lambda: exporter.value("kafka_consumer_group_lag", "readers", "1", "dlq") == 3, what="the lag")
 
 
-def test_an_ensemble_that_loses_its_quorum_is_seen(staging: Stack, exporter: Exporter) -> None:
+def test_a_lost_quorum_is_reported(staging: Stack, exporter: Exporter) -> None:
     with killed(staging, exporter, "zookeeper-0"):
         eventually(lambda: exporter.value("zookeeper_up", "zookeeper-0") == 0, what="the loss of a member")
         eventually(lambda: exporter.value("zookeeper_quorum") == 1, what="a quorum of the others")
@@ -241,7 +239,7 @@ def killed_further(stack: Stack, member: str) -> Iterator[None]:
         container.start()
 
 
-def test_a_redis_server_that_goes_takes_what_was_known_of_it_along(staging: Stack, exporter: Exporter) -> None:
+def test_a_killed_redis_server_has_no_samples_but_redis_up(staging: Stack, exporter: Exporter) -> None:
     with killed(staging, exporter, "redis-0"):
         eventually(lambda: exporter.value("redis_up", "redis-0") == 0, what="the loss")
         assert exporter.value("platform_check_success", "redis") == 0
@@ -251,25 +249,25 @@ def test_a_redis_server_that_goes_takes_what_was_known_of_it_along(staging: Stac
     assert exporter.value("redis_up", "redis-0") == 1
 
 
-def test_nothing_that_the_exporter_says_holds_the_password(exporter: Exporter) -> None:
+def test_neither_metrics_nor_logs_hold_the_password(exporter: Exporter) -> None:
     assert exporter.password
     assert exporter.password not in exporter.container.logs().decode()
     assert exporter.password not in exporter.text()
 
 
-def test_members_that_were_lost_have_left_no_threads_behind(exporter: Exporter) -> None:
+def test_killed_members_leave_no_threads_behind(exporter: Exporter) -> None:
     tasks = exporter.container.exec_run(["ls", "/proc/1/task"]).output.split()
-    assert len(tasks) < 20, "failed looks have left their clients' threads"
+    assert len(tasks) < 20, "failed runs have left their clients' threads"
 
 
-def test_it_ends_at_once_when_it_is_told_to(exporter: Exporter) -> None:
+def test_it_stops_at_once_on_sigterm(exporter: Exporter) -> None:
     start = time.monotonic()
     exporter.container.stop(timeout=10)
     assert time.monotonic() - start < 5
     assert exporter.container.wait()["StatusCode"] == 0
 
 
-def test_variables_that_cannot_be_used_are_all_told() -> None:
+def test_all_invalid_variables_are_reported() -> None:
     command = ["docker", "run", "--rm", "--read-only", "-e", "METRICS_PORT=http", IMAGE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

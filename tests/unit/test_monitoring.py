@@ -418,7 +418,7 @@ def test_the_policy_pack_finds_nothing_new_in_a_production_that_is_watched(
     prod: Run, monitor: RecordingMonitor
 ) -> None:
     judged = stack_of(monitor, "prod")
-    found = {rule.name for rule in RULES if rule.judge(judged).findings or rule.judge(judged).undecided}
+    found = {rule.name for rule in RULES if rule.evaluate(judged).findings or rule.evaluate(judged).undecided}
     assert found == {"storage-class-known"}
     assert prod.outputs["metricsUrl"] == "http://exporter-0.exporter.streaming.svc.cluster.local:9090/metrics"
 

@@ -1,6 +1,6 @@
-"""What was seen, as a scraper reads it.
+"""The checks' results, as a scraper reads them.
 
-Proof limit: what is seen is made up here; that real servers show it so, only the tests on a real engine tell.
+Proof limit: results are simulated here; the tests on a real engine check those of real servers.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from components.redis.client import ServerState
 from exporter.kafka_check import ClusterHealth, KafkaHealth
-from exporter.metrics import PlatformCollector, Watches
-from exporter.watch import Outcome, State, Watch
+from exporter.metrics import Checks, PlatformCollector
+from exporter.periodic import Outcome, PeriodicCheck, State
 from exporter.zookeeper_check import ZooKeeperHealth
 
 BROKERS = {"kafka-0": "kafka-0:29092", "kafka-1": "10.0.0.7:29092"}
@@ -27,36 +27,36 @@ ENSEMBLE = ZooKeeperHealth({"zookeeper-0": "leader", "zookeeper-1": None})
 Labels = tuple[tuple[str, str], ...]
 
 
-class Known(Watch[Any]):
-    """A check that knows what it is told, and looks at nothing."""
+class Known(PeriodicCheck[Any]):
+    """A check with a fixed state, which never runs."""
 
     def __init__(self, name: str, state: State[Any]) -> None:
         super().__init__(name, lambda: Outcome(None), 30)
-        self._told = state
+        self._fixed = state
 
     @property
     def state(self) -> State[Any]:
-        return self._told
+        return self._fixed
 
 
-def seen(what: Any) -> State[Any]:
+def known(what: Any) -> State[Any]:
     return State(what, success=True, seconds=0.5, succeeded_at=1_700_000_000.0)
 
 
 def exposition(kafka: State[Any], groups: State[Any], zookeeper: State[Any], redis: State[Any]) -> CollectorRegistry:
-    watches = Watches(
+    checks = Checks(
         kafka=Known("kafka", kafka),
         groups=Known("groups", groups),
         zookeeper=Known("zookeeper", zookeeper),
         redis=Known("redis", redis),
     )
     registry = CollectorRegistry()
-    registry.register(PlatformCollector(watches, BROKERS))
+    registry.register(PlatformCollector(checks, BROKERS))
     return registry
 
 
 def samples(registry: CollectorRegistry) -> dict[tuple[str, Labels], float]:
-    """All samples of the text by name and sorted labels."""
+    """All samples by name and sorted labels."""
     families: Iterable[Any] = text_string_to_metric_families(generate_latest(registry).decode())
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -70,13 +70,13 @@ def names(found: dict[tuple[str, Labels], float]) -> set[str]:
 
 
 @pytest.fixture
-def well() -> CollectorRegistry:
+def healthy() -> CollectorRegistry:
     kafka = KafkaHealth(online=frozenset({"kafka-0"}), shrinks=7, cluster=CLUSTER)
-    return exposition(seen(kafka), seen({("readers", "orders", 0): 12}), seen(ENSEMBLE), seen(REDIS))
+    return exposition(known(kafka), known({("readers", "orders", 0): 12}), known(ENSEMBLE), known(REDIS))
 
 
-def test_a_platform_in_full(well: CollectorRegistry) -> None:
-    assert samples(well) == {
+def test_a_platform_in_full(healthy: CollectorRegistry) -> None:
+    assert samples(healthy) == {
         **{("platform_check_success", (("check", name),)): 1 for name in ("kafka", "groups", "zookeeper", "redis")},
         **{
             (metric, (("check", name),)): value
@@ -111,19 +111,19 @@ def test_a_platform_in_full(well: CollectorRegistry) -> None:
     }
 
 
-def test_shrinks_have_their_name_in_both_formats(well: CollectorRegistry) -> None:
-    assert "\nkafka_isr_shrink_events 7.0\n" in generate_latest(well).decode()
-    assert "\nkafka_isr_shrink_events 7.0\n" in generate_openmetrics(well).decode()
+def test_shrinks_have_their_name_in_both_formats(healthy: CollectorRegistry) -> None:
+    assert "\nkafka_isr_shrink_events 7.0\n" in generate_latest(healthy).decode()
+    assert "\nkafka_isr_shrink_events 7.0\n" in generate_openmetrics(healthy).decode()
 
 
-def test_every_metric_says_what_it_is(well: CollectorRegistry) -> None:
-    for family in well.collect():
+def test_every_metric_has_a_help_text(healthy: CollectorRegistry) -> None:
+    for family in healthy.collect():
         assert family.documentation.endswith("."), f"{family.name} has no help text that is a sentence"
 
 
-def test_without_an_answering_broker_brokers_are_offline_and_nothing_is_said_of_partitions() -> None:
+def test_without_an_answering_broker_all_are_offline_and_partitions_have_no_samples() -> None:
     failed = State(KafkaHealth(online=frozenset(), shrinks=7), success=False, seconds=2.0)
-    found = samples(exposition(failed, State({}, success=False), seen(ENSEMBLE), seen(REDIS)))
+    found = samples(exposition(failed, State({}, success=False), known(ENSEMBLE), known(REDIS)))
     assert found["platform_check_success", (("check", "kafka"),)] == 0
     assert {value for (name, _), value in found.items() if name == "kafka_broker_online"} == {0}
     assert found["kafka_isr_shrink_events", ()] == 7, "what was counted stays counted"
@@ -140,7 +140,7 @@ def test_an_ensemble_without_a_quorum_has_no_roles() -> None:
     assert "zookeeper_role" not in names(found)
 
 
-def test_before_the_first_look_only_the_checks_themselves_are_told() -> None:
+def test_before_the_first_run_only_the_checks_themselves_are_reported() -> None:
     found = samples(exposition(State(), State(), State(), State()))
     assert names(found) == {"platform_check_success"}
     assert set(found.values()) == {0}

@@ -1,4 +1,4 @@
-"""What the exporter serves, and to whom it says that it is well."""
+"""The exporter's endpoints: metrics and health."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -18,14 +18,14 @@ class One(Collector):
         yield GaugeMetricFamily("one", "Is one.", 1)
 
 
-class Wellness:
-    well = True
+class Status:
+    healthy = True
 
 
 @contextmanager
-def serving(wellness: Wellness) -> Iterator[int]:
-    served = server.application(One(), lambda: wellness.well)
-    with server.make(0, served) as listening:
+def serving(status: Status) -> Iterator[int]:
+    application = server.application(One(), lambda: status.healthy)
+    with server.listen(0, application) as listening:
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -45,25 +45,25 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 
 def test_metrics_are_at_their_own_path() -> None:
-    with serving(Wellness()) as port:
+    with serving(Status()) as port:
         status, text = get(port, "/metrics")
         assert status == 200
         assert "one 1.0\n" in text
         assert get(port, "/") == (404, "see /metrics and /-/healthy\n")
 
 
-def test_the_probe_tells_whether_all_checks_run() -> None:
-    wellness = Wellness()
-    with serving(wellness) as port:
+def test_the_probe_fails_when_a_check_has_stopped() -> None:
+    current = Status()
+    with serving(current) as port:
         assert healthy(port)
-        wellness.well = False
-        assert get(port, "/-/healthy") == (503, "a check has ended\n")
+        current.healthy = False
+        assert get(port, "/-/healthy") == (503, "a check has stopped\n")
         assert not healthy(port)
-    assert not healthy(port), "nobody listens any more"
+    assert not healthy(port), "the server has stopped"
 
 
-def test_a_client_that_says_nothing_keeps_no_other_waiting() -> None:
-    with serving(Wellness()) as port:
+def test_a_silent_client_keeps_no_other_waiting() -> None:
+    with serving(Status()) as port:
         silent = HTTPConnection("127.0.0.1", port, timeout=5)
         silent.connect()
         try:
@@ -73,5 +73,5 @@ def test_a_client_that_says_nothing_keeps_no_other_waiting() -> None:
 
 
 def test_a_taken_port_is_an_error_at_the_start() -> None:
-    with serving(Wellness()) as port, pytest.raises(OSError, match="in use"):
-        server.make(port, server.application(One(), lambda: True))
+    with serving(Status()) as port, pytest.raises(OSError, match="in use"):
+        server.listen(port, server.application(One(), lambda: True))

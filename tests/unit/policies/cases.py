@@ -1,11 +1,11 @@
-"""For every rule stacks that break it and stacks that just keep it: a sample with one thing changed."""
+"""Cases of every rule: stacks that break it and stacks that just follow it, each a sample with few changes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from policies.rules.rule import Rule, Verdict
+from policies.rules.rule import Result, Rule
 from policies.view.stack import Stack
 from tests.unit.policies.samples import (
     REMOVED,
@@ -27,16 +27,16 @@ from tests.unit.policies.samples import (
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A sample with changes, and what a rule says of it.
+    """A sample with changes, and the result of a rule.
 
     Args:
         rule: The rule's name.
-        says: What the case shows, as words.
-        findings: How many findings there are.
-        changes: What differs from the sample.
+        says: What the case shows.
+        findings: Number of findings.
+        changes: Changes of the sample.
         base: The sample.
-        undecided: How many subjects can't be judged.
-        stack: The stack's name, which says whether it is production.
+        undecided: Number of undecided subjects.
+        stack: The stack's name, which decides whether it is production.
         config: The rule's configured limits.
     """
 
@@ -49,30 +49,30 @@ class Case:
     stack: str = "prod"
     config: Mapping[str, Any] = field(default_factory=dict)
 
-    def verdict(self, rule: Rule) -> Verdict:
-        """What a rule says."""
-        return rule.judge(self.judged, self.config)
+    def result(self, rule: Rule) -> Result:
+        """The result of a rule."""
+        return rule.evaluate(self.changed_stack, self.config)
 
     @cached_property
-    def judged(self) -> Stack:
-        """The stack; rules leave it as it is."""
+    def changed_stack(self) -> Stack:
+        """The stack; rules do not change it."""
         return stack(changed(self.base(), self.changes), self.stack)
 
     def holds(self, rule: Rule) -> bool:
-        """Whether the rule says what it must."""
-        verdict = self.verdict(rule)
-        return (len(verdict.findings), len(verdict.undecided)) == (self.findings, self.undecided)
+        """Whether the rule has the expected result."""
+        result = self.result(rule)
+        return (len(result.findings), len(result.undecided)) == (self.findings, self.undecided)
 
 
 CASES: list[Case] = []
 
 
 def case(rule: str, says: str, findings: int, *changes: Change | Plain, **options: Any) -> None:
-    """Note a case."""
+    """Add a case."""
     CASES.append(Case(rule=rule, says=says, findings=findings, changes=changes, **options))
 
 
-# Short names of places that many cases change.
+# Short names of what many cases change.
 KAFKA, ZOOKEEPER, REDIS = "StatefulSet kafka", "StatefulSet zookeeper", "StatefulSet redis"
 POD = "spec/template/spec"
 SERVER = f"{POD}/containers/0"
@@ -94,12 +94,12 @@ def redis(old: str, new: str) -> Change:
 
 
 def declared(partitions: int = 6, replicas: int = 3, **config: str) -> Change:
-    """Another topic."""
+    """A different declared topic."""
     return ("TopicSet topics", "topics/jobs", topic(partitions, replicas, **config))
 
 
 def env(name: str, value: object) -> Callable[[list[Any]], list[Any]]:
-    """An edit of a container's variables: another value, a further one, or none."""
+    """An edit of a container's variables: sets or removes one."""
 
     def edit(entries: list[Any]) -> list[Any]:
         if entries and isinstance(entries[0], dict):
@@ -112,7 +112,7 @@ def env(name: str, value: object) -> Callable[[list[Any]], list[Any]]:
 
 
 def all_three(path: str, value: object, kind: str = "kafka") -> list[Change]:
-    """The same change of each container of a kind."""
+    """The same change in all three containers of a kind."""
     return [(f"Container {kind}-{index}", path, value) for index in range(3)]
 
 
@@ -168,6 +168,16 @@ case(
     0,
     ("TopicSet topics", "topics/jobs", {"partitions": 1, "config": {"min.insync.replicas": "2"}}),
 )
+case(R, "a minimum after a colon", 2, properties("min.insync.replicas=2", "min.insync.replicas : 3"))
+case(R, "a minimum on a continuation line", 2, properties("min.insync.replicas=2", "min.insync.replicas=\\\n  3"))
+case(
+    R,
+    "a file that is no properties file",
+    0,
+    properties("min.insync.replicas=2", "min.insync.replicas=\\uXY"),
+    undecided=1,
+)
+
 R = "production-replication"
 case(R, "a factor of two", 1, properties("default.replication.factor=3", "default.replication.factor=2"))
 case(R, "one in sync", 1, properties("min.insync.replicas=2", "min.insync.replicas=1"))
@@ -177,10 +187,10 @@ case(R, "Kafka's own defaults", 2, NO_FILE, declared(**{"min.insync.replicas": "
 case(R, "a topic with two replicas", 1, declared(replicas=2, **{"min.insync.replicas": "2"}))
 case(R, "a topic with one in sync", 1, declared(**{"min.insync.replicas": "1"}))
 case(R, "a configured limit", 4, config={"replicationFactor": 4.0})
-case(R, "a stack whose name says nothing, with pods", 1, properties("min.isr=2", "min.isr=1"), stack="blue")
+case(R, "a stack with a neutral name, with pods", 1, properties("min.isr=2", "min.isr=1"), stack="blue")
 case(
     R,
-    "a stack whose name says nothing, without pods",
+    "a stack with a neutral name, without pods",
     0,
     (K0, "envs", env("KAFKA_MIN_INSYNC_REPLICAS", 1)),
     base=engine,
@@ -200,7 +210,7 @@ case(R, "no production by configuration", 0, properties("min.isr=2", "min.isr=1"
 R = "replication-within-brokers"
 case(R, "fewer brokers than the default for internal topics", 2, (KAFKA, "spec/replicas", 2), NO_FILE)
 case(R, "fewer brokers than replicas", 3, (KAFKA, "spec/replicas", 2))
-case(R, "a container less", 6, (K2, "", None), base=engine)
+case(R, "one container fewer", 6, (K2, "", None), base=engine)
 case(R, "a controller counts as no broker", 6, (K2, "envs", env("KAFKA_PROCESS_ROLES", "controller")), base=engine)
 case(R, "a topic with more replicas than brokers", 1, declared(replicas=4))
 case(
@@ -216,7 +226,7 @@ case(
     plain("kafka:index/topic:Topic", "other", {"partitions": 1, "replicationFactor": 3}),
 )
 case(R, "a topic without a factor", 0, ("TopicSet topics", "topics/jobs", {"partitions": 1}))
-case(R, "a topic whose brokers nobody knows", 0, (KAFKA, "", None), ("TopicSet topics", "brokers", {}))
+case(R, "a topic whose brokers are unknown", 0, (KAFKA, "", None), ("TopicSet topics", "brokers", {}))
 
 # Brokers
 R = "advertised-listeners"
@@ -268,14 +278,14 @@ case(
 )
 case(
     R,
-    "a computed address is as different as the container",
+    "a computed address is as unique as the container",
     0,
     *[(item, "envs", env(LISTENERS, "A://$HOST:1")) for item in (K0, K1)],
     base=engine,
 )
 case(
     R,
-    "a computed address of one and the same host name",
+    "a computed address with the same host name",
     2,
     *[
         change
@@ -296,7 +306,7 @@ case(R, "switched on by a variable", 1, (K0, "envs", env("KAFKA_AUTO_CREATE_TOPI
 AUTO = env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "true")
 case(
     R,
-    "an image that nobody knows",
+    "an unknown image",
     1,
     (K0, "envs", AUTO),
     (K0, "image", "acme/streams:1.0"),
@@ -321,7 +331,7 @@ case(
 )
 case(
     R,
-    "another program of the same family",
+    "a different program of the same family",
     0,
     (K0, "envs", ["CONNECT_X=1"]),
     (K0, "image", "cp-kafka-connect:7.9"),
@@ -362,7 +372,7 @@ case(R, "Kafka's own default", 0, NO_FILE)
 case(R, "a topic without limit", 1, declared(**{"retention.ms": "-1"}))
 case(R, "a topic with a limit of size", 0, declared(**{"retention.ms": "-1", "retention.bytes": "1000"}))
 case(R, "a topic that is compacted", 0, declared(**{"retention.ms": "-1", "cleanup.policy": "compact"}))
-case(R, "a topic that says nothing", 0, declared())
+case(R, "a topic without settings", 0, declared())
 case(R, "a topic kept too long", 1, declared(**{"retention.ms": str(401 * 24 * 3600 * 1000)}))
 case(R, "a configured limit", 1, declared(**{"retention.ms": "7200000"}), config={"shortestHours": 3.0})
 
@@ -401,7 +411,7 @@ case(
 case(R, "single topics", 1, plain("kafka:index/topic:Topic", "other", {"partitions": 4001, "replicationFactor": 3}))
 case(
     R,
-    "single topics whose brokers nobody knows",
+    "single topics whose brokers are unknown",
     0,
     (KAFKA, "", None),
     ("TopicSet topics", "", None),
@@ -420,21 +430,21 @@ case(R, "five members", 0, (ZOOKEEPER, "spec/replicas", 5))
 case(R, "three of five", 1, config={"least": 5.0})
 case(
     R,
-    "containers that know two members",
+    "containers that list two members",
     2,
     *all_three("envs", env("ZOOKEEPER_SERVERS", "a:1:2;b:1:2"), "zookeeper"),
     base=engine,
 )
 case(
     R,
-    "containers that know two members, in the other image's words",
+    "containers that list two members, in the other image's variables",
     2,
     *all_three("envs", lambda old: ["ZOO_SERVERS=server.1=a:1:2 server.2=b:1:2"], "zookeeper"),
     base=engine,
 )
 case(
     R,
-    "containers that know of nobody",
+    "containers without a member list",
     3,
     *all_three("envs", env("ZOOKEEPER_SERVERS", REMOVED), "zookeeper"),
     base=engine,
@@ -449,7 +459,7 @@ case(R, "the default of an image", 1, (Z0, "envs", env("ZOOKEEPER_AUTOPURGE_PURG
 R = "disruption-budget"
 BUDGET = "PodDisruptionBudget kafka"
 case(R, "none", 1, (BUDGET, "", None))
-case(R, "one in another namespace", 1, (BUDGET, "metadata/namespace", "other"))
+case(R, "one in a different namespace", 1, (BUDGET, "metadata/namespace", "other"))
 case(R, "one of other pods", 1, (BUDGET, "spec/selector/matchLabels/app", "other"))
 case(
     R,
@@ -462,11 +472,11 @@ case(
         spec={"maxUnavailable": 1, "selector": {"matchLabels": {"app": "kafka"}}},
     ),
 )
-case(R, "one that lets none go", 1, (BUDGET, "spec/maxUnavailable", 0))
-case(R, "one that lets two go", 1, (BUDGET, "spec/maxUnavailable", 2))
-case(R, "one of a share", 1, (BUDGET, "spec/maxUnavailable", "50%"))
-case(R, "two must stay", 0, (BUDGET, "spec/maxUnavailable", REMOVED), (BUDGET, "spec/minAvailable", 2))
-case(R, "all must stay", 1, (BUDGET, "spec/maxUnavailable", REMOVED), (BUDGET, "spec/minAvailable", 3))
+case(R, "one that allows none", 1, (BUDGET, "spec/maxUnavailable", 0))
+case(R, "one that allows two", 1, (BUDGET, "spec/maxUnavailable", 2))
+case(R, "one in percent", 1, (BUDGET, "spec/maxUnavailable", "50%"))
+case(R, "two must be available", 0, (BUDGET, "spec/maxUnavailable", REMOVED), (BUDGET, "spec/minAvailable", 2))
+case(R, "all must be available", 1, (BUDGET, "spec/maxUnavailable", REMOVED), (BUDGET, "spec/minAvailable", 3))
 case(
     R,
     "selected by expression",
@@ -517,24 +527,29 @@ R = "grace-period"
 GRACE = f"{POD}/terminationGracePeriodSeconds"
 case(R, "a broker's is too short", 1, (KAFKA, GRACE, 119))
 case(R, "a broker's is Kubernetes' default", 1, (KAFKA, GRACE, REMOVED))
-case(R, "another's is too short", 1, (REDIS, GRACE, 29))
-case(R, "another's is Kubernetes' default", 0, (REDIS, GRACE, REMOVED))
+case(R, "a different server's is too short", 1, (REDIS, GRACE, 29))
+case(R, "a different server's is Kubernetes' default", 0, (REDIS, GRACE, REMOVED))
 case(R, "a broker's elsewhere", 0, (KAFKA, GRACE, 30), stack="dev")
 case(R, "a broker's is too short elsewhere", 1, (KAFKA, GRACE, 29), stack="dev")
-case(R, "another's elsewhere", 0, (REDIS, GRACE, 10), stack="dev")
-case(R, "another's is too short elsewhere", 1, (REDIS, GRACE, 9), stack="dev")
+case(R, "a different server's elsewhere", 0, (REDIS, GRACE, 10), stack="dev")
+case(R, "a different server's is too short elsewhere", 1, (REDIS, GRACE, 9), stack="dev")
 case(R, "a container's", 1, (K0, "stopTimeout", 60), base=engine)
 case(R, "a container's is the engine's default", 1, (K0, "stopTimeout", REMOVED), base=engine)
 case(R, "a container's on removal", 1, (K0, "destroyGraceSeconds", 60), base=engine)
 case(R, "a configured limit", 1, config={"kafkaSeconds": 300.0})
 case(
     R,
-    "a server that is none of ours",
+    "a server that is not Kafka, ZooKeeper or Redis",
     0,
     (REDIS, GRACE, 1),
     (REDIS, f"{SERVER}/image", "nginx:1.27"),
     (REDIS, f"{SERVER}/command", []),
 )
+
+for text, findings, undecided in (("1m29s", 1, 0), ("1m59.9s", 1, 0), ("2m", 0, 0), ("120000ms", 0, 0), ("soon", 0, 1)):
+    task = {"containerSpec": {"image": "apache/kafka:3.9.2", "stopGracePeriod": text}}
+    service = plain("docker:index/service:Service", "broker", {"taskSpec": task})
+    case(R, f"a service's of {text}", findings, service, base=engine, undecided=undecided)
 
 R = "spread"
 ANTI = f"{POD}/affinity/podAntiAffinity"
@@ -564,17 +579,17 @@ case(
     (KAFKA, f"{ANTI}/requiredDuringSchedulingIgnoredDuringExecution/0/topologyKey", "topology.kubernetes.io/zone"),
 )
 case(R, "a preference", 1, (KAFKA, ANTI, PREFERRED))
-case(R, "a preference where one will do", 0, (KAFKA, ANTI, PREFERRED), config={"nodes": "preferred"})
+case(R, "a preference where it is enough", 0, (KAFKA, ANTI, PREFERRED), config={"nodes": "preferred"})
 case(R, "no zones", 1, (KAFKA, ZONES, REMOVED))
 case(R, "zones of others", 1, (KAFKA, f"{ZONES}/0/labelSelector/matchLabels/app", "other"))
-case(R, "nothing at all", 2, (KAFKA, ZONES, REMOVED), (KAFKA, ANTI, REMOVED))
-case(R, "nothing at all in dev", 0, (KAFKA, ZONES, REMOVED), (KAFKA, ANTI, REMOVED), stack="dev")
+case(R, "neither", 2, (KAFKA, ZONES, REMOVED), (KAFKA, ANTI, REMOVED))
+case(R, "neither in dev", 0, (KAFKA, ZONES, REMOVED), (KAFKA, ANTI, REMOVED), stack="dev")
 case(R, "one pod", 0, (REDIS, ZONES, REMOVED), (REDIS, ANTI, REMOVED))
 case(R, "two pods", 2, (REDIS, ZONES, REMOVED), (REDIS, ANTI, REMOVED), (REDIS, "spec/replicas", 2))
 
 R = "gated-roll"
 case(R, "nothing replaces pods", 1, ("GatedRoll kafka-roll", "", None))
-case(R, "a roll of another workload", 1, ("GatedRoll kafka-roll", "workload", "other"))
+case(R, "a roll of a different workload", 1, ("GatedRoll kafka-roll", "workload", "other"))
 case(R, "a rolling update of brokers", 1, (KAFKA, "spec/updateStrategy", {"type": "RollingUpdate"}))
 case(R, "the default of brokers", 1, (KAFKA, "spec/updateStrategy", REMOVED))
 case(R, "a rolling update in dev", 0, (KAFKA, "spec/updateStrategy", REMOVED), stack="dev")
@@ -594,24 +609,24 @@ case(
 
 R = "gates-cover-members"
 case(R, "a deadline that is too short", 1, ("HealthGate health", "deadline", 9))
-case(R, "a deadline that is short", 0, ("HealthGate health", "deadline", 10))
-case(R, "a deadline that is long", 0, ("HealthGate health", "deadline", 3600))
+case(R, "a deadline that is short enough", 0, ("HealthGate health", "deadline", 10))
+case(R, "a deadline that is long enough", 0, ("HealthGate health", "deadline", 3600))
 case(R, "a deadline that is too long", 1, ("TopicSet topics", "deadline", 3601))
 case(R, "no deadline", 1, ("MemberStorage kafka-storage", "deadline", REMOVED))
-case(R, "a roll with a member less", 1, ("GatedRoll kafka-roll", "members/kafka-2", REMOVED))
-case(R, "storage with a member less", 1, ("MemberStorage kafka-storage", "members/kafka-2", REMOVED))
-case(R, "a health gate with a broker less", 1, ("HealthGate health", "brokers/kafka-2", REMOVED))
-case(R, "topics with a broker less", 1, ("TopicSet topics", "brokers/kafka-2", REMOVED))
-case(R, "topics with a broker less than containers", 1, ("TopicSet topics", "brokers/kafka-2", REMOVED), base=engine)
+case(R, "a roll with one member fewer", 1, ("GatedRoll kafka-roll", "members/kafka-2", REMOVED))
+case(R, "storage with one member fewer", 1, ("MemberStorage kafka-storage", "members/kafka-2", REMOVED))
+case(R, "a health gate with one broker fewer", 1, ("HealthGate health", "brokers/kafka-2", REMOVED))
+case(R, "topics with one broker fewer", 1, ("TopicSet topics", "brokers/kafka-2", REMOVED))
+case(R, "topics with one broker fewer than containers", 1, ("TopicSet topics", "brokers/kafka-2", REMOVED), base=engine)
 case(R, "topics of brokers elsewhere", 0, (KAFKA, "", None), ("TopicSet topics", "brokers/kafka-2", REMOVED))
-case(R, "another's resource of the same name", 0, plain("other:index:HealthGate", "other", {}))
+case(R, "a third-party resource of the same name", 0, plain("other:index:HealthGate", "other", {}))
 
 R = "no-service-links"
 case(R, "the default", 1, (KAFKA, f"{POD}/enableServiceLinks", REMOVED))
 case(R, "switched on", 1, (KAFKA, f"{POD}/enableServiceLinks", True))
 case(
     R,
-    "a server that is none of ours",
+    "a server that is not Kafka, ZooKeeper or Redis",
     0,
     (REDIS, f"{POD}/enableServiceLinks", True),
     (REDIS, f"{SERVER}/image", "nginx:1.27"),
@@ -646,7 +661,7 @@ case(
 
 R = "heap-leaves-room"
 LIMIT = f"{SERVER}/resources/limits/memory"
-case(R, "a broker's heap takes all", 1, (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-Xmx1g")))
+case(R, "a broker's heap takes all memory", 1, (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-Xmx1g")))
 case(
     R,
     "a broker's heap just fits",
@@ -656,7 +671,7 @@ case(
 )
 case(
     R,
-    "a broker's heap hardly fits",
+    "a broker's heap is just too large",
     1,
     (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-Xmx601m")),
     (KAFKA, LIMIT, "1000Mi"),
@@ -669,9 +684,9 @@ case(
     (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", REMOVED)),
     (KAFKA, LIMIT, "2Gi"),
 )
-case(R, "a share", 1, (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-XX:MaxRAMPercentage=75")))
-case(R, "a smaller share", 0, (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-XX:MaxRAMPercentage=50")))
-case(R, "no limit is another rule's", 0, (KAFKA, f"{SERVER}/resources", REMOVED))
+case(R, "a percentage", 1, (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-XX:MaxRAMPercentage=75")))
+case(R, "a smaller percentage", 0, (KAFKA, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-XX:MaxRAMPercentage=50")))
+case(R, "no limit: a different rule reports it", 0, (KAFKA, f"{SERVER}/resources", REMOVED))
 case(R, "a ZooKeeper server's", 1, (ZOOKEEPER, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", "-Xmx900m")))
 case(R, "a ZooKeeper server's default", 0, (ZOOKEEPER, f"{SERVER}/env", env("KAFKA_HEAP_OPTS", REMOVED)))
 case(
@@ -683,12 +698,16 @@ case(
 case(R, "a container's", 1, (K0, "memory", 600), base=engine)
 case(R, "a configured limit", 1, config={"kafkaPercent": 40.0})
 
+case(R, "a limit in an exponent", 0, (KAFKA, LIMIT, "1e9"))
+case(R, "a limit that is no quantity", 0, (KAFKA, LIMIT, "1Qi"), undecided=1)
+case(R, "an infinite limit", 0, (KAFKA, LIMIT, "Infinity"), undecided=1)
+
 R = "redis-bounded-memory"
-case(R, "no bound", 1, redis("maxmemory 256mb\n", ""))
-case(R, "a bound of nothing", 1, redis("maxmemory 256mb\n", "maxmemory 0\n"))
-case(R, "a bound near the limit", 1, redis("maxmemory 256mb\n", "maxmemory 820mb\n"))
-case(R, "a bound just below", 0, redis("maxmemory 256mb\n", "maxmemory 800mb\n"), (REDIS, LIMIT, "1000Mi"))
-case(R, "a bound and no limit", 0, (REDIS, f"{SERVER}/resources", REMOVED))
+case(R, "no maxmemory", 1, redis("maxmemory 256mb\n", ""))
+case(R, "a maxmemory of 0", 1, redis("maxmemory 256mb\n", "maxmemory 0\n"))
+case(R, "a maxmemory near the limit", 1, redis("maxmemory 256mb\n", "maxmemory 820mb\n"))
+case(R, "a maxmemory just below", 0, redis("maxmemory 256mb\n", "maxmemory 800mb\n"), (REDIS, LIMIT, "1000Mi"))
+case(R, "a maxmemory and no limit", 0, (REDIS, f"{SERVER}/resources", REMOVED))
 case(R, "no policy", 1, redis("maxmemory-policy allkeys-lru\n", ""))
 case(R, "no eviction", 1, redis("allkeys-lru", "noeviction"))
 case(R, "no eviction in dev", 0, redis("allkeys-lru", "noeviction"), stack="dev")
@@ -706,10 +725,10 @@ case(
 # Security
 R = "pod-security-restricted"
 CONTEXT = f"{SERVER}/securityContext"
-case(R, "no word on the container", 2, (KAFKA, CONTEXT, REMOVED))
-case(R, "no word on the pod", 2, (KAFKA, f"{POD}/securityContext", REMOVED))
+case(R, "no security context of the container", 2, (KAFKA, CONTEXT, REMOVED))
+case(R, "no security context of the pod", 2, (KAFKA, f"{POD}/securityContext", REMOVED))
 case(R, "privileged", 1, (KAFKA, f"{CONTEXT}/privileged", True))
-case(R, "may gain rights", 1, (KAFKA, f"{CONTEXT}/allowPrivilegeEscalation", True))
+case(R, "may gain privileges", 1, (KAFKA, f"{CONTEXT}/allowPrivilegeEscalation", True))
 case(R, "drops some capabilities", 1, (KAFKA, f"{CONTEXT}/capabilities", {"drop": ["NET_RAW"]}))
 case(R, "adds a capability", 1, (KAFKA, f"{CONTEXT}/capabilities/add", ["SYS_ADMIN"]))
 case(R, "adds the harmless capability", 0, (KAFKA, f"{CONTEXT}/capabilities/add", ["NET_BIND_SERVICE"]))
@@ -718,14 +737,14 @@ case(R, "is root", 1, (KAFKA, f"{POD}/securityContext/runAsUser", 0))
 case(R, "a container is root", 1, (KAFKA, f"{CONTEXT}/runAsUser", 0))
 case(
     R,
-    "a container says the same itself",
+    "a container sets the same itself",
     0,
     (KAFKA, f"{POD}/securityContext", REMOVED),
     (KAFKA, f"{CONTEXT}/runAsNonRoot", True),
     (KAFKA, f"{CONTEXT}/seccompProfile", {"type": "Localhost"}),
 )
 case(R, "unconfined", 1, (KAFKA, f"{POD}/securityContext/seccompProfile/type", "Unconfined"))
-case(R, "a port of the node", 1, (KAFKA, f"{SERVER}/ports", [{"containerPort": 1, "hostPort": 1}]))
+case(R, "a host port", 1, (KAFKA, f"{SERVER}/ports", [{"containerPort": 1, "hostPort": 1}]))
 case(R, "ports of its own", 0, (KAFKA, f"{SERVER}/ports", [{"containerPort": 1}]))
 case(R, "the node's network and processes", 2, (KAFKA, f"{POD}/hostNetwork", True), (KAFKA, f"{POD}/hostPID", True))
 case(R, "a folder of the node", 1, (KAFKA, f"{POD}/volumes/1", {"name": "host", "hostPath": {"path": "/"}}))
@@ -755,9 +774,9 @@ R = "network-policy"
 POLICY = "NetworkPolicy kafka"
 case(R, "none", 1, (POLICY, "", None))
 case(R, "one of other pods", 1, (POLICY, "spec/podSelector/matchLabels/app", "other"))
-case(R, "one of another namespace", 1, (POLICY, "metadata/namespace", "other"))
-case(R, "one for what goes out", 1, (POLICY, "spec/policyTypes", ["Egress"]))
-case(R, "one that does not say which way", 0, (POLICY, "spec/policyTypes", REMOVED))
+case(R, "one of a different namespace", 1, (POLICY, "metadata/namespace", "other"))
+case(R, "one for egress", 1, (POLICY, "spec/policyTypes", ["Egress"]))
+case(R, "one without policy types", 0, (POLICY, "spec/policyTypes", REMOVED))
 case(R, "one that lets everyone in", 1, (POLICY, "spec/ingress", [{}]))
 case(R, "one that lets nobody in", 0, (POLICY, "spec/ingress", REMOVED))
 case(R, "one of all pods", 0, (POLICY, "spec/podSelector", {}))
@@ -813,7 +832,7 @@ case(
 )
 case(
     R,
-    "a variable that another image reads",
+    "a variable that a different image reads",
     0,
     OPEN,
     (R0, "envs", ["REDIS_PASSWORD=hunter2-canary"]),
@@ -852,16 +871,14 @@ case(
 case(R, "a variable with a file's name", 0, (KAFKA, f"{SERVER}/env", env("REDIS_PASSWORD_FILE", "/run/secrets/x")))
 case(R, "a path", 0, (KAFKA, f"{SERVER}/env", env("REDIS_PASSWORD", "/run/secrets/x")))
 case(R, "a reference", 0, (KAFKA, f"{SERVER}/env", env("REDIS_PASSWORD", "$(OTHER)")))
-case(
-    R, "an address with a password", 1, (KAFKA, f"{SERVER}/env", env("REDIS_URL", "redis://:hunter2-canary@redis:6379"))
-)
-case(R, "an address with a reference", 0, (KAFKA, f"{SERVER}/env", env("REDIS_URL", "redis://:$(PASSWORD)@redis:6379")))
+case(R, "a URL with a password", 1, (KAFKA, f"{SERVER}/env", env("REDIS_URL", "redis://:hunter2-canary@redis:6379")))
+case(R, "a URL with a reference", 0, (KAFKA, f"{SERVER}/env", env("REDIS_URL", "redis://:$(PASSWORD)@redis:6379")))
 case(R, "a login", 1, (K0, "envs", env("KAFKA_OPTS", 'login password="hunter2-canary"')), base=engine)
 case(R, "an argument", 1, (REDIS, f"{SERVER}/command", ["redis-server", "--requirepass", "hunter2-canary"]))
 case(
     R, "an argument with a reference", 0, (REDIS, f"{SERVER}/command", ["redis-server", "--requirepass", "$(PASSWORD)"])
 )
-case(R, "an address in an argument", 1, (REDIS, f"{SERVER}/command", ["x", "redis://:hunter2-canary@redis"]))
+case(R, "a URL in an argument", 1, (REDIS, f"{SERVER}/command", ["x", "redis://:hunter2-canary@redis"]))
 case(
     R, "a health check", 1, (R0, "healthcheck/tests", ["CMD", "redis-cli", "-a", "hunter2-canary", "ping"]), base=engine
 )
@@ -902,7 +919,7 @@ case(
 case(R, "an unknown value", 0, (KAFKA, f"{SERVER}/env", env("OTHER", UNKNOWN)), undecided=1)
 case(
     R,
-    "variables from a ConfigMap of elsewhere",
+    "variables from a ConfigMap outside the stack",
     0,
     (KAFKA, f"{SERVER}/envFrom", [{"configMapRef": {"name": "more"}}]),
     undecided=1,
@@ -912,9 +929,9 @@ CONFIG = ("ConfigMap redis-config", "data/redis.conf")
 case(R, "a password", 1, (*CONFIG, "maxmemory 1\nrequirepass hunter2-canary\n"))
 case(R, "a password in a comment", 0, (*CONFIG, "maxmemory 1\n# requirepass hunter2-canary\n"))
 case(R, "a keystore's password", 1, (*CONFIG, "a=1\nssl.keystore.password=hunter2-canary\n"))
-case(R, "a keystore's place", 0, (*CONFIG, "a=1\nssl.keystore.location=/etc/keystore\n"))
+case(R, "a keystore's location", 0, (*CONFIG, "a=1\nssl.keystore.location=/etc/keystore\n"))
 case(R, "an entry", 1, ("ConfigMap redis-config", "data/password", "hunter2-canary"))
-case(R, "an entry with an address", 1, ("ConfigMap redis-config", "data/url", "redis://:hunter2-canary@redis"))
+case(R, "an entry with a URL", 1, ("ConfigMap redis-config", "data/url", "redis://:hunter2-canary@redis"))
 case(R, "a private key", 1, (*CONFIG, "-----BEGIN RSA PRIVATE KEY-----\nhunter2-canary\n"))
 case(R, "an unknown entry", 0, (*CONFIG, UNKNOWN), undecided=1)
 case(R, "unknown data", 0, ("ConfigMap redis-config", "data", UNKNOWN), undecided=1)
@@ -941,7 +958,7 @@ case(
 )
 case(
     R,
-    "a ConfigMap of another system",
+    "a third-party ConfigMap",
     0,
     plain("other:index:ConfigMap", "other", {"data": {"password": "hunter2-canary"}}),
 )
@@ -950,7 +967,7 @@ case(R, "a reference in a script", 0, (*CONFIG, "maxmemory 1\ntoken=$(cat /etc/t
 case(R, "no data", 0, ("ConfigMap redis-config", "data", REMOVED))
 case(
     R,
-    "another's resource of the same name",
+    "a third-party resource of the same name",
     0,
     plain("other:index:GatedRoll", "other", {"template": {"files": {"password": "hunter2-canary"}}}),
 )
@@ -967,8 +984,8 @@ case(R, "a digest", 0, (KAFKA, IMAGE, "redis@sha256:abc"))
 case(R, "a digest and a moving tag", 0, (KAFKA, IMAGE, "redis:latest@sha256:abc"))
 case(R, "an image's id", 0, (R0, "image", "sha256:abc"), base=engine)
 case(R, "a registry with a port", 1, (KAFKA, IMAGE, "localhost:5000/kafka"))
-case(R, "only digests will do", 3, config={"digest": True})
-case(R, "a full version will do", 1, (KAFKA, IMAGE, "redis:7.2"), config={"numbers": 3.0})
+case(R, "only digests are accepted", 3, config={"digest": True})
+case(R, "a full version is required", 1, (KAFKA, IMAGE, "redis:7.2"), config={"numbers": 3.0})
 case(R, "an image resource", 3, ("RemoteImage image", "name", "confluentinc/cp-kafka:latest"), base=engine)
 case(R, "an init container", 1, (KAFKA, f"{POD}/initContainers", [{"name": "init", "image": "busybox"}]))
 
@@ -977,11 +994,11 @@ R = "image-not-banned"
 case(R, "withdrawn", 1, (KAFKA, IMAGE, "bitnami/kafka:3.9.0"))
 case(R, "frozen", 1, (KAFKA, IMAGE, "docker.io/bitnamilegacy/kafka:3.9.0"))
 case(R, "abandoned", 1, (KAFKA, IMAGE, "wurstmeister/kafka:2.13"))
-case(R, "a like name", 0, (KAFKA, IMAGE, "bitnamix/kafka:2.13"))
+case(R, "a similar name", 0, (KAFKA, IMAGE, "bitnamix/kafka:2.13"))
 case(R, "a configured repository", 1, config={"banned": ["apache/kafka"]})
 
 R = "image-registry"
-case(R, "another registry", 1, (KAFKA, IMAGE, "images.example.com/kafka:3.9.2"))
+case(R, "a different registry", 1, (KAFKA, IMAGE, "images.example.com/kafka:3.9.2"))
 case(R, "a local registry", 1, (KAFKA, IMAGE, "localhost/kafka:3.9.2"))
 case(R, "a registry with a port", 1, (KAFKA, IMAGE, "registry:5000/kafka:3.9.2"))
 case(
@@ -991,7 +1008,7 @@ case(
     (KAFKA, IMAGE, "images.example.com/kafka:3.9.2"),
     config={"registries": ["images.example.com"]},
 )
-case(R, "the hub by name", 0, (KAFKA, IMAGE, "docker.io/library/redis:7.2"))
+case(R, "Docker Hub by name", 0, (KAFKA, IMAGE, "docker.io/library/redis:7.2"))
 
 # Health
 R = "health-check-can-fail"
@@ -1003,21 +1020,21 @@ case(R, "a shell without -c", 1, (ZOOKEEPER, PROBE, ["sh", "echo", "&&", "x"]))
 case(R, "a script in a shell", 0, (ZOOKEEPER, PROBE, ["sh", "/check.sh"]))
 case(R, "a pipe in a shell", 0, (ZOOKEEPER, PROBE, ["/bin/bash", "-ec", "echo ruok | nc localhost 2181 | grep imok"]))
 case(R, "always true", 1, (Z0, TESTS, ["CMD-SHELL", "nc -z localhost 2181 || true"]), base=engine)
-case(R, "ends well", 1, (Z0, TESTS, ["CMD-SHELL", "nc -z localhost 2181; exit 0"]), base=engine)
-case(R, "ends as it should", 0, (Z0, TESTS, ["CMD-SHELL", "nc -z localhost 2181 || exit 1"]), base=engine)
-case(R, "only talks", 1, (Z0, TESTS, ["CMD", "echo", "ok"]), base=engine)
-case(R, "only talks in a shell", 1, (Z0, TESTS, ["CMD-SHELL", "echo ok"]), base=engine)
-case(R, "always fails, which is seen soon", 0, (Z0, TESTS, ["CMD-SHELL", "exit 1"]), base=engine)
+case(R, "ends in exit 0", 1, (Z0, TESTS, ["CMD-SHELL", "nc -z localhost 2181; exit 0"]), base=engine)
+case(R, "ends in exit 1 on failure", 0, (Z0, TESTS, ["CMD-SHELL", "nc -z localhost 2181 || exit 1"]), base=engine)
+case(R, "only echo", 1, (Z0, TESTS, ["CMD", "echo", "ok"]), base=engine)
+case(R, "only echo in a shell", 1, (Z0, TESTS, ["CMD-SHELL", "echo ok"]), base=engine)
+case(R, "always fails, which is noticed soon", 0, (Z0, TESTS, ["CMD-SHELL", "exit 1"]), base=engine)
 case(R, "a program", 0, (Z0, TESTS, ["CMD", "/usr/bin/nc", "-z", "localhost"]), base=engine)
-case(R, "an error of a web server", 1, (Z0, TESTS, ["CMD-SHELL", "curl -s http://localhost"]), base=engine)
-case(R, "no error of a web server", 0, (Z0, TESTS, ["CMD-SHELL", "curl -sf http://localhost"]), base=engine)
+case(R, "curl without --fail", 1, (Z0, TESTS, ["CMD-SHELL", "curl -s http://localhost"]), base=engine)
+case(R, "curl with --fail", 0, (Z0, TESTS, ["CMD-SHELL", "curl -sf http://localhost"]), base=engine)
 case(R, "switched off", 1, (Z0, TESTS, ["NONE"]), base=engine)
 case(R, "none", 1, (Z0, "healthcheck", REMOVED), base=engine)
 case(R, "none in a pod", 1, (ZOOKEEPER, f"{SERVER}/readinessProbe", REMOVED))
-case(R, "a request over the network", 0, (ZOOKEEPER, f"{SERVER}/readinessProbe", {"tcpSocket": {"port": 1}}))
+case(R, "a network probe", 0, (ZOOKEEPER, f"{SERVER}/readinessProbe", {"tcpSocket": {"port": 1}}))
 case(
     R,
-    "none of a server that is none of ours",
+    "none of a server that is not Kafka, ZooKeeper or Redis",
     0,
     (REDIS, f"{SERVER}/readinessProbe", REMOVED),
     (REDIS, IMAGE, "nginx:1.27"),
@@ -1056,11 +1073,11 @@ case(
     ("StatefulSet zookeeper", "", None),
     (REDIS, "", None),
 )
-case(R, "a class that says nothing", 4, ("StorageClass keep", "reclaimPolicy", REMOVED))
+case(R, "a class without a reclaim policy", 4, ("StorageClass keep", "reclaimPolicy", REMOVED))
 case(R, "a class that deletes, in dev", 0, ("StorageClass keep", "reclaimPolicy", "Delete"), stack="dev")
 case(
     R,
-    "a class of others",
+    "a class outside the stack",
     0,
     ("StorageClass keep", "metadata/name", "other"),
     ("StorageClass keep", "reclaimPolicy", "Delete"),
@@ -1100,7 +1117,7 @@ case(
 )
 case(
     R,
-    "no claims of a server that is none of ours",
+    "no claims of a server that is not Kafka, ZooKeeper or Redis",
     0,
     (REDIS, "spec/volumeClaimTemplates", REMOVED),
     (REDIS, IMAGE, "nginx:1.27"),
@@ -1108,25 +1125,25 @@ case(
 )
 
 R = "storage-class-known"
-case(R, "another class", 1, ("MemberStorage kafka-storage", "storageClass", "other"))
+case(R, "a different class", 1, ("MemberStorage kafka-storage", "storageClass", "other"))
 case(
     R,
-    "another class that is listed",
+    "a different class that is listed",
     0,
     ("MemberStorage kafka-storage", "storageClass", "other"),
     config={"retaining": ["other"]},
 )
 case(R, "the default class", 1, ("MemberStorage kafka-storage", "storageClass", REMOVED))
 case(R, "the default class in dev", 0, ("MemberStorage kafka-storage", "storageClass", REMOVED), stack="dev")
-case(R, "a class that the stack does not make", 1, ("StorageClass keep", "", None))
+case(R, "a class that the stack does not create", 1, ("StorageClass keep", "", None))
 
 R = "volumes-protected"
 case(R, "a volume", 1, ("Volume data", "@protect", False), base=engine)
 case(R, "a volume in dev", 0, ("Volume data", "@protect", False), base=engine, stack="dev")
 case(R, "claims of members", 1, ("MemberStorage kafka-storage", "@protect", False))
 case(R, "a claim of its own", 1, manifest("core/v1", "PersistentVolumeClaim", "x", spec={"storageClassName": "keep"}))
-case(R, "another's volume", 0, plain("other:index:Volume", "other", {}))
+case(R, "a third-party volume", 0, plain("other:index:Volume", "other", {}))
 
 for name in sorted({item.rule for item in CASES}):
-    case(name, "a sound stack on Kubernetes", 0)
-    case(name, "a sound stack on Docker", 0, base=engine)
+    case(name, "a correct stack on Kubernetes", 0)
+    case(name, "a correct stack on Docker", 0, base=engine)

@@ -1,7 +1,7 @@
-"""Programs and compose files as stacks for rules, and what the rules say of them.
+"""Programs and compose files as stacks, and the rules' reports on them.
 
 Usage: python -m tests.unit.policies.programs
-That writes the golden report anew; look at ``git diff`` afterwards.
+That rewrites the golden report; read ``git diff`` afterwards.
 """
 
 import re
@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from policies.rules import RULES
-from policies.view.quantities import java_size
 from policies.view.resources import Resource
+from policies.view.sizes import java_size
 from policies.view.stack import Stack
 from policies.view.values import Object
 from tests.unit.mocks import ROOT, RecordingMocks, RecordingMonitor, _values, run_program, unmasked
@@ -27,12 +27,12 @@ _MIB = 2**20
 
 
 def stack_of(monitor: RecordingMonitor, name: str) -> Stack:
-    """What a program asked for, as a stack."""
+    """The resources that a program declared, as a stack."""
     return Stack([_resource(monitor, request) for request in monitor.declared()], name)
 
 
 def fixture(provider: str) -> Path:
-    """The program whose recordings the stand-in for a provider is held against: one of someone else's."""
+    """The third-party program whose recordings the stand-in for a provider is compared with."""
     return ROOT / "tests" / "fixtures" / provider / "program" / "__main__.py"
 
 
@@ -44,24 +44,24 @@ def program(path: Path, name: str) -> Stack:
 
 
 def compose(path: Path, name: str) -> Stack:
-    """A compose file, as the containers that it makes."""
+    """A compose file, as the containers that it creates."""
     services = yaml.safe_load(path.read_text())["services"]
     return stack([_container(key, service) for key, service in services.items()], name)
 
 
-def report(judged: Stack) -> list[str]:
-    """What every rule says, a line each."""
+def report(checked: Stack) -> list[str]:
+    """The results of all rules, one line each."""
     found: list[str] = []
     for rule in RULES:
-        verdict = rule.judge(judged)
+        result = rule.evaluate(checked)
         level = "mandatory" if rule.mandatory else "advisory"
-        found += [f"{level} {rule.name}: {finding.message}" for finding in verdict.findings]
-        found += [f"not judged {rule.name}: {what}" for what in verdict.undecided]
+        found += [f"{level} {rule.name}: {finding.message}" for finding in result.findings]
+        found += [f"undecided {rule.name}: {what}" for what in result.undecided]
     return found
 
 
 def golden_report() -> str:
-    """The report on all programs and compose files here, as production and as a stack for development."""
+    """The report on all programs and compose files, each as production and as dev."""
     stacks = {
         "compose.yaml": lambda name: compose(FOLDER / "compose.yaml", name),
         "k8s_program.py": lambda name: program(fixture("kubernetes"), name),
@@ -87,7 +87,7 @@ def _resource(monitor: RecordingMonitor, request: Any) -> Resource:
 
 
 def _container(name: str, service: Mapping[str, Any]) -> Plain:
-    """The docker.Container that stands for a service."""
+    """A service as a docker.Container."""
     props: Plain = {
         "image": service["image"],
         "envs": [f"{key}={value}" for key, value in service.get("environment", {}).items()],

@@ -1,4 +1,4 @@
-"""Two stacks that keep all rules, as the engine gives them to a policy, and a way to change one thing in them."""
+"""Two stacks that follow all rules, as the engine passes them to a policy, and functions to change them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -66,8 +66,8 @@ def stack(resources: Sequence[Plain], name: str) -> Stack:
 
 
 def changed(resources: Sequence[Plain], changes: Sequence[Change | Plain]) -> list[Plain]:
-    """The same resources with some properties changed, or with further resources."""
-    made = json.loads(json.dumps(list(resources)))  # nothing is shared between two of them
+    """The same resources with changed properties or additional resources."""
+    made = json.loads(json.dumps(list(resources)))  # a deep copy
     for change in changes:
         if isinstance(change, dict):
             made.append(change)
@@ -99,7 +99,7 @@ def _change(here: Any, path: Sequence[str], value: Any) -> None:
 
 
 def line(old: str, new: str) -> Callable[[str], str]:
-    """An edit of a text."""
+    """An edit that replaces a part of a text."""
 
     def edit(text: str) -> str:
         assert old in text
@@ -114,13 +114,13 @@ def dynamic(kind: str, name: str, props: Plain, *, protect: bool = False) -> Pla
 
 
 def manifest(api: str, kind: str, name: str, **props: Any) -> Plain:
-    """An object of Kubernetes."""
+    """A Kubernetes object."""
     metadata = {"name": name, "namespace": "streaming"}
     return plain(f"kubernetes:{api}:{kind}", name, {"kind": kind, "metadata": metadata, **props})
 
 
 def cluster() -> list[Plain]:
-    """A platform on Kubernetes that keeps all rules of production."""
+    """A platform on Kubernetes that follows all production rules."""
     kafka = ["kafka-server-start.sh", "/etc/kafka/server.properties", "--override"]
     kafka.append("advertised.listeners=INTERNAL://$(POD_NAME).kafka.streaming.svc:9092")
     return [
@@ -213,7 +213,7 @@ def _pod(name: str, image: str, command: list[str]) -> Plain:
 
 
 def engine() -> list[Plain]:
-    """A platform on Docker that keeps all rules, production's too."""
+    """A platform on Docker that follows all rules, including production's."""
     members = range(3)
     return [
         plain("docker:index/remoteImage:RemoteImage", "image", {"name": "confluentinc/cp-kafka:7.9.7"}),

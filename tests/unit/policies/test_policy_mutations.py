@@ -1,8 +1,7 @@
-"""Were a rule's condition another one, a case would show it: each is altered in turn, and some case must then differ.
+"""Mutation tests: every condition of the rules is altered in turn, and at least one case must then fail.
 
-Altered are: every condition of an ``if`` (always, never), every comparison (its opposite, its boundary), every
-``and``, ``or`` and ``not`` in the modules of the rules, but for those in messages; and each rule as a whole, which then
-finds nothing.
+Altered are every condition of an ``if`` (always, never), every comparison (its opposite, its boundary), every ``and``,
+``or`` and ``not`` in the rules' modules, except in messages. Each rule is also altered as a whole to find nothing.
 """
 
 import ast
@@ -37,7 +36,7 @@ COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 
 
 def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
-    """Each altered module with what was altered."""
+    """Each altered module, and a text that says what was altered."""
     words = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for inner in ast.walk(node)}
     for number, node in enumerate(ast.walk(tree)):
         for what, change in _changes(node) if id(node) not in words else ():
@@ -72,8 +71,8 @@ def _rules_of(tree: ast.Module, name: str) -> tuple[Rule, ...]:
     return module.__dict__["RULES"]
 
 
-def _is_shown(altered: tuple[Rule, ...]) -> bool:
-    """Whether a case differs."""
+def _is_detected(altered: tuple[Rule, ...]) -> bool:
+    """Whether a case fails."""
     by_name = {rule.name: rule for rule in altered}
     for case in CASES:
         if case.rule in by_name:
@@ -86,19 +85,19 @@ def _is_shown(altered: tuple[Rule, ...]) -> bool:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_case_shows_every_altered_condition(name: str) -> None:
+def test_every_altered_condition_is_detected(name: str) -> None:
     module = importlib.import_module(f"policies.rules.{name}")
     tree = ast.parse(Path(str(module.__file__)).read_text())
-    assert not _is_shown(_rules_of(tree, name)), "unaltered, all cases hold"
-    unseen = [what for what, altered in mutants(tree) if not _is_shown(_rules_of(altered, name))]
-    assert unseen == []
+    assert not _is_detected(_rules_of(tree, name)), "unaltered, all cases hold"
+    undetected = [what for what, altered in mutants(tree) if not _is_detected(_rules_of(altered, name))]
+    assert undetected == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_case_shows_a_rule_that_finds_nothing(rule: Rule) -> None:
-    assert _is_shown((replace(rule, check=lambda subject, judgement: iter(())),))
+def test_a_rule_that_finds_nothing_is_detected(rule: Rule) -> None:
+    assert _is_detected((replace(rule, check=lambda subject, context: iter(())),))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_case_shows_a_rule_that_looks_at_nothing(rule: Rule) -> None:
-    assert _is_shown((replace(rule, subjects=lambda stack: []),))
+def test_a_rule_that_checks_nothing_is_detected(rule: Rule) -> None:
+    assert _is_detected((replace(rule, subjects=lambda stack: []),))

@@ -1,4 +1,4 @@
-"""Whole stacks: this project's keep the rules, what is usual in this field breaks those it should.
+"""Whole stacks: this project's follow the rules, typical ones break the rules that they should.
 
 Proof limit: the programs run on mocks. tests/integration/test_policies.py runs them through the engine.
 """
@@ -20,44 +20,44 @@ def project_stack(name: str) -> Stack:
     return stack_of(monitor, name)
 
 
-def test_dev_keeps_all_rules() -> None:
+def test_dev_follows_all_rules() -> None:
     assert report(project_stack("dev")) == []
 
 
-def test_staging_keeps_all_rules() -> None:
+def test_staging_follows_all_rules() -> None:
     assert report(project_stack("staging")) == []
 
 
-def test_production_keeps_all_rules_and_is_told_to_look_at_its_storage_class() -> None:
+def test_production_follows_all_rules_and_is_advised_to_check_its_storage_class() -> None:
     (line,) = report(project_stack("prod"))
     assert line.startswith("advisory storage-class-known: MemberStorage")
 
 
-def test_staging_as_production_lacks_protection_and_a_password_alone() -> None:
+def test_staging_as_production_lacks_only_protection_and_grace_periods() -> None:
     stack = project_stack("staging")
     stack.name = "prod"
     broken = {line.split(":")[0] for line in report(stack)}
     assert broken == {"mandatory volumes-protected", "mandatory grace-period"}
 
 
-def test_usual_stacks_break_the_rules_that_the_report_lists() -> None:
-    assert golden_report() == GOLDEN.read_text(), "run `python -m tests.unit.policies.programs` and read the difference"
+def test_typical_stacks_break_the_rules_in_the_report() -> None:
+    assert golden_report() == GOLDEN.read_text(), "run `python -m tests.unit.policies.programs` and read the diff"
 
 
-def test_a_usual_compose_file_breaks_most_rules_for_docker() -> None:
+def test_a_typical_compose_file_breaks_most_docker_rules() -> None:
     broken = {line.split(":")[0].split()[-1] for line in report(compose(FOLDER / "compose.yaml", "production"))}
     assert len(broken) >= 20
     assert "advertised-listeners" in broken
     assert "health-check-can-fail" in broken
 
 
-def test_no_report_tells_a_secret() -> None:
+def test_no_report_reveals_a_secret() -> None:
     assert "hunter2-canary" not in golden_report()
     assert "s3cret" not in golden_report()
 
 
-def test_rules_judge_an_empty_stack() -> None:
-    assert [rule.judge(Stack([], "prod")).findings for rule in RULES] == [[]] * len(RULES)
+def test_rules_accept_an_empty_stack() -> None:
+    assert [rule.evaluate(Stack([], "prod")).findings for rule in RULES] == [[]] * len(RULES)
 
 
 def test_the_workflow_and_make_run_the_pack_on_every_stack_file() -> None:

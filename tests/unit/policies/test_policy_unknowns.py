@@ -1,4 +1,4 @@
-"""What is not known in a preview is told, never passed over."""
+"""Values that a preview does not know are reported, never skipped."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ NOT_A_VALUE = {"kind", "apiVersion"}
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where single values stand, and lists and mappings."""
+    """The paths of all values, lists and mappings."""
     if path and path[-1] not in NOT_A_VALUE:
         yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -32,7 +32,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def unknown_at(resource: Plain, path: tuple[Any, ...]) -> Plain:
-    """A resource of which one property is not known."""
+    """A resource with one unknown property."""
     made = json.loads(json.dumps(resource))
     here = made["props"]
     for step in path[:-1]:
@@ -42,7 +42,7 @@ def unknown_at(resource: Plain, path: tuple[Any, ...]) -> Plain:
 
 
 def arguments(resources: list[Plain], config: dict[str, Any] | None = None) -> Arguments:
-    """A stack as the SDK hands it to a policy."""
+    """A stack as the SDK passes it to a policy."""
     made = {urn(item): _resource(item) for item in resources}
     for item in resources:
         for key, sources in item["sources"].items():
@@ -59,31 +59,31 @@ def _resource(item: Plain) -> PolicyResource:
 @pytest.mark.parametrize(
     "case", [*BROKEN.values(), *BROKEN_ON_DOCKER.values()], ids=lambda case: f"{case.rule}: {case.says}"
 )
-def test_no_unknown_value_lets_a_broken_rule_pass_unseen(case: Case) -> None:
+def test_no_unknown_value_hides_a_violation(case: Case) -> None:
     """Each property of the resources that break a rule is made unknown in turn."""
     (rule,) = (item for item in RULES if item.name == case.rule)
     resources = changed(case.base(), case.changes)
-    broken = {finding.urn for finding in case.verdict(rule).findings}
+    broken = {finding.urn for finding in case.result(rule).findings}
     passed: list[str] = []
     for index, resource in enumerate(resources):
         if urn(resource) not in broken:
             continue
         for path in leaves(resource["props"]):
             others = [*resources[:index], unknown_at(resource, path), *resources[index + 1 :]]
-            verdict = rule.judge(stack(others, case.stack), case.config)
-            if not verdict.findings and not verdict.undecided:
+            result = rule.evaluate(stack(others, case.stack), case.config)
+            if not result.findings and not result.undecided:
                 passed.append("/".join(map(str, path)))
     assert passed == []
 
 
 @pytest.mark.parametrize("sample", [cluster, engine])
-def test_a_whole_resource_that_is_not_known_stops_no_rule(sample) -> None:
+def test_an_entirely_unknown_resource_stops_no_rule(sample) -> None:
     resources = [{**item, "props": dict.fromkeys(item["props"], UNKNOWN)} for item in sample()]
     for rule in RULES:
-        rule.judge(stack(resources, "prod"))
+        rule.evaluate(stack(resources, "prod"))
 
 
-def test_a_policy_reports_what_it_found_and_names_what_it_could_not_judge() -> None:
+def test_a_policy_reports_what_it_found_and_names_what_it_could_not_check() -> None:
     found: list[str] = []
     resources = changed(engine(), [("Container kafka-0", "memory", None), ("Container kafka-1", "memory", UNKNOWN)])
     with pytest.raises(UnknownValueError) as error:
@@ -103,13 +103,13 @@ def test_a_policy_of_a_sound_stack_reports_nothing() -> None:
 
 
 def validate(name: str, resources: list[Plain], found: list[str]) -> None:
-    """Let one policy of the pack judge, as the SDK does."""
+    """Run one policy of the pack, as the SDK does."""
     (policy,) = (item for item in pack.policies() if item.name == name)
     policy.validate(arguments(resources), lambda message, urn=None: found.append(message))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_policy_says_what_its_rule_says(rule: Rule) -> None:
+def test_a_policy_carries_the_texts_of_its_rule(rule: Rule) -> None:
     made = pack.policy(rule)
     assert made.name == rule.name
     assert made.display_name == rule.title
