@@ -8,9 +8,9 @@ pretended: the capacities say so, and the folder has no limit anyway.
 import json
 import subprocess
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
+from components.clients.cluster_objects import quantity
 from offline.cluster.kubectl import Kubectl, kubectl
 from offline.cluster.layout import NODES, Node
 from offline.steps import SetupError
@@ -20,7 +20,6 @@ CLASSES = {"standard": 12, "rigid": 3}
 
 CAPACITY = "10Gi"
 _PARENT = "/var/volumes"
-_UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 Manifest = dict[str, Any]
 
@@ -158,10 +157,3 @@ def _asks_for_more(claim: Manifest) -> bool:
         return False
     wanted = claim["spec"]["resources"]["requests"]["storage"]
     return quantity(wanted) > quantity(claim["status"]["capacity"]["storage"])
-
-
-def quantity(text: str) -> Decimal:
-    """A size as Kubernetes writes it, in bytes."""
-    digits = text.rstrip("".join({letter for unit in _UNITS for letter in unit}))
-    unit = text[len(digits) :]
-    return Decimal(digits) * (_UNITS[unit] if unit else 1)

@@ -1,19 +1,19 @@
 """The API server over HTTP: requests, and its errors in its own words."""
 
 import json
-import ssl
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from kubernetes_provider.kubeconfig import Access
 from plugin_protocol.values import Props
+
+from components.clients.kubeconfig import Access
+from components.errors import ClusterError
 
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 
+_HEADERS = {"Accept": "application/json", "User-Agent": "pulumi-kubernetes"}
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 60
 
@@ -39,16 +39,14 @@ class Api:
     def __init__(self, access: Access) -> None:
         import urllib3  # slow to import, and a preview without a cluster does not need it
 
-        self._server = access.server
-        self._headers = {"Accept": "application/json", "User-Agent": "pulumi-kubernetes"}
-        if access.token:
-            self._headers["Authorization"] = f"Bearer {access.token}"
-        options: dict[str, Any] = {"server_hostname": access.server_name} if access.server_name else {}
+        self._access = access
+        server_name = access.configuration.tls_server_name
+        options: dict[str, Any] = {"server_hostname": server_name} if server_name else {}
         self._pool = urllib3.PoolManager(
             maxsize=64,
             retries=False,
             timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS),
-            ssl_context=_tls(access),
+            ssl_context=access.tls,
             **options,
         )
 
@@ -72,10 +70,13 @@ class Api:
     def _ask(self, method: str, path: str, query: Mapping[str, str], body: Any = None, content: str = "") -> Props:
         import urllib3
 
-        url = f"{self._server}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {**self._headers, "Content-Type": content} if content else self._headers
+        url = f"{self._access.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {**_HEADERS, **({"Content-Type": content} if content else {})}
         try:
+            headers |= self._access.headers()
             answer = self._pool.request(method, url, body=json.dumps(body) if content else None, headers=headers)
+        except ClusterError as error:
+            raise ApiError(str(error), 0) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(f'{method.capitalize()} "{url}": {_without_addresses(error)}', 0) from error
         text = answer.data.decode(errors="replace")
@@ -90,17 +91,3 @@ def _without_addresses(error: BaseException) -> str:
     """An error's text without the object that urllib3 puts in front of it."""
     text = str(error)
     return text.partition(": ")[2] if text.startswith("<") and ": " in text else text
-
-
-def _tls(access: Access) -> ssl.SSLContext:
-    """What a connection trusts and shows. Keys are on disk only while they are loaded, which needs a file."""
-    context = ssl.create_default_context(cadata=access.authority or None)
-    if not access.verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if access.certificate:
-        with tempfile.TemporaryDirectory(prefix="millrace-") as folder:
-            certificate, key = Path(folder, "certificate"), Path(folder, "key")
-            certificate.write_text(access.certificate)
-            key.write_text(access.key)
-            context.load_cert_chain(certificate, key)
-    return context

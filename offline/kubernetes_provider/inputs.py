@@ -12,10 +12,12 @@ from kubernetes_provider.annotations import AUTONAMED, IMPLEMENTED, says_yes
 from kubernetes_provider.kinds import SECRET, Kind
 from plugin_protocol.values import UNKNOWN, Props, has_secrets, has_unknowns, is_secret, secret
 
+from components.clients.cluster_objects import quantity
+
 _READ_ONLY = ("creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "uid")
-_QUANTITY = re.compile(r"(?P<number>[+-]?[0-9.]+)(?P<unit>[KMGTPE]i|[numkMGTPE]?)")
-_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
-_DECIMAL = {"n": -3, "u": -2, "m": -1, "": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+_EXPONENT = re.compile(r"[eE][+-]?[0-9]+$")
+_BINARY = [(Decimal(1024) ** power, unit) for power, unit in enumerate(("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))]
+_DECIMAL = [(Decimal(1000) ** power, unit) for power, unit in enumerate(("n", "u", "m", "", *"kMGTPE"), start=-3)]
 
 
 def refusals(kind: Kind, manifest: Props) -> dict[str, str]:
@@ -61,31 +63,26 @@ def _with_quantities(value: Any) -> Any:
     spelt = {key: _with_quantities(item) for key, item in value.items()}
     for key in ("requests", "limits"):
         if isinstance(spelt.get("resources"), Mapping) and isinstance(spelt["resources"].get(key), Mapping):
-            spelt["resources"][key] = {name: quantity(item) for name, item in spelt["resources"][key].items()}
+            spelt["resources"][key] = {name: canonical(item) for name, item in spelt["resources"][key].items()}
     if "sizeLimit" in spelt:
-        spelt["sizeLimit"] = quantity(spelt["sizeLimit"])
+        spelt["sizeLimit"] = canonical(spelt["sizeLimit"])
     return spelt
 
 
-def quantity(value: Any) -> Any:
-    """A quantity in the server's spelling: ``1024Mi`` is ``1Gi``, ``0.5`` is ``500m``; other texts stay as they are."""
-    found = _QUANTITY.fullmatch(str(value))
-    if found is None or found["number"].count(".") > 1:
+def canonical(value: Any) -> Any:
+    """A quantity as the server spells it: ``1024Mi`` is ``1Gi``, ``0.5`` is ``500m``; other texts stay as they are."""
+    text = str(value)
+    if _EXPONENT.search(text):  # the server keeps this format
         return value
-    number, unit = Decimal(found["number"]), found["unit"]
-    if unit.endswith("i"):
-        power = _BINARY.index(unit)
-        number *= 1024**power
-        fits = [step for step in range(len(_BINARY)) if number % 1024**step == 0] if number else [0]
-        return f"{_whole(number / 1024 ** fits[-1])}{_BINARY[fits[-1]]}"
-    number *= Decimal(1000) ** _DECIMAL[unit]
-    steps = {step: name for name, step in _DECIMAL.items()}
-    fits = [step for step in sorted(steps) if number % Decimal(1000) ** step == 0] if number else [0]
-    return f"{_whole(number / Decimal(1000) ** fits[-1])}{steps[fits[-1]]}" if fits else value
-
-
-def _whole(number: Decimal) -> int:
-    return int(number)
+    try:
+        amount = quantity(text)
+    except ValueError:
+        return value
+    units = _BINARY if text.endswith("i") else _DECIMAL
+    if not amount:
+        return "0"
+    fits = [(scale, unit) for scale, unit in units if amount % scale == 0]
+    return f"{int(amount / fits[-1][0])}{fits[-1][1]}" if fits else value
 
 
 def named(manifest: Props, old: Props, resource: str, seed: bytes) -> Props:

@@ -105,7 +105,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         if identified:
             replaces = ["clusterIdentifier"] if "clusterIdentifier" in changed else []
         else:
-            before, after = kubeconfig.active_cluster(old), kubeconfig.active_cluster(new)
+            before, after = kubeconfig.selected_cluster(old), kubeconfig.selected_cluster(new)
             replaces = where if before and after and before != after else []
         return response(changes=response.DIFF_SOME, diffs=changed, replaces=replaces)
 
@@ -113,15 +113,13 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._settings = settings.parse(request.variables)
         self._namespace = self._settings.namespace or "default"
         try:
-            access = kubeconfig.access(self._settings)
-            self._namespace, api = access.namespace, Api(access)
+            access, self._namespace = kubeconfig.access(self._settings)
+            api = Api(access)
             api.get("/openapi/v3")
         except Unreachable as error:
             self._unreachable = str(error)
         except ApiError as error:
             self._unreachable = f"unable to load schema information from the API server: {error}"
-        except (OSError, ValueError) as error:
-            self._unreachable = f"unable to use the certificates or the token of the kubeconfig: {error}"
         else:
             self._api = api
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
