@@ -14,9 +14,21 @@ VERSION = "v3.258.0"
 PLUGINS = {"docker": "5.2.0", "kubernetes": "4.34.2"}
 """The versions that the pinned pulumi_docker and pulumi_kubernetes ask the engine for."""
 
-_PLUGIN_PACKAGES = ("pulumi", "docker", "PyYAML", "urllib3")
+_PLUGIN_PACKAGES = ("pulumi", "docker", "kubernetes", "PyYAML", "urllib3")
 
 _SOURCES = PROJECT / "offline"
+
+_PLATFORM_MODULES = {
+    "docker": (),
+    "kubernetes": (
+        "components/__init__.py",
+        "components/errors.py",
+        "components/clients/__init__.py",
+        "components/clients/cluster_objects.py",
+        "components/clients/kubeconfig.py",
+    ),
+}
+"""Modules of the platform that a plugin imports, copied beside it: it must not depend on a checkout."""
 
 
 def official() -> str | None:
@@ -75,18 +87,19 @@ def ensure_plugins() -> None:
 
 
 def _ensure_plugin(name: str, version: str) -> None:
-    sources = [_SOURCES / "plugin_protocol", _SOURCES / f"{name}_provider"]
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
     python = CACHE / f"plugins-{digest(PROJECT / 'constraints.txt')}-{sys.version_info.minor}"
-    stamp, wanted = home / "plugins" / f"resource-{name}-v{version}" / "millrace-digest", f"{digest(*sources)} {python}"
+    stamp, wanted = (
+        home / "plugins" / f"resource-{name}-v{version}" / "millrace-digest",
+        f"{digest(*plugin_sources(name))} {python}",
+    )
     if stamp.exists() and stamp.read_text() == wanted and succeeds(python / "bin" / "python", "-V"):
         return
     with step(f"installing the {name.capitalize()} resource plugin (a stand-in; see offline/README.md)"):
         _plugin_environment(python)
         folder = CACHE / f"{name}-plugin-sources"
         shutil.rmtree(folder, ignore_errors=True)
-        for package in sources:
-            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        copy_plugin(name, folder)
         run([python / "bin" / "python", "-m", "compileall", "-q", folder], log=f"{name}-plugin")
         script = folder / f"pulumi-resource-{name}"
         script.write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec "{python}/bin/python" -u -m {name}_provider "$@"\n')
@@ -97,9 +110,26 @@ def _ensure_plugin(name: str, version: str) -> None:
         run([*install, "--file", folder, "--reinstall"], log=f"{name}-plugin", cwd=CACHE, environment=quiet)
 
 
+def plugin_sources(name: str) -> list[Path]:
+    """The packages and modules that a plugin consists of."""
+    packages = [_SOURCES / "plugin_protocol", _SOURCES / f"{name}_provider"]
+    return packages + [PROJECT / path for path in _PLATFORM_MODULES[name]]
+
+
+def copy_plugin(name: str, folder: Path) -> None:
+    """Copy a plugin's sources into a new folder, from which it can run."""
+    for source in plugin_sources(name):
+        if source.is_dir():
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target = folder / source.relative_to(PROJECT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
 def _plugin_environment(python: Path) -> None:
     """A virtual environment for the plugins: they serve every checkout, so it cannot live in one."""
-    if succeeds(python / "bin" / "python", "-c", "import pulumi, docker, yaml, urllib3"):
+    if succeeds(python / "bin" / "python", "-c", "import pulumi, docker, kubernetes, yaml, urllib3"):
         return
     run([sys.executable, "-m", "venv", "--clear", python], log="plugins")
     pip = [python / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]

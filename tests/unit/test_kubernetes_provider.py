@@ -7,6 +7,7 @@ program.
 import copy
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 import yaml
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2
+
+from offline import cli
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "fixtures" / "kubernetes"
@@ -184,6 +187,13 @@ def decrypted(value: Any) -> Any:
             return {"password": "czNjcmV0"}
         return {key: decrypted(item) for key, item in value.items()}
     return [decrypted(item) for item in value] if isinstance(value, list) else value
+
+
+def test_the_plugin_runs_from_its_own_folder_alone(tmp_path: Path) -> None:
+    cli.copy_plugin("kubernetes", tmp_path)
+    script = "import kubernetes_provider.provider, components; print(components.__file__)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{tmp_path / 'components' / '__init__.py'}\n", done.stderr
 
 
 # ----------------------------------------------------------------------------------------------------- the recording
