@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Comparison, Figure
-from tests.integration.stacks import Stack, ports_of
+from bench.stacks import docker_stack
+from tests.integration.stacks import Stack
 
 RATE, SIZE, SECONDS = 2000, 1024, 240
 
 
 def measure(folder: Path) -> Comparison:
     """Kill the controller of a staging stack under load, start it again, and tell what the producer saw."""
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.staging.yaml", ports_of("bench").overrides())
+    stack = docker_stack(folder, "Pulumi.staging.yaml")
     try:
         stack.up()
         report = _report(stack)

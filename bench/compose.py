@@ -9,7 +9,7 @@ import yaml
 
 from components.workload import Workload
 from offline import toolchain
-from offline.steps import CACHE, PROJECT, run, step
+from offline.steps import CACHE, PROJECT
 
 VERSION = "v2.40.3"
 
@@ -18,12 +18,14 @@ def compose_binary() -> Path:
     """Docker compose, built from its Go module where the cache has none."""
     binary = CACHE / f"compose-{VERSION}" / "docker-compose"
     if not binary.exists():
-        with step(f"building docker compose {VERSION} from its Go module (a few minutes, once)"):
-            binary.parent.mkdir(parents=True, exist_ok=True)
-            stamp = f"-s -w -X github.com/docker/compose/v2/internal.Version={VERSION}"
-            build = [toolchain.go(), "build", "-mod=readonly", "-ldflags", stamp, "-o", binary]
-            source = PROJECT / "bench" / "compose_module"
-            run([*build, "github.com/docker/compose/v2/cmd"], log="compose", cwd=source)
+        toolchain.build_go(
+            f"building docker compose {VERSION} from its Go module (a few minutes, once)",
+            binary,
+            "github.com/docker/compose/v2/cmd",
+            module=PROJECT / "bench" / "compose_module",
+            flags=f"-X github.com/docker/compose/v2/internal.Version={VERSION}",
+            log="compose",
+        )
     return binary
 
 

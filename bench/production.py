@@ -2,12 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from bench.measure import Comparison, Figure, in_turn, timed
-from components.settings import Settings, load_settings
+from bench.stacks import NAME, settings_of, topic_command
+from components.settings import Settings
 from offline.cluster import lifecycle
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG
@@ -27,7 +25,8 @@ _READY_SECONDS = 300
 def compare(folder: Path) -> Comparison:
     """Bring the same platform up both ways, each from nothing, the first of a round being the other each time."""
     stack = _stack(folder)
-    plain = PlainPlatform(_settings(stack, namespace=PLAIN))
+    elsewhere = {"millrace:kubernetes": {**stack.config["millrace:kubernetes"], "namespace": PLAIN}}
+    plain = PlainPlatform(settings_of({**stack.config, **elsewhere}, "Pulumi.prod.yaml"))
     ours = Figure("`pulumi up --yes --skip-preview` (what `make up` runs)")
     total = Figure("kubectl and the topic command, together")
     ready = Figure("`kubectl apply` and waiting until all pods are ready")
@@ -75,7 +74,7 @@ def preview(folder: Path) -> Comparison:
     without = Figure("`pulumi preview -s prod`, no cluster")
     as_json = Figure("the same with `--json`")
     asked = Figure("`pulumi preview` on the test cluster, nothing there yet")
-    alone, stack = Stack(folder / "alone", "test-bench", "Pulumi.prod.yaml"), _stack(folder)
+    alone, stack = Stack(folder / "alone", NAME, "Pulumi.prod.yaml"), _stack(folder)
 
     def run(figure: Figure, made: Stack, *flags: str) -> None:
         nowhere = {"KUBECONFIG": str(folder / "no-kubeconfig")}
@@ -118,12 +117,7 @@ class PlainPlatform:
         """Make the topics one after the other."""
         server = f"kafka-0:{self._settings.kafka.internal_port}"
         for spec in self._settings.topic_specs():
-            config = [word for key, value in spec.config.items() for word in ("--config", f"{key}={value}")]
-            self._run(
-                *("exec", "kafka-0", "--", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", server),
-                *("--create", "--topic", spec.name, "--partitions", str(spec.partitions)),
-                *("--replication-factor", str(spec.replication_factor), *config),
-            )
+            self._run("exec", "kafka-0", "--", *topic_command(spec, server))
 
     def remove(self) -> None:
         """Remove all of it, data too; brokers whose ensemble goes first would use up their whole grace."""
@@ -147,14 +141,8 @@ def _stack(folder: Path) -> ClusterStack:
     """The prod stack file on the test cluster, in a namespace of its own, not up yet."""
     if not lifecycle.healthy():
         raise SetupError("the test cluster does not run; start it with `make cluster`")
-    stack = ClusterStack(folder / "pulumi", "test-bench", "Pulumi.prod.yaml", overlay())
+    stack = ClusterStack(folder / "pulumi", NAME, "Pulumi.prod.yaml", overlay())
     stack.set("images", "local")  # the nodes have these
     stack.set("kubernetes.namespace", "millrace-test-bench")
     stack.set("kubernetes.kubeconfig", str(KUBECONFIG))
     return stack
-
-
-def _settings(stack: Stack, namespace: str) -> Settings:
-    values: dict[str, Any] = {key.removeprefix("millrace:"): value for key, value in stack.config.items()}
-    values["kubernetes"] = {**values["kubernetes"], "namespace": namespace}
-    return load_settings(yaml.safe_load(yaml.safe_dump(values)), source="Pulumi.prod.yaml")

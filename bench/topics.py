@@ -5,7 +5,8 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 
 from bench.measure import Comparison, Figure, in_turn, timed
-from tests.integration.stacks import Stack, ports_of
+from bench.stacks import docker_stack
+from tests.integration.stacks import ports_of
 
 TOPICS = 1000
 RUNS = 2
@@ -15,7 +16,7 @@ SERVER = f"127.0.0.1:{ports_of('bench').kafka}"
 
 def compare(folder: Path) -> Comparison:
     """Make the topics both ways, in turn, each time on a platform that is new."""
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", ports_of("bench").overrides())
+    stack = docker_stack(folder, "Pulumi.dev.yaml")
     # So many partitions need more than the light profile's heap.
     stack.set("kafka.heap", "1GiB")
     stack.set("kafka.memory", "3GiB")

@@ -2,24 +2,22 @@
 
 from pathlib import Path
 
-import yaml
-
 from bench.compose import ComposeProject
 from bench.measure import Comparison, Figure, in_turn, timed
+from bench.stacks import docker_stack, settings_of, topic_command
 from components.images import choose_images
 from components.naming import member_name
 from components.platform import workloads_of
-from components.settings import Settings, load_settings
-from tests.integration.stacks import PROJECT, Stack, ports_of
+from components.settings import Settings
 
 RUNS = 5
 
 
 def compare(folder: Path) -> Comparison:
     """Time both ways, in turn."""
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", ports_of("bench").overrides())
+    stack = docker_stack(folder, "Pulumi.dev.yaml")
     stack.write()
-    settings = _settings(stack)
+    settings = settings_of(stack.config, "Pulumi.dev.yaml")
     images = choose_images(settings, {"MILLRACE_IMAGES": "local"})
     workloads = workloads_of(settings, images, member_name)
     plain = ComposeProject(folder / "millrace-test-plain", workloads, tuned=False)
@@ -67,16 +65,6 @@ def compare(folder: Path) -> Comparison:
     )
 
 
-def _settings(stack: Stack) -> Settings:
-    values = {key.removeprefix("millrace:"): value for key, value in stack.config.items()}
-    return load_settings(yaml.safe_load(yaml.safe_dump(values)), source=f"{PROJECT.name}/Pulumi.dev.yaml")
-
-
 def _make_topics(compose: ComposeProject, settings: Settings) -> None:
     for spec in settings.topic_specs():
-        config = [word for key, value in spec.config.items() for word in ("--config", f"{key}={value}")]
-        compose.run(
-            *("exec", "-T", "kafka-0", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-0:29092"),
-            *("--create", "--topic", spec.name, "--partitions", str(spec.partitions)),
-            *("--replication-factor", str(spec.replication_factor), *config),
-        )
+        compose.run("exec", "-T", "kafka-0", *topic_command(spec, "kafka-0:29092"))

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from offline.steps import CACHE, run, step, succeeds
+from offline.steps import CACHE, install_python, make_venv, step, succeeds
 
 VERSION = "3.3.30"
 
@@ -19,9 +19,8 @@ def ensure_checkov() -> Path:
         return program
     with step(f"installing checkov {VERSION} (about a minute, once)"):
         shutil.rmtree(folder, ignore_errors=True)
-        run([sys.executable, "-m", "venv", folder], log="checkov")
-        pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run([*pip, f"checkov=={VERSION}"], log="checkov")
+        make_venv(folder, log="checkov")
+        install_python(folder, f"checkov=={VERSION}", log="checkov")
         stamp.touch()
     return program
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from offline import toolchain
-from offline.steps import CACHE, PROJECT, VENV, digest, run, step, succeeds
+from offline.steps import CACHE, PROJECT, VENV, digest, install_python, make_venv, run, step, succeeds
 
 VERSION = "v3.258.0"
 """Version of the CLI; the module proxy refuses versions younger than about three months."""
@@ -44,7 +44,14 @@ def ensure_cli() -> None:
     folder = CACHE / f"pulumi-{VERSION}-{digest(_SOURCES / 'pulumi')}"
     binary = folder / "pulumi"
     if not binary.exists():
-        _build(binary)
+        toolchain.build_go(
+            f"building the Pulumi CLI {VERSION} from its Go module (about 6 minutes on two cores, once)",
+            binary,
+            "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            module=_SOURCES / "pulumi",
+            flags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={VERSION}",
+            log="pulumi-cli",
+        )
     installed = VENV / "bin" / "pulumi"
     if not (installed.exists() and installed.stat().st_size == binary.stat().st_size):
         installed.unlink(missing_ok=True)
@@ -58,18 +65,6 @@ def ensure_cli() -> None:
         "#!/bin/sh\n",
         f'# The plugin behind Python\'s dynamic providers.\nexec "{VENV}/bin/python" -u -m pulumi.dynamic "$@"\n',
     )
-
-
-def _build(binary: Path) -> None:
-    go = toolchain.go()
-    with step(f"building the Pulumi CLI {VERSION} from its Go module (about 6 minutes on two cores, once)"):
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        partial = binary.with_suffix(".partial")
-        stamp = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={VERSION}"
-        package = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-        build = [go, "build", "-mod=readonly", "-ldflags", stamp, "-o", partial, package]
-        run(build, log="pulumi-cli", cwd=_SOURCES / "pulumi", environment={"GOFLAGS": "", "GOTOOLCHAIN": "local"})
-        partial.rename(binary)
 
 
 def _install_script(name: str, first_line: str, text: str) -> None:
@@ -131,6 +126,5 @@ def _plugin_environment(python: Path) -> None:
     """A virtual environment for the plugins: they serve every checkout, so it cannot live in one."""
     if succeeds(python / "bin" / "python", "-c", "import pulumi, docker, kubernetes, yaml, urllib3"):
         return
-    run([sys.executable, "-m", "venv", "--clear", python], log="plugins")
-    pip = [python / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "-c", PROJECT / "constraints.txt", *_PLUGIN_PACKAGES], log="plugins")
+    make_venv(python, "--clear", log="plugins")
+    install_python(python, "-c", PROJECT / "constraints.txt", *_PLUGIN_PACKAGES, log="plugins")

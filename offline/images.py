@@ -9,7 +9,19 @@ from pathlib import Path
 
 from components.image_sets import KAFKA_VERSION, SETS
 from offline import toolchain
-from offline.steps import CACHE, PROJECT, VENV, SetupError, digest, install_packages, run, step
+from offline.steps import (
+    CACHE,
+    PROJECT,
+    VENV,
+    SetupError,
+    built_folder,
+    digest,
+    install_packages,
+    install_python,
+    run,
+    step,
+    succeeds,
+)
 
 BASE = "millrace/debian:bookworm"
 _LABEL = "millrace.sources"
@@ -84,7 +96,7 @@ def build(image: str, context: Path, sources: str) -> None:
 
 def ensure_base() -> None:
     """A Debian base image from Debian's packages."""
-    if not subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode:
+    if succeeds("docker", "image", "inspect", BASE):
         return
     if not shutil.which("debootstrap"):
         install_packages("debootstrap")
@@ -99,7 +111,7 @@ def ensure_base() -> None:
             ["docker", "import", "-", BASE], stdin=archive.stdout, capture_output=True, check=False
         )
         if archive.wait() or imported.returncode:
-            subprocess.run(["docker", "image", "rm", BASE], capture_output=True, check=False)
+            succeeds("docker", "image", "rm", BASE)
             raise SetupError(f"the base image could not be imported: {imported.stderr.decode(errors='replace')}")
         shutil.rmtree(root)
 
@@ -131,13 +143,10 @@ def _jars(what: str, pom: Path, *options: str) -> Path:
     toolchain.ensure_maven()
     folder = CACHE / f"{pom.parent.name}-jars-{KAFKA_VERSION}-{digest(pom)}"
     if not folder.exists():
-        with step(f"fetching {what} from Maven"):
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
+        with step(f"fetching {what} from Maven"), built_folder(folder) as new:
             goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
-            settings = [f"-Dkafka.version={KAFKA_VERSION}", f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
+            settings = [f"-Dkafka.version={KAFKA_VERSION}", f"-DoutputDirectory={new}", "-DincludeScope=runtime"]
             run(["mvn", "-q", "-B", "-f", pom, goal, *settings, *options], log="maven")
-            partial.rename(folder)
     return folder
 
 
@@ -158,10 +167,7 @@ def _exporter_libraries() -> Path:
     requirements = _EXPORTER / "requirements.txt"
     folder = CACHE / f"exporter-libs-{digest(requirements, PROJECT / 'constraints.txt')}"
     if not folder.exists():
-        with step("fetching the exporter's libraries"):
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-            run([*pip, "--no-deps", "--no-compile", "--target", partial, "-r", requirements], log="exporter-libs")
-            partial.rename(folder)
+        with step("fetching the exporter's libraries"), built_folder(folder) as new:
+            options = ["--no-deps", "--no-compile", "--target", new]
+            install_python(VENV, *options, "-r", requirements, log="exporter-libs")
     return folder

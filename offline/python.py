@@ -1,9 +1,8 @@
 """The virtual environment of the project."""
 
-import subprocess
 import sys
 
-from offline.steps import PROJECT, VENV, digest, install_packages, run, step, succeeds
+from offline.steps import PROJECT, VENV, digest, install_packages, install_python, make_venv, step, succeeds
 
 _REQUIREMENTS = [PROJECT / "requirements.txt", PROJECT / "requirements-dev.txt", PROJECT / "constraints.txt"]
 
@@ -15,9 +14,8 @@ def ensure_venv() -> None:
     if stamp.exists() and stamp.read_text() == wanted and succeeds(VENV / "bin" / "python", "-c", "import pulumi"):
         return
     with step("installing Python packages into .venv"):
-        if subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True, check=False).returncode:
+        if not succeeds(sys.executable, "-c", "import ensurepip"):
             install_packages("python3-venv")
-        run([sys.executable, "-m", "venv", VENV], log="venv")
-        pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run([*pip, "-r", _REQUIREMENTS[0], "-r", _REQUIREMENTS[1]], log="venv", cwd=PROJECT)
+        make_venv(VENV, log="venv")
+        install_python(VENV, "-r", _REQUIREMENTS[0], "-r", _REQUIREMENTS[1], log="venv")
         stamp.write_text(wanted)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -66,6 +67,36 @@ def run(
         lines = path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
         shown = "\n".join(f"    {line}" for line in lines)
         raise SetupError(f"{words[0]} failed with status {done.returncode}; the last lines of {path}:\n{shown}")
+
+
+def make_venv(folder: Path, *options: str, log: str) -> None:
+    """Make a virtual environment with this Python.
+
+    Raises:
+        SetupError: It failed.
+    """
+    run([sys.executable, "-m", "venv", *options, folder], log=log)
+
+
+def install_python(venv: Path, *arguments: str | Path, log: str) -> None:
+    """Run ``pip install`` in a virtual environment, from the project's folder.
+
+    Raises:
+        SetupError: It failed.
+    """
+    pip = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    run([*pip, *arguments], log=log, cwd=PROJECT)
+
+
+@contextmanager
+def built_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to build in; it becomes ``folder`` when the block succeeds, so an interrupted build never counts."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
 
 
 def succeeds(*command: str | Path) -> bool:

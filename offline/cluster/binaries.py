@@ -8,7 +8,7 @@ from pathlib import Path
 
 from offline import toolchain
 from offline.cluster.layout import SOURCES
-from offline.steps import CACHE, digest, install_packages, run, step
+from offline.steps import CACHE, built_folder, digest, install_packages, run, step
 
 KUBERNETES_VERSION = "v1.33.13"
 COREDNS_VERSION = "v1.12.4"
@@ -16,8 +16,8 @@ KUBECONFORM_VERSION = "v0.6.7"
 
 _KUBECTL_MINIMUM = (1, 30)
 _MODULE = SOURCES / "kube"
-_BUILD = {"GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-"""Without C: kube is built on the host and runs in the nodes, whose C library may be an older one."""
+_WITHOUT_C = {"CGO_ENABLED": "0"}
+"""kube is built on the host and runs in the nodes, whose C library may be older."""
 
 
 def ensure_binaries() -> None:
@@ -83,16 +83,18 @@ def _build(binary: Path, package: str, duration: str) -> None:
     """Build a program of Kubernetes' own module, from sources that go.sum pins."""
     if binary.exists():
         return
-    go = toolchain.go()
-    with step(f"building {binary.name} {KUBERNETES_VERSION} from its Go module ({duration})"):
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        partial = binary.with_suffix(".partial")
-        build = [go, "build", "-mod=readonly", "-ldflags", f"-s -w {_version_stamp()}", "-o", partial, package]
-        run(build, log=binary.name, cwd=_MODULE, environment=_BUILD)
-        partial.rename(binary)
+    toolchain.build_go(
+        f"building {binary.name} {KUBERNETES_VERSION} from its Go module ({duration})",
+        binary,
+        package,
+        module=_MODULE,
+        flags=_version_flags(),
+        log=binary.name,
+        environment=_WITHOUT_C,
+    )
 
 
-def _version_stamp() -> str:
+def _version_flags() -> str:
     """What Kubernetes' own build tells its programs about their version."""
     major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
     values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
@@ -104,10 +106,8 @@ def _install(binary: Path, package: str, version: str, duration: str) -> None:
     if binary.exists():
         return
     go = toolchain.go()
-    with step(f"building {binary.name} {version} from its Go module ({duration})"):
-        partial = binary.parent.with_name(f"{binary.parent.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+    title = f"building {binary.name} {version} from its Go module ({duration})"
+    with step(title), built_folder(binary.parent) as folder:
         install = [go, "install", "-ldflags", "-s -w", f"{package}@{version}"]
-        run(install, log=binary.name, cwd=CACHE, environment={**_BUILD, "GOBIN": str(partial)})
-        shutil.rmtree(binary.parent, ignore_errors=True)
-        partial.rename(binary.parent)
+        environment = {**toolchain.GO_ENVIRONMENT, **_WITHOUT_C, "GOBIN": str(folder)}
+        run(install, log=binary.name, cwd=CACHE, environment=environment)

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from docker_provider.resources import Failed, Props, Resource, by_label, found, nanoseconds, tar_of
+from docker_provider.resources import Failed, Resource, by_label, found, nanoseconds, tar_of
+from plugin_protocol.values import Props
 
 _MIB = 1024 * 1024
 _LAST_LINES = 20

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from docker_provider.container import Container
-from docker_provider.resources import Failed, Network, Props, RemoteImage, Resource, Volume
+from docker_provider.resources import Failed, Network, RemoteImage, Resource, Volume
 from google.protobuf import any_pb2, empty_pb2
-from plugin_protocol.failures import abort_with, init_failed
-from plugin_protocol.values import struct, values
+from plugin_protocol.failures import abort_with, check_failures, init_failed, not_implemented
+from plugin_protocol.values import Props, struct, type_of, values
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._connecting = threading.Lock()
 
     def _type(self, urn: str) -> type[Resource]:
-        token = urn.split("::")[2].rpartition("$")[2]
+        token = type_of(urn)
         if token not in TYPES:
             raise RuntimeError(f"this stand-in provider serves {', '.join(sorted(TYPES))}; not {token}")
         return TYPES[token]
@@ -108,11 +108,8 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         resource = self._type(request.urn)
         inputs = values(request.news)
-        failures = [
-            provider_pb2.CheckFailure(property=key, reason=f'this stand-in provider does not implement "{key}"')
-            for key in inputs
-            if key not in resource.inputs and not key.startswith("__")
-        ]
+        unknown = [key for key in inputs if key not in resource.inputs and not key.startswith("__")]
+        failures = check_failures({key: not_implemented(key) for key in unknown})
         return provider_pb2.CheckResponse(inputs=struct(with_defaults(resource, inputs)), failures=failures)
 
     @_reported

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from plugin_protocol.values import Props
+
 if TYPE_CHECKING:
     from docker import APIClient
 
-Props = dict[str, Any]
 _Answer = TypeVar("_Answer")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubernetes_provider.annotations import AUTONAMED, IMPLEMENTED, says_yes
 from kubernetes_provider.kinds import SECRET, Kind
+from plugin_protocol.failures import not_implemented
 from plugin_protocol.values import UNKNOWN, Props, has_secrets, has_unknowns, is_secret, secret
 
 from components.clients.cluster_objects import quantity
@@ -23,21 +24,17 @@ _DECIMAL = [(Decimal(1000) ** power, unit) for power, unit in enumerate(("n", "u
 def refusals(kind: Kind, manifest: Props) -> dict[str, str]:
     """Reasons against inputs that are not implemented, by property."""
     known = kind.inputs | {"apiVersion", "kind", "metadata"}
-    reasons = {key: _unknown(key) for key in manifest if key not in known and not key.startswith("__")}
+    reasons = {key: not_implemented(key) for key in manifest if key not in known and not key.startswith("__")}
     metadata = manifest.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     for key in annotations if isinstance(annotations, Mapping) else ():
         if key.startswith("pulumi.com/") and key not in IMPLEMENTED:
-            reasons[f'metadata.annotations["{key}"]'] = _unknown(key)
+            reasons[f'metadata.annotations["{key}"]'] = not_implemented(key)
     if isinstance(metadata, Mapping) and "generateName" in metadata:
         reasons["metadata.generateName"] = (
             "the `.metadata.generateName` field is not supported in Server-Side Apply mode"
         )
     return reasons
-
-
-def _unknown(key: str) -> str:
-    return f'this stand-in provider does not implement "{key}"'
 
 
 def normalized(kind: Kind, manifest: Props) -> Props:

@@ -2,7 +2,7 @@
 
 import secrets as random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -18,8 +18,8 @@ from kubernetes_provider.engine import Engine
 from kubernetes_provider.kinds import CONFIG_MAP, KINDS, SECRET, Kind
 from kubernetes_provider.kubeconfig import Unreachable
 from kubernetes_provider.objects import Objects
-from plugin_protocol.failures import abort_with, init_failed
-from plugin_protocol.values import UNKNOWN, Props, has_unknowns, plain, struct, values
+from plugin_protocol.failures import abort_with, check_failures, init_failed
+from plugin_protocol.values import UNKNOWN, Props, has_unknowns, plain, struct, type_of, values
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 VERSION = "4.34.2"
@@ -90,7 +90,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         refused = settings.refused(plain(values(request.news)))
-        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(refused))
+        return provider_pb2.CheckResponse(inputs=request.news, failures=check_failures(refused))
 
     def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         old, new = plain(values(request.olds)), plain(values(request.news))
@@ -151,7 +151,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             manifest = manifests.named(manifest, plain(values(request.olds)), name, request.randomSeed)
             manifest = manifests.placed(kind, manifest, self._namespace)
         checked = manifests.with_secrets_of(manifest, given)
-        return provider_pb2.CheckResponse(inputs=struct(checked), failures=_failures(refused))
+        return provider_pb2.CheckResponse(inputs=struct(checked), failures=check_failures(refused))
 
     @_reported
     def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
@@ -304,7 +304,7 @@ _IN_PLACE = {
 
 def kind_of(urn: str) -> Kind:
     """The kind that a URN names."""
-    token = urn.split("::")[2].rpartition("$")[2]
+    token = type_of(urn)
     if token not in KINDS:
         raise _Failure(f"this stand-in provider serves {', '.join(sorted(KINDS))}; not {token}")
     return KINDS[token]
@@ -339,7 +339,3 @@ def checkpoint(kind: Kind, given: Props, live: Props, manager: str) -> Props:
         _API_VERSION: kind.api_version,
         _FIELD_MANAGER: manager,
     }
-
-
-def _failures(reasons: Mapping[str, str]) -> list[provider_pb2.CheckFailure]:
-    return [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in reasons.items()]

@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plugin_protocol.failures import not_implemented
+
 _SWITCHES = {
     "deleteUnreachable": "PULUMI_K8S_DELETE_UNREACHABLE",
     "enableConfigMapMutable": "PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE",
@@ -37,11 +39,7 @@ class Settings:
 def refused(given: Mapping[str, object]) -> dict[str, str]:
     """Reasons against settings that are not implemented, by name."""
     known = {*_SWITCHES, *_TEXTS, *_OF_THE_ENGINE}
-    reasons = {
-        key: f'this stand-in provider does not implement "{key}"'
-        for key in given
-        if key not in known and not key.startswith("__")
-    }
+    reasons = {key: not_implemented(key) for key in given if key not in known and not key.startswith("__")}
     if str(given.get("enableServerSideApply", "true")).lower() == "false":
         reasons["enableServerSideApply"] = "this stand-in provider implements server-side apply only"
     return reasons

@@ -30,6 +30,11 @@ def _value(value: struct_pb2.Value) -> Any:
     return getattr(value, kind) if kind and kind != "null_value" else None
 
 
+def type_of(urn: str) -> str:
+    """The type token in a resource's URN, without the types of its parents."""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
 def struct(props: Mapping[str, Any]) -> struct_pb2.Struct:
     """A message with these values."""
     message = struct_pb2.Struct()
