@@ -1,4 +1,4 @@
-"""checkov, which judges manifests by the rules of others; tests use it."""
+"""checkov, which checks manifests against published rules; tests use it."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ VERSION = "3.3.30"
 
 
 def ensure_checkov() -> Path:
-    """Install checkov where the cache has none, in an environment of its own: it brings a hundred packages along."""
+    """Install checkov into the cache, in its own virtual environment: it has a hundred dependencies."""
     folder = CACHE / f"checkov-{VERSION}-{sys.version_info.minor}"
     program = folder / "bin" / "checkov"
     stamp = folder / "complete"
@@ -26,5 +26,5 @@ def ensure_checkov() -> Path:
 
 
 def offline_environment() -> dict[str, str]:
-    """Variables with which checkov asks nobody outside this machine."""
+    """Environment variables that keep checkov off the network."""
     return {**os.environ, "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}

@@ -1,4 +1,4 @@
-"""The Pulumi CLI, its Python language host and dynamic provider, and the stand-ins for plugins, without a download."""
+"""The Pulumi CLI, its Python language host and dynamic provider, and the stand-in plugins."""
 
 import os
 import shutil
@@ -9,10 +9,10 @@ from offline import toolchain
 from offline.steps import CACHE, PROJECT, VENV, digest, install_python, make_venv, run, step, succeeds
 
 VERSION = "v3.258.0"
-"""Version of the CLI; the module proxy refuses versions younger than about three months."""
+"""Version of the CLI; the module proxy rejects versions younger than about three months."""
 
 PLUGINS = {"docker": "5.2.0", "kubernetes": "4.34.2"}
-"""The versions that the pinned pulumi_docker and pulumi_kubernetes ask the engine for."""
+"""The plugin versions that the pinned pulumi_docker and pulumi_kubernetes require."""
 
 _PLUGIN_PACKAGES = ("pulumi", "docker", "kubernetes", "PyYAML", "urllib3")
 
@@ -32,7 +32,7 @@ _PLATFORM_MODULES = {
 
 
 def official() -> str | None:
-    """The path of a Pulumi CLI that someone else installed on this machine, or None."""
+    """The path of an installed Pulumi CLI that this project did not build, or None."""
     outside = os.pathsep.join(
         folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != VENV / "bin"
     )
@@ -40,7 +40,7 @@ def official() -> str | None:
 
 
 def ensure_cli() -> None:
-    """Put the CLI and its hosts into `.venv/bin`, built from the Go module where the cache has none."""
+    """Install the CLI and its hosts into `.venv/bin`; the CLI is built from its Go module unless it is in the cache."""
     folder = CACHE / f"pulumi-{VERSION}-{digest(_SOURCES / 'pulumi')}"
     binary = folder / "pulumi"
     if not binary.exists():
@@ -56,14 +56,14 @@ def ensure_cli() -> None:
     if not (installed.exists() and installed.stat().st_size == binary.stat().st_size):
         installed.unlink(missing_ok=True)
         try:
-            installed.hardlink_to(binary)  # beside its hosts, as the engine expects bundled plugins
+            installed.hardlink_to(binary)  # the engine looks for bundled plugins beside itself
         except OSError:
             shutil.copy2(binary, installed)
     _install_script("pulumi-language-python", f"#!{VENV}/bin/python\n", (_SOURCES / "language_host.py").read_text())
     _install_script(
         "pulumi-resource-pulumi-python",
         "#!/bin/sh\n",
-        f'# The plugin behind Python\'s dynamic providers.\nexec "{VENV}/bin/python" -u -m pulumi.dynamic "$@"\n',
+        f'# The plugin of Python\'s dynamic providers.\nexec "{VENV}/bin/python" -u -m pulumi.dynamic "$@"\n',
     )
 
 
@@ -76,7 +76,7 @@ def _install_script(name: str, first_line: str, text: str) -> None:
 
 
 def ensure_plugins() -> None:
-    """Install the stand-ins for the resource plugins under the versions that the program asks for."""
+    """Install the stand-in resource plugins under the versions that the program requires."""
     for name, version in PLUGINS.items():
         _ensure_plugin(name, version)
 
@@ -123,7 +123,7 @@ def copy_plugin(name: str, folder: Path) -> None:
 
 
 def _plugin_environment(python: Path) -> None:
-    """A virtual environment for the plugins: they serve every checkout, so it cannot live in one."""
+    """Create the plugins' virtual environment, outside any checkout: plugins are installed once per user."""
     if succeeds(python / "bin" / "python", "-c", "import pulumi, docker, kubernetes, yaml, urllib3"):
         return
     make_venv(python, "--clear", log="plugins")

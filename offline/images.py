@@ -1,4 +1,4 @@
-"""The images that packages alone can build, under our own names."""
+"""Local images, built from packages alone."""
 
 import re
 import shutil
@@ -32,13 +32,13 @@ _EXPORTER = _IMAGES / "exporter"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one image is made.
+    """How to build one image.
 
     Args:
-        image: Its name.
+        image: Its name and tag.
         dockerfile: Path of its Dockerfile.
-        sources: All files and folders that it is made of; it is built again when one of them changes.
-        fill: Adds to an empty folder what the Dockerfile copies.
+        sources: All files and folders that it is built from; a change of one rebuilds it.
+        fill: Adds the files that the Dockerfile copies to the build context.
     """
 
     image: str
@@ -48,7 +48,7 @@ class Recipe:
 
 
 def recipes() -> list[Recipe]:
-    """All images that are built here."""
+    """All local images."""
     local = SETS["local"]
     exporter = copied_files(_EXPORTER / "Dockerfile")
     return [
@@ -65,7 +65,7 @@ def recipes() -> list[Recipe]:
 
 
 def ensure_images() -> None:
-    """Build what is missing or was built from other sources."""
+    """Build images that are missing or out of date."""
     for recipe in recipes():
         sources = digest(*recipe.sources)
         if built_from(recipe.image) == sources:
@@ -81,21 +81,21 @@ def ensure_images() -> None:
 
 
 def built_from(image: str) -> str:
-    """The digest of the sources that an image was built from; empty where there is no such image."""
+    """The digest of the sources that an image was built from; empty if there is no such image."""
     show = ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{_LABEL}"}}}}', image]
     return subprocess.run(show, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def build(image: str, context: Path, sources: str) -> None:
-    """Build an image and mark it with the digest of its sources."""
+    """Build an image, labelled with the digest of its sources."""
     command = ["docker", "build", "--network", "host", "--build-arg", f"BASE={BASE}"]
-    # The classic builder needs no plugin, and no image from a registry.
+    # The classic builder needs neither a plugin nor an image from a registry.
     environment = {"DOCKER_BUILDKIT": "0"}
     run([*command, "--label", f"{_LABEL}={sources}", "-t", image, context], log="images", environment=environment)
 
 
 def ensure_base() -> None:
-    """A Debian base image from Debian's packages."""
+    """Build the Debian base image unless it exists."""
     if succeeds("docker", "image", "inspect", BASE):
         return
     if not shutil.which("debootstrap"):
@@ -112,22 +112,19 @@ def ensure_base() -> None:
         )
         if archive.wait() or imported.returncode:
             succeeds("docker", "image", "rm", BASE)
-            raise SetupError(f"the base image could not be imported: {imported.stderr.decode(errors='replace')}")
+            raise SetupError(f"cannot import the base image: {imported.stderr.decode(errors='replace')}")
         shutil.rmtree(root)
 
 
 def copied_files(dockerfile: Path) -> list[Path]:
-    """Files and folders of the project that a Dockerfile copies: it alone says what an image holds.
-
-    The exporter's libraries, which are no part of the project, are left out.
-    """
+    """Files and folders of the project that a Dockerfile copies, without the downloaded libraries."""
     sources = re.findall(r"^COPY (.+) \S+$", dockerfile.read_text(), re.MULTILINE)
     paths = [PROJECT / word for words in sources for word in words.split()]
     return [path for path in paths if path != _EXPORTER / "libs"]
 
 
 def _fill_nothing(context: Path) -> None:
-    """The Dockerfile needs nothing beside it."""
+    """The Dockerfile copies nothing."""
 
 
 def _fill_kafka(context: Path) -> None:
@@ -139,7 +136,7 @@ def _fill_kafka(context: Path) -> None:
 
 
 def _jars(what: str, pom: Path, *options: str) -> Path:
-    """A folder with the jars that a pom names, and those that they need."""
+    """A folder with the dependencies of a pom, transitive ones included."""
     toolchain.ensure_maven()
     folder = CACHE / f"{pom.parent.name}-jars-{KAFKA_VERSION}-{digest(pom)}"
     if not folder.exists():
@@ -151,7 +148,7 @@ def _jars(what: str, pom: Path, *options: str) -> Path:
 
 
 def _fill_exporter(context: Path) -> None:
-    """Lay the files out as in the project, so that the Dockerfile serves whoever builds it from there as well."""
+    """Copy the files to the same paths as in the project: the Dockerfile can also be built from there."""
     for path in copied_files(_EXPORTER / "Dockerfile"):
         target = context / path.relative_to(PROJECT)
         if path.is_dir():
@@ -163,7 +160,7 @@ def _fill_exporter(context: Path) -> None:
 
 
 def _exporter_libraries() -> Path:
-    """The exporter's libraries in one folder."""
+    """A folder with the exporter's libraries."""
     requirements = _EXPORTER / "requirements.txt"
     folder = CACHE / f"exporter-libs-{digest(requirements, PROJECT / 'constraints.txt')}"
     if not folder.exists():

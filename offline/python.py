@@ -8,7 +8,7 @@ _REQUIREMENTS = [PROJECT / "requirements.txt", PROJECT / "requirements-dev.txt",
 
 
 def ensure_venv() -> None:
-    """Make `.venv` and install the pinned packages, where that is not done already."""
+    """Create `.venv` with the pinned packages, unless it is up to date."""
     stamp = VENV / ".millrace-packages"
     wanted = digest(*_REQUIREMENTS)
     if stamp.exists() and stamp.read_text() == wanted and succeeds(VENV / "bin" / "python", "-c", "import pulumi"):

