@@ -1,4 +1,4 @@
-"""The API server over HTTP: requests, and its errors in its own words."""
+"""Requests to the API server, and its errors."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _ANSWER_SECONDS = 60
 
 
 class ApiError(Exception):
-    """The API server refused; the text is its own."""
+    """The API server rejected a request; the text is the server's."""
 
     def __init__(self, message: str, code: int, reason: str = "", details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class ApiError(Exception):
 
     @property
     def names_missing_namespace(self) -> bool:
-        """Whether the namespace of a new object does not exist."""
+        """Whether the request failed because its namespace does not exist."""
         return self.code == 404 and self.details.get("kind") == "namespaces"
 
 
@@ -37,7 +37,7 @@ class Api:
     """An API server."""
 
     def __init__(self, access: Access) -> None:
-        import urllib3  # slow to import, and a preview without a cluster does not need it
+        import urllib3  # slow to import; a preview without a cluster does not need it
 
         self._access = access
         server_name = access.configuration.tls_server_name
@@ -51,19 +51,19 @@ class Api:
         )
 
     def get(self, path: str, **query: str) -> Props:
-        """One object, or a list."""
+        """Get an object or a list."""
         return self._ask("GET", path, query)
 
     def create(self, path: str, manifest: Props, **query: str) -> Props:
-        """Make an object in a collection."""
+        """Create an object in a collection."""
         return self._ask("POST", path, query, manifest, "application/json")
 
     def patch(self, path: str, body: Any, content: str, **query: str) -> Props:
-        """Change an object, or apply one."""
+        """Patch or apply an object."""
         return self._ask("PATCH", path, query, body, content)
 
     def delete(self, path: str, propagation: str) -> Props:
-        """Begin to remove an object."""
+        """Start the deletion of an object."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         return self._ask("DELETE", path, {}, options, "application/json")
 

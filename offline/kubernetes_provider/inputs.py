@@ -1,4 +1,4 @@
-"""What a program declares, as it is sent to the API server: spelt as the server spells it, with a name."""
+"""Inputs as they are sent to the API server: normalized, with a name and a namespace."""
 
 import base64
 import hashlib
@@ -21,8 +21,8 @@ _BINARY = [(Decimal(1024) ** power, unit) for power, unit in enumerate(("", "Ki"
 _DECIMAL = [(Decimal(1000) ** power, unit) for power, unit in enumerate(("n", "u", "m", "", *"kMGTPE"), start=-3)]
 
 
-def refusals(kind: Kind, manifest: Props) -> dict[str, str]:
-    """Reasons against inputs that are not implemented, by property."""
+def rejections(kind: Kind, manifest: Props) -> dict[str, str]:
+    """Why inputs are rejected, by property."""
     known = kind.inputs | {"apiVersion", "kind", "metadata"}
     reasons = {key: not_implemented(key) for key in manifest if key not in known and not key.startswith("__")}
     metadata = manifest.get("metadata")
@@ -38,7 +38,7 @@ def refusals(kind: Kind, manifest: Props) -> dict[str, str]:
 
 
 def normalized(kind: Kind, manifest: Props) -> Props:
-    """The manifest as the API server would spell it; untouched where something is not known yet."""
+    """The manifest as the API server would return it; unchanged if it contains unknowns."""
     manifest = {**manifest, "apiVersion": kind.api_version, "kind": kind.name}
     if has_unknowns(manifest):
         return manifest
@@ -52,7 +52,7 @@ def normalized(kind: Kind, manifest: Props) -> Props:
 
 
 def _with_quantities(value: Any) -> Any:
-    """Values with quantities below ``resources`` (and a volume's ``sizeLimit``) in the server's spelling."""
+    """Values with canonical quantities below ``resources`` and in a volume's ``sizeLimit``."""
     if isinstance(value, list):
         return [_with_quantities(item) for item in value]
     if not isinstance(value, Mapping):
@@ -67,7 +67,7 @@ def _with_quantities(value: Any) -> Any:
 
 
 def canonical(value: Any) -> Any:
-    """A quantity as the server spells it: ``1024Mi`` is ``1Gi``, ``0.5`` is ``500m``; other texts stay as they are."""
+    """A quantity in the server's canonical form: ``1024Mi`` is ``1Gi``, ``0.5`` is ``500m``; other texts stay."""
     text = str(value)
     if _EXPONENT.search(text):  # the server keeps this format
         return value
@@ -83,7 +83,7 @@ def canonical(value: Any) -> Any:
 
 
 def named(manifest: Props, old: Props, resource: str, seed: bytes) -> Props:
-    """The manifest with a name: the given one, the one made up before, or a new one."""
+    """The manifest with a name: the given one, the one generated before, or a new one."""
     metadata = manifest.get("metadata") or {}
     if metadata == UNKNOWN or metadata.get("name"):
         return manifest
@@ -97,7 +97,7 @@ def named(manifest: Props, old: Props, resource: str, seed: bytes) -> Props:
 
 
 def placed(kind: Kind, manifest: Props, namespace: str) -> Props:
-    """The manifest with a namespace where its kind has one."""
+    """The manifest with a namespace if its kind is namespaced."""
     metadata = manifest.get("metadata") or {}
     if not kind.namespaced or metadata == UNKNOWN or metadata.get("namespace"):
         return manifest
@@ -105,7 +105,7 @@ def placed(kind: Kind, manifest: Props, namespace: str) -> Props:
 
 
 def with_secrets_of(values: Props, source: Props) -> Props:
-    """Values with the marks of secrets that the source carries; all data of a Secret is one."""
+    """Values with secrets marked as in the source; all data of a Secret is marked."""
     if values.get("kind") == SECRET.name:
         return {key: secret(item) if key in ("data", "stringData") else item for key, item in values.items()}
     marked = dict(values)

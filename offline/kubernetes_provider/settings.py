@@ -1,4 +1,4 @@
-"""The provider's own configuration."""
+"""The provider's configuration."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _PREFIX = "kubernetes:config:"
 
 @dataclass(frozen=True)
 class Settings:
-    """What an explicit provider resource, or the ``kubernetes:`` configuration of the stack, says."""
+    """The configuration of an explicit provider or of the stack (``kubernetes:``)."""
 
     kubeconfig: str = ""
     context: str = ""
@@ -36,8 +36,8 @@ class Settings:
     upsert: bool = False
 
 
-def refused(given: Mapping[str, object]) -> dict[str, str]:
-    """Reasons against settings that are not implemented, by name."""
+def rejections(given: Mapping[str, object]) -> dict[str, str]:
+    """Why settings are rejected, by name."""
     known = {*_SWITCHES, *_TEXTS, *_OF_THE_ENGINE}
     reasons = {key: not_implemented(key) for key in given if key not in known and not key.startswith("__")}
     if str(given.get("enableServerSideApply", "true")).lower() == "false":
@@ -46,7 +46,7 @@ def refused(given: Mapping[str, object]) -> dict[str, str]:
 
 
 def parse(variables: Mapping[str, str]) -> Settings:
-    """The settings among the variables of a Configure call; environment variables fill in switches."""
+    """The settings in a Configure call's variables; environment variables set missing switches."""
     given = {key.removeprefix(_PREFIX): value for key, value in variables.items()}
 
     def on(switch: str) -> bool:
