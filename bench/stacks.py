@@ -1,4 +1,4 @@
-"""The stacks that are measured, and what their settings mean for other tools."""
+"""The stacks that benchmarks measure, and their settings for other tools."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ NAME = "test-bench"
 
 
 def docker_stack(folder: Path, file: str) -> Stack:
-    """A stack of a stack file on the benchmark's ports, not up yet."""
+    """A stack from a stack file on the benchmarks' ports, not up yet."""
     return Stack(folder / "pulumi", NAME, file, ports_of("bench").overrides())
 
 

@@ -53,15 +53,15 @@ def compare(folder: Path) -> Comparison:
     total, tuned_total = plain_up.median + made.median, tuned_up.median + made.median
     return Comparison(
         title="From nothing to a healthy dev platform with its topics",
-        how="The same images, files, commands and memory limits. Compose starts everything at once and asks its "
-        "health checks twice a second; `pulumi up` ends when topics exist and the health gate has passed.",
+        how="The same images, files, commands and memory limits. Compose starts everything at once and runs its "
+        "health checks twice a second; `pulumi up` ends when the topics exist and the health gate has passed.",
         figures=[with_preview, without, plain_up, tuned_up, made],
         ratios=[
             ("`pulumi up` / (compose + topics)", with_preview.median / total),
             ("`pulumi up --skip-preview` / (compose + topics)", without.median / total),
             ("`pulumi up --skip-preview` / (compose with our JVM options + topics)", without.median / tuned_total),
         ],
-        bounds="held against: at most 0.70 of a plain compose file and the topic command; goal 0.50",
+        bounds="target: at most 0.70 of a plain compose file and the topic command; goal 0.50",
     )
 
 

@@ -1,6 +1,6 @@
-"""The test cluster's set-up, as far as it needs neither Docker nor Kubernetes: what it renders, and what it decides.
+"""The test cluster's set-up, as far as it needs neither Docker nor Kubernetes: rendered settings and decisions.
 
-Proof limit: nothing is started here. That the rendered settings make a cluster shows where tests run on one.
+Proof limit: nothing is started here; tests/cluster proves that the settings work.
 """
 
 import base64

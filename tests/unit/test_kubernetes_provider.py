@@ -1,7 +1,6 @@
-"""The stand-in for the Kubernetes resource plugin: inputs, differences and calls, next to what the official one did.
+"""The stand-in for the Kubernetes resource plugin: inputs, differences and calls, compared with recordings.
 
-Proof limit: a dictionary plays the API server, which fills in nothing and knows no schema; and the recording is of one
-program.
+Proof limit: a dictionary plays the API server, without defaults and schemas; and the recording is of one program.
 """
 
 import copy
@@ -24,7 +23,7 @@ from offline import cli
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "fixtures" / "kubernetes"
 
-sys.path.append(str(ROOT / "offline"))  # where the plugin itself finds its packages
+sys.path.append(str(ROOT / "offline"))  # the plugin's own import path
 apis = importlib.import_module("kubernetes_provider.api")
 awaiting = importlib.import_module("kubernetes_provider.awaiting")
 inputs = importlib.import_module("kubernetes_provider.inputs")
