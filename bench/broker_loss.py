@@ -29,7 +29,8 @@ def measure(folder: Path) -> Comparison:
         title="A broker lost under load",
         how=f"The staging stack, {RATE} records of {SIZE} bytes a second with acks=all for {SECONDS} s; the controller "
         "is killed after two fifths of the run and restarted after three fifths. Figures of "
-        "`kafka-producer-perf-test.sh` for the whole run, late records included (`python -m ops bench --through broker-loss`).",
+        "`kafka-producer-perf-test.sh` for the whole run, late records included "
+        "(`python -m ops bench --through broker-loss`).",
         figures=[Figure(f"latency, {name}", [total[key] / 1000]) for name, key in percentiles.items()],
         ratios=[
             ("records a second", report["rate"]),

@@ -120,7 +120,7 @@ class PlainPlatform:
             self._run("exec", "kafka-0", "--", *topic_command(spec, server))
 
     def remove(self) -> None:
-        """Remove everything, data included; pods get 1 s, since brokers without ensemble use their full grace period."""
+        """Remove everything and its data; pods get 1 s, as brokers without ensemble use their full grace period."""
         self._run("delete", "statefulsets", "--all", "--cascade=orphan")
         self._run("delete", "pods", "--all", "--grace-period=1")
         _remove(PLAIN, platform=PLAIN)

@@ -249,7 +249,7 @@ def test_a_type_that_is_not_served_is_refused_by_name_whatever_is_asked(method: 
     with pytest.raises(Refused) as caught:
         getattr(provider, method)(request, Context())
     assert str(caught.value) == (
-        f"UNKNOWN: this stand-in provider serves {CONTAINER}, {NETWORK}, {IMAGE}, {VOLUME}; "
+        f"UNKNOWN: this stand-in provider implements {CONTAINER}, {NETWORK}, {IMAGE}, {VOLUME}; "
         "not docker:index/service:Service"
     )
 
