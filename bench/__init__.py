@@ -1,1 +1,1 @@
-"""Benchmarks: each compares two ways to the same result in one run, on the same machine and images."""
+"""Benchmarks: each compares two ways to get the same result, in one run on one machine with the same images."""

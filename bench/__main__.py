@@ -1,4 +1,4 @@
-"""`python -m bench [up] [preview] ...`: run the comparisons and renew their sections of bench/RESULTS.md."""
+"""`python -m bench [up] [preview] ...`: run the benchmarks and update their sections of bench/RESULTS.md."""
 
 import platform
 import sys
@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from bench import broker_loss, previews, production, topics, ups
-from bench.results import renewed
+from bench.results import with_section
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 BENCHMARKS = {
@@ -21,12 +21,12 @@ BENCHMARKS = {
 
 
 def main() -> None:
-    """Run the named comparisons, or all of them, and write each down when it is done."""
+    """Run the named benchmarks, or all, and write each result when it is complete."""
     for name in sys.argv[1:] or BENCHMARKS:
         with tempfile.TemporaryDirectory() as folder:
             section = BENCHMARKS[name](Path(folder)).markdown(taken=f"{date.today()}, {_machine()}")
         print(section, flush=True)
-        RESULTS.write_text(renewed(RESULTS.read_text(), section))
+        RESULTS.write_text(with_section(RESULTS.read_text(), section))
 
 
 def _machine() -> str:

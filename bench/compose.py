@@ -9,21 +9,23 @@ import yaml
 
 from components.workload import Workload
 from offline import toolchain
-from offline.steps import CACHE, PROJECT, run, step
+from offline.steps import CACHE, PROJECT
 
 VERSION = "v2.40.3"
 
 
 def compose_binary() -> Path:
-    """Docker compose, built from its Go module where the cache has none."""
+    """Docker compose, built from its Go module unless it is in the cache."""
     binary = CACHE / f"compose-{VERSION}" / "docker-compose"
     if not binary.exists():
-        with step(f"building docker compose {VERSION} from its Go module (a few minutes, once)"):
-            binary.parent.mkdir(parents=True, exist_ok=True)
-            stamp = f"-s -w -X github.com/docker/compose/v2/internal.Version={VERSION}"
-            build = [toolchain.go(), "build", "-mod=readonly", "-ldflags", stamp, "-o", binary]
-            source = PROJECT / "bench" / "compose_module"
-            run([*build, "github.com/docker/compose/v2/cmd"], log="compose", cwd=source)
+        toolchain.build_go(
+            f"building docker compose {VERSION} from its Go module (a few minutes, once)",
+            binary,
+            "github.com/docker/compose/v2/cmd",
+            module=PROJECT / "bench" / "compose_module",
+            flags=f"-X github.com/docker/compose/v2/internal.Version={VERSION}",
+            log="compose",
+        )
     return binary
 
 
@@ -32,8 +34,8 @@ class ComposeProject:
 
     Args:
         folder: Where its files go.
-        workloads: What it runs; each needs exactly one member.
-        tuned: Whether servers get our JVM options as well, or the image's defaults, as a plain compose file gives.
+        workloads: What it runs; each must have exactly one member.
+        tuned: Whether servers get our JVM options instead of the image's defaults.
     """
 
     def __init__(self, folder: Path, workloads: Sequence[Workload], *, tuned: bool) -> None:
@@ -63,7 +65,7 @@ class ComposeProject:
             "mem_limit": workload.resources.memory,
             "ports": [f"127.0.0.1:{port.outside.number(0)}:{port.number}" for port in workload.ports if port.outside],
             "volumes": mounts,
-            # Asked every half second, so that compose does not lose time to a slow check.
+            # Every half second, so that compose loses no time to a slow check.
             "healthcheck": {"test": ["CMD", *workload.readiness.command], "interval": "500ms", "retries": 120},
             "user": str(workload.user),
         }

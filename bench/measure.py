@@ -1,4 +1,4 @@
-"""Pairs of timings, taken in turn so that a machine that drifts drifts for both."""
+"""Timings that are taken in turn, so that a change of the machine's speed affects all of them."""
 
 import statistics
 import time
@@ -13,7 +13,7 @@ class Figure:
 
     Args:
         name: What was timed.
-        seconds: One entry a run.
+        seconds: One entry per run.
     """
 
     name: str
@@ -39,14 +39,14 @@ def timed(figure: Figure) -> Iterator[None]:
 
 @dataclass
 class Comparison:
-    """Two or more figures, and the ratios that a reader wants.
+    """Two or more figures and their ratios.
 
     Args:
         title: What is compared.
         how: How it was done, in a sentence or two.
         figures: What was timed.
-        ratios: Each a name, a figure and the figure it is divided by.
-        bounds: Further lines on what the figures are held against.
+        ratios: Names and values.
+        bounds: The targets, as text.
     """
 
     title: str
@@ -56,7 +56,7 @@ class Comparison:
     bounds: str
 
     def markdown(self, taken: str) -> str:
-        """A section of the results page, with when and where the figures were taken."""
+        """A section of the results page, with the date and the machine."""
         lines = [f"## {self.title}", "", f"{self.how} Taken on {taken}.", ""]
         lines += ["| | median s | min s | max s |", "| --- | --- | --- | --- |"]
         lines += [figure.row() for figure in self.figures]

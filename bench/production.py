@@ -2,12 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from bench.measure import Comparison, Figure, in_turn, timed
-from components.stack_file.settings import Settings, load_settings
+from bench.stacks import NAME, settings_of, topic_command
+from components.settings import Settings
 from offline.cluster import lifecycle
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG
@@ -25,12 +23,13 @@ _READY_SECONDS = 300
 
 
 def compare(folder: Path) -> Comparison:
-    """Bring the same platform up both ways, each from nothing, the first of a round being the other each time."""
+    """Create the same platform both ways; the order alternates from round to round."""
     stack = _stack(folder)
-    plain = PlainPlatform(_settings(stack, namespace=PLAIN))
+    elsewhere = {"millrace:kubernetes": {**stack.config["millrace:kubernetes"], "namespace": PLAIN}}
+    plain = PlainPlatform(settings_of({**stack.config, **elsewhere}, "Pulumi.prod.yaml"))
     ours = Figure("`pulumi up --yes --skip-preview` (what `make up` runs)")
-    total = Figure("kubectl and the topic command, together")
-    ready = Figure("`kubectl apply` and waiting until all pods are ready")
+    total = Figure("kubectl and the topic command, total")
+    ready = Figure("`kubectl apply` until all pods are ready")
     topics = Figure("the same topics with `kafka-topics.sh` in a pod")
 
     def through_pulumi() -> None:
@@ -60,13 +59,13 @@ def compare(folder: Path) -> Comparison:
         _remove(stack.namespace, platform=stack.platform)
     return Comparison(
         title="From nothing to a healthy production platform with its topics",
-        how="On the test cluster: three nodes on one machine, the images on every node, volumes made beforehand. "
+        how="On the test cluster: three nodes on one machine, the images on every node, volumes created beforehand. "
         "Pulumi.prod.yaml with the sizes of tests/cluster/overlay.yaml: 7 pods and 5 topics of 209 partitions. The "
-        "same manifests by `kubectl apply`, then one call of the topic command for each topic, in a pod of Kafka. "
-        "`pulumi up` ends when the health gate has passed; kubectl when the last topic is made.",
+        "same manifests by `kubectl apply`, then one call of the topic command per topic, in a Kafka pod. "
+        "`pulumi up` ends when the health gate has passed; kubectl when the last topic is created.",
         figures=[ours, total, ready, topics],
         ratios=[("`pulumi up` / (kubectl + topics)", ours.median / total.median)],
-        bounds="held against: at most 1.30",
+        bounds="target: at most 1.30",
     )
 
 
@@ -74,36 +73,36 @@ def preview(folder: Path) -> Comparison:
     """Time previews of production, in turn."""
     without = Figure("`pulumi preview -s prod`, no cluster")
     as_json = Figure("the same with `--json`")
-    asked = Figure("`pulumi preview` on the test cluster, nothing there yet")
-    alone, stack = Stack(folder / "alone", "test-bench", "Pulumi.prod.yaml"), _stack(folder)
+    asked = Figure("`pulumi preview` on the test cluster, before the first `up`")
+    alone, stack = Stack(folder / "alone", NAME, "Pulumi.prod.yaml"), _stack(folder)
 
-    def run(figure: Figure, made: Stack, *flags: str) -> None:
+    def run(figure: Figure, previewed: Stack, *flags: str) -> None:
         nowhere = {"KUBECONFIG": str(folder / "no-kubeconfig")}
         with timed(figure):
-            made.run("preview", "--stack", made.name, *flags, check=True, environment=nowhere)
+            previewed.run("preview", "--stack", previewed.name, *flags, check=True, environment=nowhere)
 
     in_turn(PREVIEWS, lambda: run(without, alone), lambda: run(as_json, alone, "--json"), lambda: run(asked, stack))
     return Comparison(
         title="A preview of production",
-        how="Of all of Pulumi.prod.yaml, nothing of which is there yet. On the cluster, version, rights and storage "
-        "class are asked first.",
+        how="A preview of all of Pulumi.prod.yaml, before anything exists. With a cluster, the program first checks "
+        "the version, permissions and storage class there.",
         figures=[without, as_json, asked],
         ratios=[("without a cluster, in seconds", without.median), ("with one, in seconds", asked.median)],
-        bounds="held against: under 5 s without a cluster",
+        bounds="target: under 5 s without a cluster",
     )
 
 
 class PlainPlatform:
-    """The platform as kubectl makes it: the same manifests, and nothing that Pulumi adds.
+    """The platform as kubectl creates it: the same manifests, and nothing that Pulumi adds.
 
     Args:
-        settings: What the stack file says, but for the namespace.
+        settings: The stack file's settings, with this platform's namespace.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         made = manifests(run_on_cluster(settings, PLAIN), secrets=True)
-        # The namespace comes first, as it would in anyone's file.
+        # The namespace comes first, as in a hand-written file.
         self._manifests = sorted(made, key=lambda item: item["kind"] != "Namespace")
 
     def apply(self) -> None:
@@ -115,18 +114,13 @@ class PlainPlatform:
                 self._run("wait", f"statefulset/{item['metadata']['name']}", ready, f"--timeout={_READY_SECONDS}s")
 
     def make_topics(self) -> None:
-        """Make the topics one after the other."""
+        """Create the topics one after the other."""
         server = f"kafka-0:{self._settings.kafka.internal_port}"
         for spec in self._settings.topic_specs():
-            config = [word for key, value in spec.config.items() for word in ("--config", f"{key}={value}")]
-            self._run(
-                *("exec", "kafka-0", "--", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", server),
-                *("--create", "--topic", spec.name, "--partitions", str(spec.partitions)),
-                *("--replication-factor", str(spec.replication_factor), *config),
-            )
+            self._run("exec", "kafka-0", "--", *topic_command(spec, server))
 
     def remove(self) -> None:
-        """Remove all of it, data too; brokers whose ensemble goes first would use up their whole grace."""
+        """Remove everything and its data; pods get 1 s, as brokers without ensemble use their full grace period."""
         self._run("delete", "statefulsets", "--all", "--cascade=orphan")
         self._run("delete", "pods", "--all", "--grace-period=1")
         _remove(PLAIN, platform=PLAIN)
@@ -136,7 +130,7 @@ class PlainPlatform:
 
 
 def _remove(namespace: str, platform: str) -> None:
-    """Remove what is left of a platform and nothing of others, which tests may have on the same cluster."""
+    """Remove what is left of a platform; platforms of tests on the same cluster stay."""
     kubectl("delete", "namespace", namespace, "--ignore-not-found", f"--timeout={_READY_SECONDS}s")
     label = f"app.kubernetes.io/instance={platform}"
     kubectl("delete", "clusterrole,clusterrolebinding", "-l", label, "--ignore-not-found")
@@ -144,17 +138,11 @@ def _remove(namespace: str, platform: str) -> None:
 
 
 def _stack(folder: Path) -> ClusterStack:
-    """The prod stack file on the test cluster, in a namespace of its own, not up yet."""
+    """The prod stack file on the test cluster, in its own namespace, not up yet."""
     if not lifecycle.healthy():
-        raise SetupError("the test cluster does not run; start it with `make cluster`")
-    stack = ClusterStack(folder / "pulumi", "test-bench", "Pulumi.prod.yaml", overlay())
+        raise SetupError("the test cluster is not healthy; start it with `make cluster`")
+    stack = ClusterStack(folder / "pulumi", NAME, "Pulumi.prod.yaml", overlay())
     stack.set("images", "local")  # the nodes have these
     stack.set("kubernetes.namespace", "millrace-test-bench")
     stack.set("kubernetes.kubeconfig", str(KUBECONFIG))
     return stack
-
-
-def _settings(stack: Stack, namespace: str) -> Settings:
-    values: dict[str, Any] = {key.removeprefix("millrace:"): value for key, value in stack.config.items()}
-    values["kubernetes"] = {**values["kubernetes"], "namespace": namespace}
-    return load_settings(yaml.safe_load(yaml.safe_dump(values)), source="Pulumi.prod.yaml")

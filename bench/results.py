@@ -1,10 +1,10 @@
-"""The results page: sections that are renewed one by one."""
+"""The results page: each benchmark updates its own section."""
 
 _START = "\n## "
 
 
-def renewed(page: str, section: str) -> str:
-    """A page with a section in the place of the one of the same title, or at its end."""
+def with_section(page: str, section: str) -> str:
+    """A page with a section that replaces the one with the same title, or is added at the end."""
     head, *sections = page.split(_START)
     new = section.removeprefix(_START.lstrip("\n"))
     title = new.partition("\n")[0]

@@ -2,24 +2,22 @@
 
 from pathlib import Path
 
-import yaml
-
 from bench.compose import ComposeProject
 from bench.measure import Comparison, Figure, in_turn, timed
-from components.stack_file.images import choose_images
+from bench.stacks import docker_stack, settings_of, topic_command
+from components.images import choose_images
 from components.naming import member_name
 from components.platform import workloads_of
-from components.stack_file.settings import Settings, load_settings
-from tests.integration.stacks import PROJECT, Stack, ports_of
+from components.settings import Settings
 
 RUNS = 5
 
 
 def compare(folder: Path) -> Comparison:
     """Time both ways, in turn."""
-    stack = Stack(folder / "pulumi", "test-bench", "Pulumi.dev.yaml", ports_of("bench").overrides())
+    stack = docker_stack(folder, "Pulumi.dev.yaml")
     stack.write()
-    settings = _settings(stack)
+    settings = settings_of(stack.config, "Pulumi.dev.yaml")
     images = choose_images(settings, {"MILLRACE_IMAGES": "local"})
     workloads = workloads_of(settings, images, member_name)
     plain = ComposeProject(folder / "millrace-test-plain", workloads, tuned=False)
@@ -55,28 +53,18 @@ def compare(folder: Path) -> Comparison:
     total, tuned_total = plain_up.median + made.median, tuned_up.median + made.median
     return Comparison(
         title="From nothing to a healthy dev platform with its topics",
-        how="The same images, files, commands and memory limits. Compose starts everything at once and asks its "
-        "health checks twice a second; `pulumi up` ends when topics exist and the health gate has passed.",
+        how="The same images, files, commands and memory limits. Compose starts everything at once and runs its "
+        "health checks twice a second; `pulumi up` ends when the topics exist and the health gate has passed.",
         figures=[with_preview, without, plain_up, tuned_up, made],
         ratios=[
             ("`pulumi up` / (compose + topics)", with_preview.median / total),
             ("`pulumi up --skip-preview` / (compose + topics)", without.median / total),
             ("`pulumi up --skip-preview` / (compose with our JVM options + topics)", without.median / tuned_total),
         ],
-        bounds="held against: at most 0.70 of a plain compose file and the topic command; goal 0.50",
+        bounds="target: at most 0.70 of a plain compose file and the topic command; goal 0.50",
     )
-
-
-def _settings(stack: Stack) -> Settings:
-    values = {key.removeprefix("millrace:"): value for key, value in stack.config.items()}
-    return load_settings(yaml.safe_load(yaml.safe_dump(values)), source=f"{PROJECT.name}/Pulumi.dev.yaml")
 
 
 def _make_topics(compose: ComposeProject, settings: Settings) -> None:
     for spec in settings.topic_specs():
-        config = [word for key, value in spec.config.items() for word in ("--config", f"{key}={value}")]
-        compose.run(
-            *("exec", "-T", "kafka-0", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-0:29092"),
-            *("--create", "--topic", spec.name, "--partitions", str(spec.partitions)),
-            *("--replication-factor", str(spec.replication_factor), *config),
-        )
+        compose.run("exec", "-T", "kafka-0", *topic_command(spec, "kafka-0:29092"))

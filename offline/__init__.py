@@ -1,1 +1,1 @@
-"""How all of it runs where only package registries are reachable."""
+"""Set-up, plugins and a test cluster for machines that reach only package registries."""

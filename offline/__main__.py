@@ -1,11 +1,11 @@
-"""Set-up of a checkout: `python3 -m offline setup`. Each part does only what is still missing.
+"""Set up a checkout: `python3 -m offline setup`. Each part does only what is still missing.
 
-setup         the virtual environment, the stacks, and where no Pulumi CLI is installed: the CLI, its plugins, an
-              engine, images
-engine        a running Docker engine
-images        the locally built images
-cluster       a running Kubernetes cluster for tests
-cluster-down  no such cluster any more
+setup         create .venv and the stacks, start a Docker engine; without an installed Pulumi CLI, also build the CLI,
+              its plugins and the images
+engine        start a Docker engine
+images        build the local images
+cluster       start the Kubernetes cluster for tests
+cluster-down  remove that cluster
 """
 
 import argparse
@@ -18,8 +18,8 @@ PYTHON_MINIMUM = (3, 11)
 
 
 def main() -> None:
-    """Run one part, one process at a time."""
-    parser = argparse.ArgumentParser(prog="python3 -m offline", description="Set-up of a checkout")
+    """Run one part; a lock keeps other runs waiting."""
+    parser = argparse.ArgumentParser(prog="python3 -m offline", description="Set up a checkout")
     parts = {
         "setup": setup,
         "engine": engine,
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("part", choices=list(parts))
     part = parser.parse_args().part
     if sys.version_info < PYTHON_MINIMUM:
-        fail(SetupError(f"Python {'.'.join(map(str, PYTHON_MINIMUM))} or newer is needed"))
+        fail(SetupError(f"Python {'.'.join(map(str, PYTHON_MINIMUM))} or newer is required"))
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def setup() -> None:
-    """Everything that `pulumi up -s dev` needs."""
+    """Set up everything that `pulumi up -s dev` needs."""
     from offline import cli, python, stacks
 
     python.ensure_venv()
@@ -59,21 +59,21 @@ def setup() -> None:
 
 
 def engine() -> None:
-    """A running Docker engine."""
+    """Start a Docker engine if none runs."""
     from offline.engine import ensure_engine
 
     ensure_engine()
 
 
 def images() -> None:
-    """The locally built images."""
+    """Build the local images."""
     from offline.images import ensure_images
 
     ensure_images()
 
 
 def cluster() -> None:
-    """A running Kubernetes cluster for tests."""
+    """Start the Kubernetes cluster for tests."""
     from offline.cluster.lifecycle import ensure_cluster
 
     engine()
@@ -82,7 +82,7 @@ def cluster() -> None:
 
 
 def cluster_down() -> None:
-    """Nothing of that cluster."""
+    """Remove that cluster."""
     from offline.cluster.lifecycle import remove_cluster
 
     engine()

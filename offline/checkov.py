@@ -1,17 +1,17 @@
-"""checkov, which judges manifests by the rules of others; tests use it."""
+"""checkov, which checks manifests against published rules; tests use it."""
 
 import os
 import shutil
 import sys
 from pathlib import Path
 
-from offline.steps import CACHE, run, step, succeeds
+from offline.steps import CACHE, install_python, make_venv, step, succeeds
 
 VERSION = "3.3.30"
 
 
 def ensure_checkov() -> Path:
-    """Install checkov where the cache has none, in an environment of its own: it brings a hundred packages along."""
+    """Install checkov into the cache, in its own virtual environment: it has a hundred dependencies."""
     folder = CACHE / f"checkov-{VERSION}-{sys.version_info.minor}"
     program = folder / "bin" / "checkov"
     stamp = folder / "complete"
@@ -19,13 +19,12 @@ def ensure_checkov() -> Path:
         return program
     with step(f"installing checkov {VERSION} (about a minute, once)"):
         shutil.rmtree(folder, ignore_errors=True)
-        run([sys.executable, "-m", "venv", folder], log="checkov")
-        pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run([*pip, f"checkov=={VERSION}"], log="checkov")
+        make_venv(folder, log="checkov")
+        install_python(folder, f"checkov=={VERSION}", log="checkov")
         stamp.touch()
     return program
 
 
 def offline_environment() -> dict[str, str]:
-    """Variables with which checkov asks nobody outside this machine."""
+    """Environment variables that keep checkov off the network."""
     return {**os.environ, "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}

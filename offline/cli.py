@@ -1,4 +1,4 @@
-"""The Pulumi CLI, its Python language host and dynamic provider, and the stand-ins for plugins, without a download."""
+"""The Pulumi CLI, its Python language host and dynamic provider, and the stand-in plugins."""
 
 import os
 import shutil
@@ -6,21 +6,33 @@ import sys
 from pathlib import Path
 
 from offline import toolchain
-from offline.steps import CACHE, PROJECT, VENV, digest, run, step, succeeds
+from offline.steps import CACHE, PROJECT, VENV, digest, install_python, make_venv, run, step, succeeds
 
 VERSION = "v3.258.0"
-"""Version of the CLI; the module proxy refuses versions younger than about three months."""
+"""Version of the CLI; the module proxy rejects versions younger than about three months."""
 
 PLUGINS = {"docker": "5.2.0", "kubernetes": "4.34.2"}
-"""The versions that the pinned pulumi_docker and pulumi_kubernetes ask the engine for."""
+"""The plugin versions that the pinned pulumi_docker and pulumi_kubernetes require."""
 
-_PLUGIN_PACKAGES = ("pulumi", "docker", "PyYAML", "urllib3")
+_PLUGIN_PACKAGES = ("pulumi", "docker", "kubernetes", "PyYAML", "urllib3")
 
 _SOURCES = PROJECT / "offline"
 
+_PLATFORM_MODULES = {
+    "docker": (),
+    "kubernetes": (
+        "components/__init__.py",
+        "components/errors.py",
+        "components/clients/__init__.py",
+        "components/clients/cluster_objects.py",
+        "components/clients/kubeconfig.py",
+    ),
+}
+"""Modules of the platform that a plugin imports, copied beside it: it must not depend on a checkout."""
+
 
 def official() -> str | None:
-    """The path of a Pulumi CLI that someone else installed on this machine, or None."""
+    """The path of an installed Pulumi CLI that this project did not build, or None."""
     outside = os.pathsep.join(
         folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != VENV / "bin"
     )
@@ -28,36 +40,31 @@ def official() -> str | None:
 
 
 def ensure_cli() -> None:
-    """Put the CLI and its hosts into `.venv/bin`, built from the Go module where the cache has none."""
+    """Install the CLI and its hosts into `.venv/bin`; the CLI is built from its Go module unless it is in the cache."""
     folder = CACHE / f"pulumi-{VERSION}-{digest(_SOURCES / 'pulumi')}"
     binary = folder / "pulumi"
     if not binary.exists():
-        _build(binary)
+        toolchain.build_go(
+            f"building the Pulumi CLI {VERSION} from its Go module (about 6 minutes on two cores, once)",
+            binary,
+            "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            module=_SOURCES / "pulumi",
+            flags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={VERSION}",
+            log="pulumi-cli",
+        )
     installed = VENV / "bin" / "pulumi"
     if not (installed.exists() and installed.stat().st_size == binary.stat().st_size):
         installed.unlink(missing_ok=True)
         try:
-            installed.hardlink_to(binary)  # beside its hosts, as the engine expects bundled plugins
+            installed.hardlink_to(binary)  # the engine looks for bundled plugins beside itself
         except OSError:
             shutil.copy2(binary, installed)
     _install_script("pulumi-language-python", f"#!{VENV}/bin/python\n", (_SOURCES / "language_host.py").read_text())
     _install_script(
         "pulumi-resource-pulumi-python",
         "#!/bin/sh\n",
-        f'# The plugin behind Python\'s dynamic providers.\nexec "{VENV}/bin/python" -u -m pulumi.dynamic "$@"\n',
+        f'# The plugin of Python\'s dynamic providers.\nexec "{VENV}/bin/python" -u -m pulumi.dynamic "$@"\n',
     )
-
-
-def _build(binary: Path) -> None:
-    go = toolchain.go()
-    with step(f"building the Pulumi CLI {VERSION} from its Go module (about 6 minutes on two cores, once)"):
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        partial = binary.with_suffix(".partial")
-        stamp = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={VERSION}"
-        package = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-        build = [go, "build", "-mod=readonly", "-ldflags", stamp, "-o", partial, package]
-        run(build, log="pulumi-cli", cwd=_SOURCES / "pulumi", environment={"GOFLAGS": "", "GOTOOLCHAIN": "local"})
-        partial.rename(binary)
 
 
 def _install_script(name: str, first_line: str, text: str) -> None:
@@ -69,24 +76,25 @@ def _install_script(name: str, first_line: str, text: str) -> None:
 
 
 def ensure_plugins() -> None:
-    """Install the stand-ins for the resource plugins under the versions that the program asks for."""
+    """Install the stand-in resource plugins under the versions that the program requires."""
     for name, version in PLUGINS.items():
         _ensure_plugin(name, version)
 
 
 def _ensure_plugin(name: str, version: str) -> None:
-    sources = [_SOURCES / "plugin_protocol", _SOURCES / f"{name}_provider"]
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
     python = CACHE / f"plugins-{digest(PROJECT / 'constraints.txt')}-{sys.version_info.minor}"
-    stamp, wanted = home / "plugins" / f"resource-{name}-v{version}" / "millrace-digest", f"{digest(*sources)} {python}"
+    stamp, wanted = (
+        home / "plugins" / f"resource-{name}-v{version}" / "millrace-digest",
+        f"{digest(*plugin_sources(name))} {python}",
+    )
     if stamp.exists() and stamp.read_text() == wanted and succeeds(python / "bin" / "python", "-V"):
         return
     with step(f"installing the {name.capitalize()} resource plugin (a stand-in; see offline/README.md)"):
         _plugin_environment(python)
         folder = CACHE / f"{name}-plugin-sources"
         shutil.rmtree(folder, ignore_errors=True)
-        for package in sources:
-            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        copy_plugin(name, folder)
         run([python / "bin" / "python", "-m", "compileall", "-q", folder], log=f"{name}-plugin")
         script = folder / f"pulumi-resource-{name}"
         script.write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec "{python}/bin/python" -u -m {name}_provider "$@"\n')
@@ -97,10 +105,26 @@ def _ensure_plugin(name: str, version: str) -> None:
         run([*install, "--file", folder, "--reinstall"], log=f"{name}-plugin", cwd=CACHE, environment=quiet)
 
 
+def plugin_sources(name: str) -> list[Path]:
+    """The packages and modules that a plugin consists of."""
+    packages = [_SOURCES / "plugin_protocol", _SOURCES / f"{name}_provider"]
+    return packages + [PROJECT / path for path in _PLATFORM_MODULES[name]]
+
+
+def copy_plugin(name: str, folder: Path) -> None:
+    """Copy a plugin's sources into a new folder, from which it can run."""
+    for source in plugin_sources(name):
+        if source.is_dir():
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target = folder / source.relative_to(PROJECT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
 def _plugin_environment(python: Path) -> None:
-    """A virtual environment for the plugins: they serve every checkout, so it cannot live in one."""
-    if succeeds(python / "bin" / "python", "-c", "import pulumi, docker, yaml, urllib3"):
+    """Create the plugins' virtual environment, outside any checkout: plugins are installed once per user."""
+    if succeeds(python / "bin" / "python", "-c", "import pulumi, docker, kubernetes, yaml, urllib3"):
         return
-    run([sys.executable, "-m", "venv", "--clear", python], log="plugins")
-    pip = [python / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "-c", PROJECT / "constraints.txt", *_PLUGIN_PACKAGES], log="plugins")
+    make_venv(python, "--clear", log="plugins")
+    install_python(python, "-c", PROJECT / "constraints.txt", *_PLUGIN_PACKAGES, log="plugins")

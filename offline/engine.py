@@ -1,4 +1,4 @@
-"""A Docker engine: the one that runs, else one that is started, else one that is installed and started."""
+"""A Docker engine: found running, else started, else installed and started."""
 
 import os
 import shutil
@@ -13,17 +13,19 @@ _PID_FILES = [Path("/var/run/docker.pid"), Path("/var/run/docker/containerd/cont
 
 
 def ensure_engine() -> None:
-    """Make sure that a Docker engine answers.
+    """Start a Docker engine unless one answers.
 
     Raises:
-        SetupError: None does, and none can be started by this user.
+        SetupError: None answers, and this user cannot start one.
     """
     if succeeds("docker", "info"):
         return
     if os.environ.get("DOCKER_HOST"):
         raise SetupError(f"no Docker engine answers at DOCKER_HOST ({os.environ['DOCKER_HOST']})")
     if os.geteuid() != 0:
-        raise SetupError("no Docker engine answers; start one (`systemctl start docker`, Docker Desktop), or be root")
+        raise SetupError(
+            "no Docker engine answers; start one (`systemctl start docker`, Docker Desktop), or run this as root"
+        )
     if not (shutil.which("dockerd") and shutil.which("iptables")):
         install_packages("docker.io", "iptables")
     with step("starting the Docker engine"):
@@ -43,9 +45,9 @@ def _log() -> Path:
 
 
 def _start_daemon() -> None:
-    """Start dockerd by hand, on machines without a service manager."""
+    """Start dockerd directly, on machines without a service manager."""
     for path in _PID_FILES:
-        _forget_stale(path)
+        _remove_stale(path)
     _log().parent.mkdir(parents=True, exist_ok=True)
     with _log().open("ab") as output:
         subprocess.Popen(
@@ -53,8 +55,8 @@ def _start_daemon() -> None:
         )
 
 
-def _forget_stale(path: Path) -> None:
-    """Remove the pid file of an engine that was killed: its number may be another process's by now."""
+def _remove_stale(path: Path) -> None:
+    """Remove the pid file of a killed engine: the pid may belong to a different process by now."""
     try:
         pid = int(path.read_text())
         name = Path(f"/proc/{pid}/comm").read_text().strip()

@@ -1,4 +1,4 @@
-"""The images that packages alone can build, under our own names."""
+"""Local images, built from packages alone."""
 
 import re
 import shutil
@@ -9,7 +9,19 @@ from pathlib import Path
 
 from components.images import KAFKA_VERSION, SETS
 from offline import toolchain
-from offline.steps import CACHE, PROJECT, VENV, SetupError, digest, install_packages, run, step
+from offline.steps import (
+    CACHE,
+    PROJECT,
+    VENV,
+    SetupError,
+    built_folder,
+    digest,
+    install_packages,
+    install_python,
+    run,
+    step,
+    succeeds,
+)
 
 BASE = "millrace/debian:bookworm"
 _LABEL = "millrace.sources"
@@ -20,13 +32,13 @@ _EXPORTER = _IMAGES / "exporter"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one image is made.
+    """How to build one image.
 
     Args:
-        image: Its name.
+        image: Its name and tag.
         dockerfile: Path of its Dockerfile.
-        sources: All files and folders that it is made of; it is built again when one of them changes.
-        fill: Adds to an empty folder what the Dockerfile copies.
+        sources: All files and folders that it is built from; a change of one rebuilds it.
+        fill: Adds the files that the Dockerfile copies to the build context.
     """
 
     image: str
@@ -36,7 +48,7 @@ class Recipe:
 
 
 def recipes() -> list[Recipe]:
-    """All images that are built here."""
+    """All local images."""
     local = SETS["local"]
     exporter = copied_files(_EXPORTER / "Dockerfile")
     return [
@@ -53,7 +65,7 @@ def recipes() -> list[Recipe]:
 
 
 def ensure_images() -> None:
-    """Build what is missing or was built from other sources."""
+    """Build images that are missing or out of date."""
     for recipe in recipes():
         sources = digest(*recipe.sources)
         if built_from(recipe.image) == sources:
@@ -69,22 +81,22 @@ def ensure_images() -> None:
 
 
 def built_from(image: str) -> str:
-    """The digest of the sources that an image was built from; empty where there is no such image."""
+    """The digest of the sources that an image was built from; empty if there is no such image."""
     show = ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{_LABEL}"}}}}', image]
     return subprocess.run(show, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def build(image: str, context: Path, sources: str) -> None:
-    """Build an image and mark it with the digest of its sources."""
+    """Build an image, labelled with the digest of its sources."""
     command = ["docker", "build", "--network", "host", "--build-arg", f"BASE={BASE}"]
-    # The classic builder needs no plugin, and no image from a registry.
+    # The classic builder needs neither a plugin nor an image from a registry.
     environment = {"DOCKER_BUILDKIT": "0"}
     run([*command, "--label", f"{_LABEL}={sources}", "-t", image, context], log="images", environment=environment)
 
 
 def ensure_base() -> None:
-    """A Debian base image from Debian's packages."""
-    if not subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode:
+    """Build the Debian base image unless it exists."""
+    if succeeds("docker", "image", "inspect", BASE):
         return
     if not shutil.which("debootstrap"):
         install_packages("debootstrap")
@@ -99,23 +111,20 @@ def ensure_base() -> None:
             ["docker", "import", "-", BASE], stdin=archive.stdout, capture_output=True, check=False
         )
         if archive.wait() or imported.returncode:
-            subprocess.run(["docker", "image", "rm", BASE], capture_output=True, check=False)
-            raise SetupError(f"the base image could not be imported: {imported.stderr.decode(errors='replace')}")
+            succeeds("docker", "image", "rm", BASE)
+            raise SetupError(f"cannot import the base image: {imported.stderr.decode(errors='replace')}")
         shutil.rmtree(root)
 
 
 def copied_files(dockerfile: Path) -> list[Path]:
-    """Files and folders of the project that a Dockerfile copies: it alone says what an image holds.
-
-    The exporter's libraries, which are no part of the project, are left out.
-    """
+    """Files and folders of the project that a Dockerfile copies, without the downloaded libraries."""
     sources = re.findall(r"^COPY (.+) \S+$", dockerfile.read_text(), re.MULTILINE)
     paths = [PROJECT / word for words in sources for word in words.split()]
     return [path for path in paths if path != _EXPORTER / "libs"]
 
 
 def _fill_nothing(context: Path) -> None:
-    """The Dockerfile needs nothing beside it."""
+    """The Dockerfile copies nothing."""
 
 
 def _fill_kafka(context: Path) -> None:
@@ -127,22 +136,19 @@ def _fill_kafka(context: Path) -> None:
 
 
 def _jars(what: str, pom: Path, *options: str) -> Path:
-    """A folder with the jars that a pom names, and those that they need."""
+    """A folder with the dependencies of a pom, transitive ones included."""
     toolchain.ensure_maven()
     folder = CACHE / f"{pom.parent.name}-jars-{KAFKA_VERSION}-{digest(pom)}"
     if not folder.exists():
-        with step(f"fetching {what} from Maven"):
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
+        with step(f"fetching {what} from Maven"), built_folder(folder) as new:
             goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
-            settings = [f"-Dkafka.version={KAFKA_VERSION}", f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
+            settings = [f"-Dkafka.version={KAFKA_VERSION}", f"-DoutputDirectory={new}", "-DincludeScope=runtime"]
             run(["mvn", "-q", "-B", "-f", pom, goal, *settings, *options], log="maven")
-            partial.rename(folder)
     return folder
 
 
 def _fill_exporter(context: Path) -> None:
-    """Lay the files out as in the project, so that the Dockerfile serves whoever builds it from there as well."""
+    """Copy the files to the same paths as in the project: the Dockerfile can also be built from there."""
     for path in copied_files(_EXPORTER / "Dockerfile"):
         target = context / path.relative_to(PROJECT)
         if path.is_dir():
@@ -154,14 +160,11 @@ def _fill_exporter(context: Path) -> None:
 
 
 def _exporter_libraries() -> Path:
-    """The exporter's libraries in one folder."""
+    """A folder with the exporter's libraries."""
     requirements = _EXPORTER / "requirements.txt"
     folder = CACHE / f"exporter-libs-{digest(requirements, PROJECT / 'constraints.txt')}"
     if not folder.exists():
-        with step("fetching the exporter's libraries"):
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-            run([*pip, "--no-deps", "--no-compile", "--target", partial, "-r", requirements], log="exporter-libs")
-            partial.rename(folder)
+        with step("fetching the exporter's libraries"), built_folder(folder) as new:
+            options = ["--no-deps", "--no-compile", "--target", new]
+            install_python(VENV, *options, "-r", requirements, log="exporter-libs")
     return folder

@@ -1,8 +1,8 @@
 """Pulumi's Python language host, on the SDK's own language server.
 
 The engine starts it as ``pulumi-language-python ENGINE_ADDRESS``, reads a port from the first line of its output,
-and then asks it to run programs and policy packs. It runs with the interpreter of the project's virtual
-environment.
+and then calls it to run programs and policy packs. It uses the interpreter of the project's virtual environment, and
+imports nothing of the project: set-up copies this file alone.
 """
 
 import os
@@ -23,10 +23,10 @@ from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 VERSION = "3.258.0"
-"""The CLI's version: the engine expects its bundled hosts to be of its own."""
+"""The CLI's version: the engine expects bundled hosts of the same version."""
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
-"""Bytes of one message: the engine's own limit."""
+"""Bytes per message: the engine's own limit."""
 
 
 class LanguageHost(LanguageServer):
@@ -65,13 +65,13 @@ class LanguageHost(LanguageServer):
 
         self.program = program
         del request.args[:]
-        request.args.append(self._engine_address)  # where the SDK's server looks for it
+        request.args.append(self._engine_address)  # the SDK's server reads it from here
         response = super().Run(request, context)
-        # The SDK's server has logged the error already: do not let the engine print it once more.
+        # The SDK's server has already logged the error: keep the engine from printing it again.
         return language_pb2.RunResponse(bail=True) if response.error else response
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
-        """Run a policy pack: stream its output, then its exit code."""
+        """Run a policy pack and stream its output, then its exit code."""
         folder = request.info.program_directory
         analyzer = request.kind == "analyzer"
         arguments = ["-m", "pulumi.policy", *request.args, folder] if analyzer else [folder, *request.args]
@@ -88,7 +88,7 @@ class LanguageHost(LanguageServer):
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[Any]:
-    """The lines of both output streams as they come."""
+    """The lines of both output streams, as they arrive."""
     lines: queue.Queue[tuple[str, bytes | None]] = queue.Queue()
 
     def pump(name: str) -> None:
@@ -117,7 +117,7 @@ def main() -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(sys.argv[-1]), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    # The engine ends its hosts with an interrupt and waits five seconds before it kills: leave at once.
+    # The engine interrupts its hosts and kills them five seconds later: exit at once.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     print(port, flush=True)
     server.wait_for_termination()

@@ -1,8 +1,9 @@
-"""Steps of the set-up: each says what it does and how long it took, and keeps its output in a log."""
+"""Set-up steps: each prints what it does and how long it took, and logs its output."""
 
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -13,18 +14,18 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
 CACHE = Path(os.environ.get("MILLRACE_CACHE", Path.home() / ".cache" / "millrace"))
-"""Where builds are kept between checkouts; MILLRACE_CACHE moves it."""
+"""Where builds are cached for all checkouts; set by MILLRACE_CACHE."""
 
 _LAST_LINES = 25
 
 
 class SetupError(Exception):
-    """A step failed; the text is for a person."""
+    """A step failed; the text is shown to the user."""
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print what starts, and how long it took when it ends."""
+    """Print the title, and the duration when the block ends."""
     print(f"==> {title}", flush=True)
     start = time.monotonic()
     yield
@@ -39,10 +40,10 @@ def run(
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
 ) -> None:
-    """Run a command with its output in a log of the cache.
+    """Run a command and append its output to a log in the cache.
 
     Raises:
-        SetupError: It failed; holds the last lines of its output and where the rest is.
+        SetupError: It failed; contains the last lines of its output and the path of the log.
     """
     path = CACHE / "logs" / f"{log}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +69,38 @@ def run(
         raise SetupError(f"{words[0]} failed with status {done.returncode}; the last lines of {path}:\n{shown}")
 
 
+def make_venv(folder: Path, *options: str, log: str) -> None:
+    """Make a virtual environment with this Python.
+
+    Raises:
+        SetupError: It failed.
+    """
+    run([sys.executable, "-m", "venv", *options, folder], log=log)
+
+
+def install_python(venv: Path, *arguments: str | Path, log: str) -> None:
+    """Run ``pip install`` in a virtual environment, from the project's folder.
+
+    Raises:
+        SetupError: It failed.
+    """
+    pip = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    run([*pip, *arguments], log=log, cwd=PROJECT)
+
+
+@contextmanager
+def built_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to build in; it becomes ``folder`` when the block succeeds, so an interrupted build never counts."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
 def succeeds(*command: str | Path) -> bool:
-    """Whether a command exists and ends well; its output is dropped."""
+    """Whether a command exists and exits with status 0; its output is discarded."""
     try:
         return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -77,7 +108,7 @@ def succeeds(*command: str | Path) -> bool:
 
 
 def digest(*paths: Path) -> str:
-    """A short hash over files and folders: their names and contents."""
+    """A short hash of files and folders: their paths and contents."""
     state = hashlib.sha256()
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
@@ -91,10 +122,10 @@ def install_packages(*packages: str) -> None:
     """Install Debian packages.
 
     Raises:
-        SetupError: This is no Debian, or this user is not root.
+        SetupError: The system has no apt-get, or this user is not root.
     """
     if os.geteuid() != 0 or not succeeds("apt-get", "--version"):
-        raise SetupError(f"please install {', '.join(packages)}: set-up can only do that as root on Debian")
+        raise SetupError(f"install {', '.join(packages)}: set-up can do this only as root on Debian")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with step(f"installing {', '.join(packages)}"):
         run(["apt-get", "update", "-q"], log="apt", environment=quiet)
@@ -102,6 +133,6 @@ def install_packages(*packages: str) -> None:
 
 
 def fail(error: SetupError) -> None:
-    """Print an error and leave."""
+    """Print an error and exit with status 1."""
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(1)

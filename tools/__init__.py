@@ -1,1 +1,1 @@
-"""Helpers of those who work on the project."""
+"""Tools for contributors."""

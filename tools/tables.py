@@ -21,7 +21,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def settings_table() -> str:
-    """Every key of a stack file: what it takes, its default in each profile, what it means."""
+    """Every key of a stack file: type, default in each profile, meaning."""
     rows = [["Key", "Takes", *PROFILES, "Meaning"], ["---"] * (3 + len(PROFILES))]
     for path, field in _fields(Settings, ()):
         defaults = [_default(field, path, profile) for profile in PROFILES.values()]
@@ -30,14 +30,14 @@ def settings_table() -> str:
 
 
 def outputs_table() -> str:
-    """Every stack output and what it is."""
+    """Every stack output and its description."""
     return "\n".join(
         ["| Output | What it is |", "| --- | --- |", *[f"| `{n}` | {text} |" for n, text in OUTPUTS.items()]]
     )
 
 
 def policies_table() -> str:
-    """Every rule of the policy pack: how bad a finding is, what must hold, why, and what can be configured."""
+    """Every rule of the policy pack: severity, requirement, reason, and configurable limits."""
     rows = [["Rule", "Level", "What must hold", "Otherwise", "Limits"], ["---"] * 5]
     for rule in RULES:
         level = f"{rule.severity}, {'mandatory' if rule.mandatory else 'advisory'}"

@@ -1,1 +1,1 @@
-"""A three-node, three-zone Kubernetes cluster for tests, from package registries alone."""
+"""A three-node, three-zone Kubernetes cluster for tests, built from package registries alone."""

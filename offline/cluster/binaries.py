@@ -1,4 +1,4 @@
-"""The programs of the cluster, built from Go modules and kept in the cache, and Debian's etcd."""
+"""The cluster's programs: built from Go modules into the cache, and Debian's etcd."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from offline import toolchain
 from offline.cluster.layout import SOURCES
-from offline.steps import CACHE, digest, install_packages, run, step
+from offline.steps import CACHE, built_folder, digest, install_packages, run, step
 
 KUBERNETES_VERSION = "v1.33.13"
 COREDNS_VERSION = "v1.12.4"
@@ -16,12 +16,12 @@ KUBECONFORM_VERSION = "v0.6.7"
 
 _KUBECTL_MINIMUM = (1, 30)
 _MODULE = SOURCES / "kube"
-_BUILD = {"GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-"""Without C: kube is built on the host and runs in the nodes, whose C library may be an older one."""
+_WITHOUT_C = {"CGO_ENABLED": "0"}
+"""kube is built on the host and runs in the nodes, whose C library may be older."""
 
 
 def ensure_binaries() -> None:
-    """Build or install what is missing."""
+    """Build or install missing programs."""
     _build(kube(), ".", "about 5 minutes on two cores, once")
     if not kubectl_binary().exists():
         _build(kubectl_binary(), "k8s.io/kubernetes/cmd/kubectl", "about a minute, once")
@@ -32,20 +32,20 @@ def ensure_binaries() -> None:
 
 
 def ensure_kubeconform() -> Path:
-    """Build kubeconform, which tests use without a cluster too, where it is missing."""
+    """Build kubeconform if it is missing; tests also use it without a cluster."""
     package = "github.com/yannh/kubeconform/cmd/kubeconform"
     _install(kubeconform(), package, KUBECONFORM_VERSION, "seconds, once")
     return kubeconform()
 
 
 def kube() -> Path:
-    """API server, controller manager, scheduler, kubelet and proxy in one program: it links and compiles once."""
+    """API server, controller manager, scheduler, kubelet and proxy in one program, compiled and linked once."""
     return _kubernetes() / "kube"
 
 
 @cache
 def kubectl_binary() -> Path:
-    """The machine's own kubectl where it is new enough, else one of the cluster's version."""
+    """The machine's own kubectl if it is new enough, else one of the cluster's version."""
     own = shutil.which("kubectl")
     return Path(own) if own and _kubectl_version(own) >= _KUBECTL_MINIMUM else _kubernetes() / "kubectl"
 
@@ -56,12 +56,12 @@ def coredns() -> Path:
 
 
 def kubeconform() -> Path:
-    """Checks manifests against the schemas of Kubernetes; tests use it."""
+    """Validates manifests against the Kubernetes schemas, for tests."""
     return CACHE / f"kubeconform-{KUBECONFORM_VERSION}" / "kubeconform"
 
 
 def etcd() -> Path:
-    """The API server's store: the one on PATH, else Debian's."""
+    """The API server's datastore: from PATH, else Debian's."""
     return Path(shutil.which("etcd") or "/usr/bin/etcd")
 
 
@@ -80,34 +80,34 @@ def _kubectl_version(binary: str) -> tuple[int, int]:
 
 
 def _build(binary: Path, package: str, duration: str) -> None:
-    """Build a program of Kubernetes' own module, from sources that go.sum pins."""
+    """Build a program of the Kubernetes module."""
     if binary.exists():
         return
-    go = toolchain.go()
-    with step(f"building {binary.name} {KUBERNETES_VERSION} from its Go module ({duration})"):
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        partial = binary.with_suffix(".partial")
-        build = [go, "build", "-mod=readonly", "-ldflags", f"-s -w {_version_stamp()}", "-o", partial, package]
-        run(build, log=binary.name, cwd=_MODULE, environment=_BUILD)
-        partial.rename(binary)
+    toolchain.build_go(
+        f"building {binary.name} {KUBERNETES_VERSION} from its Go module ({duration})",
+        binary,
+        package,
+        module=_MODULE,
+        flags=_version_flags(),
+        log=binary.name,
+        environment=_WITHOUT_C,
+    )
 
 
-def _version_stamp() -> str:
-    """What Kubernetes' own build tells its programs about their version."""
+def _version_flags() -> str:
+    """Linker flags that set the version, as the Kubernetes build does."""
     major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
     values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
     return " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items())
 
 
 def _install(binary: Path, package: str, version: str, duration: str) -> None:
-    """Build a program that is a module of its own; Go's checksum database pins its sources."""
+    """Build a program that has its own module; Go's checksum database pins its sources."""
     if binary.exists():
         return
     go = toolchain.go()
-    with step(f"building {binary.name} {version} from its Go module ({duration})"):
-        partial = binary.parent.with_name(f"{binary.parent.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+    title = f"building {binary.name} {version} from its Go module ({duration})"
+    with step(title), built_folder(binary.parent) as folder:
         install = [go, "install", "-ldflags", "-s -w", f"{package}@{version}"]
-        run(install, log=binary.name, cwd=CACHE, environment={**_BUILD, "GOBIN": str(partial)})
-        shutil.rmtree(binary.parent, ignore_errors=True)
-        partial.rename(binary.parent)
+        environment = {**toolchain.GO_ENVIRONMENT, **_WITHOUT_C, "GOBIN": str(folder)}
+        run(install, log=binary.name, cwd=CACHE, environment=environment)

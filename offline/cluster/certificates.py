@@ -1,4 +1,4 @@
-"""The cluster's certificate authority, its certificates, and the kubeconfig that carries the administrator's."""
+"""The cluster's certificate authority and certificates, and the administrator's kubeconfig."""
 
 import base64
 import json
@@ -10,11 +10,11 @@ from offline.steps import run
 PKI = STATE / "pki"
 _DAYS = "365"
 _KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-"""Elliptic keys are made at once; RSA keys take a noticeable part of the cluster's start."""
+"""EC keys are generated at once; RSA keys would slow down the start noticeably."""
 
 
 def make_certificates() -> None:
-    """Make an authority, the API server's and the administrator's certificates, and the key of service accounts."""
+    """Create the authority, the API server's and the administrator's certificates, and the service account key."""
     PKI.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = ["openssl", "req", "-x509", *_KEY, "-days", _DAYS, "-subj", "/CN=millrace-test-ca"]
     run([*authority, "-keyout", PKI / "ca.key", "-out", PKI / "ca.crt"], log="certificates")
@@ -39,13 +39,13 @@ def _certificate(name: str, subject: str) -> None:
 
 
 def write_kubeconfig() -> None:
-    """Write the administrator's kubeconfig, readable by this user alone."""
+    """Write the administrator's kubeconfig, readable by this user only."""
     parts = [(PKI / name).read_bytes() for name in ("ca.crt", "admin.crt", "admin.key")]
     write_private(KUBECONFIG, kubeconfig(*parts))
 
 
 def kubeconfig(authority: bytes, certificate: bytes, key: bytes) -> str:
-    """The text of a kubeconfig; JSON is YAML, and needs no package."""
+    """The text of a kubeconfig, as JSON: it is valid YAML and needs no package."""
     encode = [base64.b64encode(part).decode() for part in (authority, certificate, key)]
     cluster = {"server": f"https://{GATEWAY}:{API_PORT}", "certificate-authority-data": encode[0]}
     user = {"client-certificate-data": encode[1], "client-key-data": encode[2]}
@@ -61,7 +61,7 @@ def kubeconfig(authority: bytes, certificate: bytes, key: bytes) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read, from its first moment on."""
+    """Write a file that only this user can ever read."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""The control plane: processes of the host, bound to the nodes' gateway and to loopback."""
+"""The control plane: host processes that listen on the nodes' gateway and on loopback."""
 
 import time
 
@@ -15,7 +15,7 @@ _READY_SECONDS = 60
 
 
 def commands() -> dict[str, list[str]]:
-    """The command line of each process, in the order of their start."""
+    """The command line of each process, in start order."""
     return {
         "etcd": _etcd(),
         "kube-apiserver": _api_server(),
@@ -56,7 +56,7 @@ def _api_server() -> list[str]:
         f"--kubelet-client-certificate={PKI / 'admin.crt'}",
         f"--kubelet-client-key={PKI / 'admin.key'}",
         "--kubelet-preferred-address-types=InternalIP",
-        # Five minutes by default; tests that lose a node would wait for them.
+        # The default of five minutes would slow down tests that lose a node.
         "--default-not-ready-toleration-seconds=30",
         "--default-unreachable-toleration-seconds=30",
     ]
@@ -73,7 +73,7 @@ def _controller_manager() -> list[str]:
         f"--root-ca-file={PKI / 'ca.crt'}",
         f"--service-account-private-key-file={PKI / 'accounts.key'}",
         "--use-service-account-credentials",
-        # A dead node shows after 16 s, not 50; nodes report every 4 s (see nodes.py).
+        # A dead node is noticed after 16 s instead of 50; nodes renew their lease every 4 s (see nodes.py).
         "--node-monitor-period=2s",
         "--node-monitor-grace-period=16s",
     ]
@@ -90,10 +90,10 @@ def _scheduler() -> list[str]:
 
 
 def corefile() -> str:
-    """The settings of the DNS server.
+    """The configuration of CoreDNS.
 
-    It knows the cluster's names alone: nothing outside can be reached anyway. These are not cached, as kubeadm has it
-    since Kubernetes 1.32 (https://github.com/kubernetes/kubernetes/pull/128359).
+    It resolves the cluster's names only: nothing outside is reachable. Answers are not cached, as in kubeadm since
+    Kubernetes 1.32 (https://github.com/kubernetes/kubernetes/pull/128359).
     """
     return f""".:53 {{
     bind {GATEWAY}
@@ -108,13 +108,13 @@ def corefile() -> str:
 
 
 def start_api() -> None:
-    """Start the store and the API server."""
+    """Start etcd and the API server."""
     for name in ("etcd", "kube-apiserver"):
         processes.start(name, commands()[name])
 
 
 def start_controllers() -> None:
-    """Wait for the API server and start what works on it: the controller manager gives up when it has to wait."""
+    """Wait for the API server, then start its clients: the controller manager exits if it has to wait."""
     _wait_for_api()
     COREFILE.write_text(corefile())
     for name in ("kube-controller-manager", "kube-scheduler", "coredns"):
@@ -122,7 +122,7 @@ def start_controllers() -> None:
 
 
 def all_running() -> bool:
-    """Whether every process runs, with the settings that this checkout would give it."""
+    """Whether every process runs with this checkout's settings."""
     return all(processes.running(command) for command in commands().values())
 
 
@@ -131,7 +131,7 @@ def _wait_for_api() -> None:
     while not _api_ready():
         for name in ("etcd", "kube-apiserver"):
             if not processes.running(commands()[name]):
-                raise SetupError(f"{name} of the test cluster ended; see {processes.log_of(name)}")
+                raise SetupError(f"{name} of the test cluster exited; see {processes.log_of(name)}")
         if time.monotonic() > end:
             log = processes.log_of("kube-apiserver")
             raise SetupError(f"the API server is not ready after {_READY_SECONDS} s; see {log}")

@@ -1,4 +1,4 @@
-"""kubectl, on the test cluster and no other."""
+"""kubectl for the test cluster only."""
 
 import subprocess
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from offline.cluster.layout import CONTEXT, KUBECONFIG
 from offline.steps import SetupError
 
 Kubectl = Callable[..., str]
-"""Like `kubectl` below: takes its words, and `stdin`; gives what it printed."""
+"""A function like `kubectl` below."""
 
 
 def kubectl(*words: str, stdin: str | None = None) -> str:
-    """Run kubectl and give what it printed.
+    """Run kubectl and return its standard output.
 
     Raises:
-        SetupError: It failed; holds its words.
+        SetupError: It failed; contains its standard error.
     """
     command = [str(kubectl_binary()), f"--kubeconfig={KUBECONFIG}", f"--context={CONTEXT}", *words]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)

@@ -6,53 +6,53 @@ from offline.steps import CACHE, PROJECT
 
 SOURCES = PROJECT / "offline" / "cluster"
 STATE = CACHE / "cluster"
-"""Everything that one cluster's life leaves on disk, but for the nodes' volumes."""
+"""All files of one cluster, except the nodes' volumes."""
 
 KUBECONFIG = STATE / "kubeconfig"
 CONTEXT = "millrace-test"
 
 LABEL = "millrace.cluster"
-"""On every node container; its value is a hash over what the cluster was made from."""
+"""Label of every node container; its value is a hash of the node's configuration."""
 
 NETWORK = "millrace-nodes"
-"""The nodes' network in the Docker engine."""
+"""The nodes' Docker network."""
 
 NODE_SUBNET = "172.30.0.0/24"
 GATEWAY = "172.30.0.1"
-"""The host on the nodes' network: API server and DNS listen here, and nowhere else."""
+"""The host's address on the nodes' network; the API server and DNS listen only here."""
 
 POD_SUBNET = "10.244.0.0/16"
 SERVICE_SUBNET = "10.96.0.0/16"
 API_ADDRESS = "10.96.0.1"
-"""The API server's Service: the first address of the Services' subnet."""
+"""Cluster IP of the API server's Service: the first address of the Service subnet."""
 
 API_PORT = 6443
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node, alone in its zone."""
+    """One node; each has its own zone."""
 
     number: int
 
     @property
     def name(self) -> str:
-        """The container's, the host's and the Kubernetes node's name."""
+        """Name of the container, its host name, and name of the Kubernetes node."""
         return f"millrace-node-{self.number}"
 
     @property
     def zone(self) -> str:
-        """What the node's zone label says."""
+        """Value of the node's zone label."""
         return f"zone-{self.number}"
 
     @property
     def address(self) -> str:
-        """Where the other nodes and the host reach it."""
+        """Its IP address on the nodes' network."""
         return f"172.30.0.{10 + self.number}"
 
     @property
     def pods(self) -> str:
-        """The subnet of its pods."""
+        """Its pod subnet."""
         return f"10.244.{self.number}.0/24"
 
 

@@ -1,4 +1,4 @@
-"""The cluster as a whole: up, down, and whether it is well."""
+"""The cluster as a whole: start, removal and health."""
 
 import json
 import os
@@ -16,16 +16,16 @@ from offline.steps import SetupError, install_packages, step
 
 _READY_SECONDS = 120
 _COMPLETE = STATE / "complete"
-"""There once a start went through: one that was interrupted may leave a cluster that lacks its volumes."""
+"""Created after a complete start: an interrupted one may leave a cluster without volumes."""
 
 
 def ensure_cluster() -> None:
-    """Make sure that the cluster runs and all its nodes are ready. What is left of a broken one is removed first.
+    """Start the cluster unless it is healthy; remains of a broken one are removed first.
 
     Raises:
-        SetupError: It cannot be started; says what to do.
+        SetupError: It cannot be started; the text says what to do.
     """
-    _ensure_able()
+    _check_host()
     binaries.ensure_binaries()
     nodes.ensure_node_images()
     if not healthy():
@@ -36,7 +36,7 @@ def ensure_cluster() -> None:
 
 
 def remove_cluster() -> None:
-    """Remove the cluster's processes, nodes, volumes, network, routes and files. Builds stay in the cache."""
+    """Remove the cluster's processes, nodes, volumes, network, routes and files; keep builds in the cache."""
     processes.stop_all()
     nodes.remove_nodes()
     network.remove_network()
@@ -44,13 +44,13 @@ def remove_cluster() -> None:
 
 
 def healthy() -> bool:
-    """Whether everything runs, as this checkout would start it, and all nodes are ready."""
+    """Whether everything runs with this checkout's settings, and all nodes are ready."""
     return _COMPLETE.exists() and control_plane.all_running() and nodes.all_running() and _nodes_ready()
 
 
-def _ensure_able() -> None:
+def _check_host() -> None:
     if os.geteuid() != 0:
-        raise SetupError("the test cluster needs root: it makes routes, and its nodes mount file systems")
+        raise SetupError("the test cluster needs root: it adds routes, and its nodes mount file systems")
     programs = {"ip": "iproute2", "openssl": "openssl"}
     if missing := [package for program, package in programs.items() if not shutil.which(program)]:
         install_packages(*missing)
@@ -77,14 +77,14 @@ def _wait_for_nodes() -> None:
     while not _nodes_ready():
         if time.monotonic() > end:
             raise SetupError(
-                f"the nodes are not ready after {_READY_SECONDS} s; look with `docker logs {NODES[0].name}` and "
+                f"the nodes are not ready after {_READY_SECONDS} s; see `docker logs {NODES[0].name}` and "
                 f"`docker exec {NODES[0].name} tail /var/log/kubelet.log`"
             )
         time.sleep(0.5)
 
 
 def _nodes_ready() -> bool:
-    """Whether the API server answers and calls all nodes ready."""
+    """Whether the API server answers and reports all nodes ready."""
     try:
         items = json.loads(kubectl("get", "nodes", "-o", "json", "--request-timeout=5s"))["items"]
     except SetupError:
@@ -93,7 +93,7 @@ def _nodes_ready() -> bool:
 
 
 def ready_nodes(items: list[dict[str, Any]]) -> set[str]:
-    """The names of the nodes, as the API server lists them, that are ready."""
+    """Names of the ready nodes in a list from the API server."""
     return {
         item["metadata"]["name"]
         for item in items

@@ -10,15 +10,15 @@ from offline.steps import SetupError, run, succeeds
 
 
 def make_network() -> None:
-    """Make the network, and the host's routes to each node's pods.
+    """Create the network, and the host's routes to each node's pods.
 
     Raises:
-        SetupError: Something else on this machine has the addresses.
+        SetupError: The host already has routes to these addresses.
     """
-    if found := taken(_routes()):
+    if found := overlapping(_routes()):
         raise SetupError(
-            f"the test cluster needs {NODE_SUBNET} and {POD_SUBNET}, and this machine has routes there: "
-            f"{', '.join(found)}; remove what holds them (`ip route`, `docker network ls`)"
+            f"the test cluster needs {NODE_SUBNET} and {POD_SUBNET}, but this machine has routes there: "
+            f"{', '.join(found)}; remove them (`ip route`, `docker network ls`)"
         )
     make = ["docker", "network", "create", f"--subnet={NODE_SUBNET}", f"--gateway={GATEWAY}", f"--label={LABEL}"]
     run([*make, NETWORK], log="nodes")
@@ -34,8 +34,8 @@ def remove_network() -> None:
         run(["docker", "network", "rm", NETWORK], log="nodes")
 
 
-def taken(routes: Iterable[Mapping[str, str]]) -> list[str]:
-    """The routes, as `ip -json route` shows them, that overlap with the cluster's addresses."""
+def overlapping(routes: Iterable[Mapping[str, str]]) -> list[str]:
+    """The routes, from `ip -json route`, that overlap with the cluster's addresses."""
     needed = [ipaddress.ip_network(NODE_SUBNET), ipaddress.ip_network(POD_SUBNET)]
     found = []
     for route in routes:
@@ -47,5 +47,5 @@ def taken(routes: Iterable[Mapping[str, str]]) -> list[str]:
 def _routes() -> list[dict[str, str]]:
     done = subprocess.run(["ip", "-4", "-json", "route", "show"], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SetupError(f"the routes of this machine cannot be read: {done.stderr.strip()}")
+        raise SetupError(f"cannot read the routes of this machine: {done.stderr.strip()}")
     return json.loads(done.stdout)

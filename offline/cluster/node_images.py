@@ -1,11 +1,11 @@
 """Local images inside the nodes' containerd."""
 
+import functools
 import hashlib
 import json
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from components.images import SETS
@@ -14,16 +14,16 @@ from offline.cluster.nodes import ARCHIVES, PAUSE
 from offline.steps import SetupError, run, step
 
 IMAGES = [PAUSE, *sorted(set(SETS["local"].values()))]
-"""What every node has."""
+"""Images that every node needs."""
 
 _IMPORTED = STATE / "images.json"
-"""The ids of the images that all nodes have; nodes keep them until the cluster goes."""
+"""Ids of the images on all nodes; nodes keep them until the cluster is removed."""
 
 Ids = dict[str, str]
 
 
 def ensure_imported(images: Sequence[str] = IMAGES) -> None:
-    """Import into every node the images that it lacks, or has from before they were built again.
+    """Import missing or rebuilt images into every node.
 
     Raises:
         SetupError: The Docker engine has no such image.
@@ -32,7 +32,7 @@ def ensure_imported(images: Sequence[str] = IMAGES) -> None:
     if not wanted.items() <= present.items():
         archive = _ensure_archive(wanted)
         with step(f"importing {', '.join(images)} into the nodes"), ThreadPoolExecutor(len(NODES)) as pool:
-            list(pool.map(partial(_import_into, archive.name), NODES))
+            list(pool.map(functools.partial(_import_into, archive.name), NODES))
         _IMPORTED.write_text(json.dumps(present | wanted, indent=2))
 
 
@@ -40,7 +40,9 @@ def _ids(images: Sequence[str]) -> Ids:
     show = ["docker", "image", "inspect", "--format", "{{.Id}}", *images]
     done = subprocess.run(show, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SetupError(f"an image is missing: {done.stderr.strip()}; `python3 -m offline images` builds ours")
+        raise SetupError(
+            f"an image is missing: {done.stderr.strip()}; `python3 -m offline images` builds the local ones"
+        )
     return dict(zip(images, done.stdout.split(), strict=True))
 
 
@@ -49,7 +51,7 @@ def _imported() -> Ids:
 
 
 def _ensure_archive(ids: Ids) -> Path:
-    """Keep one archive of all images: layers that they share pass once, and a cluster made anew finds it there."""
+    """Keep one archive of all images: shared layers are saved once, and the next cluster reuses it."""
     name = hashlib.sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()[:16]
     archive = ARCHIVES / f"{name}.tar"
     if not archive.exists():
@@ -57,9 +59,9 @@ def _ensure_archive(ids: Ids) -> Path:
         for old in ARCHIVES.iterdir():
             old.unlink()
         with step(f"saving {', '.join(ids)} for the nodes"):
-            unfinished = archive.with_suffix(".partial")
-            run(["docker", "save", "--output", unfinished, *ids], log="node-images")
-            unfinished.rename(archive)
+            partial = archive.with_suffix(".partial")
+            run(["docker", "save", "--output", partial, *ids], log="node-images")
+            partial.rename(archive)
     return archive
 
 

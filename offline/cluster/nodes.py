@@ -1,4 +1,4 @@
-"""The nodes: containers of the Docker engine, each with its own containerd and kubelet."""
+"""The nodes: Docker containers, each with its own containerd and kubelet."""
 
 import hashlib
 import json
@@ -17,11 +17,11 @@ PAUSE = "millrace/pause:local"
 
 MOUNTED = STATE / "node"
 ARCHIVES = CACHE / "node-images"
-"""Images on their way into the nodes."""
+"""Image archives that the nodes import."""
 
 
 def ensure_node_images() -> None:
-    """Build the nodes' image and the pause image, where they are missing or were built from other sources."""
+    """Build the node image and the pause image if they are missing or out of date."""
     for image, folder in ((IMAGE, SOURCES / "node"), (PAUSE, SOURCES / "pause")):
         sources = digest(folder)
         if built_from(image) != sources:
@@ -31,7 +31,7 @@ def ensure_node_images() -> None:
 
 
 def start_nodes() -> None:
-    """Start the node containers; they find the API server when it is there."""
+    """Start the node containers; they connect to the API server once it runs."""
     MOUNTED.mkdir(parents=True, exist_ok=True)
     ARCHIVES.mkdir(exist_ok=True)
     shutil.copy2(KUBECONFIG, MOUNTED / "kubeconfig")
@@ -42,7 +42,7 @@ def start_nodes() -> None:
 
 
 def container(node: Node) -> list[str]:
-    """The options of `docker run` that make a node."""
+    """The arguments of `docker run` for a node."""
     variables = {
         "ZONE": node.zone,
         "POD_CIDR": node.pods,
@@ -53,7 +53,7 @@ def container(node: Node) -> list[str]:
     }
     return [
         *[f"--name={node.name}", f"--hostname={node.name}", f"--network={NETWORK}", f"--ip={node.address}"],
-        # Not --privileged: that asks for CAP_SYS_RESOURCE, which the host may lack.
+        # Not --privileged: it needs CAP_SYS_RESOURCE, which the host may lack.
         *["--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined"],
         *["--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined"],
         *["--device-cgroup-rule=a *:* rwm", "--cgroupns=private"],
@@ -67,7 +67,7 @@ def container(node: Node) -> list[str]:
 
 
 def kubelet_config() -> dict[str, object]:
-    """The kubelets' settings."""
+    """The kubelets' configuration."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -82,22 +82,22 @@ def kubelet_config() -> dict[str, object]:
         "clusterDomain": "cluster.local",
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "failSwapOn": False,
-        # Sixteen seconds without a report and a node counts as dead; a report comes every quarter of that.
+        # A node counts as dead after 16 s without a lease renewal; kubelets renew after a quarter of that.
         "nodeLeaseDurationSeconds": 16,
-        # The nodes share the host's disk: they neither evict pods nor drop images because others fill it.
+        # The nodes share the host's disk: a full disk must not evict pods or remove images.
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
     }
 
 
 def fingerprint() -> str:
-    """A hash over everything that nodes are made from: where it differs, the cluster is made anew."""
-    made_from = [[container(node) for node in NODES], kubelet_config(), digest(SOURCES / "node"), storage.manifests()]
-    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
+    """A hash of the nodes' configuration and sources: a different one recreates the cluster."""
+    parts = [[container(node) for node in NODES], kubelet_config(), digest(SOURCES / "node"), storage.manifests()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def all_running() -> bool:
-    """Whether every node container runs and was made from what this checkout would make it from."""
+    """Whether every node container runs with this checkout's configuration."""
     shown = f'{{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
     listing = ["docker", "ps", "--filter", f"label={LABEL}", "--format", shown]
     lines = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split("\n")
@@ -105,7 +105,7 @@ def all_running() -> bool:
 
 
 def remove_nodes() -> None:
-    """Remove the node containers, also stopped ones and those of other checkouts, with their volumes."""
+    """Remove all node containers with their volumes, including stopped ones and those of other checkouts."""
     listing = ["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}"]
     found = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
     if found:

@@ -1,4 +1,4 @@
-"""Processes of the control plane. They are known by their command lines: a pid in a file may be another's by now."""
+"""Control plane processes, identified by command line: a pid from a file may belong to a different process."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _END_SECONDS = 10
 
 
 def log_of(name: str) -> Path:
-    """Where a process writes what it does."""
+    """The log file of a process."""
     return STATE / "logs" / f"{name}.log"
 
 
@@ -35,30 +35,30 @@ def start(name: str, command: Sequence[str]) -> None:
 
 
 def running(command: Sequence[str]) -> bool:
-    """Whether a process runs with exactly this command line."""
+    """Whether a process with exactly this command line runs."""
     return any(words == list(command) for _, words in _command_lines())
 
 
 def is_ours(words: Sequence[str]) -> bool:
-    """Whether a command line is that of a process which some earlier run started on the state folder."""
+    """Whether a command line is that of a control plane process on this state folder."""
     return bool(words) and Path(words[0]).name in _PROGRAMS and any(f"{STATE}/" in word for word in words[1:])
 
 
 def pid_of(component: str) -> int | None:
-    """The process id of a component, such as ``kube-apiserver``; None where it does not run."""
+    """The pid of a component, such as ``kube-apiserver``; None if it does not run."""
     return next((pid for pid, words in _command_lines() if is_ours(words) and component in words[:2]), None)
 
 
 def stop_all() -> None:
-    """End what earlier runs started. At once: none of its data is kept.
+    """Kill all control plane processes; their data is discarded anyway.
 
     Raises:
-        SetupError: A process does not end.
+        SetupError: A process does not exit.
     """
     end = time.monotonic() + _END_SECONDS
     while ours := [pid for pid, words in _command_lines() if is_ours(words)]:
         if time.monotonic() > end:
-            raise SetupError(f"processes of the test cluster do not end: {ours}; look with `ps` what holds them")
+            raise SetupError(f"processes of the test cluster do not exit: {ours}; see `ps`")
         for pid in ours:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -66,7 +66,7 @@ def stop_all() -> None:
 
 
 def _command_lines() -> Iterator[tuple[int, list[str]]]:
-    """Every process with its command line; one that has ended has none."""
+    """The pid and command line of every process; zombies have an empty one."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with suppress(OSError):

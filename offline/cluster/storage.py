@@ -1,37 +1,36 @@
-"""Local volumes: what stands in for a cloud's disks, and for the controllers that would tend them.
+"""Local volumes in place of cloud disks, and of the controllers that manage them.
 
-A StorageClass with no provisioner binds claims to volumes that were made beforehand. Nothing empties such a volume
-when its claim goes, and nothing grows it; tests call `recycle_volumes` and `grant_expansions` instead. Growing is
-pretended: the capacities say so, and the folder has no limit anyway.
+A StorageClass without a provisioner binds claims to existing volumes. Nothing recycles or expands such a volume, so
+tests call `recycle_volumes` and `grant_expansions`. An expansion only changes the recorded capacity: a folder has no
+limit.
 """
 
 import json
 import subprocess
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
+from components.clients.cluster_objects import quantity
 from offline.cluster.kubectl import Kubectl, kubectl
 from offline.cluster.layout import NODES, Node
 from offline.steps import SetupError
 
 CLASSES = {"standard": 12, "rigid": 3}
-"""Volumes a node, by class. The claims of `rigid` cannot grow."""
+"""Volumes per node, by class. Claims of `rigid` cannot grow."""
 
 CAPACITY = "10Gi"
 _PARENT = "/var/volumes"
-_UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 Manifest = dict[str, Any]
 
 
 def folders() -> list[str]:
-    """The names of one node's volume folders."""
+    """Names of the volume folders on each node."""
     return [f"{name}-{number}" for name, count in CLASSES.items() for number in range(count)]
 
 
 def manifests() -> list[Manifest]:
-    """The classes and their volumes."""
+    """Manifests of the classes and their volumes."""
     classes = [_class(name) for name in CLASSES]
     return classes + [_volume(node, name, number) for node, name, number in _volumes()]
 
@@ -75,47 +74,47 @@ def _volume(node: Node, name: str, number: int) -> Manifest:
 
 
 def make_volumes() -> None:
-    """Make the classes and volumes."""
+    """Create the classes and volumes."""
     listed = {"apiVersion": "v1", "kind": "List", "items": manifests()}
     kubectl("create", "-f", "-", stdin=json.dumps(listed))
 
 
 def recycle_volumes(kubectl: Kubectl = kubectl, namespace: str | None = None) -> list[str]:
-    """Empty the volumes whose claims are gone, and make them available again.
+    """Empty volumes whose claims are deleted, and make them available again.
 
     Args:
-        kubectl: Talks to the cluster.
-        namespace: Where the claims were; everywhere if it is not said.
+        kubectl: Runs kubectl.
+        namespace: The claims' namespace; None for all.
 
     Returns:
-        The names of the volumes.
+        Names of the volumes.
 
     Raises:
-        SetupError: A node does not run, or the API server refuses.
+        SetupError: A node does not run, or the API server rejects a request.
     """
-    gone = _volumes_without_claim(kubectl, namespace)
-    for item in gone:
+    released = _released_volumes(kubectl, namespace)
+    for item in released:
         _empty(_node_of(item), item["spec"]["local"]["path"])
-        # A volume that was grown is back at its size: the next claim must get what it would have got before.
+        # An expanded volume returns to its size: the next claim must get what it would have got before.
         fresh = {"spec": {"claimRef": None, "capacity": {"storage": CAPACITY}}}
         kubectl("patch", "pv", item["metadata"]["name"], "--type=merge", "-p", json.dumps(fresh))
-    return [item["metadata"]["name"] for item in gone]
+    return [item["metadata"]["name"] for item in released]
 
 
-def _volumes_without_claim(kubectl: Kubectl, namespace: str | None) -> list[Manifest]:
-    """The volumes whose claims are gone. Their phase says so only a moment later, so the claims themselves are asked.
+def _released_volumes(kubectl: Kubectl, namespace: str | None) -> list[Manifest]:
+    """Volumes whose claims are deleted. Their phase changes only a moment later, so this compares with the claims.
 
-    Volumes first: a claim that is made in between must not be missed.
+    Volumes are listed first: a claim created in between must not be missed.
     """
     volumes = json.loads(kubectl("get", "pv", "-o", "json"))["items"]
     claims = json.loads(kubectl("get", "pvc", "--all-namespaces", "-o", "json"))["items"]
-    alive = {claim["metadata"]["uid"] for claim in claims}
-    gone = []
+    existing = {claim["metadata"]["uid"] for claim in claims}
+    released = []
     for volume in volumes:
         claim = volume["spec"].get("claimRef", {})
-        if claim.get("uid") and claim["uid"] not in alive and namespace in (None, claim["namespace"]):
-            gone.append(volume)
-    return gone
+        if claim.get("uid") and claim["uid"] not in existing and namespace in (None, claim["namespace"]):
+            released.append(volume)
+    return released
 
 
 def _node_of(volume: Manifest) -> str:
@@ -124,25 +123,25 @@ def _node_of(volume: Manifest) -> str:
 
 
 def _empty(node: str, folder: str) -> None:
-    """Empty a folder of a node, and undo what fsGroup did to it."""
+    """Empty a folder on a node, and reset the owner and mode that fsGroup changed."""
     script = 'find "$1" -mindepth 1 -maxdepth 1 -exec rm -rf {} + && chown 0:0 "$1" && chmod 00755 "$1"'
     command = ["docker", "exec", node, "sh", "-c", script, "sh", folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SetupError(f"{folder} of {node} cannot be emptied: {done.stderr.strip()}")
+        raise SetupError(f"cannot empty {folder} on {node}: {done.stderr.strip()}")
 
 
 def grant_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
-    """Do what a resizer would: give claims that ask for more than they have what they ask for.
+    """Act as the volume resizer: set the capacity of bound claims to the larger request.
 
     Returns:
-        The names of the claims.
+        Names of the claims.
 
     Raises:
-        SetupError: The API server refuses.
+        SetupError: The API server rejects a request.
     """
     claims = json.loads(kubectl("get", "pvc", "-n", namespace, "-o", "json"))["items"]
-    growing = [claim for claim in claims if _asks_for_more(claim)]
+    growing = [claim for claim in claims if _is_growing(claim)]
     for claim in growing:
         capacity = {"capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]}}
         volume = ["patch", "pv", claim["spec"]["volumeName"], "--type=merge", "-p", json.dumps({"spec": capacity})]
@@ -152,16 +151,9 @@ def grant_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
     return [claim["metadata"]["name"] for claim in growing]
 
 
-def _asks_for_more(claim: Manifest) -> bool:
-    """Whether a bound claim asks for more than it has."""
+def _is_growing(claim: Manifest) -> bool:
+    """Whether a bound claim requests more than its capacity."""
     if claim["status"].get("phase") != "Bound":
         return False
-    wanted = claim["spec"]["resources"]["requests"]["storage"]
-    return quantity(wanted) > quantity(claim["status"]["capacity"]["storage"])
-
-
-def quantity(text: str) -> Decimal:
-    """A size as Kubernetes writes it, in bytes."""
-    digits = text.rstrip("".join({letter for unit in _UNITS for letter in unit}))
-    unit = text[len(digits) :]
-    return Decimal(digits) * (_UNITS[unit] if unit else 1)
+    requested = claim["spec"]["resources"]["requests"]["storage"]
+    return quantity(requested) > quantity(claim["status"]["capacity"]["storage"])

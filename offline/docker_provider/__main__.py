@@ -1,7 +1,6 @@
 """A resource provider plugin for Docker: the four resource types that this project declares, and no others.
 
-It stands in for the official plugin where that cannot be downloaded; see offline/README.md for what it does as the
-official one does.
+It stands in for the official plugin where that cannot be downloaded; offline/README.md says how they differ.
 """
 
 from plugin_protocol import serving

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from docker_provider.resources import Failed, Props, Resource, by_label, found, nanoseconds, tar_of
+from docker_provider.resources import Failed, Resource, by_label, nanoseconds, or_none, tar_of
+from plugin_protocol.values import Props
 
 _MIB = 1024 * 1024
 _LAST_LINES = 20
@@ -21,7 +22,7 @@ _ENTRY_OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "uploads": {"contentBase64": "", "executable": False, "permissions": "", "source": "", "sourceHash": ""},
     "volumes": {"fromContainer": "", "hostPath": "", "readOnly": None, "selinuxRelabel": ""},
 }
-"""What the official provider adds to each entry of these lists in its outputs."""
+"""Output fields that the official provider adds to each entry of these lists."""
 
 
 def _by_file(entry: Props) -> str:
@@ -130,11 +131,11 @@ class Container(Resource):
         raise Failed(reason, id_, self._state(id_, inputs))
 
     def read(self, id_: str, state: Props) -> Props | None:
-        seen = found(lambda: self.client.inspect_container(id_))
+        seen = or_none(lambda: self.client.inspect_container(id_))
         if seen is None:
             return None
         if not seen["State"]["Running"] and state.get("mustRun"):
-            # What the official provider does: a container that must run and does not is removed.
+            # As the official provider does: a stopped container that must run is removed.
             self.delete(id_, state)
             return None
         return self._state(id_, state)
@@ -151,11 +152,11 @@ class Container(Resource):
 
     def delete(self, id_: str, state: Props) -> None:
         if grace := state.get("destroyGraceSeconds"):
-            found(lambda: self.client.stop(id_, timeout=int(grace)))
-        found(lambda: self.client.remove_container(id_, v=bool(state.get("removeVolumes")), force=True))
+            or_none(lambda: self.client.stop(id_, timeout=int(grace)))
+        or_none(lambda: self.client.remove_container(id_, v=bool(state.get("removeVolumes")), force=True))
 
     def _state(self, id_: str, inputs: Props) -> Props:
-        """The given inputs, with what the engine says over them."""
+        """The inputs, overridden by the engine's values."""
         seen = self.client.inspect_container(id_)
         config, host = seen["Config"], seen["HostConfig"]
         networks = seen["NetworkSettings"]["Networks"]

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from docker_provider.container import Container
-from docker_provider.resources import Failed, Network, Props, RemoteImage, Resource, Volume
+from docker_provider.resources import Failed, Network, RemoteImage, Resource, Volume
 from google.protobuf import any_pb2, empty_pb2
-from plugin_protocol.failures import abort_with, init_failed
-from plugin_protocol.values import struct, values
+from plugin_protocol.failures import abort_with, check_failures, init_failed, not_implemented
+from plugin_protocol.values import Props, struct, type_of, values
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 VERSION = "5.2.0"
-"""The version of the official provider whose behaviour this is."""
+"""The official provider's version that this one imitates."""
 
 TYPES: Mapping[str, type[Resource]] = {
     "docker:index/container:Container": Container,
@@ -33,11 +33,11 @@ _NESTED_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "ports": {"protocol": "tcp"},
 }
 _FAILED = "__failed"
-"""Output of a resource that was made but does not work; its next diff replaces it."""
+"""Output that marks a resource whose creation failed; its next diff replaces it."""
 
 
 def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn errors of the Docker engine into errors of the call, with their text alone."""
+    """Report errors of the Docker engine as errors of the call, without a traceback."""
 
     @wraps(method)
     def wrapper(self: "DockerProvider", request: Any, context: grpc.ServicerContext) -> Any:
@@ -54,25 +54,25 @@ def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def errors_detail(error: Failed) -> any_pb2.Any:
-    """The protocol's message for a resource that was made but does not work."""
+    """The protocol's message for a container that was created but does not run."""
     return init_failed(error.id, {**error.outputs, _FAILED: True}, [str(error)])
 
 
 class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
-    """Answers the engine's calls."""
+    """Implements the provider protocol."""
 
     def __init__(self) -> None:
         self._client: APIClient | None = None
         self._connecting = threading.Lock()
 
     def _type(self, urn: str) -> type[Resource]:
-        token = urn.split("::")[2].rpartition("$")[2]
+        token = type_of(urn)
         if token not in TYPES:
-            raise RuntimeError(f"this stand-in provider serves {', '.join(sorted(TYPES))}; not {token}")
+            raise RuntimeError(f"this stand-in provider implements {', '.join(sorted(TYPES))}; not {token}")
         return TYPES[token]
 
     def _resource(self, urn: str) -> Resource:
-        """The resource's type on a connection, which is made when it is first needed: a preview needs none."""
+        """The resource's type with a connection, made on first use: a preview needs none."""
         import docker
 
         with self._connecting:
@@ -108,11 +108,8 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         resource = self._type(request.urn)
         inputs = values(request.news)
-        failures = [
-            provider_pb2.CheckFailure(property=key, reason=f'this stand-in provider does not implement "{key}"')
-            for key in inputs
-            if key not in resource.inputs and not key.startswith("__")
-        ]
+        unknown = [key for key in inputs if key not in resource.inputs and not key.startswith("__")]
+        failures = check_failures({key: not_implemented(key) for key in unknown})
         return provider_pb2.CheckResponse(inputs=struct(with_defaults(resource, inputs)), failures=failures)
 
     @_reported
@@ -176,7 +173,7 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def engine_listens(host: str) -> bool:
-    """Whether anything accepts connections on the engine's socket; another machine's is asked when it is needed."""
+    """Whether the engine's socket accepts connections; a remote engine is not checked."""
     path = "/var/run/docker.sock" if not host else host.removeprefix("unix://")
     if "://" in path:
         return True
@@ -185,7 +182,7 @@ def engine_listens(host: str) -> bool:
 
 
 def with_defaults(resource: type[Resource], inputs: Props) -> Props:
-    """The inputs with the official provider's defaults, and its record of which these are."""
+    """The inputs with the official provider's defaults, and the list of filled-in keys."""
     filled = dict(inputs)
     missing = sorted(key for key in resource.defaults if key not in inputs)
     filled |= {key: resource.defaults[key] for key in missing}
@@ -205,7 +202,7 @@ def _nested(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Props:
 
 
 def without_private(values: Any) -> Any:
-    """Values without the record of defaults, which outputs do not carry."""
+    """Values without the lists of defaults, which outputs do not have."""
     if isinstance(values, Mapping):
         return {key: without_private(value) for key, value in values.items() if key != "__defaults"}
     if isinstance(values, list):
@@ -214,7 +211,7 @@ def without_private(values: Any) -> Any:
 
 
 def comparable(resource: type[Resource], key: str, value: Any) -> Any:
-    """A value as it is compared: lists that are sets sorted, the record of defaults left out."""
+    """A value to compare: sets are sorted, lists of defaults are left out."""
     plain = without_private(value)
     if isinstance(plain, list) and key in resource.sets and all(map(_sortable, plain)):
         return sorted(plain, key=resource.sets[key])

@@ -1,6 +1,6 @@
-"""The four resource types, each as create, read, update and delete on a real engine.
+"""The four resource types: create, read, update and delete on a Docker engine.
 
-Inputs and outputs have the names, defaults and spellings of the official provider (docker 5.2.0).
+Inputs, outputs and defaults are those of the official provider (docker 5.2.0).
 """
 
 import io
@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from plugin_protocol.values import Props
+
 if TYPE_CHECKING:
     from docker import APIClient
 
-Props = dict[str, Any]
 _Answer = TypeVar("_Answer")
 
 
 class Failed(Exception):
-    """Something was made but does not work: the engine keeps it in the state and replaces it next time."""
+    """A resource was created but failed: Pulumi keeps it in the state and the next update replaces it."""
 
     def __init__(self, reason: str, id_: str, outputs: Props) -> None:
         super().__init__(reason)
@@ -29,10 +30,10 @@ class Resource:
     """One resource type.
 
     Class attributes:
-        inputs: Every input property that is implemented; any other is refused.
-        in_place: Inputs whose change updates; any other's change replaces.
-        defaults: Values of inputs that are not given.
-        sets: Inputs whose order means nothing, with the key to sort by.
+        inputs: All implemented input properties; others are rejected.
+        in_place: Inputs that change in place; changes of others replace the resource.
+        defaults: Default values of inputs.
+        sets: Unordered lists among the inputs, with the sort key to compare them by.
     """
 
     inputs: ClassVar[frozenset[str]]
@@ -44,29 +45,29 @@ class Resource:
         self.client = client
 
     def create(self, inputs: Props) -> tuple[str, Props]:
-        """Make it; return its id and outputs."""
+        """Create it; return its id and outputs."""
         raise NotImplementedError
 
     def read(self, id_: str, state: Props) -> Props | None:
-        """Its outputs as they are now, or None where it is gone."""
+        """Its current outputs, or None if it no longer exists."""
         raise NotImplementedError
 
     def update(self, id_: str, inputs: Props) -> Props:
-        """Change it in place; return its outputs."""
+        """Update it in place; return its outputs."""
         raise NotImplementedError
 
     def delete(self, id_: str, state: Props) -> None:
-        """Remove it; one that is gone already is no error."""
+        """Delete it; a missing one is no error."""
         raise NotImplementedError
 
 
 def status_of(error: OSError) -> int | None:
-    """The engine's HTTP status behind an error; docker's own errors are OSErrors that carry one."""
+    """The HTTP status of an error from the engine, or None; docker's errors are OSErrors with a status."""
     return getattr(error, "status_code", None)
 
 
-def found(ask: Callable[[], _Answer]) -> _Answer | None:
-    """The engine's answer, or None where it does not have the thing that was asked for."""
+def or_none(ask: Callable[[], _Answer]) -> _Answer | None:
+    """The engine's answer, or None if it has no such object."""
     try:
         return ask()
     except OSError as error:
@@ -127,7 +128,7 @@ class Network(Resource):
         }
 
     def read(self, id_: str, state: Props) -> Props | None:
-        return found(lambda: self._state(id_))
+        return or_none(lambda: self._state(id_))
 
     def delete(self, id_: str, state: Props) -> None:
         _retry_while_used(lambda: self.client.remove_network(id_))
@@ -154,14 +155,14 @@ class Volume(Resource):
         }
 
     def read(self, id_: str, state: Props) -> Props | None:
-        return found(lambda: self._state(id_))
+        return or_none(lambda: self._state(id_))
 
     def delete(self, id_: str, state: Props) -> None:
         _retry_while_used(lambda: self.client.remove_volume(id_))
 
 
 def _retry_while_used(remove: Callable[[], None], seconds: float = 10) -> None:
-    """Remove something that containers may still be letting go of."""
+    """Remove an object; retry while containers still use it."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -177,14 +178,14 @@ def _retry_while_used(remove: Callable[[], None], seconds: float = 10) -> None:
 
 
 class RemoteImage(Resource):
-    """docker:index/remoteImage:RemoteImage: an image that is on the engine, or is pulled."""
+    """docker:index/remoteImage:RemoteImage: an image, pulled unless the engine has it."""
 
     inputs = frozenset({"name", "keepLocally"})
     in_place = frozenset({"keepLocally"})
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         name = inputs["name"]
-        if found(lambda: self.client.inspect_image(name)) is None:
+        if or_none(lambda: self.client.inspect_image(name)) is None:
             self._pull(name)
         return self._state(inputs)
 
@@ -213,7 +214,7 @@ class RemoteImage(Resource):
         return id_, outputs
 
     def read(self, id_: str, state: Props) -> Props | None:
-        seen = found(lambda: self._state(state))
+        seen = or_none(lambda: self._state(state))
         return seen[1] if seen is not None and seen[0] == id_ else None
 
     def update(self, id_: str, inputs: Props) -> Props:
@@ -221,11 +222,11 @@ class RemoteImage(Resource):
 
     def delete(self, id_: str, state: Props) -> None:
         if not state.get("keepLocally"):
-            found(lambda: self.client.remove_image(state["name"]))
+            or_none(lambda: self.client.remove_image(state["name"]))
 
 
 def tar_of(uploads: list[Props]) -> bytes:
-    """The uploads as an archive that is unpacked at the container's root."""
+    """The uploads as a tar archive to unpack at the container's root."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for upload in uploads:

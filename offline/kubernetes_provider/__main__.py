@@ -1,7 +1,6 @@
 """A resource provider plugin for Kubernetes: the resource types that this project declares, and no others.
 
-It stands in for the official plugin where that cannot be downloaded; see offline/README.md for what it does as the
-official one does.
+It stands in for the official plugin where that cannot be downloaded; offline/README.md says how they differ.
 """
 
 from plugin_protocol import serving
@@ -12,7 +11,7 @@ def main() -> None:
     serving.leave_out_the_sdk()
     from kubernetes_provider.provider import KubernetesProvider
 
-    serving.serve(KubernetesProvider, threads=64)  # each StatefulSet that is waited for holds one
+    serving.serve(KubernetesProvider, threads=64)  # each StatefulSet being awaited holds one
 
 
 main()

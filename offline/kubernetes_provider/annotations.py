@@ -1,4 +1,4 @@
-"""The annotations by which a program talks to the provider."""
+"""The annotations that configure the provider per resource."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ IMPLEMENTED = frozenset({AUTONAMED, DELETION, FIELD_MANAGER, PATCH_FORCE, SKIP_A
 
 
 def annotation(manifest: Props, key: str) -> str:
-    """An annotation's value, or an empty text."""
+    """An annotation's value; empty if it is not set."""
     annotations = manifest.get("metadata", {}).get("annotations")
     return str(annotations.get(key, "")) if isinstance(annotations, Mapping) else ""
 
@@ -26,5 +26,5 @@ def says_yes(manifest: Props, key: str) -> bool:
 
 
 def timeout_of(manifest: Props, seconds: float, default: float = 600) -> float:
-    """How long an operation may take: what the resource's options say, else the annotation, else ten minutes."""
+    """An operation's timeout in seconds: from the resource's options, else the annotation, else ten minutes."""
     return seconds or float(annotation(manifest, TIMEOUT) or default)

@@ -1,25 +1,25 @@
-"""The API server over HTTP: requests, and its errors in its own words."""
+"""Requests to the API server, and its errors."""
 
 import json
-import ssl
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from kubernetes_provider.kubeconfig import Access
 from plugin_protocol.values import Props
+
+from components.clients.kubeconfig import Access
+from components.errors import ClusterError
 
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 
+_HEADERS = {"Accept": "application/json", "User-Agent": "pulumi-kubernetes"}
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 60
 
 
 class ApiError(Exception):
-    """The API server refused; the text is its own."""
+    """The API server rejected a request; the text is the server's."""
 
     def __init__(self, message: str, code: int, reason: str = "", details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class ApiError(Exception):
 
     @property
     def names_missing_namespace(self) -> bool:
-        """Whether the namespace of a new object does not exist."""
+        """Whether the request failed because its namespace does not exist."""
         return self.code == 404 and self.details.get("kind") == "namespaces"
 
 
@@ -37,45 +37,46 @@ class Api:
     """An API server."""
 
     def __init__(self, access: Access) -> None:
-        import urllib3  # slow to import, and a preview without a cluster does not need it
+        import urllib3  # slow to import; a preview without a cluster does not need it
 
-        self._server = access.server
-        self._headers = {"Accept": "application/json", "User-Agent": "pulumi-kubernetes"}
-        if access.token:
-            self._headers["Authorization"] = f"Bearer {access.token}"
-        options: dict[str, Any] = {"server_hostname": access.server_name} if access.server_name else {}
+        self._access = access
+        server_name = access.configuration.tls_server_name
+        options: dict[str, Any] = {"server_hostname": server_name} if server_name else {}
         self._pool = urllib3.PoolManager(
             maxsize=64,
             retries=False,
             timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS),
-            ssl_context=_tls(access),
+            ssl_context=access.tls,
             **options,
         )
 
     def get(self, path: str, **query: str) -> Props:
-        """One object, or a list."""
+        """Get an object or a list."""
         return self._ask("GET", path, query)
 
     def create(self, path: str, manifest: Props, **query: str) -> Props:
-        """Make an object in a collection."""
+        """Create an object in a collection."""
         return self._ask("POST", path, query, manifest, "application/json")
 
     def patch(self, path: str, body: Any, content: str, **query: str) -> Props:
-        """Change an object, or apply one."""
+        """Patch or apply an object."""
         return self._ask("PATCH", path, query, body, content)
 
     def delete(self, path: str, propagation: str) -> Props:
-        """Begin to remove an object."""
+        """Start the deletion of an object."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         return self._ask("DELETE", path, {}, options, "application/json")
 
     def _ask(self, method: str, path: str, query: Mapping[str, str], body: Any = None, content: str = "") -> Props:
         import urllib3
 
-        url = f"{self._server}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {**self._headers, "Content-Type": content} if content else self._headers
+        url = f"{self._access.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {**_HEADERS, **({"Content-Type": content} if content else {})}
         try:
+            headers |= self._access.headers()
             answer = self._pool.request(method, url, body=json.dumps(body) if content else None, headers=headers)
+        except ClusterError as error:
+            raise ApiError(str(error), 0) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(f'{method.capitalize()} "{url}": {_without_addresses(error)}', 0) from error
         text = answer.data.decode(errors="replace")
@@ -90,17 +91,3 @@ def _without_addresses(error: BaseException) -> str:
     """An error's text without the object that urllib3 puts in front of it."""
     text = str(error)
     return text.partition(": ")[2] if text.startswith("<") and ": " in text else text
-
-
-def _tls(access: Access) -> ssl.SSLContext:
-    """What a connection trusts and shows. Keys are on disk only while they are loaded, which needs a file."""
-    context = ssl.create_default_context(cadata=access.authority or None)
-    if not access.verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if access.certificate:
-        with tempfile.TemporaryDirectory(prefix="millrace-") as folder:
-            certificate, key = Path(folder, "certificate"), Path(folder, "key")
-            certificate.write_text(access.certificate)
-            key.write_text(access.key)
-            context.load_cert_chain(certificate, key)
-    return context

@@ -1,4 +1,4 @@
-"""Waiting for what the cluster does with an object, with progress and a deadline."""
+"""Waiting until an object is ready or deleted, with progress and a deadline."""
 
 import threading
 import time
@@ -11,13 +11,13 @@ from kubernetes_provider.kinds import Kind
 from plugin_protocol.values import Props
 
 _FIRST_PERIOD, _PERIOD = 0.02, 0.5
-"""Seconds between looks: quick at first, as most objects are gone at once."""
+"""Seconds between polls: short at first, as most objects are deleted at once."""
 
 _PODS_PERIOD = 10
 
 
 class NotReady(Exception):
-    """An object did not become what it should within its time."""
+    """An object was not ready, or not deleted, before its deadline."""
 
     def __init__(self, message: str, live: Props, reasons: list[str]) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class NotReady(Exception):
 
 @dataclass
 class Readiness:
-    """What is known about an object that is waited for."""
+    """The state of an object that is awaited."""
 
     ready: bool
     status: str = ""
@@ -36,24 +36,24 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waiting needs: the server, a way to tell, and a sign that someone gave up."""
+    """The API server, a function that reports progress, and an event that is set on cancellation."""
 
     api: Api
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     cancelled: threading.Event
 
 
 def until_ready(waiting: Waiting, kind: Kind, live: Props, seconds: float) -> None:
-    """Wait until an object is ready, if its kind has such a thing.
+    """Wait until an object is ready; kinds without a readiness check are ready at once.
 
     Raises:
-        NotReady: It is not, or someone gave up.
+        NotReady: The deadline passed, or the operation was cancelled.
     """
     look = CHECKS.get(kind.token)
     if look is None:
         return
     name, path = live["metadata"]["name"], path_of(kind, live)
-    end, told_pods = time.monotonic() + seconds, time.monotonic()
+    end, reported = time.monotonic() + seconds, time.monotonic()
     while True:
         found = look(waiting.api, live)
         if found.ready:
@@ -62,17 +62,17 @@ def until_ready(waiting: Waiting, kind: Kind, live: Props, seconds: float) -> No
             raise NotReady(f'Resource operation was cancelled for "{name}"', live, found.reasons)
         if time.monotonic() >= end:
             raise NotReady(f"'{name}' timed out waiting to be Ready", live, reasons(waiting.api, kind, live, found))
-        waiting.tell(found.status)
-        if time.monotonic() - told_pods > _PODS_PERIOD:
-            told_pods = time.monotonic()
+        waiting.report(found.status)
+        if time.monotonic() - reported > _PODS_PERIOD:
+            reported = time.monotonic()
             for problem in problems_of_pods(waiting.api, kind, live):
-                waiting.tell(problem)
+                waiting.report(problem)
         waiting.cancelled.wait(min(_PERIOD, max(end - time.monotonic(), 0.01)))
         live = waiting.api.get(path)
 
 
 def check(api: Api, kind: Kind, live: Props) -> None:
-    """Raise NotReady where an object is not ready now."""
+    """Raise NotReady if an object is not ready now."""
     look = CHECKS.get(kind.token)
     if look is None or (found := look(api, live)).ready:
         return
@@ -81,10 +81,10 @@ def check(api: Api, kind: Kind, live: Props) -> None:
 
 
 def until_gone(waiting: Waiting, kind: Kind, path: str, seconds: float) -> None:
-    """Wait until an object is not there any more.
+    """Wait until an object is deleted.
 
     Raises:
-        NotReady: It still is, or someone gave up.
+        NotReady: The deadline passed, or the operation was cancelled.
     """
     end, period = time.monotonic() + seconds, _FIRST_PERIOD
     while True:
@@ -110,7 +110,7 @@ def path_of(kind: Kind, live: Props) -> str:
 
 
 def stateful_set(_: Api, live: Props) -> Readiness:
-    """Whether a StatefulSet's rollout has ended."""
+    """Whether a StatefulSet's rollout is complete."""
     status, generation = live.get("status", {}), live["metadata"].get("generation", 0)
     wanted = live["spec"].get("replicas", 1)
     ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
@@ -124,19 +124,19 @@ def stateful_set(_: Api, live: Props) -> Readiness:
         all_ready = all_ready and wanted == status.get("currentReplicas", 0)
     done = ready if revised else min(ready, updated)
     if generation <= 1:
-        told = f"[1/2] Waiting for StatefulSet to create Pods ({done}/{wanted} Pods ready)"
+        status_text = f"[1/2] Waiting for StatefulSet to create Pods ({done}/{wanted} Pods ready)"
     elif not all_ready:
-        told = f"[1/3] Waiting for StatefulSet update to roll out ({done}/{wanted} Pods ready)"
+        status_text = f"[1/3] Waiting for StatefulSet update to roll out ({done}/{wanted} Pods ready)"
     else:
-        told = "[2/3] Waiting for StatefulSet to update .status.currentRevision"
+        status_text = "[2/3] Waiting for StatefulSet to update .status.currentRevision"
     why = [] if all_ready else [f"{done} out of {wanted} replicas succeeded readiness checks"]
     if not revised:
         why.append(f'StatefulSet controller failed to advance from revision "{current}" to revision "{update}"')
-    return Readiness(all_ready and revised, told, why)
+    return Readiness(all_ready and revised, status_text, why)
 
 
 def service(api: Api, live: Props) -> Readiness:
-    """Whether a Service has endpoints; a headless one, or one without a selector, needs none."""
+    """Whether a Service has endpoints; one that is headless or without a selector needs none."""
     spec = live.get("spec", {})
     if spec.get("clusterIP") == "None" or spec.get("type") == "ExternalName" or not spec.get("selector"):
         return Readiness(True)
@@ -166,12 +166,12 @@ CHECKS: Mapping[str, Callable[[Api, Props], Readiness]] = {
 
 
 def reasons(api: Api, kind: Kind, live: Props, found: Readiness) -> list[str]:
-    """Why an object is not ready, its pods' problems too."""
+    """Why an object is not ready, including its pods' problems."""
     return [*found.reasons, *problems_of_pods(api, kind, live)]
 
 
 def problems_of_pods(api: Api, kind: Kind, live: Props) -> list[str]:
-    """What the containers of a StatefulSet's pods wait for; a pod that no node takes is not told of."""
+    """What the containers of a StatefulSet's pods wait for; unscheduled pods are left out."""
     if kind.name != "StatefulSet":
         return []
     metadata = live["metadata"]
@@ -179,8 +179,8 @@ def problems_of_pods(api: Api, kind: Kind, live: Props) -> list[str]:
         pods = api.get(f"/api/v1/namespaces/{metadata['namespace']}/pods").get("items", [])
     except ApiError:
         return []
-    mine = [pod for pod in pods if _is_owned(pod, metadata["uid"])]
-    return [text for pod in mine if (text := _problem(pod))]
+    owned = [pod for pod in pods if _is_owned(pod, metadata["uid"])]
+    return [text for pod in owned if (text := _problem(pod))]
 
 
 def _is_owned(pod: Props, uid: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a change of inputs means for an object: compared with the live object, as far as the program declared it."""
+"""Differences between new inputs and the live object, limited to fields that the program declares."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,14 +17,14 @@ _REPLACE = {
 
 
 class _Missing:
-    """Stands where there is no value."""
+    """Type of the marker for a missing value."""
 
 
 MISSING = _Missing()
 
 
 def pruned(live: Any, shape: Any) -> Any:
-    """The part of a live value that the shape has too; what the server and others added is left out."""
+    """The fields of a live value that the shape also has, without those that the server or others added."""
     if isinstance(live, Mapping) and isinstance(shape, Mapping):
         return {key: pruned(item, shape[key]) for key, item in live.items() if key in shape}
     if isinstance(live, list) and isinstance(shape, list):
@@ -33,13 +33,13 @@ def pruned(live: Any, shape: Any) -> Any:
 
 
 def differences(kind: Kind, live: Props, old: Props, new: Props) -> dict[str, provider_pb2.PropertyDiff]:
-    """The changes that make the live object what the new inputs say, by property path.
+    """The changes from the live object to the new inputs, by property path.
 
     Args:
-        kind: Says which changes replace the object.
+        kind: The object's kind, which says what changes replace it.
         live: The live object.
-        old: The inputs that made it; what they do not mention is not compared.
-        new: The inputs that it shall have.
+        old: The inputs of the last update; only their fields of the live object are compared.
+        new: The new inputs.
     """
     return {
         _text(path): _Kinds(kind=_REPLACE[change] if kind.replaces(path) else change, inputDiff=change == _Kinds.DELETE)
@@ -57,7 +57,7 @@ def _changes(path: Path, live: Any, old: Any, new: Any) -> Iterator[tuple[Path, 
     elif new is MISSING:
         yield path, _Kinds.DELETE
     elif live is MISSING:
-        # The server drops empty values: one that was declared before, and is not there, is there as declared.
+        # The server drops empty values: an unchanged empty value that is missing is no difference.
         if new or old != new:
             yield path, _Kinds.ADD
     elif new == UNKNOWN or live != new:
@@ -86,5 +86,5 @@ def _text(path: Path) -> str:
 
 
 def is_within(path: str, outer: str) -> bool:
-    """Whether a property path is another one or lies below it."""
+    """Whether a property path equals an outer one or lies below it."""
     return path == outer or path.startswith((f"{outer}.", f"{outer}["))

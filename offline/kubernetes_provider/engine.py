@@ -1,11 +1,11 @@
-"""The engine, told of progress."""
+"""Progress messages and warnings to the engine."""
 
 import threading
 from typing import Any
 
 
 class Engine:
-    """The engine at an address; without one, nobody is told."""
+    """The engine at an address; without an address, messages are dropped."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -14,13 +14,13 @@ class Engine:
         self._last: dict[str, str] = {}
 
     def status(self, urn: str, text: str) -> None:
-        """Show a resource's status, which the next one replaces; repeated ones are not sent again."""
+        """Show a resource's status in place of the last one; repeated ones are not sent again."""
         if self._last.get(urn, "") != text:
             self._last[urn] = text
             self._log(urn, text, ephemeral=True)
 
     def warn(self, urn: str, text: str) -> None:
-        """Leave a warning with a resource."""
+        """Log a warning for a resource."""
         self._log(urn, text, ephemeral=False)
 
     def _log(self, urn: str, text: str, ephemeral: bool) -> None:
@@ -37,4 +37,4 @@ class Engine:
         try:
             self._stub.Log(request, timeout=5)
         except grpc.RpcError:
-            return  # what is told is for people who watch; the work goes on
+            return  # messages are informational: the operation goes on

@@ -1,4 +1,4 @@
-"""What a program declares, as it is sent to the API server: spelt as the server spells it, with a name."""
+"""Inputs as they are sent to the API server: normalized, with a name and a namespace."""
 
 import base64
 import hashlib
@@ -10,23 +10,26 @@ from typing import Any
 
 from kubernetes_provider.annotations import AUTONAMED, IMPLEMENTED, says_yes
 from kubernetes_provider.kinds import SECRET, Kind
+from plugin_protocol.failures import not_implemented
 from plugin_protocol.values import UNKNOWN, Props, has_secrets, has_unknowns, is_secret, secret
 
+from components.clients.cluster_objects import quantity
+
 _READ_ONLY = ("creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "uid")
-_QUANTITY = re.compile(r"(?P<number>[+-]?[0-9.]+)(?P<unit>[KMGTPE]i|[numkMGTPE]?)")
-_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
-_DECIMAL = {"n": -3, "u": -2, "m": -1, "": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+_EXPONENT = re.compile(r"[eE][+-]?[0-9]+$")
+_BINARY = [(Decimal(1024) ** power, unit) for power, unit in enumerate(("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))]
+_DECIMAL = [(Decimal(1000) ** power, unit) for power, unit in enumerate(("n", "u", "m", "", *"kMGTPE"), start=-3)]
 
 
-def refusals(kind: Kind, manifest: Props) -> dict[str, str]:
-    """Reasons against inputs that are not implemented, by property."""
+def rejections(kind: Kind, manifest: Props) -> dict[str, str]:
+    """Why inputs are rejected, by property."""
     known = kind.inputs | {"apiVersion", "kind", "metadata"}
-    reasons = {key: _unknown(key) for key in manifest if key not in known and not key.startswith("__")}
+    reasons = {key: not_implemented(key) for key in manifest if key not in known and not key.startswith("__")}
     metadata = manifest.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     for key in annotations if isinstance(annotations, Mapping) else ():
         if key.startswith("pulumi.com/") and key not in IMPLEMENTED:
-            reasons[f'metadata.annotations["{key}"]'] = _unknown(key)
+            reasons[f'metadata.annotations["{key}"]'] = not_implemented(key)
     if isinstance(metadata, Mapping) and "generateName" in metadata:
         reasons["metadata.generateName"] = (
             "the `.metadata.generateName` field is not supported in Server-Side Apply mode"
@@ -34,12 +37,8 @@ def refusals(kind: Kind, manifest: Props) -> dict[str, str]:
     return reasons
 
 
-def _unknown(key: str) -> str:
-    return f'this stand-in provider does not implement "{key}"'
-
-
 def normalized(kind: Kind, manifest: Props) -> Props:
-    """The manifest as the API server would spell it; untouched where something is not known yet."""
+    """The manifest as the API server would return it; unchanged if it contains unknowns."""
     manifest = {**manifest, "apiVersion": kind.api_version, "kind": kind.name}
     if has_unknowns(manifest):
         return manifest
@@ -53,7 +52,7 @@ def normalized(kind: Kind, manifest: Props) -> Props:
 
 
 def _with_quantities(value: Any) -> Any:
-    """Values with quantities below ``resources`` (and a volume's ``sizeLimit``) in the server's spelling."""
+    """Values with canonical quantities below ``resources`` and in a volume's ``sizeLimit``."""
     if isinstance(value, list):
         return [_with_quantities(item) for item in value]
     if not isinstance(value, Mapping):
@@ -61,35 +60,30 @@ def _with_quantities(value: Any) -> Any:
     spelt = {key: _with_quantities(item) for key, item in value.items()}
     for key in ("requests", "limits"):
         if isinstance(spelt.get("resources"), Mapping) and isinstance(spelt["resources"].get(key), Mapping):
-            spelt["resources"][key] = {name: quantity(item) for name, item in spelt["resources"][key].items()}
+            spelt["resources"][key] = {name: canonical(item) for name, item in spelt["resources"][key].items()}
     if "sizeLimit" in spelt:
-        spelt["sizeLimit"] = quantity(spelt["sizeLimit"])
+        spelt["sizeLimit"] = canonical(spelt["sizeLimit"])
     return spelt
 
 
-def quantity(value: Any) -> Any:
-    """A quantity in the server's spelling: ``1024Mi`` is ``1Gi``, ``0.5`` is ``500m``; other texts stay as they are."""
-    found = _QUANTITY.fullmatch(str(value))
-    if found is None or found["number"].count(".") > 1:
+def canonical(value: Any) -> Any:
+    """A quantity in the server's canonical form: ``1024Mi`` is ``1Gi``, ``0.5`` is ``500m``; other texts stay."""
+    text = str(value)
+    if _EXPONENT.search(text):  # the server keeps this format
         return value
-    number, unit = Decimal(found["number"]), found["unit"]
-    if unit.endswith("i"):
-        power = _BINARY.index(unit)
-        number *= 1024**power
-        fits = [step for step in range(len(_BINARY)) if number % 1024**step == 0] if number else [0]
-        return f"{_whole(number / 1024 ** fits[-1])}{_BINARY[fits[-1]]}"
-    number *= Decimal(1000) ** _DECIMAL[unit]
-    steps = {step: name for name, step in _DECIMAL.items()}
-    fits = [step for step in sorted(steps) if number % Decimal(1000) ** step == 0] if number else [0]
-    return f"{_whole(number / Decimal(1000) ** fits[-1])}{steps[fits[-1]]}" if fits else value
-
-
-def _whole(number: Decimal) -> int:
-    return int(number)
+    try:
+        amount = quantity(text)
+    except ValueError:
+        return value
+    units = _BINARY if text.endswith("i") else _DECIMAL
+    if not amount:
+        return "0"
+    fits = [(scale, unit) for scale, unit in units if amount % scale == 0]
+    return f"{int(amount / fits[-1][0])}{fits[-1][1]}" if fits else value
 
 
 def named(manifest: Props, old: Props, resource: str, seed: bytes) -> Props:
-    """The manifest with a name: the given one, the one made up before, or a new one."""
+    """The manifest with a name: the given one, the one generated before, or a new one."""
     metadata = manifest.get("metadata") or {}
     if metadata == UNKNOWN or metadata.get("name"):
         return manifest
@@ -103,7 +97,7 @@ def named(manifest: Props, old: Props, resource: str, seed: bytes) -> Props:
 
 
 def placed(kind: Kind, manifest: Props, namespace: str) -> Props:
-    """The manifest with a namespace where its kind has one."""
+    """The manifest with a namespace if its kind is namespaced."""
     metadata = manifest.get("metadata") or {}
     if not kind.namespaced or metadata == UNKNOWN or metadata.get("namespace"):
         return manifest
@@ -111,7 +105,7 @@ def placed(kind: Kind, manifest: Props, namespace: str) -> Props:
 
 
 def with_secrets_of(values: Props, source: Props) -> Props:
-    """Values with the marks of secrets that the source carries; all data of a Secret is one."""
+    """Values with secrets marked as in the source; all data of a Secret is marked."""
     if values.get("kind") == SECRET.name:
         return {key: secret(item) if key in ("data", "stringData") else item for key, item in values.items()}
     marked = dict(values)

@@ -1,4 +1,4 @@
-"""The kinds of objects that are served: where the API server has them and what a change of theirs means."""
+"""The implemented kinds of objects: their API paths, inputs, and changes that replace them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ class Kind:
     """One kind of object.
 
     Args:
-        api_version: As objects carry it.
-        name: As objects carry it.
-        plural: The name in the API server's paths.
-        inputs: Properties on the object's first level that a program may give.
-        replacing: Paths whose change replaces the object; the ones of each object's name come on top.
-        namespaced: Whether its objects live in a namespace.
+        api_version: The ``apiVersion`` of its objects.
+        name: The ``kind`` of its objects.
+        plural: The resource name in API paths.
+        inputs: Top-level properties that a program may set.
+        replacing: Paths whose change replaces the object, besides its name and namespace.
+        namespaced: Whether its objects are in a namespace.
     """
 
     api_version: str
@@ -28,17 +28,17 @@ class Kind:
 
     @property
     def token(self) -> str:
-        """The type in a resource's URN."""
+        """The type token in a resource's URN."""
         group = self.api_version if "/" in self.api_version else f"core/{self.api_version}"
         return f"kubernetes:{group}:{self.name}"
 
     def collection(self, namespace: str) -> str:
-        """The path of the kind's objects on the API server."""
+        """The API path of the kind's objects."""
         root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
         return f"{root}/namespaces/{namespace}/{self.plural}" if self.namespaced else f"{root}/{self.plural}"
 
     def path(self, namespace: str, name: str) -> str:
-        """The path of one object on the API server."""
+        """The API path of one object."""
         return f"{self.collection(namespace)}/{name}"
 
     def replaces(self, path: tuple[str | int, ...]) -> bool:

@@ -1,140 +1,98 @@
-"""Which cluster a kubeconfig means, and how it is talked to.
+"""The cluster that the provider's settings select, read as the platform reads it, with the official error texts."""
 
-Read by hand: the official Python client takes a second to import, and a preview without a cluster needs none of it.
-"""
-
-import base64
+import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
 from kubernetes_provider.settings import Settings
 
+from components.clients.kubeconfig import Access, files, location, merged
+from components.errors import ClusterError
+
+_NOT_PARSED = "failed to parse kubeconfig data in `kubernetes:config:kubeconfig`- "
 _NOT_LOADED = (
     "unable to load Kubernetes client configuration from kubeconfig file. "
     "Make sure you have: \n\n \t • set up the provider \n\n "
 )
-_SIGN_IN_BY_PLUGIN = ("exec", "auth-provider")
+_NO_CONFIGURATION = (
+    "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable"
+)
 
 
 class Unreachable(Exception):
-    """There is no cluster to talk to; the text says why."""
+    """No cluster can be reached; the text says why."""
 
 
-@dataclass(frozen=True)
-class Access:
-    """How an API server is talked to; certificates and keys as PEM texts."""
-
-    server: str
-    namespace: str = "default"
-    authority: str = ""
-    certificate: str = ""
-    key: str = ""
-    token: str = ""
-    verify: bool = True
-    server_name: str | None = None
-
-
-def access(settings: Settings) -> Access:
-    """The access that the settings mean.
+def access(settings: Settings) -> tuple[Access, str]:
+    """Address and credentials of the selected cluster, and the namespace of objects that name none.
 
     Raises:
-        Unreachable: No kubeconfig, no such context, or a way of signing in that is not implemented.
+        Unreachable: There is no kubeconfig, it lacks the context or cluster, or its credentials are unusable.
     """
-    folder, config = _load(settings)
-    context_name = settings.context or config.get("current-context") or ""
-    context = _entry(config, "contexts", "context", context_name)
-    if context is None:
-        if context_name:
-            raise Unreachable(f'{_NOT_LOADED}context "{context_name}" does not exist')
-        raise Unreachable(
-            f"{_NOT_LOADED}invalid configuration: no configuration has been "
-            "provided, try setting KUBERNETES_MASTER environment variable"
-        )
-    cluster = _entry(config, "clusters", "cluster", settings.cluster or context.get("cluster", ""))
-    if cluster is None or not cluster.get("server"):
-        name = settings.cluster or context.get("cluster", "")
-        raise Unreachable(f'{_NOT_LOADED}cluster "{name}" does not exist')
-    user = _entry(config, "users", "user", context.get("user", "")) or {}
-    for way in _SIGN_IN_BY_PLUGIN:
-        if way in user:
-            raise Unreachable(f'this stand-in provider does not implement the kubeconfig\'s "{way}"')
-    return Access(
-        server=str(cluster["server"]).rstrip("/"),
-        namespace=settings.namespace or context.get("namespace") or "default",
-        authority=_pem(cluster, "certificate-authority", folder),
-        certificate=_pem(user, "client-certificate", folder),
-        key=_pem(user, "client-key", folder),
-        token=_token(user, folder),
-        verify=not cluster.get("insecure-skip-tls-verify"),
-        server_name=cluster.get("tls-server-name"),
-    )
+    with _path(settings) as path:
+        config = _read(settings, path)
+        name = settings.context or config["current-context"]
+        context = config["contexts"].get(name)
+        if context is None:
+            raise Unreachable(_NOT_LOADED + (f'context "{name}" does not exist' if name else _NO_CONFIGURATION))
+        cluster = settings.cluster or context.get("cluster", "")
+        if not config["clusters"].get(cluster, {}).get("server"):
+            raise Unreachable(f'{_NOT_LOADED}cluster "{cluster}" does not exist')
+        namespace = settings.namespace or context.get("namespace") or "default"
+        try:
+            if not settings.cluster:
+                return Access(path, name), namespace
+            with _overlay({"name": name, "context": {**context, "cluster": cluster}}) as overlay:
+                return Access(os.pathsep.join([overlay, location(path)]), name), namespace
+        except ClusterError as error:
+            raise Unreachable(f"{_NOT_LOADED}{error}") from error
 
 
-def active_cluster(given: Mapping[str, Any]) -> Any:
-    """The part of a provider's configuration that says which cluster it means, to be compared; None if unclear."""
+def selected_cluster(given: Mapping[str, Any]) -> Any:
+    """The kubeconfig's entry of the cluster that a provider's inputs select, for comparison; None if there is none."""
     kubeconfig, context, cluster = (str(given.get(key) or "") for key in ("kubeconfig", "context", "cluster"))
     settings = Settings(kubeconfig=kubeconfig, context=context, cluster=cluster)
     try:
-        _, config = _load(settings)
+        with _path(settings) as path:
+            config = _read(settings, path)
     except Unreachable:
         return None
-    chosen = _entry(config, "contexts", "context", context or config.get("current-context") or "")
-    return chosen and _entry(config, "clusters", "cluster", cluster or chosen.get("cluster", ""))
+    chosen = config["contexts"].get(context or config["current-context"])
+    return chosen and config["clusters"].get(cluster or chosen.get("cluster", ""))
 
 
-def _load(settings: Settings) -> tuple[Path, Mapping[str, Any]]:
-    """The kubeconfig, and the folder that its relative paths start from."""
+def _path(settings: Settings) -> AbstractContextManager[str | None]:
+    """The path of the kubeconfig, None for the default one; contents are written to a temporary file."""
     given = settings.kubeconfig
-    if given and "\n" not in given and not given.lstrip().startswith("{"):
-        path = Path(given).expanduser()
-        if not path.is_file():
-            raise Unreachable(
-                f"failed to parse kubeconfig data in `kubernetes:config:kubeconfig`- {given}: no such file"
-            )
-        return path.parent, _parse(path.read_text())
-    if given:
-        return Path.cwd(), _parse(given)
-    candidates = os.environ.get("KUBECONFIG", "").split(os.pathsep)
-    for name in [*candidates, str(Path.home() / ".kube" / "config")] if not any(candidates) else candidates:
-        if name and Path(name).is_file():
-            return Path(name).parent, _parse(Path(name).read_text())
-    return Path.cwd(), {}
+    is_contents = "\n" in given or given.lstrip().startswith("{")
+    return _file(given) if is_contents else nullcontext(given or None)
 
 
-def _parse(text: str) -> Mapping[str, Any]:
+@contextmanager
+def _file(text: str) -> Iterator[str]:
+    """The path of a temporary file that only this user can read."""
+    with TemporaryDirectory(prefix="millrace-") as folder:
+        path = Path(folder, "kubeconfig")
+        path.write_text(text)
+        yield str(path)
+
+
+def _overlay(context: Mapping[str, Any]) -> AbstractContextManager[str]:
+    """The path of a kubeconfig with one context, which counts where it comes first in a list of files."""
+    return _file(json.dumps({"contexts": [context]}))
+
+
+def _read(settings: Settings, path: str | None) -> dict[str, Any]:
+    """The merged kubeconfig; an empty one where the default one does not exist."""
+    if not files(path):
+        if settings.kubeconfig:
+            raise Unreachable(f"{_NOT_PARSED}{settings.kubeconfig}: no such file")
+        return {"contexts": {}, "clusters": {}, "current-context": ""}
     try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise Unreachable(f"failed to parse kubeconfig data in `kubernetes:config:kubeconfig`- {error}") from error
-    if not isinstance(config, Mapping):
-        raise Unreachable("failed to parse kubeconfig data in `kubernetes:config:kubeconfig`- it is no kubeconfig")
-    return config
-
-
-def _entry(config: Mapping[str, Any], entries: str, key: str, name: str) -> Mapping[str, Any] | None:
-    """One named entry of a kubeconfig's list."""
-    return next((entry.get(key) or {} for entry in config.get(entries) or [] if entry.get("name") == name), None)
-
-
-def _pem(entry: Mapping[str, Any], key: str, folder: Path) -> str:
-    """A certificate or key: given as data, or as a file."""
-    if data := entry.get(f"{key}-data"):
-        return base64.b64decode(data).decode()
-    return _read(folder / entry[key]) if entry.get(key) else ""
-
-
-def _token(user: Mapping[str, Any], folder: Path) -> str:
-    if path := user.get("tokenFile"):
-        return _read(folder / path).strip()
-    return str(user.get("token", ""))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError as error:
-        raise Unreachable(f"{_NOT_LOADED}unable to read {path}: {error.strerror}") from error
+        return merged(path)
+    except ClusterError as error:
+        raise Unreachable(_NOT_PARSED + "; ".join(error.problems)) from error

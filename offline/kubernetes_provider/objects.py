@@ -1,4 +1,4 @@
-"""Objects on an API server: made, changed and removed as the official provider does, and waited for."""
+"""Objects on an API server: created, updated, deleted and awaited as the official provider does."""
 
 import copy
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Objects:
         self._api = waiting.api
 
     def preview_creation(self, kind: Kind, manifest: Props) -> Props | None:
-        """The object that the server would make, or None where it cannot tell yet."""
+        """The object that the server would create, or None if it cannot be previewed yet."""
         try:
             made = self._create(kind, manifest, dry=True)
         except ApiError as error:
@@ -47,20 +47,20 @@ class Objects:
         return made
 
     def create(self, kind: Kind, manifest: Props, seconds: float) -> Props:
-        """Make an object and wait until it is ready."""
-        made = self._created(kind, manifest)
-        self._waiting.tell("")
-        return self._settled(kind, manifest, made, seconds)
+        """Create an object and wait until it is ready."""
+        made = self._create_with_retries(kind, manifest)
+        self._waiting.report("")
+        return self._awaited(kind, manifest, made, seconds)
 
-    def _created(self, kind: Kind, manifest: Props) -> Props:
-        """The object, made as soon as its namespace is there."""
+    def _create_with_retries(self, kind: Kind, manifest: Props) -> Props:
+        """Create the object; retry until its namespace exists."""
         for attempt in range(_ATTEMPTS):
             try:
                 return self._create(kind, manifest)
             except ApiError as error:
                 if error.code != 404:
                     raise
-                self._waiting.tell(f"Retry #{attempt}; creation failed: {error}")
+                self._waiting.report(f"Retry #{attempt}; creation failed: {error}")
                 self._waiting.cancelled.wait(2**attempt)
         return self._create(kind, manifest)
 
@@ -88,18 +88,18 @@ class Objects:
             )
             raise ApiError(message, error.code, error.reason, error.details) from error
 
-    def _settled(self, kind: Kind, manifest: Props, live: Props, seconds: float) -> Props:
-        """The live object once it is ready, or as it is where nobody waits."""
+    def _awaited(self, kind: Kind, manifest: Props, live: Props, seconds: float) -> Props:
+        """The live object, once it is ready unless waiting is skipped."""
         if not says_yes(manifest, SKIP_AWAIT):
             awaiting.until_ready(self._waiting, kind, live, timeout_of(manifest, seconds))
-            self._waiting.tell("")
+            self._waiting.report("")
         try:
             return self._api.get(awaiting.path_of(kind, live))
         except ApiError:
             return live
 
     def read(self, kind: Kind, namespace: str, name: str) -> Props | None:
-        """The live object, or None where it is gone."""
+        """The live object, or None if it does not exist."""
         try:
             return self._api.get(kind.path(namespace, name))
         except ApiError as error:
@@ -108,12 +108,12 @@ class Objects:
             raise
 
     def check(self, kind: Kind, manifest: Props, live: Props) -> None:
-        """Raise NotReady where an object is not ready now."""
+        """Raise NotReady if an object is not ready now."""
         if not says_yes(manifest, SKIP_AWAIT):
             awaiting.check(self._api, kind, live)
 
     def preview_update(self, path: str, manifest: Props, manager: str, ignored: Sequence[str]) -> Props:
-        """The object that the server would make of it."""
+        """The object that the server would return for an update."""
         live = self._api.get(path)
         return self._apply(path, _without_ignored(manifest, live, manager, ignored), manager, dry=True)
 
@@ -131,10 +131,10 @@ class Objects:
             ]
             live = self._api.patch(path, changes, JSON_PATCH, fieldManager=manager)
         applied = self._apply(path, _without_ignored(manifest, live, manager, ignored), manager, dry=False)
-        return self._settled(kind, manifest, applied, seconds)
+        return self._awaited(kind, manifest, applied, seconds)
 
     def delete(self, kind: Kind, path: str, manifest: Props, seconds: float) -> None:
-        """Remove an object and wait until it is gone; one that is gone already is no error."""
+        """Delete an object and wait until it is gone; a missing one is no error."""
         propagation = _PROPAGATION.get(annotation(manifest, DELETION).lower(), "Foreground")
         try:
             self._api.delete(path, propagation)
@@ -147,7 +147,7 @@ class Objects:
 
 
 def _without_ignored(manifest: Props, live: Props, manager: str, ignored: Sequence[str]) -> Props:
-    """The manifest with ignored fields as they are: left out where they are others', the live value where not."""
+    """The manifest with ignored fields left out if only other managers own them, else with their live values."""
     entries = live["metadata"].get("managedFields", [])
     result = copy.deepcopy(manifest)
     for text in ignored:

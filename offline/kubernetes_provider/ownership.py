@@ -1,4 +1,4 @@
-"""Who set which field of an object, as the API server records it."""
+"""Field ownership, as in an object's ``managedFields``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,13 +8,13 @@ from plugin_protocol.values import Props
 _TAKEN_OVER = frozenset(
     {
         *(("kubectl", "Apply"), ("kubectl", "Update"), ("before-first-apply", "Update")),
-        ("pulumi-kubernetes", "Update"),  # what was created: creation is no apply
+        ("pulumi-kubernetes", "Update"),  # creation is an update, not an apply
     }
 )
 
 
 def taken_over(entries: Sequence[Props], manager: str) -> list[Props]:
-    """The record with the fields of creation and of kubectl handed to a manager, so that applying is no conflict."""
+    """The entries with the fields of creation and of kubectl moved to a manager, so that an apply does not conflict."""
     mine = next((entry for entry in entries if _is(entry, manager)), None)
     kept: list[Props] = []
     for entry in entries:
@@ -38,7 +38,7 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> Props:
 
 
 def is_others_only(entries: Sequence[Props], manager: str, path: Sequence[str]) -> bool:
-    """Whether a field is set by others and not by this manager."""
+    """Whether only other managers own a field."""
     setters = {entry.get("manager") for entry in entries if _covers(entry.get("fieldsV1", {}), path)}
     return bool(setters) and manager not in setters
 

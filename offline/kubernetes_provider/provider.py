@@ -1,8 +1,8 @@
-"""The provider protocol on top of objects on an API server."""
+"""The provider protocol on top of the objects of an API server."""
 
 import secrets as random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -18,12 +18,12 @@ from kubernetes_provider.engine import Engine
 from kubernetes_provider.kinds import CONFIG_MAP, KINDS, SECRET, Kind
 from kubernetes_provider.kubeconfig import Unreachable
 from kubernetes_provider.objects import Objects
-from plugin_protocol.failures import abort_with, init_failed
-from plugin_protocol.values import UNKNOWN, Props, has_unknowns, plain, struct, values
+from plugin_protocol.failures import abort_with, check_failures, init_failed
+from plugin_protocol.values import UNKNOWN, Props, has_unknowns, plain, struct, type_of, values
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 VERSION = "4.34.2"
-"""The version of the official provider whose behaviour this is."""
+"""The official provider's version that this one imitates."""
 
 _INPUTS, _FIELD_MANAGER, _API_VERSION = "__inputs", "__fieldManager", "__initialApiVersion"
 _WHERE = ("kubeconfig", "context", "cluster")
@@ -39,11 +39,11 @@ _REMOVE_FROM_STATE = (
 
 
 class _Failure(Exception):
-    """A call's error; the text is for a person."""
+    """A call failed; the text is shown to the user."""
 
 
 class _Incomplete(Exception):
-    """An object was made or changed, but is not as it should be."""
+    """An object was created or updated, but is not ready."""
 
     def __init__(self, message: str, id_: str, outputs: Props, reasons: list[str]) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ class _Incomplete(Exception):
 
 
 def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn errors into errors of the call, with their text alone."""
+    """Report errors as errors of the call, without a traceback."""
 
     @wraps(method)
     def wrapper(self: "KubernetesProvider", request: Any, context: grpc.ServicerContext) -> Any:
@@ -69,7 +69,7 @@ def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
-    """Answers the engine's calls."""
+    """Implements the provider protocol."""
 
     def __init__(self, engine: str = "") -> None:
         self._engine = Engine(engine)
@@ -89,8 +89,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
-        refused = settings.refused(plain(values(request.news)))
-        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(refused))
+        rejected = settings.rejections(plain(values(request.news)))
+        return provider_pb2.CheckResponse(inputs=request.news, failures=check_failures(rejected))
 
     def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         old, new = plain(values(request.olds)), plain(values(request.news))
@@ -105,7 +105,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         if identified:
             replaces = ["clusterIdentifier"] if "clusterIdentifier" in changed else []
         else:
-            before, after = kubeconfig.active_cluster(old), kubeconfig.active_cluster(new)
+            before, after = kubeconfig.selected_cluster(old), kubeconfig.selected_cluster(new)
             replaces = where if before and after and before != after else []
         return response(changes=response.DIFF_SOME, diffs=changed, replaces=replaces)
 
@@ -113,15 +113,13 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._settings = settings.parse(request.variables)
         self._namespace = self._settings.namespace or "default"
         try:
-            access = kubeconfig.access(self._settings)
-            self._namespace, api = access.namespace, Api(access)
+            access, self._namespace = kubeconfig.access(self._settings)
+            api = Api(access)
             api.get("/openapi/v3")
         except Unreachable as error:
             self._unreachable = str(error)
         except ApiError as error:
             self._unreachable = f"unable to load schema information from the API server: {error}"
-        except (OSError, ValueError) as error:
-            self._unreachable = f"unable to use the certificates or the token of the kubeconfig: {error}"
         else:
             self._api = api
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
@@ -134,7 +132,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def _objects(self, urn: str) -> Objects:
-        """The cluster's objects; progress goes to the resource that is worked on."""
+        """The cluster's objects; progress is reported for this resource."""
         if self._api is None:
             raise _Failure(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
         waiting = Waiting(self._api, lambda text: self._engine.status(urn, text), self._cancelled)
@@ -146,14 +144,14 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         kind, given = kind_of(request.urn), values(request.news)
         manifest = plain(given)
-        refused = manifests.refusals(kind, manifest)
-        if not refused:
+        rejected = manifests.rejections(kind, manifest)
+        if not rejected:
             manifest = manifests.normalized(kind, manifest)
             name = request.urn.rpartition("::")[2]
             manifest = manifests.named(manifest, plain(values(request.olds)), name, request.randomSeed)
             manifest = manifests.placed(kind, manifest, self._namespace)
         checked = manifests.with_secrets_of(manifest, given)
-        return provider_pb2.CheckResponse(inputs=struct(checked), failures=_failures(refused))
+        return provider_pb2.CheckResponse(inputs=struct(checked), failures=check_failures(rejected))
 
     @_reported
     def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
@@ -180,7 +178,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def _is_mutable(self, kind: Kind, manifest: Props) -> bool:
-        """Whether data of this ConfigMap or Secret is changed in place."""
+        """Whether data of this ConfigMap or Secret changes in place."""
         if manifest.get("immutable"):
             return False
         switches = {CONFIG_MAP: self._settings.mutable_config_maps, SECRET: self._settings.mutable_secrets}
@@ -258,7 +256,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def _not_updated(
         self, request: Any, kind: Kind, objects: Objects, manager: str, error: ApiError | NotReady
     ) -> Exception:
-        """The error of an update, with the object as it is now, where there is one."""
+        """The error of an update, with the current object if it exists."""
         try:
             live = objects.read(kind, *place_of(request.id))
         except ApiError as second:
@@ -305,27 +303,27 @@ _IN_PLACE = {
 
 
 def kind_of(urn: str) -> Kind:
-    """The kind that a URN names."""
-    token = urn.split("::")[2].rpartition("$")[2]
+    """The kind in a resource's URN."""
+    token = type_of(urn)
     if token not in KINDS:
-        raise _Failure(f"this stand-in provider serves {', '.join(sorted(KINDS))}; not {token}")
+        raise _Failure(f"this stand-in provider implements {', '.join(sorted(KINDS))}; not {token}")
     return KINDS[token]
 
 
 def id_of(live: Props) -> str:
-    """An object's id."""
+    """An object's resource id."""
     metadata = live["metadata"]
     return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
 
 
 def place_of(id_: str) -> tuple[str, str]:
-    """The namespace (empty where there is none) and the name in an id."""
+    """The namespace (empty if there is none) and the name in an id."""
     namespace, _, name = id_.rpartition("/")
     return namespace, name
 
 
 def keeps_its_name(state: Props, new: Props) -> bool:
-    """Whether a replacement takes the name of what it replaces, so that the old one must go first."""
+    """Whether a replacement has the same name, so that the old object must be deleted first."""
     metadata, old = new.get("metadata", {}), state.get("metadata", {})
     if not metadata.get("name") or says_yes(new, AUTONAMED):
         return False
@@ -333,15 +331,11 @@ def keeps_its_name(state: Props, new: Props) -> bool:
 
 
 def checkpoint(kind: Kind, given: Props, live: Props, manager: str) -> Props:
-    """What is kept in the state: the live object, and the inputs that made it."""
-    made_of = manifests.normalized(kind, plain(given))
+    """The outputs to store in the state: the live object and its inputs."""
+    inputs = manifests.normalized(kind, plain(given))
     return {
         **manifests.with_secrets_of(live, given),
-        _INPUTS: manifests.with_secrets_of(made_of, given),
+        _INPUTS: manifests.with_secrets_of(inputs, given),
         _API_VERSION: kind.api_version,
         _FIELD_MANAGER: manager,
     }
-
-
-def _failures(reasons: Mapping[str, str]) -> list[provider_pb2.CheckFailure]:
-    return [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in reasons.items()]

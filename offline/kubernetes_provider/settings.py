@@ -1,8 +1,10 @@
-"""The provider's own configuration."""
+"""The provider's configuration."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from plugin_protocol.failures import not_implemented
 
 _SWITCHES = {
     "deleteUnreachable": "PULUMI_K8S_DELETE_UNREACHABLE",
@@ -21,7 +23,7 @@ _PREFIX = "kubernetes:config:"
 
 @dataclass(frozen=True)
 class Settings:
-    """What an explicit provider resource, or the ``kubernetes:`` configuration of the stack, says."""
+    """The configuration of an explicit provider or of the stack (``kubernetes:``)."""
 
     kubeconfig: str = ""
     context: str = ""
@@ -34,21 +36,17 @@ class Settings:
     upsert: bool = False
 
 
-def refused(given: Mapping[str, object]) -> dict[str, str]:
-    """Reasons against settings that are not implemented, by name."""
+def rejections(given: Mapping[str, object]) -> dict[str, str]:
+    """Why settings are rejected, by name."""
     known = {*_SWITCHES, *_TEXTS, *_OF_THE_ENGINE}
-    reasons = {
-        key: f'this stand-in provider does not implement "{key}"'
-        for key in given
-        if key not in known and not key.startswith("__")
-    }
+    reasons = {key: not_implemented(key) for key in given if key not in known and not key.startswith("__")}
     if str(given.get("enableServerSideApply", "true")).lower() == "false":
         reasons["enableServerSideApply"] = "this stand-in provider implements server-side apply only"
     return reasons
 
 
 def parse(variables: Mapping[str, str]) -> Settings:
-    """The settings among the variables of a Configure call; environment variables fill in switches."""
+    """The settings in a Configure call's variables; environment variables set missing switches."""
     given = {key.removeprefix(_PREFIX): value for key, value in variables.items()}
 
     def on(switch: str) -> bool:

@@ -1,1 +1,1 @@
-"""What the stand-ins for resource plugins share: how they are served, and values on the wire."""
+"""Code that the stand-in plugins share: the gRPC server, failures, and the protocol's values."""

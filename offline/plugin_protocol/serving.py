@@ -1,4 +1,4 @@
-"""A plugin's server. The engine starts the process and reads the port from the first line of output."""
+"""A plugin's gRPC server. The engine starts the process and reads the port from its first line of output."""
 
 import importlib.util
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
-"""Bytes of one message: the engine's own limit."""
+"""Bytes per message: the engine's own limit."""
 
 
 def leave_out_the_sdk() -> None:
-    """Let the protocol's messages be imported without the rest of the SDK, which would triple the start-up time."""
+    """Make the protocol's messages importable without the rest of the SDK, which would triple the start-up time."""
     spec = importlib.util.find_spec("pulumi")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("pulumi")
@@ -30,8 +30,8 @@ def serve(make: Callable[[str], Any], threads: int) -> None:
     """Serve until the engine ends the process.
 
     Args:
-        make: Gives the provider; called with the engine's address, which is empty where a person starts the plugin.
-        threads: How many calls are answered at the same time.
+        make: Creates the provider; called with the engine's address, which is empty if a user starts the plugin.
+        threads: Number of concurrent calls.
     """
     import grpc
     from pulumi.runtime.proto import provider_pb2_grpc
@@ -42,7 +42,7 @@ def serve(make: Callable[[str], Any], threads: int) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(make(engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    # The engine ends plugins with an interrupt and waits five seconds before it kills: leave at once.
+    # The engine interrupts plugins and kills them five seconds later: exit at once.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     print(port, flush=True)
     server.wait_for_termination()

@@ -1,27 +1,27 @@
-"""The results page keeps what was not measured again."""
+"""The results page keeps the sections of benchmarks that did not run."""
 
 from bench.measure import Comparison, Figure
-from bench.results import renewed
+from bench.results import with_section
 
 PAGE = "# Results\n\nWords.\n\n## First\n\none\n\n## Second\n\ntwo\n"
 
 
 def test_a_section_takes_the_place_of_the_one_of_its_title() -> None:
-    assert renewed(PAGE, "## First\n\nnew\n") == PAGE.replace("one", "new")
-    assert renewed(PAGE, "## Second\n\nnew\n") == PAGE.replace("two", "new")
+    assert with_section(PAGE, "## First\n\nnew\n") == PAGE.replace("one", "new")
+    assert with_section(PAGE, "## Second\n\nnew\n") == PAGE.replace("two", "new")
 
 
 def test_a_new_section_goes_to_the_end() -> None:
-    assert renewed(PAGE, "## Third\n\nthree\n") == f"{PAGE}\n## Third\n\nthree\n"
+    assert with_section(PAGE, "## Third\n\nthree\n") == f"{PAGE}\n## Third\n\nthree\n"
 
 
 def test_renewing_with_the_same_changes_nothing() -> None:
-    assert renewed(PAGE, "## First\n\none\n") == PAGE
+    assert with_section(PAGE, "## First\n\none\n") == PAGE
 
 
 def test_a_section_says_when_and_where_it_was_taken() -> None:
     figure = Figure("it", [3.0, 1.0, 2.0])
-    section = Comparison("Title", "How.", [figure], [("ratio", 1.5)], "held against: 2").markdown("today, here")
+    section = Comparison("Title", "How.", [figure], [("ratio", 1.5)], "target: 2").markdown("today, here")
     assert section.startswith("## Title\n\nHow. Taken on today, here.\n")
     assert "| it | 2.00 | 1.00 | 3.00 |" in section
     assert "* ratio: **1.50**" in section

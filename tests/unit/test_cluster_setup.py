@@ -1,6 +1,6 @@
-"""The test cluster's set-up, as far as it needs neither Docker nor Kubernetes: what it renders, and what it decides.
+"""The test cluster's set-up, as far as it needs neither Docker nor Kubernetes: rendered settings and decisions.
 
-Proof limit: nothing is started here. That the rendered settings make a cluster shows where tests run on one.
+Proof limit: nothing is started here; tests/cluster proves that the settings work.
 """
 
 import base64
@@ -233,12 +233,12 @@ def test_routes_that_overlap_with_the_clusters_are_named() -> None:
         {"dst": "172.30.0.0/16", "dev": "br-1"},
         {"dst": "10.244.3.0/24", "dev": "flannel"},
     ]
-    assert network.taken(routes) == ["172.30.0.0/16 on br-1", "10.244.3.0/24 on flannel"]
+    assert network.overlapping(routes) == ["172.30.0.0/16 on br-1", "10.244.3.0/24 on flannel"]
 
 
 def test_taken_addresses_end_the_start_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_routes", lambda: [{"dst": "172.30.0.0/16", "dev": "br-1"}])
-    with pytest.raises(SetupError, match=r"172\.30\.0\.0/16 on br-1; remove what holds them"):
+    with pytest.raises(SetupError, match=r"172\.30\.0\.0/16 on br-1; remove them"):
         network.make_network()
 
 

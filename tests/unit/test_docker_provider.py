@@ -1,6 +1,6 @@
-"""The stand-in for the Docker resource plugin: defaults, refusals and differences, next to what the official one did.
+"""The stand-in for the Docker resource plugin: defaults, rejections and differences, compared with recordings.
 
-Proof limit: no engine answers here but with errors, so nothing is made, read, changed or removed; and the recording is
+Proof limit: the engine only returns errors here, so nothing is created, read, updated or deleted; and the recording is
 of one program.
 """
 
@@ -22,7 +22,7 @@ from pulumi.runtime.proto import provider_pb2
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "fixtures" / "docker"
 
-sys.path.append(str(ROOT / "offline"))  # where the plugin itself finds its package
+sys.path.append(str(ROOT / "offline"))  # the plugin's own import path
 container = importlib.import_module("docker_provider.container")
 plugin = importlib.import_module("docker_provider.provider")
 resources = importlib.import_module("docker_provider.resources")
@@ -249,7 +249,7 @@ def test_a_type_that_is_not_served_is_refused_by_name_whatever_is_asked(method: 
     with pytest.raises(Refused) as caught:
         getattr(provider, method)(request, Context())
     assert str(caught.value) == (
-        f"UNKNOWN: this stand-in provider serves {CONTAINER}, {NETWORK}, {IMAGE}, {VOLUME}; "
+        f"UNKNOWN: this stand-in provider implements {CONTAINER}, {NETWORK}, {IMAGE}, {VOLUME}; "
         "not docker:index/service:Service"
     )
 

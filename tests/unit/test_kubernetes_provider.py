@@ -1,12 +1,12 @@
-"""The stand-in for the Kubernetes resource plugin: inputs, differences and calls, next to what the official one did.
+"""The stand-in for the Kubernetes resource plugin: inputs, differences and calls, compared with recordings.
 
-Proof limit: a dictionary plays the API server, which fills in nothing and knows no schema; and the recording is of one
-program.
+Proof limit: a dictionary plays the API server, without defaults and schemas; and the recording is of one program.
 """
 
 import copy
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,10 +18,12 @@ import yaml
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2
 
+from offline import cli
+
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "fixtures" / "kubernetes"
 
-sys.path.append(str(ROOT / "offline"))  # where the plugin itself finds its packages
+sys.path.append(str(ROOT / "offline"))  # the plugin's own import path
 apis = importlib.import_module("kubernetes_provider.api")
 awaiting = importlib.import_module("kubernetes_provider.awaiting")
 inputs = importlib.import_module("kubernetes_provider.inputs")
@@ -186,6 +188,13 @@ def decrypted(value: Any) -> Any:
     return [decrypted(item) for item in value] if isinstance(value, list) else value
 
 
+def test_the_plugin_runs_from_its_own_folder_alone(tmp_path: Path) -> None:
+    cli.copy_plugin("kubernetes", tmp_path)
+    script = "import kubernetes_provider.provider, components; print(components.__file__)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{tmp_path / 'components' / '__init__.py'}\n", done.stderr
+
+
 # ----------------------------------------------------------------------------------------------------- the recording
 
 
@@ -261,10 +270,11 @@ def test_a_namespace_lives_in_none(provider: Any) -> None:
         *(("1024Mi", "1Gi"), ("1Gi", "1Gi"), ("1536Mi", "1536Mi"), ("0.5", "500m"), ("1000m", "1"), ("2", "2")),
         *((2, "2"), ("0", "0"), ("1.5Gi", "1536Mi"), ("100M", "100M"), ("1000M", "1G"), ("1k", "1k"), ("odd", "odd")),
         *(("100", "100"), ("250m", "250m"), ("1000", "1k")),
+        *(("0.1Gi", "0.1Gi"), ("1e3", "1e3"), ("1E", "1E"), ("0Gi", "0"), ("-0.5", "-500m")),
     ],
 )
 def test_a_quantity_is_spelt_as_the_server_spells_it(given: Any, spelt: str) -> None:
-    assert inputs.quantity(given) == spelt
+    assert inputs.canonical(given) == spelt
 
 
 def test_quantities_of_containers_claims_and_volumes_are_spelt_so(provider: Any) -> None:
@@ -583,6 +593,7 @@ def test_fields_of_creation_and_kubectl_are_handed_over_and_others_keep_theirs()
 # ---------------------------------------------------------------------------------------------------- configuration
 
 
+EXEC = {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere/login"}
 CONFIG = {
     "current-context": "here",
     "contexts": [
@@ -594,7 +605,7 @@ CONFIG = {
         {"name": "c", "cluster": {"server": "https://192.0.2.1:6443/"}},
         {"name": "d", "cluster": {"server": "https://192.0.2.2:6443"}},
     ],
-    "users": [{"name": "u", "user": {"token": "t"}}, {"name": "v", "user": {"exec": {"command": "login"}}}],
+    "users": [{"name": "u", "user": {"token": "t"}}, {"name": "v", "user": {"exec": EXEC}}],
 }
 
 
@@ -603,10 +614,27 @@ def test_a_kubeconfig_is_a_path_or_contents(as_path: bool, tmp_path: Path) -> No
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump(CONFIG))
     given = str(path) if as_path else path.read_text()
-    found = kubeconfigs.access(settings.Settings(kubeconfig=given))
-    assert (found.server, found.namespace, found.token) == ("https://192.0.2.1:6443", "own", "t")
-    other = kubeconfigs.access(settings.Settings(kubeconfig=json.dumps(CONFIG), context="there", namespace="mine"))
-    assert (other.server, other.namespace) == ("https://192.0.2.2:6443", "mine")
+    found, namespace = kubeconfigs.access(settings.Settings(kubeconfig=given))
+    assert (found.configuration.host, namespace) == ("https://192.0.2.1:6443", "own")
+    assert found.headers() == {"Authorization": "Bearer t"}
+    selected = settings.Settings(kubeconfig=json.dumps(CONFIG), context="there", namespace="mine")
+    other, namespace = kubeconfigs.access(selected)
+    assert (other.configuration.host, namespace) == ("https://192.0.2.2:6443", "mine")
+
+
+def test_the_cluster_setting_overrides_that_of_the_context() -> None:
+    selected = settings.Settings(kubeconfig=json.dumps(CONFIG), context="here", cluster="d")
+    found, namespace = kubeconfigs.access(selected)
+    assert (found.configuration.host, namespace) == ("https://192.0.2.2:6443", "own")
+    assert found.headers() == {"Authorization": "Bearer t"}
+
+
+def test_an_exec_plugin_signs_in() -> None:
+    credential = {"apiVersion": EXEC["apiVersion"], "kind": "ExecCredential", "status": {"token": "made"}}
+    printing = {**EXEC, "command": sys.executable, "args": ["-c", f"print({json.dumps(json.dumps(credential))})"]}
+    config = {**CONFIG, "users": [{"name": "v", "user": {"exec": printing}}]}
+    found, _ = kubeconfigs.access(settings.Settings(kubeconfig=json.dumps(config), context="cloud"))
+    assert found.headers() == {"Authorization": "Bearer made"}
 
 
 @pytest.mark.parametrize(
@@ -614,7 +642,7 @@ def test_a_kubeconfig_is_a_path_or_contents(as_path: bool, tmp_path: Path) -> No
     [
         ({"context": "nobody"}, 'context "nobody" does not exist'),
         ({"cluster": "none"}, 'cluster "none" does not exist'),
-        ({"context": "cloud"}, 'does not implement the kubeconfig\'s "exec"'),
+        ({"context": "cloud"}, "No such file or directory: '/nowhere/login'"),
         ({"kubeconfig": "/nowhere/at/all"}, "/nowhere/at/all: no such file"),
         ({"kubeconfig": "a: [\n"}, "failed to parse kubeconfig data"),
         ({"kubeconfig": "{}"}, "no configuration has been provided"),

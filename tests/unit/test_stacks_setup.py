@@ -1,4 +1,4 @@
-"""Which stacks set-up makes, and when it leaves them alone. No CLI runs; tests/integration has stacks made by one."""
+"""Which stacks set-up creates, and when it leaves them alone. No CLI runs; tests/integration covers real stacks."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def test_all_three_are_made_in_a_fresh_checkout_and_none_is_selected(runs: list[
     command, environment = runs[0]
     assert command == ["pulumi", "stack", "init", "dev", "--no-select", "--non-interactive"]
     assert environment["PULUMI_CONFIG_PASSPHRASE"] == "", "the stack files are salted for it"
-    assert "making the stacks dev, staging, prod" in capsys.readouterr().out
+    assert "creating the stacks dev, staging, prod" in capsys.readouterr().out
 
 
 def test_only_what_is_missing_is_made(runs: list[Any], tmp_path: Path) -> None:

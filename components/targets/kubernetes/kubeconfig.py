@@ -40,28 +40,50 @@ def location(kubeconfig: str | None) -> str:
     return kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
 
 
-def contexts(kubeconfig: str | None) -> list[str]:
-    """Names of the contexts that a kubeconfig holds; nothing is connected.
+def files(kubeconfig: str | None) -> list[Path]:
+    """The files of a kubeconfig that exist, in the order in which they count."""
+    return [
+        path for part in location(kubeconfig).split(os.pathsep) if part and (path := Path(part).expanduser()).is_file()
+    ]
+
+
+def merged(kubeconfig: str | None) -> dict[str, Any]:
+    """The files of a kubeconfig as one; of entries with the same name the first counts. Nothing is connected.
+
+    Returns:
+        ``contexts``, ``clusters`` and ``users``, each by name, and ``current-context``, which may be empty.
 
     Raises:
         ClusterError: There is no such file, or it is no kubeconfig.
     """
     import yaml
 
-    where = location(kubeconfig)
-    files = [path for part in where.split(os.pathsep) if part and (path := Path(part).expanduser()).is_file()]
-    if not files:
+    found = files(kubeconfig)
+    if not found:
         raise ClusterError(
-            f"there is no kubeconfig at {where}", ["name one in the stack file, or in the environment as KUBECONFIG"]
+            f"there is no kubeconfig at {location(kubeconfig)}",
+            ["name one in the stack file, or in the environment as KUBECONFIG"],
         )
-    names: list[str] = []
-    for file in files:
+    config: dict[str, Any] = {"contexts": {}, "clusters": {}, "users": {}, "current-context": ""}
+    for file in found:
         try:
             content: Any = yaml.safe_load(file.read_text())
-            names += [str(entry["name"]) for entry in content.get("contexts") or ()]
+            for entries, key in (("contexts", "context"), ("clusters", "cluster"), ("users", "user")):
+                for entry in content.get(entries) or ():
+                    config[entries].setdefault(str(entry["name"]), entry.get(key) or {})
+            config["current-context"] = config["current-context"] or str(content.get("current-context") or "")
         except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
             raise ClusterError(f"{file} is no kubeconfig", [_first_line(error)]) from error
-    return list(dict.fromkeys(names))
+    return config
+
+
+def contexts(kubeconfig: str | None) -> list[str]:
+    """Names of the contexts that a kubeconfig holds; nothing is connected.
+
+    Raises:
+        ClusterError: There is no such file, or it is no kubeconfig.
+    """
+    return list(merged(kubeconfig)["contexts"])
 
 
 def _first_line(error: Exception) -> str:
