@@ -13,7 +13,7 @@ from typing import Any
 import docker
 import pytest
 
-from ops.drills import journal, wellness
+from ops.drills import health, journal
 from ops.drills.faults.containers import HELPER_IMAGE, HELPER_LABEL
 from ops.drills.plan import SCRATCH
 from ops.errors import UnreachableError
@@ -59,7 +59,7 @@ def _in_helper(platform: Platform, command: list[str], **options: Any) -> str:
 def is_well(platform: Platform) -> bool:
     """Whether nothing is wrong; a broker that is just coming back may drop a connection."""
     try:
-        return not wellness.problems(platform)
+        return not health.problems(platform)
     except UnreachableError:
         return False
 
@@ -122,7 +122,7 @@ def test_a_broken_promise_ends_with_status_one_and_is_told(ops: Ops, tmp_path: P
     options = ("--seconds", "2", "--hold", "1", "--within", "0.0001", "--report", str(tmp_path))
     done = ops("drill", "redis-restart", *options, check=False)
     assert done.returncode == 1, done.stderr
-    assert "BROKEN\tRedis takes writes again" in done.stdout
+    assert "BROKEN\tRedis accepts writes again" in done.stdout
     assert "promises were broken" in done.stderr
     assert "A promise was broken" in (tmp_path / "report.md").read_text()
 

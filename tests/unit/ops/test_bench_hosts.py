@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from components.clients.cluster import Cluster
-from ops.benchmark import kubernetes
-from ops.benchmark.docker import whole_lines
-from ops.benchmark.kubernetes import KubernetesHost
+from ops.benchmark import kubernetes_host
+from ops.benchmark.docker_host import whole_lines
+from ops.benchmark.kubernetes_host import KubernetesHost
 from ops.benchmark.output import Line, ToolError
 from ops.benchmark.plan import Plan
 from ops.benchmark.tools import producer_tools
@@ -40,8 +40,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Played:
         f"DELETE {PODS}/{POD}": {},
     }
     played = Played(answers)
-    monkeypatch.setattr(kubernetes, "cluster_of", lambda platform: Cluster(played))
-    monkeypatch.setattr(kubernetes, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(kubernetes_host, "cluster_of", lambda platform: Cluster(played))
+    monkeypatch.setattr(kubernetes_host, "_POLL_SECONDS", 0)
     return played
 
 
@@ -90,7 +90,7 @@ def test_a_pod_that_cannot_start_is_given_up_with_the_reason_and_removed(api: Pl
 
 def test_a_pod_that_someone_deletes_ends_the_run(api: Played):
     api.answers |= {f"GET {PODS}": {"items": []}}
-    with pytest.raises(ToolError, match="was deleted before it had ended"):
+    with pytest.raises(ToolError, match="was deleted before it had terminated"):
         host().run(TOOL, lambda line: None)
 
 
@@ -121,7 +121,7 @@ def test_the_pod_is_a_client_by_its_label_and_no_member_by_any(api: Played):
 
 
 def test_a_person_can_run_the_same_pod_by_hand(api: Played):
-    command = host().by_hand(TOOL)
+    command = host().command_line(TOOL)
     arguments = shlex.split(command)
     assert json.loads(arguments[1])["spec"]["containers"][0]["command"] == list(TOOL.command)
     assert arguments[2:6] == ["|", "kubectl", "--namespace", "streams"]
@@ -138,7 +138,7 @@ def test_no_tool_starts_after_all_were_removed(api: Played):
 
 def test_pods_of_killed_runs_are_told_with_the_command_that_removes_them(api: Played):
     api.answers |= {f"GET {PODS}": {"items": [pod_json(phase="Succeeded", metadata={"name": "bench-ffff-consumer"})]}}
-    assert host().left_behind() == ["kubectl --namespace streams delete pod bench-ffff-consumer"]
+    assert host().cleanup_commands() == ["kubectl --namespace streams delete pod bench-ffff-consumer"]
 
 
 def test_lines_are_whole_however_the_engine_breaks_them():

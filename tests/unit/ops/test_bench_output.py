@@ -112,7 +112,7 @@ def test_records_that_failed_are_counted_by_their_reason():
         TOO_LARGE, TOO_LARGE, "java.lang.OutOfMemoryError", "\tat java.base/java.lang.Thread.run", NONE_TAKEN
     )
     assert transcript.failed == 3
-    error = transcript.error("producer-0: no record was taken")
+    error = transcript.error("producer-0: no record was accepted")
     assert error.problems[0].startswith("RecordTooLargeException: The request included a message larger")
     assert error.problems[0].endswith("(2 times)")
     assert "OutOfMemoryError" in error.problems
@@ -132,7 +132,7 @@ def test_a_line_has_the_engine_s_time():
 
 
 def test_a_line_without_a_time_is_an_error():
-    with pytest.raises(ValueError, match="without a time"):
+    with pytest.raises(ValueError, match="without a timestamp"):
         stamped(WINDOW)
 
 

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from ops import context, exits
 from ops.commands import drill as command
-from ops.drills import drill as drills
+from ops.drills import runner
 from ops.drills.catalogue import DRILLS
-from ops.drills.drill import Outcome
-from ops.drills.figures import figures_of
+from ops.drills.kafka_figures import figures_of
 from ops.drills.measures import Phases
+from ops.drills.outcome import Outcome
 from ops.drills.plan import Plan, Request
 from ops.drills.promises import Limits, judge
 from ops.drills.report import document, write
@@ -23,7 +23,7 @@ from ops.platform import Platform
 from tests.unit.ops.test_drill_faults import platform
 from tests.unit.ops.test_drill_promises import evidence
 
-PLAN = Plan(identity="1", rate=1, size=64, seconds=10, hold=10, members=["kafka-1"], limits=Limits(published=10))
+PLAN = Plan(identity="1", rate=1, size=64, seconds=10, hold=10, targets=["kafka-1"], limits=Limits(published=10))
 
 
 def outcome(**changes: Any) -> Outcome:
@@ -87,8 +87,8 @@ def use(found: Outcome, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         asked.append(request)
         return PLAN, None
 
-    monkeypatch.setattr(drills, "prepare", prepare)
-    monkeypatch.setattr(drills, "conduct", lambda drill, plan, around, say: found)
+    monkeypatch.setattr(runner, "prepare", prepare)
+    monkeypatch.setattr(runner, "conduct", lambda drill, plan, initial, say: found)
     return asked
 
 
@@ -107,7 +107,7 @@ def test_a_broken_promise_ends_with_status_one_after_the_report(project: Path, m
     assert isinstance(done.exception, BrokenError)
     assert done.exception.code == exits.FOUND_WRONG
     assert "1 of 40 failed, most with KafkaTimeoutError" in str(done.exception)
-    assert "BROKEN\tthe client is given no error" in done.stdout
+    assert "BROKEN\tthe client gets no error" in done.stdout
     assert json.loads((project / "told" / "report.json").read_text())["kept"] is False
 
 
@@ -136,4 +136,4 @@ def test_a_drill_that_never_recovered_can_be_reported(tmp_path: Path) -> None:
     never = outcome(phases=Phases(0.0, 10.0, 20.0, None, 40.0))
     assert not never.kept
     write(never, tmp_path)
-    assert "it never came" in (tmp_path / "report.md").read_text()
+    assert "all replicas are in sync within 60 s after healing | never |" in (tmp_path / "report.md").read_text()

@@ -74,7 +74,7 @@ def test_what_is_broken_stands_in_the_journal_only_while_it_is(monkeypatch: pyte
     assert fault.done == ["inject", "heal"]
     left = journal.read("test")
     assert left is not None
-    assert left.settled
+    assert left.empty
 
 
 def test_a_fault_that_fails_halfway_is_healed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_after_a_signal_nothing_more_is_broken(monkeypatch: pytest.MonkeyPatch) 
 def test_a_killed_drill_is_mended_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = use(Fault(), monkeypatch)
     removed: list[str] = []
-    monkeypatch.setattr(journal, "remove_topic", lambda found, topic: removed.append(topic))
+    monkeypatch.setattr(journal, "delete_topic", lambda found, topic: removed.append(topic))
     Journal(stack="test", drill="broker-loss", process=GONE, topic="own", broken=[("loss", "kafka-1")]).write()
     with pytest.raises(RefusedError, match="drill heal"):
         journal.refuse_unfinished("test")
@@ -158,7 +158,7 @@ def test_a_journal_stays_while_its_faults_cannot_be_healed(monkeypatch: pytest.M
 
 
 def test_a_drill_that_runs_is_neither_joined_nor_healed_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_lives", lambda process: True)
+    monkeypatch.setattr(journal, "_is_running", lambda process: True)
     Journal(stack="test", drill="broker-loss", process=1, broken=[("loss", "kafka-1")]).write()
     with pytest.raises(RefusedError, match="one at a time"):
         journal.refuse_unfinished("test")
@@ -172,4 +172,4 @@ def test_the_journal_of_a_stack_says_nothing_of_another() -> None:
 
 
 def test_a_process_that_ended_is_not_taken_for_a_drill() -> None:
-    assert not journal._lives(GONE)
+    assert not journal._is_running(GONE)

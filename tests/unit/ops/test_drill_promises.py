@@ -8,14 +8,17 @@ import pytest
 from components.clients.kafka import ClusterState, Partition
 from ops.drills import promises
 from ops.drills.catalogue import DRILLS
-from ops.drills.checker import Arrival, Kept, compare
-from ops.drills.figures import Evidence, Figures, figures_of, formed_after, recovered_after
-from ops.drills.load import Acknowledgement
+from ops.drills.cluster_view import ClusterView, Roles
+from ops.drills.kafka_figures import Evidence, Figures, figures_of, formed_after, recovered_after
+from ops.drills.kafka_load import Acknowledgement
+from ops.drills.kafka_readers import Arrival
 from ops.drills.measures import Phases
 from ops.drills.promises import Limits, judge
 from ops.drills.records import Stamp
-from ops.drills.redis_load import Write, judge_redis, redis_figures
-from ops.drills.sampler import ClusterView, Roles, Sample
+from ops.drills.redis_figures import judge_redis, redis_figures
+from ops.drills.redis_load import Write
+from ops.drills.sampler import Sample
+from ops.drills.verdict import StoredRecord, compare
 
 GOOD = Figures(
     sent=5000,
@@ -80,7 +83,7 @@ def evidence(**changes: Any) -> Evidence:
     acks = [Acknowledgement(stamp.sent / 1e9 + 0.01, 0, stamp) for stamp in stamps]
     found = Evidence(
         phases=PHASES,
-        struck=["kafka-1"],
+        targets=["kafka-1"],
         brokers=3,
         controller=1,
         topic="drill",
@@ -90,7 +93,7 @@ def evidence(**changes: Any) -> Evidence:
         failed=0,
         errors={},
         arrivals=[Arrival(stamp.sent / 1e9 + 0.02, stamp.sent / 1e9) for stamp in stamps],
-        verdict=compare(acks, [Kept(0, number, stamp) for number, stamp in enumerate(stamps)]),
+        verdict=compare(acks, [StoredRecord(0, number, stamp) for number, stamp in enumerate(stamps)]),
         cluster=[
             Sample(5.0, view((0, 1, 2), leader=1, controller=1)),
             Sample(12.0, view((0, 1, 2), leader=1, controller=1)),
@@ -126,13 +129,13 @@ def test_a_partition_below_its_minimum_is_named_even_if_it_was_so_for_one_sample
 
 
 def test_another_leader_of_the_ensemble_is_one_that_was_not_struck() -> None:
-    struck = "zookeeper-2"
+    target = "zookeeper-2"
     roles: list[Sample[Roles]] = [
-        Sample(11.0, {"zookeeper-0": "follower", "zookeeper-1": "follower", struck: "leader"}),
-        Sample(12.0, {"zookeeper-0": None, "zookeeper-1": None, struck: None}),
-        Sample(13.5, {"zookeeper-0": "leader", "zookeeper-1": "follower", struck: None}),
+        Sample(11.0, {"zookeeper-0": "follower", "zookeeper-1": "follower", target: "leader"}),
+        Sample(12.0, {"zookeeper-0": None, "zookeeper-1": None, target: None}),
+        Sample(13.5, {"zookeeper-0": "leader", "zookeeper-1": "follower", target: None}),
     ]
-    assert figures_of(evidence(struck=[struck], roles=roles)).new_ensemble_leader_after == 3.5
+    assert figures_of(evidence(targets=[target], roles=roles)).new_ensemble_leader_after == 3.5
 
 
 def redis(*lost_at: float, back: bool = True) -> Any:
@@ -165,8 +168,8 @@ def test_a_cluster_recovered_when_it_is_well_for_good() -> None:
 
 def test_a_broker_that_does_not_answer_is_not_well_though_metadata_has_it() -> None:
     state = view((0, 1, 2)).state
-    assert ClusterView(state, frozenset()).well(3)
-    assert not ClusterView(state, frozenset({"kafka-1"})).well(3)
+    assert ClusterView(state, frozenset()).healthy(3)
+    assert not ClusterView(state, frozenset({"kafka-1"})).healthy(3)
 
 
 def test_an_ensemble_is_formed_with_one_leader_and_all_members() -> None:
