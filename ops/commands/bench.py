@@ -111,12 +111,12 @@ def _run(
     with Interruption() as interruption:
         result = measure(platform, plan, host, fault, interruption)
     broken = violations(plan, result, limits)
-    made = document(platform, plan, result, broken)
+    report = document(platform, plan, result, broken)
     if folder is not None:
-        write(folder, made, result)
+        write(folder, report, result)
         say(f"report: {folder / 'report.md'}")
     if as_json:
-        json_document(made)
+        json_document(report)
     else:
         table(("what", "value"), rows(plan, result), numbers=("value",))
     if broken:

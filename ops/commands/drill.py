@@ -20,7 +20,7 @@ _Seconds = Annotated[float | None, typer.Option("--seconds", min=1, help="Second
 _Minutes = Annotated[float | None, typer.Option("--minutes", min=0.02, help="The same in minutes")]
 _Hold = Annotated[float | None, typer.Option("--hold", min=0, help="How long the fault lasts, in seconds")]
 _Member = Annotated[str | None, typer.Option("--member", help="The member to break, instead of the drill's choice")]
-_Report = Annotated[Path | None, typer.Option("--report", help="Folder of the report [drills/STACK-DRILL-TIME]")]
+_Report = Annotated[Path | None, typer.Option("--report", help="Report folder; default: drills/STACK-DRILL-TIME")]
 _YesOn = Annotated[str | None, typer.Option("--yes-on", metavar="STACK", help="Go on although STACK is production")]
 _Force = Annotated[bool, typer.Option("--force", help="Go on although some topics cannot lose a broker")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of a table")]

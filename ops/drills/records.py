@@ -5,7 +5,7 @@ import zlib
 from typing import NamedTuple
 
 RUN_BYTES = 8
-"""Bytes of a run's id, which tells the records of a run from any others in the topic."""
+"""Bytes of a run's id, which distinguishes its records from any others in the topic."""
 
 _HEAD = struct.Struct(f">{RUN_BYTES}sIQQ")
 _CHECKSUM = struct.Struct(">I")
@@ -46,7 +46,7 @@ def encode(run: bytes, stamp: Stamp, size: int) -> bytes:
 
 
 def decode(run: bytes, value: bytes | None) -> Stamp | None:
-    """The stamp of a record's value; None if it is of another run or damaged."""
+    """The stamp of a record's value; None if it is damaged or of a different run."""
     if value is None or len(value) < SMALLEST:
         return None
     body, (checksum,) = value[: -_CHECKSUM.size], _CHECKSUM.unpack(value[-_CHECKSUM.size :])

@@ -1,6 +1,6 @@
 """Faults: each can be injected into a running platform and healed, whatever happened in between.
 
-A fault is defined by its kind and the member it breaks alone, so another process can heal it if this one is killed.
+Its kind and member alone define a fault, so another process can heal it if this one is killed.
 """
 
 from collections.abc import Callable, Mapping

@@ -27,7 +27,7 @@ def test_events_may_come_in_any_order() -> None:
     assert longest_gap([8, 1, 7, 2], 0, 9) == Gap(2, 7)
 
 
-def test_silence_at_the_begin_or_the_end_is_a_gap() -> None:
+def test_silence_at_the_start_or_the_end_is_a_gap() -> None:
     assert longest_gap([6, 7], 0, 8) == Gap(0, 6)
     assert longest_gap([1, 2], 0, 8) == Gap(2, 8)
 
@@ -51,7 +51,7 @@ def test_nothing_has_no_percentile() -> None:
     assert latency_summary([]) == {"count": 0, "p50": None, "p95": None, "p99": None, "max": None}
 
 
-def test_latencies_are_told_in_milliseconds_by_the_phase_of_sending() -> None:
+def test_latencies_are_in_milliseconds_by_the_phase_of_sending() -> None:
     found = latency_by_phase([(1.0, 0.001), (10.0, 5.0), (29.9, 0.5), (30.0, 0.002)], PHASES)
     assert found["before"]["max"] == 1.0
     assert (found["during"]["count"], found["during"]["max"]) == (2, 5000.0)

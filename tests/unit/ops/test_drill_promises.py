@@ -1,4 +1,4 @@
-"""Promises: kept by good figures, each broken by the figure that it is about."""
+"""Promises: good figures keep all, and each is broken by its own figure."""
 
 from dataclasses import replace
 from typing import Any
@@ -61,12 +61,12 @@ def test_good_figures_keep_all_promises(drill: Any) -> None:
         (promises.goes_offline, {"left_after": None}),
     ],
 )
-def test_a_promise_is_broken_by_the_figure_that_it_is_about(rule: promises.Rule, changes: dict[str, Any]) -> None:
+def test_a_promise_is_broken_by_its_own_figure(rule: promises.Rule, changes: dict[str, Any]) -> None:
     assert rule(GOOD, Limits()).kept
     assert not rule(replace(GOOD, **changes), Limits()).kept
 
 
-def test_duplicates_are_told_and_break_no_promise() -> None:
+def test_duplicates_are_reported_and_break_no_promise() -> None:
     promise = promises.none_lost(replace(GOOD, duplicated=3), Limits())
     assert promise.kept
     assert "3 duplicated" in promise.measured
@@ -106,14 +106,14 @@ def evidence(**changes: Any) -> Evidence:
     return replace(found, **changes)
 
 
-def test_figures_tell_when_a_broker_left_and_who_took_over() -> None:
+def test_figures_show_when_a_broker_left_and_when_others_took_over() -> None:
     figures = figures_of(evidence())
     assert figures.left_after == 4.0
     assert (figures.new_leaders_after, figures.new_controller_after) == (5.0, 5.0)
     assert figures.all_in_sync_after == 10.0
     assert (figures.fewest_in_sync, list(figures.below_minimum)) == (2, [])
     assert (figures.published_meanwhile, figures.lost) == (20, 0)
-    assert figures.new_ensemble_leader_after is None, "no member of the ensemble was struck"
+    assert figures.new_ensemble_leader_after is None, "no member of the ensemble was a target"
 
 
 def test_a_pause_in_acknowledgements_is_the_longest_gap() -> None:
@@ -123,12 +123,12 @@ def test_a_pause_in_acknowledgements_is_the_longest_gap() -> None:
     assert figures.longest_gap_by_partition == {0: pytest.approx(8.0)}
 
 
-def test_a_partition_below_its_minimum_is_named_even_if_it_was_so_for_one_sample() -> None:
+def test_a_partition_below_its_minimum_in_a_single_sample_is_named() -> None:
     samples = [Sample(12.0, view((0, 1, 2), (0,))), Sample(13.0, view((0, 1, 2), (0, 1, 2)))]
     assert figures_of(evidence(cluster=samples)).below_minimum == ["drill-1"]
 
 
-def test_another_leader_of_the_ensemble_is_one_that_was_not_struck() -> None:
+def test_a_new_ensemble_leader_is_one_that_was_not_a_target() -> None:
     target = "zookeeper-2"
     roles: list[Sample[Roles]] = [
         Sample(11.0, {"zookeeper-0": "follower", "zookeeper-1": "follower", target: "leader"}),
@@ -158,15 +158,21 @@ def test_redis_has_to_come_back() -> None:
     assert not all(promise.kept for promise in judge_redis(redis(), Limits().within(1.0)))
 
 
-def test_a_cluster_recovered_when_it_is_well_for_good() -> None:
-    well, lacking = view((0, 1, 2)), view((0, 2), brokers=(0, 2))
-    samples = [Sample(20.0, well), Sample(21.0, lacking), Sample(25.0, well), Sample(26.0, None), Sample(27.0, well)]
-    assert recovered_after(samples, 3, 19.0) == 6.0, "no answer is no sign of anything"
-    assert recovered_after([*samples, Sample(28.0, lacking)], 3, 19.0) is None
+def test_a_cluster_has_recovered_once_it_stays_healthy() -> None:
+    healthy, degraded = view((0, 1, 2)), view((0, 2), brokers=(0, 2))
+    samples = [
+        Sample(20.0, healthy),
+        Sample(21.0, degraded),
+        Sample(25.0, healthy),
+        Sample(26.0, None),
+        Sample(27.0, healthy),
+    ]
+    assert recovered_after(samples, 3, 19.0) == 6.0, "a sample without an answer is ignored"
+    assert recovered_after([*samples, Sample(28.0, degraded)], 3, 19.0) is None
     assert recovered_after([Sample(20.0, None)], 3, 19.0) is None
 
 
-def test_a_broker_that_does_not_answer_is_not_well_though_metadata_has_it() -> None:
+def test_a_broker_that_does_not_answer_is_unhealthy_even_if_registered() -> None:
     state = view((0, 1, 2)).state
     assert ClusterView(state, frozenset()).healthy(3)
     assert not ClusterView(state, frozenset({"kafka-1"})).healthy(3)

@@ -1,4 +1,4 @@
-"""What the checker finds: fed with records that are lost, duplicated, out of order, damaged, and none of these."""
+"""Records are encoded, read and compared: lost, duplicated, out of order and damaged ones are found."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,16 +24,16 @@ def stored(*places: tuple[int, int], partition: int = 0) -> list[StoredRecord]:
     return [StoredRecord(partition, offset, Stamp(key, sequence, 5)) for offset, (key, sequence) in enumerate(places)]
 
 
-def test_what_is_kept_as_acknowledged_is_without_fault() -> None:
+def test_records_that_are_stored_as_acknowledged_have_no_findings() -> None:
     verdict = compare(acknowledged((0, 0), (1, 0), (0, 1)), stored((0, 0), (1, 0), (0, 1)))
     assert (verdict.acknowledged, verdict.stored) == (3, 3)
     assert (list(verdict.lost), verdict.duplicated, list(verdict.disordered), verdict.misplaced) == ([], 0, [], 0)
 
 
-def test_an_acknowledged_record_that_is_not_there_is_lost() -> None:
+def test_an_acknowledged_record_that_is_missing_is_lost() -> None:
     verdict = compare(acknowledged((0, 0), (0, 1), (0, 2)), stored((0, 0), (0, 2)))
     assert verdict.lost == [Stamp(0, 1, 5)]
-    assert not verdict.disordered, "a hole is a loss, not disorder"
+    assert not verdict.disordered, "a gap is a loss, not disorder"
 
 
 def test_all_records_are_lost_where_the_topic_is_empty() -> None:
@@ -61,12 +61,12 @@ def test_records_of_other_keys_in_between_are_no_disorder() -> None:
     assert not compare([], stored((0, 0), (1, 5), (0, 1), (1, 6))).disordered
 
 
-def test_a_record_in_another_partition_than_acknowledged_is_misplaced() -> None:
+def test_a_record_in_a_different_partition_than_acknowledged_is_misplaced() -> None:
     verdict = compare(acknowledged((0, 0), partition=2), stored((0, 0), partition=1))
     assert (verdict.misplaced, list(verdict.lost)) == (1, [])
 
 
-def test_a_record_says_after_reading_what_it_said_before() -> None:
+def test_a_record_s_stamp_survives_encoding() -> None:
     stamp = Stamp(key=7, sequence=2**40, sent=123_456_789_012)
     assert decode(RUN, encode(RUN, stamp, 1024)) == stamp
 
@@ -84,18 +84,18 @@ def test_a_record_with_a_changed_byte_is_not_read(place: int) -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"short", encode(b"another!", Stamp(1, 2, 3), 64)])
-def test_a_record_of_anyone_else_is_not_read(value: bytes | None) -> None:
+def test_a_record_of_a_different_run_is_not_read(value: bytes | None) -> None:
     assert decode(RUN, value) is None
 
 
-def test_damaged_records_are_told_beside_the_loss_that_they_are() -> None:
+def test_damaged_records_are_reported_besides_the_loss() -> None:
     promised: Sequence[Acknowledgement] = acknowledged((0, 0))
     verdict = compare(promised, [], damaged=1)
     assert (verdict.damaged, len(verdict.lost)) == (1, 1)
 
 
 class SlowToLearn:
-    """A consumer whose broker learns of the topic ``other`` never, and of any other at the third question."""
+    """A consumer whose broker never learns of the topic ``other``, and of any other topic at the third request."""
 
     def __init__(self, **_: Any) -> None:
         self.asked = 0
@@ -114,7 +114,7 @@ class SlowToLearn:
 
 @pytest.fixture
 def consumers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No consumer connects, and time passes only in sleep."""
+    """Consumers that do not connect, and a clock that advances only in sleep."""
     now = [0.0]
     monkeypatch.setattr(kafka, "KafkaConsumer", SlowToLearn)
     monkeypatch.setattr(kafka_readers.time, "monotonic", lambda: now[0])
@@ -122,7 +122,7 @@ def consumers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("consumers")
-def test_a_topic_that_was_just_made_is_waited_for() -> None:
+def test_a_new_topic_is_waited_for() -> None:
     with AssignedConsumer({}, "own") as (consumer, partitions):
         assert consumer.assigned == [0, 1] == [partition.partition for partition in partitions]
         assert not consumer.closed
@@ -130,7 +130,7 @@ def test_a_topic_that_was_just_made_is_waited_for() -> None:
 
 
 @pytest.mark.usefixtures("consumers")
-def test_a_topic_that_no_broker_knows_is_told_and_the_consumer_closed() -> None:
+def test_a_topic_that_no_broker_knows_is_reported_and_the_consumer_closed() -> None:
     assigned = AssignedConsumer({}, "other")
     with pytest.raises(UnreachableError, match="no broker knew topic other within 30 s"):
         assigned.__enter__()
