@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.measure import Comparison, Figure, in_turn, timed
 from bench.stacks import NAME, settings_of, topic_command
-from components.settings import Settings
+from components.stack_file.settings import Settings
 from offline.cluster import lifecycle
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from components.settings import Settings, load_settings
-from components.topic_rules import TopicSpec
+from components.stack_file.settings import Settings, load_settings
+from components.topics.settings import TopicSpec
 from tests.integration.stacks import Stack, ports_of
 
 NAME = "test-bench"

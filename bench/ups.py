@@ -5,10 +5,10 @@ from pathlib import Path
 from bench.compose import ComposeProject
 from bench.measure import Comparison, Figure, in_turn, timed
 from bench.stacks import docker_stack, settings_of, topic_command
-from components.images import choose_images
 from components.naming import member_name
 from components.platform import workloads_of
-from components.settings import Settings
+from components.stack_file.images import choose_images
+from components.stack_file.settings import Settings
 
 RUNS = 5
 

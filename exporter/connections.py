@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from components.clients.kafka import ClusterState, admin_client, cluster_state
-from components.clients.routes import DIRECT
+from components.kafka.client import ClusterState, admin_client, cluster_state
+from components.routes import DIRECT
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient

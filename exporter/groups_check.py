@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from components.clients.kafka import ClusterState
+from components.kafka.client import ClusterState
 from exporter.connections import REQUEST_SECONDS, cluster_state_from_any, reachable_admin
 from exporter.periodic import Outcome
 

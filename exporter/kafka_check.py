@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.clients.kafka import ClusterState, Partition
-from components.clients.topics import minimum_in_sync
+from components.kafka.client import ClusterState, Partition, minimum_in_sync
 from exporter.connections import accepts, ask_all, cluster_state_from_any, reachable_admin
 from exporter.periodic import Outcome
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.clients.zookeeper import member_states
+from components.zookeeper.client import member_states
 from exporter.periodic import Outcome
 
 

@@ -23,9 +23,10 @@ _PLATFORM_MODULES = {
     "kubernetes": (
         "components/__init__.py",
         "components/errors.py",
-        "components/clients/__init__.py",
-        "components/clients/cluster_objects.py",
-        "components/clients/kubeconfig.py",
+        "components/targets/__init__.py",
+        "components/targets/kubernetes/__init__.py",
+        "components/targets/kubernetes/objects.py",
+        "components/targets/kubernetes/kubeconfig.py",
     ),
 }
 """Modules of the platform that a plugin imports, copied beside it: it must not depend on a checkout."""

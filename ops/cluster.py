@@ -4,8 +4,8 @@ import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.routes import Route
 from components.errors import nearest
+from components.routes import Route
 from ops.errors import RefusedError
 
 if TYPE_CHECKING:

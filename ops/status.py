@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from components.errors import PlatformError, count
 from components.findings import finding
 from components.kafka.client import ClusterState, cluster_findings, cluster_state, unreachable
 from components.routes import patience
 from components.zookeeper.client import MemberState, member_states, role_findings
-from components.errors import PlatformError, count
 from ops.cluster import answers, replica_sizes
 from ops.groups import Group, group_names, read_groups
 from ops.platform import Platform

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from components.outputs import OUTPUTS
-from components.stack_file.profiles import PROFILES
 from components.quantities import GIB, format_duration, format_size
+from components.stack_file.profiles import PROFILES
 from components.stack_file.settings import Settings
 from policies.rules import RULES
 from policies.rules.rule import Limit

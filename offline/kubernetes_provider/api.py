@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from plugin_protocol.values import Props
 
-from components.clients.kubeconfig import Access
 from components.errors import ClusterError
+from components.targets.kubernetes.kubeconfig import Access
 
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"

@@ -10,8 +10,8 @@ from typing import Any
 
 from kubernetes_provider.settings import Settings
 
-from components.clients.kubeconfig import Access, files, location, merged
 from components.errors import ClusterError
+from components.targets.kubernetes.kubeconfig import Access, files, location, merged
 
 _NOT_PARSED = "failed to parse kubeconfig data in `kubernetes:config:kubeconfig`- "
 _NOT_LOADED = (

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from components.topics.client import observe
 from components.errors import count
+from components.topics.client import observe
 from ops.backup import acls, groups
 from ops.backup.archive import now
 from ops.backup.model import Cut, Selection, Span, Topic, choose

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.topics.client import apply_topics, delete_topics
 from components.errors import PlatformError, count
+from components.topics.client import apply_topics, delete_topics
 from components.topics.settings import TopicSpec
 from ops import console
 from ops.backup import acls, groups, redis_keys

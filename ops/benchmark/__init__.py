@@ -1,1 +1,1 @@
-"""Throughput and latency, measured by the distribution's own performance tools and by nothing else."""
+"""Throughput and latency, measured by Kafka's own performance tools."""

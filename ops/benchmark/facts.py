@@ -1,4 +1,4 @@
-"""What a reader must know of the platform and the machine to make sense of figures."""
+"""Facts about the platform and the machine that are needed to interpret the figures."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from components.kafka.client import minimum_in_sync
 from components.quantities import MIB, format_size
 from ops.benchmark.plan import Plan
-from ops.benchmark.topic import replication
+from ops.drills.scratch import replication_factor
 from ops.platform import Platform
 
 _BROKER_KEYS = (
@@ -16,13 +16,13 @@ _BROKER_KEYS = (
     "compression.type",
     "inter.broker.protocol.version",
 )
-"""Settings of the brokers that decide what a producer sees when one is lost, and what their disks have to take."""
+"""Broker settings that decide what a producer sees when a broker is lost, and how much the disks must write."""
 
 
 def facts(platform: Platform, plan: Plan) -> dict[str, Any]:
-    """Facts on the platform, the topic and the tools; to be asked once records are in the topic.
+    """Facts about the platform, the topic and the tools.
 
-    Before, a broker may be asked that does not know the topic yet.
+    Call it once the topic has records: before, the broker that answers may not know the topic yet.
     """
     with platform.admin() as client:
         in_sync = minimum_in_sync(client, [plan.topic])[plan.topic]
@@ -33,7 +33,7 @@ def facts(platform: Platform, plan: Plan) -> dict[str, Any]:
         "brokers": len(platform.brokers),
         "image": platform.images["kafka"],
         "partitions": plan.partitions,
-        "replicationFactor": replication(platform),
+        "replicationFactor": replication_factor(platform),
         "minInSyncReplicas": in_sync,
         "acks": "all",
         "toolMemory": format_size(plan.memory),
@@ -43,7 +43,7 @@ def facts(platform: Platform, plan: Plan) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """The machine that the command runs on, and how busy it is: figures of a busy one are not the platform's."""
+    """The machine that runs the command, and its load: on a busy machine, figures do not show the platform's speed."""
     return {"processors": os.cpu_count(), "loadAverage": [round(load, 1) for load in os.getloadavg()]}
 
 

@@ -1,4 +1,4 @@
-"""A fault in the middle of a run: when it comes, and when it is mended."""
+"""A fault in the middle of a run: when it is injected and healed."""
 
 import time
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from components.kafka.client import cluster_state
 from ops.benchmark.plan import FAULT_AT, FAULT_ENDS_AT, Plan
-from ops.drills import journal, wellness
+from ops.drills import health, journal
 from ops.drills.faults import Fault, make
 from ops.drills.journal import Journal
 from ops.errors import RefusedError
 from ops.platform import Platform
 
 KINDS = {"broker-loss": "loss"}
-"""What `--through` takes, and the drills' name for it."""
+"""Values of `--through`, and the kind of fault of each; see :data:`ops.drills.faults.KINDS`."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Event:
 
     Args:
         time: Seconds since 1970.
-        text: What it was.
+        text: What happened.
     """
 
     time: float
@@ -31,13 +31,14 @@ class Event:
 
 @dataclass
 class PlannedFault:
-    """A fault that comes and goes with the run's progress; :meth:`end` mends it at any time.
+    """A fault that is injected and healed as the run progresses; :meth:`end` heals it at any time.
 
     Args:
-        fault: What breaks and mends.
+        fault: The fault.
         seconds: Length of the run.
-        journal: What another process reads to mend it where this one is killed.
-        clock: Seconds since 1970.
+        journal: Lets another process heal the fault if this one is killed.
+        clock: Returns seconds since 1970.
+        events: What has happened so far.
     """
 
     fault: Fault
@@ -49,7 +50,7 @@ class PlannedFault:
     _healed: bool = False
 
     def at(self, elapsed: float) -> None:
-        """Break or mend what is due.
+        """Inject or heal the fault when it is due.
 
         Args:
             elapsed: Seconds since the first record.
@@ -57,39 +58,39 @@ class PlannedFault:
         if not self._injected and elapsed >= FAULT_AT * self.seconds:
             self.journal.write()
             self._injected = True
-            self.tell(self.fault.describe())  # before, since an engine may take its time to answer
+            self.add_event(self.fault.describe())  # before the injection: the engine may be slow to answer
             self.fault.inject()
         if self._injected and elapsed >= FAULT_ENDS_AT * self.seconds:
             self.end()
 
     def end(self) -> None:
-        """Mend what is broken, even where breaking it failed halfway."""
+        """Heal the fault if it was injected, even partially."""
         if self._injected and not self._healed:
             self.fault.heal()
             self._healed = True
             self.journal.remove()
-            self.tell("mended")
+            self.add_event("healed")
 
-    def tell(self, text: str) -> None:
-        """Note what has happened now."""
+    def add_event(self, text: str) -> None:
+        """Record that something happened now."""
         self.events.append(Event(self.clock(), text))
 
 
 def planned_fault(platform: Platform, plan: Plan, member: str | None) -> PlannedFault | None:
-    """The plan's fault; None where there is none.
+    """The plan's fault, or None.
 
     Args:
         platform: The platform.
         plan: What to measure.
-        member: The broker that is hit; None for the controller, whose loss takes the others the longest to notice.
+        member: The broker to break; None for the controller, whose loss the others notice last.
 
     Raises:
-        RefusedError: There is no such broker, the platform cannot lose one, or a drill is under way.
+        RefusedError: There is no such broker, the platform cannot lose one, or a drill is running.
     """
     if plan.through is None:
         return None
     journal.refuse_unfinished(platform.stack)
-    if reasons := wellness.too_few(platform.brokers, "broker"):
+    if reasons := health.too_few(platform.brokers, "broker"):
         raise RefusedError(f"stack {platform.stack} cannot lose a broker", reasons)
     if member is None:
         with platform.admin() as client:
@@ -97,5 +98,5 @@ def planned_fault(platform: Platform, plan: Plan, member: str | None) -> Planned
     if member not in platform.brokers:
         raise RefusedError(f"there is no broker {member}; there are {', '.join(platform.brokers)}")
     kind = KINDS[plan.through]
-    note = Journal(stack=platform.stack, drill="bench", topic=plan.topic, broken=[(kind, member)])
-    return PlannedFault(make(kind, platform, member), plan.seconds, note)
+    entry = Journal(stack=platform.stack, drill="bench", topic=plan.topic, broken=[(kind, member)])
+    return PlannedFault(make(kind, platform, member), plan.seconds, entry)

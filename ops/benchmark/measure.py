@@ -1,14 +1,14 @@
-"""One run: the topic, the producers with what happens in their midst, the consumer, and what was found."""
+"""Runs a benchmark: the topic, the producers with the fault, the consumer, and the result."""
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from components.waiting import wait_until
 from components.errors import PlatformError
+from components.waiting import wait_until
 from ops.benchmark.facts import facts, machine
 from ops.benchmark.fault import PlannedFault
-from ops.benchmark.hosts import Host
+from ops.benchmark.host import Host
 from ops.benchmark.output import (
     Consumed,
     EndToEnd,
@@ -23,29 +23,29 @@ from ops.benchmark.result import ProducerRun, Result
 from ops.benchmark.tools import Tool, consumer_tool, end_to_end_tool, producer_tools
 from ops.benchmark.topic import own_topic, stored_records
 from ops.console import Advance, progress, say
-from ops.drills import wellness
+from ops.drills import health
 from ops.drills.interruption import Interruption
 from ops.platform import Platform
 
 HOPELESS = 100
-"""Failed records after which a producer that has not written a single one is ended: it would go on to the last."""
+"""Failed records after which a producer without a single success is stopped; it would try all of them."""
 
 RECOVERY_SECONDS = 300.0
-"""Seconds after the run in which all must be well again where a broker was lost."""
+"""Seconds after a run with a fault in which the platform must become healthy."""
 
-_TICK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 def measure(
     platform: Platform, plan: Plan, host: Host, fault: PlannedFault | None, interruption: Interruption
 ) -> Result:
-    """Carry out a plan; whatever happens, the fault is mended and nothing is left behind.
+    """Carry out a plan; after an error too, the fault is healed and everything created is removed.
 
     Raises:
         KeyboardInterrupt: A signal came.
-        ToolError: A tool did not do what it was asked for.
+        ToolError: A tool failed.
         UnreachableError: The platform or the engine does not answer.
-        UnhealthyError: The platform did not become well again.
+        UnhealthyError: The platform did not become healthy within :data:`RECOVERY_SECONDS`.
     """
     tools = producer_tools(plan, host.bootstrap)
     with own_topic(platform, plan):
@@ -55,8 +55,8 @@ def measure(
             found = {**facts(platform, plan), **before}
             stored = stored_records(platform, plan)
             if fault:
-                _wait_until_well(platform)
-                fault.tell("all brokers are there and every replica is in sync")
+                _wait_until_healthy(platform)
+                fault.add_event("all brokers serve and all replicas are in sync")
             consumed = end_to_end = None
             if plan.consumer:
                 tools += [consumer_tool(plan, host.bootstrap, stored), end_to_end_tool(plan, host.bootstrap)]
@@ -71,23 +71,23 @@ def measure(
         consumed=consumed,
         end_to_end=end_to_end,
         events=fault.events if fault else (),
-        commands={tool.name: host.by_hand(tool) for tool in tools},
+        commands={tool.name: host.command_line(tool) for tool in tools},
     )
 
 
 def _produce(
     plan: Plan, host: Host, tools: Sequence[Tool], fault: PlannedFault | None, interruption: Interruption
 ) -> list[ProducerRun]:
-    """Run the producers side by side, and the fault in their midst."""
+    """Run the producers in parallel, and the fault in the middle of the run."""
     transcripts = [Transcript(tool.name) for tool in tools]
     with progress("producing", plan.records) as advance, ThreadPoolExecutor(len(tools)) as pool:
         runs = [
             pool.submit(host.run, tool, transcript.feed) for tool, transcript in zip(tools, transcripts, strict=True)
         ]
         try:
-            _attend(runs, transcripts, fault, advance, interruption)
+            _supervise(runs, transcripts, fault, advance, interruption)
         except BaseException:
-            host.remove_all()  # the pool waits for its threads, and they for their tools
+            host.remove_all()  # the pool waits for its threads, which wait for their tools
             raise
         finally:
             if fault:
@@ -95,20 +95,20 @@ def _produce(
     return [_outcome(run.result(), transcript) for run, transcript in zip(runs, transcripts, strict=True)]
 
 
-def _attend(
-    runs: "Sequence[Future[int]]",
+def _supervise(
+    runs: Sequence[Future[int]],
     transcripts: Sequence[Transcript],
     fault: PlannedFault | None,
     advance: Advance,
     interruption: Interruption,
 ) -> None:
-    """Stay until all producers have ended: break and mend what is due, and end those that only fail."""
+    """Wait until all producers have exited; inject and heal the fault when due, and stop producers that only fail."""
     shown = 0
-    while wait(runs, timeout=_TICK_SECONDS).not_done:
+    while wait(runs, timeout=_POLL_SECONDS).not_done:
         interruption.check()
         for run in runs:
             if run.done():
-                run.result()  # one that could not be run ends the others
+                run.result()  # a tool that could not run ends the others
         windows = [list(transcript.windows) for transcript in transcripts]
         done = sum(window.records for lines in windows for window in lines)
         advance(done - shown)
@@ -117,19 +117,19 @@ def _attend(
             fault.at(time.time() - began)
         for transcript in transcripts:
             if not transcript.windows and transcript.failed >= HOPELESS:
-                raise transcript.error(f"{transcript.name}: no record was taken")
+                raise transcript.error(f"{transcript.name}: no record was accepted")
 
 
 def _began(windows: Sequence[Sequence[Window]]) -> float | None:
-    """When the first producer began to send, by its first line: that tells how long it took, and when it ended."""
+    """When the first producer began to send, from the time and duration of its first periodic line."""
     starts = [lines[0].time - lines[0].records / lines[0].rate for lines in windows if lines and lines[0].rate]
     return min(starts, default=None)
 
 
-def _wait_until_well(platform: Platform) -> None:
+def _wait_until_healthy(platform: Platform) -> None:
     def findings() -> list[str]:
         try:
-            return wellness.problems(platform)
+            return health.problems(platform)
         except PlatformError as error:
             return [str(error)]
 
@@ -137,14 +137,14 @@ def _wait_until_well(platform: Platform) -> None:
 
 
 def _outcome(status: int, transcript: Transcript) -> ProducerRun:
-    """What a producer that has ended found.
+    """The figures of a producer that has exited.
 
-    The tool ends with 0 also where every record failed, so its total is what counts.
+    The tool exits with 0 even if every record failed, so its total is checked instead.
     """
     if status or transcript.total is None:
-        raise transcript.error(f"{transcript.name} ended with status {status} before its last line")
+        raise transcript.error(f"{transcript.name} exited with status {status} before its last line")
     if not transcript.total.records:
-        raise transcript.error(f"{transcript.name}: no record was taken")
+        raise transcript.error(f"{transcript.name}: no record was accepted")
     return ProducerRun(name=transcript.name, windows=transcript.windows, total=transcript.total)
 
 
@@ -157,7 +157,7 @@ def _consume(host: Host, tool: Tool, interruption: Interruption) -> Consumed:
 
 
 def _end_to_end(host: Host, tool: Tool, interruption: Interruption) -> EndToEnd:
-    transcript, lines = _run(host, tool, "measuring from end to end", interruption)
+    transcript, lines = _run(host, tool, "measuring end-to-end latency", interruption)
     found = end_to_end_result(lines)
     if found is None:
         raise transcript.error(f"{tool.name} printed no percentiles")
@@ -165,7 +165,7 @@ def _end_to_end(host: Host, tool: Tool, interruption: Interruption) -> EndToEnd:
 
 
 def _run(host: Host, tool: Tool, title: str, interruption: Interruption) -> tuple[Transcript, list[str]]:
-    """Run a tool whose output is short."""
+    """Run a tool and keep all lines of its output, which is short."""
     transcript, lines = Transcript(tool.name), list[str]()
 
     def keep(line: Line) -> None:
@@ -175,11 +175,11 @@ def _run(host: Host, tool: Tool, title: str, interruption: Interruption) -> tupl
     with progress(title), ThreadPoolExecutor(1) as pool:
         run = pool.submit(host.run, tool, keep)
         try:
-            while wait([run], timeout=_TICK_SECONDS).not_done:
+            while wait([run], timeout=_POLL_SECONDS).not_done:
                 interruption.check()
         except BaseException:
             host.remove_all()
             raise
     if status := run.result():
-        raise transcript.error(f"{tool.name} ended with status {status}")
+        raise transcript.error(f"{tool.name} exited with status {status}")
     return transcript, lines

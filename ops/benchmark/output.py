@@ -1,9 +1,8 @@
-"""What the distribution's tools print, read into figures. No figure here is computed from others: what a tool does
-not tell is None.
+"""Parses the output of Kafka's performance tools. No figure is derived from others: what a tool does not print is None.
 
-Formats are those of ``ProducerPerformance``, ``ConsumerPerformance`` and ``EndToEndLatency`` in
-``org.apache.kafka.tools``, 3.9 and 4.x; releases differ in the number of decimals, and from 4.1 on a second total
-of the "steady state" may follow the first.
+The formats are those of ``ProducerPerformance``, ``ConsumerPerformance`` and ``EndToEndLatency`` in
+``org.apache.kafka.tools`` of 3.9 and 4.x. Releases differ in the number of decimals, and from 4.1 on a second total
+for the "steady state" may follow the first.
 """
 
 import re
@@ -16,7 +15,7 @@ from typing import Any
 from ops.errors import OpsError
 
 LAST_LINES = 12
-"""Lines of a tool's output that an error shows."""
+"""Last lines of a tool's output that an error shows."""
 
 _NUMBER = r"(NaN|[\d.]+(?:E[+-]?\d+)?)"
 _SENT = re.compile(
@@ -31,12 +30,12 @@ _END_TO_END = re.compile(r"Percentiles: 50th = (\d+), 99th = (\d+), 99\.9th = (\
 
 
 class ToolError(OpsError):
-    """A tool did not do what it was asked for."""
+    """A tool failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line of a tool, and when it was printed.
+    """A line of a tool's output, and when it was printed.
 
     Args:
         time: Seconds since 1970, by the clock of the machine that runs the tool.
@@ -49,15 +48,15 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """A periodic line of a producer: records that were acknowledged since the line before.
+    """A periodic line of a producer: the records that were acknowledged since the previous line.
 
     Args:
         time: When it was printed, in seconds since 1970.
         records: Acknowledged records.
-        rate: Records a second.
-        megabytes: MiB a second, which the tool calls MB.
+        rate: Records per second.
+        megabytes: MiB per second, which the tool calls MB.
         average_ms: Average latency in milliseconds.
-        max_ms: Highest latency in milliseconds.
+        max_ms: Maximum latency in milliseconds.
     """
 
     time: float
@@ -73,10 +72,10 @@ class Total(Window):
     """The last line of a producer: the whole run, from the first record to the last acknowledgement.
 
     Args:
-        p50_ms: Milliseconds that half of the records took at most; the others likewise.
-        p95_ms: 95 of 100.
-        p99_ms: 99 of 100.
-        p999_ms: 999 of 1,000.
+        p50_ms: Median latency in milliseconds.
+        p95_ms: 95th percentile.
+        p99_ms: 99th percentile.
+        p999_ms: 99.9th percentile.
     """
 
     p50_ms: int
@@ -90,12 +89,12 @@ class Consumed:
     """The consumer's line.
 
     Args:
-        records: Records that were read.
-        rate: Records a second, the time to join the group included.
-        megabytes: MiB a second likewise.
-        rebalance_ms: Milliseconds to join the group.
-        fetch_ms: Milliseconds of reading.
-        fetch_rate: Records a second while it read.
+        records: Number of records read.
+        rate: Records per second, including the time to join the consumer group.
+        megabytes: MiB per second, likewise.
+        rebalance_ms: Milliseconds to join the consumer group.
+        fetch_ms: Milliseconds of fetching.
+        fetch_rate: Records per second while fetching.
     """
 
     records: int
@@ -108,13 +107,13 @@ class Consumed:
 
 @dataclass(frozen=True, kw_only=True)
 class EndToEnd:
-    """Time from handing over a record to having read it. The tool tells no 95th percentile.
+    """Time from sending a record until it is consumed. The tool prints no 95th percentile.
 
     Args:
         average_ms: Average in milliseconds.
-        p50_ms: Milliseconds that half of the records took at most; the others likewise.
-        p99_ms: 99 of 100.
-        p999_ms: 999 of 1,000.
+        p50_ms: Median in milliseconds.
+        p99_ms: 99th percentile.
+        p999_ms: 99.9th percentile.
     """
 
     average_ms: float
@@ -125,10 +124,14 @@ class EndToEnd:
 
 @dataclass
 class Transcript:
-    """What a tool printed; only the end of it and counts, since a failing tool prints a trace for each record.
+    """The parsed output of a tool. Keeps only counts and the last lines: a failing tool prints a trace for each record.
 
     Args:
-        name: The tool.
+        name: The tool's name.
+        windows: Periodic lines of a producer.
+        total: Last line of a producer, once it is printed.
+        failures: Number of printed errors by reason.
+        last: The last lines.
     """
 
     name: str
@@ -138,42 +141,42 @@ class Transcript:
     last: deque[str] = field(default_factory=lambda: deque[str](maxlen=LAST_LINES))
 
     def feed(self, line: Line) -> None:
-        """Take in a line."""
+        """Parse a line."""
         self.last.append(line.text)
         if (window := producer_line(line)) is None:
             if failure := _FAILURE.match(line.text):
                 self.failures[f"{failure[1]}: {failure[2]}" if failure[2] else failure[1]] += 1
         elif not isinstance(window, Total):
             self.windows.append(window)
-        elif self.total is None:  # a second one leaves the first records out
+        elif self.total is None:  # a second one excludes the first records
             self.total = window
 
     @property
     def failed(self) -> int:
-        """How often it printed that a record, or all of it, failed."""
+        """Number of printed errors."""
         return self.failures.total()
 
     def error(self, headline: str) -> ToolError:
-        """An error with what the tool said."""
+        """An error with the tool's most frequent errors and its last lines."""
         why = [f"{reason} ({times} times)" if times > 1 else reason for reason, times in self.failures.most_common(3)]
         return ToolError(headline, [*why, "\n".join(["its last lines:", *self.last])])
 
 
 def stamped(text: str) -> Line:
-    """Read a line with the time that Docker or Kubernetes writes before it.
+    """Parse a line that Docker or Kubernetes prefixes with a timestamp.
 
     Raises:
-        ValueError: There is no time.
+        ValueError: There is no timestamp.
     """
     match = _STAMP.match(text)
     if match is None:
-        raise ValueError(f"a line without a time: {text[:80]}")
+        raise ValueError(f"a line without a timestamp: {text[:80]}")
     whole = datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp()
     return Line(time=whole + float(match[2] or 0), text=match[3].rstrip())
 
 
 def producer_line(line: Line) -> Window | None:
-    """Read a line of figures; None for any other line."""
+    """Parse a line of a producer's figures; None for any other line."""
     match = _SENT.match(line.text)
     if match is None:
         return None
@@ -188,9 +191,9 @@ def producer_line(line: Line) -> Window | None:
 
 
 def consumer_result(lines: Sequence[str]) -> Consumed | None:
-    """Find the consumer's line; None where there is none.
+    """Find the consumer's figures; None if there are none.
 
-    Columns are found by the heading, which the tool prints first: releases add columns at the end.
+    Columns are found by the heading, which the tool prints first: releases append columns.
     """
     columns: list[str] = []
     for line in lines:
@@ -211,7 +214,7 @@ def consumer_result(lines: Sequence[str]) -> Consumed | None:
 
 
 def end_to_end_result(lines: Sequence[str]) -> EndToEnd | None:
-    """Find the two lines that the tool ends with; None where they are not there."""
+    """Find the two last lines of the end-to-end tool; None if they are missing."""
     text = "\n".join(lines)
     average, percentiles = _AVERAGE.search(text), _END_TO_END.search(text)
     if average is None or percentiles is None:

@@ -1,4 +1,4 @@
-"""Throughput and latency over time."""
+"""Plots throughput and latency over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +11,20 @@ _INCHES = (10, 6)
 
 
 def draw(file: Path, producers: Sequence[ProducerRun], events: Sequence[Event], began: float) -> None:
-    """Draw the periodic lines of all producers, and what happened to the platform.
+    """Plot the periodic lines of all producers, and mark what happened to the platform.
 
-    A line stands for the time since the line before, so it is drawn as a step that ends where it was printed: in a
-    stall, the tool prints none.
+    A line covers the time since the previous one, so it is drawn as a step that ends when it was printed: the tool
+    prints nothing during a stall.
 
     Args:
-        file: PNG to write.
-        producers: What the tools said.
-        events: What happened.
+        file: PNG file to write.
+        producers: The producers' figures.
+        events: What happened to the platform.
         began: When the first record was sent, in seconds since 1970.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_INCHES, layout="constrained")
+    figure: Any = Figure(figsize=_INCHES, layout="constrained")
     rates, latencies = figure.subplots(2, 1, sharex=True)
     for producer in producers:
         times = [window.time - began for window in producer.windows]
@@ -40,7 +40,7 @@ def draw(file: Path, producers: Sequence[ProducerRun], events: Sequence[Event], 
     for axes in (rates, latencies):
         axes.grid(alpha=0.3)
         for number, event in enumerate(events):
-            label = event.text if axes is rates else None  # told once
+            label = event.text if axes is rates else None  # one legend is enough
             axes.axvline(event.time - began, color=f"C{7 + number}", linestyle="--", label=label)
     rates.legend(fontsize="small")
     latencies.legend(fontsize="small")

@@ -1,4 +1,4 @@
-"""What a benchmark does: pure, so that it can be looked at before anything runs."""
+"""What a benchmark is going to do. Pure."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from components.quantities import MIB
 
 TOPIC_PREFIX = "__millrace_bench_"
-"""Start of the names of a benchmark's topics and consumer groups; it never touches topics of yours."""
+"""Prefix of a benchmark's topics and consumer groups; it uses no other topics."""
 
 FAULT_AT, FAULT_ENDS_AT = 0.4, 0.6
-"""When the fault comes and when it is mended, as parts of the run."""
+"""When the fault is injected and healed, as fractions of the run."""
 
 _LONGEST_STALL_SECONDS = 40
-"""Seconds of records that a producer can hold back. The tool takes a record's time when it hands it to the producer;
-were the producer's buffer full, it would wait with the next record and not count that wait as latency."""
+"""Seconds of records that a producer can buffer. The tool's clock of a record starts when the producer accepts it: if
+the buffer were full, the wait before that would not count as latency."""
 
 _SMALLEST_BUFFER, _LARGEST_BUFFER = 32 * MIB, 256 * MIB
 _HEAP_BESIDE_BUFFER = 96 * MIB
 _MEMORY_BESIDE_HEAP = 160 * MIB
 _RECORD_OVERHEAD = 128
-"""Bytes that a record takes in the producer beside its value, generously."""
+"""Upper bound of the bytes that a record takes in the producer besides its value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,16 @@ class Plan:
     """What to measure.
 
     Args:
-        rate: Records a second, all producers together; with ``throttled`` False only the number of records follows
-            from it.
+        rate: Records per second, all producers together; if not ``throttled``, it only sets the number of records.
         size: Bytes of a record's value.
         seconds: Length of the run.
         producers: Producers that share the rate.
         partitions: Partitions of the topic.
-        throttled: Whether the rate is kept; else records are sent as fast as they are taken.
-        consumer: Whether the records are read again, and the time from end to end is measured.
-        through: What happens to the platform in the middle of the run: ``broker-loss``, or None.
-        properties: Further settings of the producers, each ``name=value``; they override those that are set here.
-        identity: What tells this run from others, in names of containers and topics.
+        throttled: Whether producers keep to the rate; otherwise they send as fast as the brokers accept.
+        consumer: Whether to consume the records too, and to measure end-to-end latency.
+        through: Fault in the middle of the run: ``broker-loss``, or None.
+        properties: Further producer properties, each ``name=value``; they override the defaults.
+        identity: Unique id of this run, used in names of containers and topics.
     """
 
     rate: int = 2000
@@ -53,31 +52,31 @@ class Plan:
 
     @property
     def topic(self) -> str:
-        """The topic that is made for the run."""
+        """The run's topic."""
         return TOPIC_PREFIX + self.identity
 
     @property
     def records(self) -> int:
-        """Records that are sent, all producers together."""
+        """Number of records to send, all producers together."""
         return sum(self.shares(self.rate)) * self.seconds
 
     def shares(self, total: int) -> list[int]:
-        """What each producer has of a total; the first ones take what cannot be divided."""
+        """Each producer's share of a total; the first ones take the remainder."""
         share, rest = divmod(total, self.producers)
         return [share + (producer < rest) for producer in range(self.producers)]
 
     @property
     def buffer(self) -> int:
-        """Bytes that a producer may hold back (``buffer.memory``)."""
+        """Bytes that a producer can buffer (``buffer.memory``)."""
         needed = self.shares(self.rate)[0] * (self.size + _RECORD_OVERHEAD) * _LONGEST_STALL_SECONDS
         return min(max(-(-needed // MIB) * MIB, _SMALLEST_BUFFER), _LARGEST_BUFFER)
 
     @property
     def heap(self) -> int:
-        """Bytes of heap of a tool's JVM."""
+        """Heap of a tool's JVM, in bytes."""
         return self.buffer + _HEAP_BESIDE_BUFFER
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that a tool's container may use."""
+        """Memory limit of a tool's container, in bytes."""
         return self.heap + _MEMORY_BESIDE_HEAP

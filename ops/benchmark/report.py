@@ -1,26 +1,27 @@
-"""A result for people and for programs: rows of a table, a JSON document, and a page with a picture."""
+"""Reports of a result: table rows, a JSON document, and a Markdown page with a plot."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ops.benchmark.picture import draw
 from ops.benchmark.plan import Plan
 from ops.benchmark.result import Result
 from ops.benchmark.tools import END_TO_END_RECORDS
+from ops.markdown import table
 from ops.platform import Platform
 
 PERCENTILES_NOTE = (
-    "Percentiles are those of the whole run, the tool's warm-up and every late record included, as the tool "
-    "reports them; for its periodic lines it reports only the average and the maximum."
+    "Percentiles are the tool's own, over the whole run, including its warm-up and every late record. "
+    "Its periodic lines have only the average and the maximum."
 )
 
 
 def rows(plan: Plan, result: Result) -> list[tuple[str, str]]:
-    """What was found, a line each."""
+    """The figures as table rows: name and value."""
     worst = result.worst
     several = " (the slowest of the producers)" if len(result.producers) > 1 else ""
     found = [
@@ -36,8 +37,8 @@ def rows(plan: Plan, result: Result) -> list[tuple[str, str]]:
     ]
     if consumed := result.consumed:
         found += [
-            ("records read", f"{consumed.records} of {result.stored}"),
-            ("rate of reading", f"{consumed.fetch_rate:.1f} records/s after {consumed.rebalance_ms} ms to join"),
+            ("records consumed", f"{consumed.records} of {result.stored}"),
+            ("consumer rate", f"{consumed.fetch_rate:.1f} records/s after {consumed.rebalance_ms} ms to join"),
         ]
     if end := result.end_to_end:
         found += [
@@ -50,8 +51,15 @@ def rows(plan: Plan, result: Result) -> list[tuple[str, str]]:
     return found + [(f"{event.time - began:.1f} s after the first record", event.text) for event in result.events]
 
 
-def document(platform: Platform, plan: Plan, result: Result, findings: Sequence[str]) -> dict[str, Any]:
-    """The report for programs."""
+def document(platform: Platform, plan: Plan, result: Result, broken: Sequence[str]) -> dict[str, Any]:
+    """The report for programs.
+
+    Args:
+        platform: The platform.
+        plan: What was planned.
+        result: The result.
+        broken: The limits that it breaks, one line each.
+    """
     return {
         "platform": {"name": platform.name, **result.facts},
         "plan": {**asdict(plan), "records": plan.records},
@@ -63,55 +71,66 @@ def document(platform: Platform, plan: Plan, result: Result, findings: Sequence[
         "began": _began(result),
         "events": [asdict(event) for event in result.events],
         "commands": result.commands,
-        "broken": list(findings),
+        "broken": list(broken),
         "rows": rows(plan, result),
         "notes": [PERCENTILES_NOTE],
     }
 
 
-def write(folder: Path, made: Mapping[str, Any], result: Result) -> None:
-    """Write report.json, report.md and throughput.png; the folder is made where it is not there."""
+def write(folder: Path, report: Mapping[str, Any], result: Result) -> None:
+    """Write report.json, report.md and throughput.png.
+
+    Args:
+        folder: Their folder; created if missing.
+        report: The report for programs.
+        result: The result that is plotted.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(made, indent=2) + "\n")
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     draw(folder / "throughput.png", result.producers, result.events, _began(result))
-    (folder / "report.md").write_text(markdown(made))
+    (folder / "report.md").write_text(_markdown(report))
 
 
-def markdown(made: Mapping[str, Any]) -> str:
+def _markdown(report: Mapping[str, Any]) -> str:
     """The report for people, from the one for programs."""
-    began = datetime.fromtimestamp(made["began"], UTC)
-    lines = [f"# Benchmark of {made['platform']['name']}", "", f"Begun {began:%Y-%m-%d %H:%M:%S} UTC.", ""]
-    lines += _table(("What", "Value"), made["rows"])
-    lines += ["", *made["notes"], "", "![Throughput and latency over time](throughput.png)", ""]
-    if made["broken"]:
-        lines += ["## Limits that were broken", "", *(f"* {finding}" for finding in made["broken"]), ""]
-    lines += ["## Platform", "", *_table(("What", "Value"), _flat(made["platform"])), ""]
-    lines += [
-        "## By hand",
-        "",
-        "The topic is removed after each run; make it anew with as many partitions and replicas.",
+    began = datetime.fromtimestamp(report["began"], UTC)
+    parts = [
+        f"# Benchmark of {report['platform']['name']}",
+        f"Started {began:%Y-%m-%d %H:%M:%S} UTC.",
+        table(("Figure", "Value"), report["rows"]),
+        *report["notes"],
+        "![Throughput and latency over time](throughput.png)",
     ]
-    for name, command in made["commands"].items():
-        lines += ["", f"{name}:", "", f"    {command}"]
-    if made["endToEnd"]:
-        lines += ["", f"From end to end {END_TO_END_RECORDS} records are sent, each after the one before was read."]
-    return "\n".join(lines) + "\n"
+    if report["broken"]:
+        parts += ["## Broken limits", "\n".join(f"* {line}" for line in report["broken"])]
+    parts += [
+        "## Platform",
+        table(("Fact", "Value"), _flat(report["platform"])),
+        "## Run it by hand",
+        "The topic is deleted after each run; create it again with as many partitions and replicas.",
+    ]
+    for name, command in report["commands"].items():
+        parts += [f"{name}:", f"    {command}"]
+    if report["endToEnd"]:
+        parts.append(
+            f"The end-to-end tool sends {END_TO_END_RECORDS} records, each after the previous one was consumed."
+        )
+    return "\n\n".join(parts) + "\n"
 
 
 def _began(result: Result) -> float:
-    """When the first record was sent: so long before the last line as the tool says that the run took."""
+    """When the first record was sent, in seconds since 1970: each total's time minus the duration of its run."""
     return min(producer.total.time - producer.total.records / producer.total.rate for producer in result.producers)
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values, including those of nested mappings, as text."""
     found: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found += [(str(key), str(entry)) for key, entry in value.items()]
+            found += _flat(cast(Mapping[str, Any], value))
+        elif isinstance(value, list):
+            found.append((name, ", ".join(map(str, cast(list[Any], value)))))
         else:
-            found.append((name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+            found.append((name, str(value)))
     return found
-
-
-def _table(headings: tuple[str, str], cells: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (headings, ("---", "---"), *cells)]

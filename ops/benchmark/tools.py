@@ -1,4 +1,4 @@
-"""The command lines of the distribution's tools."""
+"""The command lines of Kafka's performance tools."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,28 @@ from components.quantities import MIB
 from ops.benchmark.plan import Plan
 
 END_TO_END_RECORDS = 2000
-"""Records of which each is sent only after the one before was read; its time is the same at any rate."""
+"""Records of the end-to-end tool, each sent after the previous one was consumed."""
 
 CONSUMER_PATIENCE_MS = 30_000
-"""Milliseconds without a record after which the consumer's tool gives up. Its own 10 s are too few where a group
-forms on a busy machine: that alone takes it some seconds."""
+"""Milliseconds without a record after which the consumer gives up. The tool's default of 10 s is too short on a busy
+machine, where joining the consumer group alone takes seconds."""
 
 _SMALLEST_REQUEST = MIB
-"""Bytes of a request that the producer itself allows (``max.request.size``)."""
+"""Default of ``max.request.size``, in bytes."""
 
 _REQUEST_OVERHEAD = 1024
-"""Bytes of a request with one record beside the record's value, generously."""
+"""Upper bound of the bytes of a request with one record, besides the record's value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """One run of one of the distribution's tools.
+    """One run of one of Kafka's tools.
 
     Args:
-        name: What it is called in this run: ``producer-0``.
+        name: Its name in this run: ``producer-0``.
         command: Program and arguments.
-        heap: Bytes of heap of its JVM.
-        memory: Bytes of memory that its container may use.
+        heap: Heap of its JVM, in bytes.
+        memory: Memory limit of its container, in bytes.
     """
 
     name: str
@@ -37,25 +37,25 @@ class Tool:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that the distribution's scripts read, and numbers written as the parser expects them."""
+        """Environment variables: the heap for Kafka's scripts, and a locale whose numbers the parser expects."""
         return {"KAFKA_HEAP_OPTS": f"-Xms{self.heap // MIB}m -Xmx{self.heap // MIB}m", "LC_ALL": "C"}
 
 
 def producer_tools(plan: Plan, bootstrap: str) -> list[Tool]:
-    """The producers' tools, which run side by side.
+    """The producers, which run in parallel.
 
-    All settings but these are the producer's own defaults: idempotence is on, it retries for two minutes
-    (``delivery.timeout.ms``), and nothing is held back to fill a batch (``linger.ms``).
+    All other properties keep the producer's defaults: idempotence is on, a record is retried for two minutes
+    (``delivery.timeout.ms``), and no record waits to fill a batch (``linger.ms``).
 
     Args:
         plan: What to measure.
-        bootstrap: Brokers as they are reached from beside them, separated by commas.
+        bootstrap: Bootstrap servers as the tools reach them, separated by commas.
     """
     properties = (
         f"bootstrap.servers={bootstrap}",
         "acks=all",
         f"buffer.memory={plan.buffer}",
-        # What a record may be is the brokers' decision, not this producer's.
+        # The brokers decide how large a record may be, not this producer.
         f"max.request.size={max(_SMALLEST_REQUEST, plan.size + _REQUEST_OVERHEAD)}",
         *plan.properties,
     )
@@ -72,7 +72,7 @@ def producer_tools(plan: Plan, bootstrap: str) -> list[Tool]:
 
 
 def consumer_tool(plan: Plan, bootstrap: str, records: int) -> Tool:
-    """The consumer's tool, which reads so many records from the beginning of the topic."""
+    """The consumer, which reads so many records from the beginning of the topic."""
     return _tool(
         plan,
         "consumer",
@@ -82,9 +82,9 @@ def consumer_tool(plan: Plan, bootstrap: str, records: int) -> Tool:
 
 
 def end_to_end_tool(plan: Plan, bootstrap: str) -> Tool:
-    """The tool that sends a record, waits until it has read it, and sends the next.
+    """The tool that sends a record, waits until it has consumed it, and sends the next.
 
-    It has a script of its own only in some versions; the class has the same name in all of them.
+    Only some versions have a script for it; its class has the same name in all of them.
     """
     return _tool(
         plan,

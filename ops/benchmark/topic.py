@@ -1,4 +1,4 @@
-"""The benchmark's own topic: made before the run, counted after it, and removed whatever happened."""
+"""The benchmark's own topic: created before the run, counted after it, and always deleted."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -6,48 +6,27 @@ from contextlib import contextmanager
 from components.errors import PlatformError
 from ops.benchmark.plan import TOPIC_PREFIX, Plan
 from ops.console import say
-from ops.drills.scratch import remove_topic
-from ops.errors import UnreachableError
+from ops.drills.scratch import create_topic, delete_topic
 from ops.platform import Platform
-
-REPLICATION = 3
-"""Replicas of the topic, or as many as there are brokers: what topics that must not lose records have."""
 
 
 @contextmanager
 def own_topic(platform: Platform, plan: Plan) -> Generator[None]:
-    """The plan's topic while it lasts; its minimum of replicas in sync is the brokers' own.
+    """Create the plan's topic with the brokers' own ``min.insync.replicas``, and delete it on exit.
 
     Raises:
-        UnreachableError: It could not be made.
+        UnreachableError: It could not be created.
     """
-    from kafka.errors import KafkaError
-
     try:
-        with platform.admin() as client:
-            # All records stay until they are counted, and no longer than an hour if the run is killed.
-            request = {
-                "num_partitions": plan.partitions,
-                "replication_factor": replication(platform),
-                "configs": {"retention.ms": "3600000", "retention.bytes": "-1", "cleanup.policy": "delete"},
-            }
-            try:
-                client.create_topics({plan.topic: request})
-                client.wait_for_topics([plan.topic])
-            except KafkaError as error:
-                raise UnreachableError(f"topic {plan.topic} could not be made: {error}") from error
+        # An hour keeps all records until they are counted, and deletes them if the run is killed.
+        create_topic(platform, plan.topic, partitions=plan.partitions, config={"retention.ms": "3600000"})
         yield
     finally:
-        _remove(platform, plan)
-
-
-def replication(platform: Platform) -> int:
-    """Replicas that the topic has on this platform."""
-    return min(REPLICATION, len(platform.brokers))
+        _delete(platform, plan)
 
 
 def stored_records(platform: Platform, plan: Plan) -> int:
-    """Records in the topic, by its partitions' end offsets: nothing is deleted from it, so they count all."""
+    """Number of records in the topic, by its end offsets: none are deleted, so they count all."""
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
 
@@ -57,17 +36,17 @@ def stored_records(platform: Platform, plan: Plan) -> int:
 
 
 def other_topics(platform: Platform, plan: Plan) -> list[str]:
-    """Topics of other runs: of one that is under way, or of one that was killed."""
+    """Topics of other benchmarks: of one that runs now, or of a killed one."""
     with platform.admin() as client:
         return sorted(name for name in client.list_topics() if name.startswith(TOPIC_PREFIX) and name != plan.topic)
 
 
-def _remove(platform: Platform, plan: Plan) -> None:
-    """Delete the topic and the consumer's group; a failure is told with the cure, and hides no other error."""
+def _delete(platform: Platform, plan: Plan) -> None:
+    """Delete the topic and the consumer group; a failure is only a warning, so that it hides no other error."""
     try:
-        remove_topic(platform, plan.topic)
+        delete_topic(platform, plan.topic)
         with platform.admin() as client:
             if any(group["group_id"] == plan.topic for group in client.list_groups()):
                 client.delete_groups([plan.topic])
     except PlatformError as error:
-        say(f"warning: topic and consumer group {plan.topic} may still be there; delete them: {error}")
+        say(f"warning: topic and consumer group {plan.topic} may still exist; delete them: {error}")

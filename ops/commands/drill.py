@@ -1,12 +1,12 @@
-"""`ops drill`: break one thing of a running platform under load, and judge what was promised for that case."""
+"""`ops drill`: break one part of a running platform under load, and judge the promises made for that failure."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ops.console import out, say, table
+from ops.console import json_document, say, table
 from ops.context import platform
 from ops.drills.catalogue import DRILLS, Drill
 from ops.drills.plan import Request
@@ -14,27 +14,27 @@ from ops.drills.promises import Limits
 from ops.errors import BrokenError
 from ops.safety import refuse_production
 
-_Rate = Annotated[float, typer.Option("--rate", min=1, max=20_000, help="Messages a second")]
+_Rate = Annotated[float, typer.Option("--rate", min=1, max=20_000, help="Messages per second")]
 _Size = Annotated[int, typer.Option("--size", min=64, max=900_000, help="Bytes of each message")]
-_Seconds = Annotated[float | None, typer.Option("--seconds", min=1, help="Steady load before and after, in seconds")]
+_Seconds = Annotated[float | None, typer.Option("--seconds", min=1, help="Seconds of steady load before and after")]
 _Minutes = Annotated[float | None, typer.Option("--minutes", min=0.02, help="The same in minutes")]
-_Hold = Annotated[float | None, typer.Option("--hold", min=0, help="Seconds for which the fault is kept up")]
-_Member = Annotated[str | None, typer.Option("--member", help="The member to strike, instead of the drill's choice")]
-_Report = Annotated[Path | None, typer.Option("--report", help="Folder of the report [drills/STACK-DRILL-TIME]")]
+_Hold = Annotated[float | None, typer.Option("--hold", min=0, help="How long the fault lasts, in seconds")]
+_Member = Annotated[str | None, typer.Option("--member", help="The member to break, instead of the drill's choice")]
+_Report = Annotated[Path | None, typer.Option("--report", help="Report folder; default: drills/STACK-DRILL-TIME")]
 _YesOn = Annotated[str | None, typer.Option("--yes-on", metavar="STACK", help="Go on although STACK is production")]
-_Force = Annotated[bool, typer.Option("--force", help="Go on although some topics cannot spare a broker")]
-_Json = Annotated[bool, typer.Option("--json", help="Print the report's JSON instead of a table")]
-_Within = Annotated[float | None, typer.Option("--within", hidden=True, help="Other seconds to recover in")]
+_Force = Annotated[bool, typer.Option("--force", help="Go on although some topics cannot lose a broker")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of a table")]
+_Within = Annotated[float | None, typer.Option("--within", hidden=True, help="Recovery time to judge by, in seconds")]
 
 STEADY_SECONDS = 10.0
-"""Seconds of steady load before the fault and after recovery, where none are given."""
+"""Default seconds of steady load before the fault, and again after recovery."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
         name="drill",
-        help="Break one thing under load, heal it, and judge what was promised: exit code 1 when a promise is broken.",
+        help="Break one part under load, heal it, and judge the promises: exit code 1 if a promise is broken.",
         no_args_is_help=True,
     )
     group.command("list")(list_drills)
@@ -54,14 +54,16 @@ def list_drills(context: typer.Context) -> None:
 
 
 def heal(context: typer.Context) -> None:
-    """Mend what a drill that was killed left broken, and remove what it made."""
+    """Heal the faults of a killed drill, and delete what it created."""
     from ops.drills import journal
 
     for line in journal.heal(platform(context)) or ["nothing to heal"]:
         say(line)
 
 
-def _command(drill: Drill):  # noqa: ANN202  typer reads the signature of what is returned
+def _command(drill: Drill) -> Callable[..., None]:
+    """The command of a drill; typer reads its options from the signature."""
+
     def run(
         context: typer.Context,
         rate: _Rate = 200,
@@ -94,19 +96,19 @@ def _command(drill: Drill):  # noqa: ANN202  typer reads the signature of what i
 
 
 def _run(context: typer.Context, drill: Drill, request: Request, *, yes_on: str | None, as_json: bool) -> None:
-    from ops.drills.drill import conduct, prepare
     from ops.drills.report import default_folder, rows, write
+    from ops.drills.runner import conduct, prepare
 
     found = platform(context)
     refuse_production(found, yes_on)
-    plan, around = prepare(drill, found, request, say)
-    say(f"{drill.name} on stack {found.stack}: {drill.breaks} ({', '.join(plan.members)})")
+    plan, initial = prepare(drill, found, request, say)
+    say(f"{drill.name} on stack {found.stack}: {drill.breaks} ({', '.join(plan.targets)})")
     say(f"promise: {drill.promise}")
-    outcome = conduct(drill, plan, around, say)
+    outcome = conduct(drill, plan, initial, say)
     folder = request.report or default_folder(outcome)
     document = write(outcome, folder)
     if as_json:
-        out.file.write(json.dumps(document, indent=1) + "\n")
+        json_document(document)
     else:
         table(("RESULT", "PROMISE", "MEASURED"), rows(outcome))
     say(f"report: {folder / 'report.md'}")

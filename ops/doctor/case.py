@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.targets.docker.client import LocalEngine
 from components.errors import PreflightError
 from components.naming import platform_name
+from components.targets.docker.client import LocalEngine
 from ops.errors import UnreachableError
 from ops.platform import Platform, platform_of
 from ops.pulumi_cli import project_folder, pulumi_cli

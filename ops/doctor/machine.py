@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from components.targets.docker.preflight import Needs, preflight
 from components.errors import PreflightError
 from components.stack_file.images import choose_images
+from components.targets.docker.preflight import Needs, preflight
 from ops.console import size
 from ops.doctor.case import Case
 from ops.doctor.report import Outcome, skipped, well, wrong

@@ -1,7 +1,7 @@
 """Checks of what runs: the cluster that a stack names, and the platform's members."""
 
-from components.targets.kubernetes.client import connect, contexts
 from components.errors import ClusterError
+from components.targets.kubernetes.client import connect, contexts
 from ops.doctor.case import Case
 from ops.doctor.report import Outcome, skipped, well, wrong
 

@@ -1,1 +1,1 @@
-"""Drills: break one thing of a running platform under load, mend it, and judge what was promised for that case."""
+"""Drills: break one part of a running platform under load, heal it, and judge the promises made for that failure."""

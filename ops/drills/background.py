@@ -1,4 +1,4 @@
-"""Work that goes on while something else is done."""
+"""Work in a background thread for the duration of a ``with`` block."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -7,13 +7,13 @@ from typing import Self
 
 
 class Background(ABC):
-    """Works in a thread of its own, from when it is entered until it is left.
+    """Runs :meth:`_work` in a thread while its ``with`` block runs.
 
-    What the thread raises is raised where it is left, unless something failed there already: nothing that was watched
-    or written is judged by half of it.
+    An exception of the thread is raised at the end of the block, unless the block itself failed: an incomplete
+    observation is never judged.
 
     Args:
-        name: Name of the thread.
+        name: The thread's name.
     """
 
     def __init__(self, name: str) -> None:
@@ -36,7 +36,7 @@ class Background(ABC):
     def _guarded(self) -> None:
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001  raised again where it is left
+        except BaseException as error:  # noqa: BLE001  raised again by __exit__
             self._failure = error
 
     @abstractmethod

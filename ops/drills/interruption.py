@@ -1,4 +1,4 @@
-"""Ctrl-C and its like in a drill: what is broken is healed first, and a second Ctrl-C does not skip that."""
+"""Signals during a drill or benchmark: the fault is healed first, and a second Ctrl-C does not skip that."""
 
 import signal
 import threading
@@ -12,27 +12,27 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """Takes signals from when it is entered until it is left; only :meth:`pause` and :meth:`check` act on them.
+    """Catches signals while its ``with`` block runs; only :meth:`pause` and :meth:`check` act on them.
 
-    So healing and cleaning up, which call neither, always run to their end.
+    Healing and cleaning up call neither, so they always complete.
     """
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
-        self._before: dict[int, Any] = {}
+        self._requested = threading.Event()
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        self._previous = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        again = self._asked.is_set()
-        self._asked.set()
-        say("still cleaning up" if again else "stopping; what was broken is healed and what was made is removed first")
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        again = self._requested.is_set()
+        self._requested.set()
+        say("still cleaning up" if again else "stopping after healing and cleaning up")
 
     def pause(self, seconds: float) -> None:
         """Wait.
@@ -40,11 +40,11 @@ class Interruption:
         Raises:
             KeyboardInterrupt: A signal came.
         """
-        if self._asked.wait(seconds):
+        if self._requested.wait(seconds):
             raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Go on, unless a signal came.
+        """Return unless a signal came.
 
         Raises:
             KeyboardInterrupt: A signal came.

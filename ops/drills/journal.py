@@ -1,14 +1,14 @@
-"""What a drill has broken and made, in a file, so that another process can mend it if this one is killed."""
+"""A file with what a drill has broken and created, so that another process can heal it if this one is killed."""
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ops.drills import faults
-from ops.drills.scratch import remove_keys, remove_topic
+from ops.drills.scratch import delete_keys, delete_topic
 from ops.errors import RefusedError
 from ops.platform import Platform
 from ops.pulumi_cli import project_folder
@@ -19,15 +19,15 @@ FOLDER = ".drills"
 
 @dataclass
 class Journal:
-    """What is to be mended and removed.
+    """What has to be healed and deleted.
 
     Args:
         stack: The stack.
-        drill: The drill that runs.
-        process: Id of its process.
-        topic: Topic that it made; None before that.
-        keys: Prefix of keys that it wrote to Redis; None before that.
-        broken: Kind of fault and member, of each fault that was injected.
+        drill: Name of the running drill.
+        process: Its process id.
+        topic: Topic that it creates, or None.
+        keys: Prefix of the Redis keys that it writes, or None.
+        broken: Kind and member of each fault that it injects.
     """
 
     stack: str
@@ -38,12 +38,12 @@ class Journal:
     broken: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing is left to mend or to remove."""
+    def empty(self) -> bool:
+        """Whether nothing has to be healed or deleted."""
         return not self.broken and self.topic is None and self.keys is None
 
     def write(self) -> None:
-        """Write the file in one step, before what it tells of is done."""
+        """Write the file atomically; call it before the actions that it lists."""
         path = path_of(self.stack)
         path.parent.mkdir(exist_ok=True)
         unfinished = path.with_suffix(".new")
@@ -54,78 +54,82 @@ class Journal:
         unfinished.replace(path)
 
     def remove(self) -> None:
-        """Remove the file: nothing is left to mend."""
+        """Remove the file: nothing is left to heal."""
         path_of(self.stack).unlink(missing_ok=True)
 
 
 def path_of(stack: str) -> Path:
-    """The journal of a stack's drill."""
+    """Path of the journal of a stack's drill."""
     return project_folder() / FOLDER / f"{stack}.json"
 
 
 def read(stack: str) -> Journal | None:
-    """The journal that a stack's drill has, or has left; None where there is none."""
+    """The journal of a stack's running or killed drill, or None."""
     try:
-        found: Mapping[str, Any] = json.loads(path_of(stack).read_text())
+        found: dict[str, Any] = json.loads(path_of(stack).read_text())
     except FileNotFoundError:
         return None
-    return Journal(**{**found, "broken": [(kind, member) for kind, member in found["broken"]]})
+    found["broken"] = [(kind, member) for kind, member in found["broken"]]
+    return Journal(**found)
 
 
 def refuse_unfinished(stack: str) -> None:
-    """Refuse to begin a drill while another runs or is not cleaned up.
+    """Refuse to start while a drill runs or an earlier one is not cleaned up.
 
     Raises:
         RefusedError: There is such a drill.
     """
-    left = read(stack)
-    if left is None:
+    journal = read(stack)
+    if journal is None:
         return
-    if _lives(left.process):
-        raise RefusedError(f"drill {left.drill} runs on stack {stack} (process {left.process}); one at a time")
-    raise RefusedError(f"an earlier {left.drill} on stack {stack} was killed; run `ops -s {stack} drill heal` first")
+    if _is_running(journal.process):
+        raise RefusedError(f"drill {journal.drill} runs on stack {stack} (process {journal.process}); one at a time")
+    raise RefusedError(f"an earlier {journal.drill} on stack {stack} was killed; run `ops -s {stack} drill heal` first")
 
 
 def heal(platform: Platform) -> Sequence[str]:
-    """Mend what a killed drill left, and remove what it made.
+    """Heal the faults of a killed drill, and delete what it created.
 
     Returns:
-        What was done, in words; nothing where there was nothing to mend.
+        What was done, one line each; empty if there was nothing to do.
 
     Raises:
         RefusedError: The drill still runs.
-        UnreachableError: The engine or the platform does not answer; the journal stays, so it can be tried again.
+        UnreachableError: The engine or the platform does not answer; the journal stays, so a retry is possible.
     """
-    left = read(platform.stack)
-    if left is None:
+    journal = read(platform.stack)
+    if journal is None:
         return []
-    if left.process != os.getpid() and _lives(left.process):
-        raise RefusedError(f"drill {left.drill} still runs (process {left.process}); stop it, it heals what it broke")
+    if journal.process != os.getpid() and _is_running(journal.process):
+        raise RefusedError(
+            f"drill {journal.drill} still runs (process {journal.process}); stop it, and it heals its own fault"
+        )
     faults.remove_helpers(platform)
     done: list[str] = []
-    for kind, member in left.broken:
+    for kind, member in journal.broken:
         faults.make(kind, platform, member).heal()
         done.append(f"{member}: healed ({kind})")
-    if left.topic is not None:
-        remove_topic(platform, left.topic)
-        done.append(f"topic {left.topic}: removed")
-    if left.keys is not None:
-        remove_keys(platform, left.keys)
-        done.append(f"Redis keys {left.keys}*: removed")
-    left.remove()
+    if journal.topic is not None:
+        delete_topic(platform, journal.topic)
+        done.append(f"topic {journal.topic}: deleted")
+    if journal.keys is not None:
+        delete_keys(platform, journal.keys)
+        done.append(f"Redis keys {journal.keys}*: deleted")
+    journal.remove()
     return done
 
 
-def _lives(process: int) -> bool:
-    """Whether a process is there and is one of this command line, so not another that was given the same id."""
+def _is_running(process: int) -> bool:
+    """Whether a process exists and is this command line: its id may have been reused."""
     try:
         command = Path(f"/proc/{process}/cmdline").read_bytes()
     except FileNotFoundError:
-        return _answers(process) if not Path("/proc/self").exists() else False
+        return not Path("/proc/self").exists() and _exists(process)
     return b"ops" in command
 
 
-def _answers(process: int) -> bool:
+def _exists(process: int) -> bool:
+    """Whether a process exists, for systems without /proc."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

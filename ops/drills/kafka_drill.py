@@ -1,4 +1,4 @@
-"""A drill of brokers or ensemble: a steady load, a fault, healing, recovery, and what became of the records."""
+"""A drill of Kafka or ZooKeeper: steady load, a fault, healing, recovery, and a check of the records."""
 
 import time
 from collections.abc import Generator, Mapping
@@ -6,34 +6,42 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from components.kafka.safety import restart_blockers
 from components.errors import count
-from ops.drills import wellness
-from ops.drills.catalogue import Drill, Surroundings
-from ops.drills.checker import LiveReader, compare, read_back
-from ops.drills.figures import Evidence, formed_after, recovered_after
-from ops.drills.load import SteadyLoad
+from components.kafka.safety import restart_blockers
+from ops.drills import health
+from ops.drills.catalogue import Drill, InitialState
+from ops.drills.cluster_view import ClusterProbe, ClusterView, Roles, broker_id, ensemble_roles
+from ops.drills.kafka_figures import Evidence, formed_after, recovered_after
+from ops.drills.kafka_load import SteadyLoad
+from ops.drills.kafka_readers import LiveReader, read_back
 from ops.drills.measures import Phases
 from ops.drills.plan import Plan
-from ops.drills.sampler import ClusterLook, ClusterView, Roles, Sampler, ensemble_roles
-from ops.drills.scratch import MINIMUM_IN_SYNC, make_topic, remove_topic
+from ops.drills.sampler import Sampler
+from ops.drills.scratch import create_topic, delete_topic, replication_factor
 from ops.drills.session import Session
+from ops.drills.verdict import compare
 from ops.errors import BrokenError
 
+PARTITIONS = 6
+"""Partitions of a drill's topic: each of three brokers leads two."""
+
+MINIMUM_IN_SYNC = 2
+"""``min.insync.replicas`` of a drill's topic."""
+
 STABLE_SECONDS = 2.0
-"""Seconds for which all must be well before it counts as recovered."""
+"""Seconds for which the platform must be healthy before it counts as recovered."""
 
 RECOVERY_SECONDS = 180.0
-"""Seconds after which a drill ceases to wait for recovery."""
+"""How long to wait for recovery, in seconds."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What is seen of the platform while a drill runs.
+    """Observes the platform while a drill runs.
 
     Args:
-        cluster: Samples of Kafka's metadata.
-        ensemble: Samples of ZooKeeper's roles.
+        cluster: Samples of the cluster.
+        ensemble: Samples of the ensemble's roles.
         brokers: Number of declared brokers.
     """
 
@@ -41,63 +49,63 @@ class Watch:
     ensemble: Sampler[Roles]
     brokers: int
 
-    def well_since(self, moment: float) -> float | None:
-        """When all was well again after a moment, for good as far as is known; None while it is not."""
+    def healthy_since(self, moment: float) -> float | None:
+        """When the platform became healthy after a moment and stayed so; None if it is not healthy now."""
         cluster = recovered_after(self.cluster.samples, self.brokers, moment)
         ensemble = formed_after(self.ensemble.samples, moment)
         return None if cluster is None or ensemble is None else moment + max(cluster, ensemble)
 
-    def settled(self, moment: float) -> bool:
-        """Whether all has been well for :data:`STABLE_SECONDS`, after a moment."""
-        since = self.well_since(moment)
+    def recovered(self, moment: float) -> bool:
+        """Whether the platform has been healthy for :data:`STABLE_SECONDS` after a moment."""
+        since = self.healthy_since(moment)
         return since is not None and time.monotonic() - since >= STABLE_SECONDS
 
 
-def run(drill: Drill, plan: Plan, session: Session, around: Surroundings) -> Evidence:
+def run(drill: Drill, plan: Plan, session: Session, initial: InitialState) -> Evidence:
     """Run a drill.
 
     Args:
         drill: The drill.
-        plan: Its figures.
-        session: What it breaks the platform with.
-        around: The platform as it was found.
+        plan: What to do.
+        session: Injects and heals faults.
+        initial: The platform before the drill.
 
     Raises:
-        KeyboardInterrupt: A signal came; all is healed and removed.
+        KeyboardInterrupt: A signal came; everything is healed and deleted.
         BrokenError: The platform did not recover between two restarts.
     """
     platform = session.platform
     options = platform.kafka_options()
-    minimum = wellness.minimums(platform)
+    minimum = health.minimums(platform)
     topic = plan.topic
-    with ExitStack() as made:
-        made.enter_context(_own_topic(session, topic))
-        look = made.enter_context(closing(ClusterLook(platform, session.struck)))
+    with ExitStack() as stack:
+        stack.enter_context(_own_topic(session, topic))
+        probe = stack.enter_context(closing(ClusterProbe(platform, session.targets)))
         watch = Watch(
-            made.enter_context(Sampler(look)),
-            made.enter_context(Sampler(lambda: ensemble_roles(platform))),
+            stack.enter_context(Sampler(probe)),
+            stack.enter_context(Sampler(lambda: ensemble_roles(platform))),
             len(platform.brokers),
         )
         load = SteadyLoad(options, topic, rate=plan.rate, size=plan.size)
         with LiveReader(options, topic, load.run) as reader:
             with load:
                 start = time.monotonic()
-                session.say(f"load: {plan.rate:g} messages a second of {plan.size} bytes, acks=all")
+                session.say(f"load: {plan.rate:g} messages per second of {plan.size} bytes, acks=all")
                 session.pause("steady load before the fault", plan.seconds)
                 _break(drill, plan, session, watch, minimum)
                 session.say("waiting until all replicas are in sync")
-                session.wait_until("seconds of recovery", lambda: watch.settled(session.healed_at), RECOVERY_SECONDS)
+                session.wait_until("seconds of recovery", lambda: watch.recovered(session.healed_at), RECOVERY_SECONDS)
                 session.pause("steady load after recovery", plan.seconds)
-                recovered = watch.well_since(session.healed_at)
+                recovered = watch.healthy_since(session.healed_at)
                 end = time.monotonic()
-            session.pause("last messages", 1.0)  # what was acknowledged last is still on its way to the consumer
+            session.pause("last messages", 1.0)  # the consumer still receives what was acknowledged last
         session.say(f"reading back {count(len(load.acknowledged), 'acknowledged message')}")
         verdict = compare(load.acknowledged, *read_back(options, topic, load.run, checkpoint=session.check))
     return Evidence(
         phases=Phases(start, session.fault_at, session.healed_at, recovered, end),
-        struck=session.struck,
+        targets=session.targets,
         brokers=len(platform.brokers),
-        controller=around.state.controller,
+        controller=initial.cluster.controller,
         topic=topic,
         minimum={**minimum, topic: MINIMUM_IN_SYNC},
         sent=load.sent,
@@ -113,35 +121,41 @@ def run(drill: Drill, plan: Plan, session: Session, around: Surroundings) -> Evi
 
 @contextmanager
 def _own_topic(session: Session, topic: str) -> Generator[None]:
-    """A topic that is removed at the end, by the journal's word if not by this process."""
+    """Create the drill's topic and delete it at the end; the journal lists it in case this process is killed."""
+    platform = session.platform
+    config = {
+        "min.insync.replicas": str(min(MINIMUM_IN_SYNC, replication_factor(platform))),
+        # Uncompressed whatever the brokers' default: reading back must not need a codec that is not installed.
+        "compression.type": "uncompressed",
+        "retention.ms": "-1",
+    }
     session.journal.topic = topic
     session.journal.write()
     try:
-        make_topic(session.platform, topic)
+        create_topic(platform, topic, partitions=PARTITIONS, config=config)
         yield
     finally:
-        remove_topic(session.platform, topic, report=session.say)
+        delete_topic(platform, topic, report=session.say)
         session.journal.topic = None
         session.journal.write()
 
 
 def _break(drill: Drill, plan: Plan, session: Session, watch: Watch, minimum: Mapping[str, int]) -> None:
-    """Keep the fault up for as long as was asked for, or restart one member after the other."""
+    """Hold the fault as long as planned, or restart one member after the other."""
     if not drill.rolling:
-        with session.broken(drill.fault, plan.members[0]):
-            session.pause(f"{plan.members[0]} is broken", plan.hold)
+        with session.broken(drill.fault, plan.targets[0]):
+            session.pause(f"{plan.targets[0]} is broken", plan.hold)
         return
-    for place, member in enumerate(plan.members):
+    for position, member in enumerate(plan.targets):
         since = session.healed_at  # 0.0 before the first restart
         if not session.wait_until(
-            "seconds until all replicas are in sync", partial(watch.settled, since), RECOVERY_SECONDS
+            "seconds until all replicas are in sync", partial(watch.recovered, since), RECOVERY_SECONDS
         ):
             raise BrokenError(
-                f"not all replicas were in sync {RECOVERY_SECONDS:.0f} s after {plan.members[place - 1]}'s restart"
+                f"not all replicas were in sync {RECOVERY_SECONDS:.0f} s after {plan.targets[position - 1]}'s restart"
             )
-        view = watch.cluster.samples[-1].seen
-        broker = int(member.rpartition("-")[2])
-        if view is not None and (blockers := restart_blockers(view.state, broker, minimum)):
+        view = watch.cluster.samples[-1].value
+        if view is not None and (blockers := restart_blockers(view.state, broker_id(member), minimum)):
             raise BrokenError(f"{member} cannot be restarted now", blockers)
         with session.broken(drill.fault, member):
             pass

@@ -1,18 +1,21 @@
-"""Figures from what was seen: gaps, latencies, rates, recoveries. Pure; all times are seconds of one clock."""
+"""Figures from observed events: gaps, latencies, rates, recoveries. Pure; all times are seconds of one clock."""
 
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+LatencySummary = Mapping[str, float | None]
+"""Latencies in milliseconds: ``count`` (a number), ``p50``, ``p95``, ``p99`` and ``max``; None without records."""
+
 
 @dataclass(frozen=True)
 class Gap:
-    """A time without a single acknowledgement.
+    """A time without events.
 
     Args:
-        start: When the last one before it came.
-        end: When the first one after it came.
+        start: Time of the last event before it.
+        end: Time of the first event after it.
     """
 
     start: float
@@ -20,17 +23,17 @@ class Gap:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its length."""
         return self.end - self.start
 
 
 def longest_gap(times: Iterable[float], start: float, end: float) -> Gap:
-    """The longest time between two events that follow each other.
+    """The longest time between two consecutive events.
 
     Args:
-        times: When events happened, in any order.
-        start: When they were to begin; the time until the first one counts.
-        end: When they were to end; the time since the last one counts.
+        times: Times of events, in any order.
+        start: Begin of the observation; the time until the first event counts.
+        end: End of the observation; the time since the last event counts.
     """
     inside = sorted(time for time in times if start <= time <= end)
     edges = [start, *inside, end]
@@ -38,12 +41,12 @@ def longest_gap(times: Iterable[float], start: float, end: float) -> Gap:
 
 
 def gaps(events: Iterable[tuple[int, float]], start: float, end: float) -> dict[int, Gap]:
-    """The longest gap of each group of events: of each partition.
+    """The longest gap of each group of events, such as each partition.
 
     Args:
         events: Group and time of each event.
-        start: When they were to begin.
-        end: When they were to end.
+        start: Begin of the observation.
+        end: End of the observation.
     """
     by_group: dict[int, list[float]] = {}
     for group, time in events:
@@ -52,7 +55,7 @@ def gaps(events: Iterable[tuple[int, float]], start: float, end: float) -> dict[
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that this share of all values does not exceed (nearest rank); None of nothing.
+    """A percentile by nearest rank; None without values.
 
     Args:
         values: Values in ascending order.
@@ -61,15 +64,21 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return values[max(math.ceil(share * len(values)) - 1, 0)] if values else None
 
 
-def latency_summary(latencies: Iterable[float]) -> dict[str, float | int | None]:
-    """Number, median, 95th and 99th percentile and maximum, in milliseconds."""
+def latency_summary(latencies: Iterable[float]) -> LatencySummary:
+    """Summary of latencies that are given in seconds."""
     ordered = sorted(latencies)
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    return {"count": len(ordered)} | {name: _milliseconds(percentile(ordered, share)) for name, share in shares.items()}
+    return {"count": len(ordered)} | {name: milliseconds(percentile(ordered, share)) for name, share in shares.items()}
 
 
-def _milliseconds(seconds: float | None) -> float | None:
+def milliseconds(seconds: float | None) -> float | None:
+    """Seconds in milliseconds, rounded to 0.01 ms."""
     return None if seconds is None else round(seconds * 1000, 2)
+
+
+def rounded(seconds: float | None) -> float | None:
+    """Seconds, rounded to 0.001 s."""
+    return None if seconds is None else round(seconds, 3)
 
 
 @dataclass(frozen=True)
@@ -77,11 +86,11 @@ class Phases:
     """When a drill's phases begin and end.
 
     Args:
-        start: Load begins.
-        fault: The fault was injected.
-        healed: It was taken away.
-        recovered: All was as before; None where that did not come.
-        end: Load ends.
+        start: The load starts.
+        fault: The fault is injected.
+        healed: The fault is removed.
+        recovered: The platform is healthy again; None if it never was.
+        end: The load ends.
     """
 
     start: float
@@ -91,69 +100,78 @@ class Phases:
     end: float
 
     def spans(self) -> Mapping[str, tuple[float, float]]:
-        """Begin and end of each phase: ``before`` the fault, ``during`` it until all is well, ``after`` that."""
-        well = self.end if self.recovered is None else self.recovered
-        return {"before": (self.start, self.fault), "during": (self.fault, well), "after": (well, self.end)}
+        """Begin and end of each phase: ``before`` the fault, ``during`` it until recovery, ``after`` recovery."""
+        recovered = self.end if self.recovered is None else self.recovered
+        return {
+            "before": (self.start, self.fault),
+            "during": (self.fault, recovered),
+            "after": (recovered, self.end),
+        }
 
 
-def latency_by_phase(sent_and_latency: Iterable[tuple[float, float]], phases: Phases) -> dict[str, dict[str, object]]:
-    """Latencies of each phase, by when records were sent.
+def latency_by_phase(sent_and_latency: Iterable[tuple[float, float]], phases: Phases) -> dict[str, LatencySummary]:
+    """Latencies by the phase in which records were sent.
 
     Args:
-        sent_and_latency: When each record was sent, and its latency.
+        sent_and_latency: Time of sending and latency of each record.
         phases: The phases.
     """
     pairs = list(sent_and_latency)
     return {
-        name: dict(latency_summary(latency for sent, latency in pairs if start <= sent < end))
+        name: latency_summary(latency for sent, latency in pairs if start <= sent < end)
         for name, (start, end) in phases.spans().items()
     }
 
 
 def rate(times: Iterable[float], start: float, end: float) -> float:
-    """Events a second in a span; 0 for an empty span."""
+    """Events per second in a span; 0 for an empty span."""
     return sum(start <= time < end for time in times) / (end - start) if end > start else 0.0
 
 
+def rate_by_phase(times: Sequence[float], phases: Phases) -> dict[str, float]:
+    """Events per second in each phase, rounded to 0.1."""
+    return {name: round(rate(times, *span), 1) for name, span in phases.spans().items()}
+
+
 def binned(pairs: Iterable[tuple[float, float]], start: float, end: float, width: float) -> list[list[float]]:
-    """The values that fall into each bin of time.
+    """The values in each bin of time.
 
     Args:
         pairs: Time and value.
         start: Begin of the first bin.
-        end: End of the last one, or before it.
+        end: End of the observation; the last bin may end after it.
         width: Seconds of each bin.
     """
     bins: list[list[float]] = [[] for _ in range(max(math.ceil((end - start) / width), 1))]
     for time, value in pairs:
-        place = int((time - start) // width)
-        if 0 <= place < len(bins):
-            bins[place].append(value)
+        index = int((time - start) // width)
+        if 0 <= index < len(bins):
+            bins[index].append(value)
     return bins
 
 
 def bin_width(seconds: float) -> float:
-    """Seconds of a bin: 0.1 for a drill of up to two minutes, at most 1, so that a report holds about 1,200 bins."""
+    """Seconds of a bin: 0.1 for a drill of up to two minutes, at most 1, so that a report has about 1,200 bins."""
     return min(max(round(seconds / 1200, 1), 0.1), 1.0)
 
 
-def first_since(samples: Iterable[tuple[float, bool]], moment: float) -> float | None:
-    """Seconds from a moment until the first sample of those at the end that are all good.
+def stable_since(samples: Iterable[tuple[float, bool]], moment: float) -> float | None:
+    """Seconds from a moment until the first of the good samples at the end.
 
-    A sample that is bad again later takes back all good ones before it.
+    A bad sample discards all good ones before it.
 
     Args:
-        samples: Time and whether it is good, in the order of time.
-        moment: From when to count; earlier samples do not count.
+        samples: Time and whether the sample is good, in order of time.
+        moment: Earlier samples are ignored.
 
     Returns:
-        None where the last sample is bad or there is none.
+        None if the last sample is bad or there is none.
     """
     good: float | None = None
-    for time, fine in samples:
+    for time, is_good in samples:
         if time < moment:
             continue
-        if not fine:
+        if not is_good:
             good = None
         elif good is None:
             good = time

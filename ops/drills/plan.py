@@ -1,4 +1,4 @@
-"""What a drill is going to do, settled before anything is touched."""
+"""What a drill is going to do; fixed before anything is broken."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,22 +7,22 @@ from pathlib import Path
 from ops.drills.promises import Limits
 
 SCRATCH = "__millrace_drill_"
-"""Start of the names of all that drills make in a platform: topics, and keys in Redis."""
+"""Prefix of the topics and Redis keys that drills create."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a person asks of a drill.
+    """A drill's options, as given on the command line.
 
     Args:
-        rate: Messages a second.
+        rate: Messages per second.
         size: Bytes of each message.
-        seconds: Steady load before the fault, and after recovery.
-        hold: Seconds for which the fault is kept up; None for the drill's own.
-        member: The member to strike; None lets the drill choose.
-        report: Folder of the report; None for one named by stack, drill and time.
+        seconds: Seconds of steady load before the fault, and again after recovery.
+        hold: How long the fault lasts, in seconds; None for the drill's default.
+        member: The member to break; None lets the drill choose.
+        report: Folder of the report; None for one named after stack, drill and time.
         limits: The numbers in promises.
-        force: Whether topics that cannot spare a broker are no reason to refuse.
+        force: Whether to go on although topics do not survive the loss of a broker.
     """
 
     rate: float = 200
@@ -37,15 +37,15 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is going to be done.
+    """A drill that may start.
 
     Args:
-        identity: What tells this run from any other.
-        rate: Messages a second.
+        identity: Unique id of this run.
+        rate: Messages per second.
         size: Bytes of each message.
-        seconds: Steady load before the fault, and after recovery.
-        hold: Seconds for which the fault is kept up.
-        members: Members that are struck, in that order.
+        seconds: Seconds of steady load before the fault, and again after recovery.
+        hold: How long the fault lasts, in seconds.
+        targets: Members to break, in this order.
         limits: The numbers in promises.
     """
 
@@ -54,7 +54,7 @@ class Plan:
     size: int
     seconds: float
     hold: float
-    members: Sequence[str]
+    targets: Sequence[str]
     limits: Limits
 
     @property
@@ -64,5 +64,5 @@ class Plan:
 
     @property
     def keys(self) -> str:
-        """Start of the names of the drill's keys in Redis."""
+        """Prefix of the drill's Redis keys."""
         return f"{SCRATCH}{self.identity}:"

@@ -1,10 +1,10 @@
-"""What each drill promises, and whether its figures keep it. Pure."""
+"""What drills promise, and whether their figures keep it. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from ops.drills.figures import Figures
+from ops.drills.kafka_figures import Figures
 
 
 @dataclass(frozen=True)
@@ -12,12 +12,12 @@ class Limits:
     """The numbers in promises.
 
     Args:
-        in_sync_seconds: From healing until all replicas are in sync again.
-        leader_seconds: From the fault until there is another leader of the ensemble, or another controller.
-        redis_seconds: From healing until Redis takes writes again.
-        redis_loss_seconds: Age of the oldest acknowledged write that may be lost: ``appendfsync everysec`` gives the
-            append-only file to the disk once a second.
-        published: Messages that are published while a broker is away.
+        in_sync_seconds: From healing until all replicas are in sync.
+        leader_seconds: From the fault until there is a new ensemble leader or a new controller.
+        redis_seconds: From healing until Redis accepts writes.
+        redis_loss_seconds: Maximum age of acknowledged writes that may be lost: ``appendfsync everysec`` syncs the
+            append-only file once per second.
+        published: Minimum number of messages published during a broker's loss.
     """
 
     in_sync_seconds: float = 60.0
@@ -27,13 +27,13 @@ class Limits:
     published: int = 1000
 
     def within(self, seconds: float) -> Self:
-        """The same promises with other times to recover in."""
+        """The same limits with a different recovery time, in seconds."""
         return replace(self, in_sync_seconds=seconds, leader_seconds=seconds, redis_seconds=seconds)
 
 
 @dataclass(frozen=True)
 class Promise:
-    """A promise and what became of it.
+    """A judged promise.
 
     Args:
         text: What is promised.
@@ -51,78 +51,78 @@ Rule = Callable[[Figures, Limits], Promise]
 
 
 def none_lost(figures: Figures, limits: Limits) -> Promise:
-    """Every acknowledged message is read back as it was sent."""
-    spoiled = figures.lost + figures.damaged + figures.misplaced
+    """Every acknowledged message is read back unchanged."""
+    wrong = figures.lost + figures.damaged + figures.misplaced
     measured = (
         f"{figures.acknowledged} acknowledged, {figures.lost} lost, {figures.damaged} damaged, "
-        f"{figures.misplaced} in another partition, {figures.duplicated} duplicated"
+        f"{figures.misplaced} in a different partition, {figures.duplicated} duplicated"
     )
     return Promise(
-        "every acknowledged message is read back as it was sent", measured, figures.acknowledged > 0 and not spoiled
+        "every acknowledged message is read back unchanged", measured, figures.acknowledged > 0 and not wrong
     )
 
 
 def in_order(figures: Figures, limits: Limits) -> Promise:
-    """Messages of a key are read in the order of sending."""
-    text = "messages of a key are read in the order of sending"
+    """Messages of a key are read in the order in which they were sent."""
+    text = "messages of a key are read in the order in which they were sent"
     return Promise(text, f"{figures.disordered} out of order", not figures.disordered)
 
 
 def no_errors(figures: Figures, limits: Limits) -> Promise:
-    """The client is given no error."""
+    """The client gets no error."""
     first = next(iter(figures.errors), "")
     measured = f"{figures.failed} of {figures.sent} failed" + (f", most with {first}" if first else "")
-    return Promise("the client is given no error", measured, not figures.failed)
+    return Promise("the client gets no error", measured, not figures.failed)
 
 
 def enough_published(figures: Figures, limits: Limits) -> Promise:
-    """Messages are published while the broker is away or catches up."""
-    text = f"{limits.published} or more messages are published until all replicas are in sync again"
+    """Messages are published while the broker is down or catches up."""
+    text = f"at least {limits.published} messages are published until all replicas are in sync again"
     return Promise(text, str(figures.published_meanwhile), figures.published_meanwhile >= limits.published)
 
 
 def in_sync(figures: Figures, limits: Limits) -> Promise:
-    """All brokers serve with all replicas in sync soon after healing."""
+    """All brokers serve and all replicas are in sync soon after healing."""
     text = f"all replicas are in sync within {limits.in_sync_seconds:g} s after healing"
     return _within(text, figures.all_in_sync_after, limits.in_sync_seconds)
 
 
 def new_controller(figures: Figures, limits: Limits) -> Promise:
-    """Another broker becomes the controller."""
-    text = f"another broker is the controller within {limits.leader_seconds:g} s"
+    """A new broker becomes the controller."""
+    text = f"there is a new controller within {limits.leader_seconds:g} s"
     return _within(text, figures.new_controller_after, limits.leader_seconds)
 
 
 def new_ensemble_leader(figures: Figures, limits: Limits) -> Promise:
-    """Another member leads the ensemble."""
-    text = f"another member leads the ensemble within {limits.leader_seconds:g} s"
+    """The ensemble elects a new leader."""
+    text = f"the ensemble has a new leader within {limits.leader_seconds:g} s"
     return _within(text, figures.new_ensemble_leader_after, limits.leader_seconds)
 
 
 def above_minimum(figures: Figures, limits: Limits) -> Promise:
-    """No partition falls below its minimum of replicas in sync."""
+    """No partition has fewer in-sync replicas than its minimum."""
     below = figures.below_minimum
-    measured = f"below it: {', '.join(below[:5])}" if below else f"{figures.fewest_in_sync} in sync at the fewest"
+    measured = f"below it: {', '.join(below[:5])}" if below else f"at least {figures.fewest_in_sync} in sync"
     return Promise("no partition falls below min.insync.replicas", measured, not below)
 
 
 def is_gone(figures: Figures, limits: Limits) -> Promise:
-    """The broker that was struck stops answering: else nothing was tried."""
-    return _leaves("the broker that was struck is gone", figures)
+    """The targeted broker stops answering; otherwise the drill tested nothing."""
+    return _leaves("the killed broker is gone", figures)
 
 
 def goes_offline(figures: Figures, limits: Limits) -> Promise:
-    """The broker that cannot write stops serving, instead of acknowledging what it cannot keep."""
+    """A broker that cannot write goes offline instead of acknowledging records that it cannot store."""
     return _leaves("the broker that cannot write goes offline", figures)
 
 
 def _leaves(text: str, figures: Figures) -> Promise:
-    measured = "it never was" if figures.left_after is None else f"after {figures.left_after:.1f} s"
+    measured = "never" if figures.left_after is None else f"after {figures.left_after:.1f} s"
     return Promise(text, measured, figures.left_after is not None)
 
 
 def _within(text: str, seconds: float | None, limit: float) -> Promise:
-    measured = "it never came" if seconds is None else f"{seconds:.1f} s"
+    measured = "never" if seconds is None else f"{seconds:.1f} s"
     return Promise(text, measured, seconds is not None and seconds <= limit)
 
 

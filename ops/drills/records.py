@@ -5,7 +5,7 @@ import zlib
 from typing import NamedTuple
 
 RUN_BYTES = 8
-"""Bytes of a run's name, which tells a drill's records from any others in the topic."""
+"""Bytes of a run's id, which distinguishes its records from any others in the topic."""
 
 _HEAD = struct.Struct(f">{RUN_BYTES}sIQQ")
 _CHECKSUM = struct.Struct(">I")
@@ -15,11 +15,11 @@ SMALLEST = _HEAD.size + _CHECKSUM.size
 
 
 class Stamp(NamedTuple):
-    """What a record says of itself.
+    """What identifies a record.
 
     Args:
         key: Number of its key.
-        sequence: Its place among all records of its key, from 0.
+        sequence: Its position among all records of its key, from 0.
         sent: When it was handed to the producer, in nanoseconds of this machine's monotonic clock.
     """
 
@@ -29,7 +29,7 @@ class Stamp(NamedTuple):
 
 
 def key_of(number: int) -> bytes:
-    """The key of that number."""
+    """The record key with this number."""
     return b"key-%d" % number
 
 
@@ -37,16 +37,16 @@ def encode(run: bytes, stamp: Stamp, size: int) -> bytes:
     """A record's value.
 
     Args:
-        run: The run's name, :data:`RUN_BYTES` long.
-        stamp: What it says of itself.
-        size: Bytes, at least :data:`SMALLEST`.
+        run: The run's id, :data:`RUN_BYTES` long.
+        stamp: What identifies the record.
+        size: Bytes of the value, at least :data:`SMALLEST`.
     """
     body = _HEAD.pack(run, *stamp).ljust(size - _CHECKSUM.size, b".")
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
 def decode(run: bytes, value: bytes | None) -> Stamp | None:
-    """What a value says of itself; None for a record that is not this run's, or not as it was sent."""
+    """The stamp of a record's value; None if it is damaged or of a different run."""
     if value is None or len(value) < SMALLEST:
         return None
     body, (checksum,) = value[: -_CHECKSUM.size], _CHECKSUM.unpack(value[-_CHECKSUM.size :])

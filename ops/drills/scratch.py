@@ -1,7 +1,8 @@
-"""What a drill makes for itself in a platform: a topic, and keys in Redis; both are removed at the end."""
+"""Topics and Redis keys that drills and benchmarks create for themselves and delete at the end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from components.kafka.client import admin_client
 from components.topics.client import delete_topics
@@ -9,75 +10,89 @@ from components.waiting import wait_until
 from ops.errors import UnreachableError
 from ops.platform import Platform
 
-PARTITIONS = 6
-"""Partitions of a drill's topic: each of three brokers leads two."""
-
-MINIMUM_IN_SYNC = 2
 REPLICAS = 3
+"""Replicas of a topic, if there are as many brokers."""
 
-REMOVAL_SECONDS = 90.0
-"""Seconds for a cluster that was just broken to remove a topic."""
+DELETION_SECONDS = 90.0
+"""Seconds for a cluster that was just broken to delete a topic, or for Redis to delete keys."""
 
-
-def make_topic(platform: Platform, name: str) -> None:
-    """Make a drill's topic, and wait until it can be written to.
-
-    Raises:
-        UnreachableError: No broker answers.
-    """
-    replicas = min(REPLICAS, len(platform.brokers))
-    configs = {
-        "min.insync.replicas": str(min(MINIMUM_IN_SYNC, replicas)),
-        # Uncompressed whatever the brokers' default: reading it back must not take a codec that is not installed.
-        "compression.type": "uncompressed",
-        "retention.ms": "-1",
-        "retention.bytes": "-1",
-        "cleanup.policy": "delete",
-    }
-    topic = {"num_partitions": PARTITIONS, "replication_factor": replicas, "configs": configs}
-    with platform.admin() as client:
-        client.create_topics({name: topic}, wait_for_metadata=True)
+_BATCH = 500
+"""Keys in one DEL command."""
 
 
-def remove_topic(platform: Platform, name: str, *, report: Callable[[str], None] = lambda _: None) -> None:
-    """Remove a drill's topic, and wait until it is gone; one that is not there is no error.
+def replication_factor(platform: Platform) -> int:
+    """Replication factor of the topics that are created here."""
+    return min(REPLICAS, len(platform.brokers))
+
+
+def create_topic(platform: Platform, name: str, *, partitions: int, config: Mapping[str, str]) -> None:
+    """Create a topic that deletes records by age only, and wait until each partition has a leader.
+
+    Args:
+        platform: The platform.
+        name: The topic's name.
+        partitions: Number of partitions.
+        config: Further topic configuration.
 
     Raises:
-        UnhealthyError: The cluster did not remove it in time.
+        UnreachableError: No broker answers, or the topic cannot be created.
     """
     from kafka.errors import KafkaError
 
-    def left() -> list[str]:
+    topic = {
+        "num_partitions": partitions,
+        "replication_factor": replication_factor(platform),
+        "configs": {"retention.bytes": "-1", "cleanup.policy": "delete", **config},
+    }
+    with platform.admin() as client:
+        try:
+            client.create_topics({name: topic}, wait_for_metadata=True)
+        except KafkaError as error:
+            raise UnreachableError(f"topic {name} could not be created: {error}") from error
+
+
+def delete_topic(platform: Platform, name: str, *, report: Callable[[str], None] = lambda _: None) -> None:
+    """Delete a topic and wait until it is gone; does nothing if it does not exist.
+
+    Args:
+        platform: The platform.
+        name: The topic's name.
+        report: Called with a line of progress.
+
+    Raises:
+        UnhealthyError: It still exists after :data:`DELETION_SECONDS`.
+    """
+    from kafka.errors import KafkaError
+
+    def remaining() -> list[str]:
         try:
             delete_topics(platform.bootstrap, [name], route=platform.route)
             with admin_client(platform.bootstrap, route=platform.route) as client:
-                return [f"{name} is still there"] if name in client.list_topics() else []
+                return [f"{name} still exists"] if name in client.list_topics() else []
         except KafkaError as error:
             return [f"Kafka does not answer: {error}"]
 
-    wait_until(left, what=f"topic {name}", state="removed", deadline=REMOVAL_SECONDS, report=report)
+    wait_until(remaining, what=f"topic {name}", state="deleted", deadline=DELETION_SECONDS, report=report)
 
 
-def remove_keys(platform: Platform, prefix: str) -> None:
-    """Remove a drill's keys from Redis.
+def delete_keys(platform: Platform, prefix: str) -> None:
+    """Delete all Redis keys with a prefix.
 
     Raises:
-        UnreachableError: Redis does not answer within :data:`REMOVAL_SECONDS`.
+        UnreachableError: Redis does not answer within :data:`DELETION_SECONDS`.
     """
     from redis.exceptions import RedisError
 
-    end = time.monotonic() + REMOVAL_SECONDS
+    end = time.monotonic() + DELETION_SECONDS
     while True:
         try:
-            with platform.redis_client() as client:
-                for batch in _batches(list(client.scan_iter(match=f"{prefix}*", count=1000))):
-                    client.delete(*batch)
+            with platform.redis_client() as connected:
+                client: Any = connected  # the library's own types of these commands are incomplete
+                keys: list[bytes] = list(client.scan_iter(match=f"{prefix}*", count=1000))
+                for start in range(0, len(keys), _BATCH):
+                    client.delete(*keys[start : start + _BATCH])
             return
         except RedisError as error:
             if time.monotonic() > end:
                 raise UnreachableError(f"Redis of stack {platform.stack}: {error}") from error
             time.sleep(0.5)
-
-
-def _batches(keys: list[bytes], size: int = 500) -> list[list[bytes]]:
-    return [keys[start : start + size] for start in range(0, len(keys), size)]

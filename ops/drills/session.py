@@ -1,4 +1,4 @@
-"""A fault that is injected and always healed, and told of in the journal while it lasts."""
+"""Injects faults and always heals them; the journal lists each for as long as it lasts."""
 
 import time
 from collections.abc import Callable, Generator
@@ -11,18 +11,21 @@ from ops.drills.journal import Journal
 from ops.errors import RefusedError
 from ops.platform import Platform
 
-LOOK_SECONDS = 0.2
-"""Seconds between two looks at what is waited for."""
+POLL_SECONDS = 0.2
+"""Seconds between two checks of a condition or a signal."""
 
 
 class Session:
-    """What drills break a platform with.
+    """Injects faults, heals them and waits, for the duration of a drill.
+
+    ``targets`` are the members that were broken, in this order; ``fault_at`` and ``healed_at`` the times of the first
+    injection and the last healing, in seconds of the monotonic clock, 0.0 before.
 
     Args:
         platform: The platform.
         journal: The drill's journal.
-        interruption: Waits that Ctrl-C ends.
-        say: Called with lines for the person.
+        interruption: Ends waits when a signal comes.
+        say: Called with each line for the user.
     """
 
     def __init__(
@@ -33,17 +36,17 @@ class Session:
         self.say = say
         self.check = interruption.check
         self._pause = interruption.pause
-        self.struck: list[str] = []
+        self.targets: list[str] = []
         self.fault_at = 0.0
         self.healed_at = 0.0
 
     @contextmanager
     def broken(self, kind: str, member: str) -> Generator[None]:
-        """Inject a fault on entering, heal it on leaving, whatever happens.
+        """Inject a fault on entry and heal it on exit, even after an error.
 
         Raises:
-            RefusedError: It cannot be injected here.
-            UnreachableError: The engine does not answer; where healing failed, the journal keeps what is broken.
+            RefusedError: The fault cannot be injected here.
+            UnreachableError: The engine does not answer; the journal keeps a fault that could not be healed.
         """
         fault = faults.make(kind, self.platform, member)
         if obstacles := fault.obstacles():
@@ -53,9 +56,9 @@ class Session:
         self.journal.write()
         self.say(fault.describe())
         try:
-            if not self.struck:
+            if not self.targets:
                 self.fault_at = time.monotonic()
-            self.struck.append(member)
+            self.targets.append(member)
             fault.inject()
             yield
         finally:
@@ -66,7 +69,7 @@ class Session:
             self.say(f"{member}: healed")
 
     def pause(self, what: str, seconds: float) -> None:
-        """Wait, and show how far that is.
+        """Wait, and show the progress.
 
         Raises:
             KeyboardInterrupt: A signal came.
@@ -74,23 +77,23 @@ class Session:
         end = time.monotonic() + seconds
         with progress(what, total=seconds) as advance:
             while (left := end - time.monotonic()) > 0:
-                self._pause(min(left, LOOK_SECONDS))
-                advance(min(left, LOOK_SECONDS))
+                self._pause(min(left, POLL_SECONDS))
+                advance(min(left, POLL_SECONDS))
 
-    def wait_until(self, what: str, settled: Callable[[], bool], seconds: float) -> bool:
-        """Look until something is so.
+    def wait_until(self, what: str, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition.
 
         Returns:
-            Whether it came within that many seconds.
+            Whether it became true within that many seconds.
 
         Raises:
             KeyboardInterrupt: A signal came.
         """
         end = time.monotonic() + seconds
         with progress(what) as advance:
-            while not settled():
+            while not condition():
                 if time.monotonic() > end:
                     return False
-                self._pause(LOOK_SECONDS)
-                advance(LOOK_SECONDS)
+                self._pause(POLL_SECONDS)
+                advance(POLL_SECONDS)
         return True

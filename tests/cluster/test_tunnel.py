@@ -22,12 +22,12 @@ from redis.exceptions import RedisError
 
 from components.kafka import client as kafka
 from components.redis import client as redis
-from components.zookeeper import client as zookeeper
 from components.targets.kubernetes.client import Cluster, connect
 from components.targets.kubernetes.kubeconfig import Access
 from components.targets.kubernetes.port_forward import PodRefused, PortForward
-from components.targets.routes import open_route as route
 from components.targets.kubernetes.tunnel import Tunnel
+from components.targets.routes import open_route as route
+from components.zookeeper import client as zookeeper
 from offline.cluster.layout import KUBECONFIG
 
 pytestmark = pytest.mark.cluster

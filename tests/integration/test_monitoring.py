@@ -17,11 +17,11 @@ import yaml
 from kafka import KafkaConsumer, KafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.monitoring.client import get
 from components.images import SETS
 from components.monitoring.alerts import alert_rules, render_alerts
-from components.monitoring.panels import rows_of
+from components.monitoring.client import get
 from components.monitoring.files import jmx_job, prometheus_config
+from components.monitoring.panels import rows_of
 from components.monitoring.promql import selected
 from components.monitoring.topology import Topology, topology_of
 from tests.integration import alert_scenarios

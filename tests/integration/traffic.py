@@ -8,9 +8,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from ops.drills.background import Background
-from ops.drills.checker import compare, read_back
-from ops.drills.load import SteadyLoad
+from ops.drills.kafka_load import SteadyLoad
+from ops.drills.kafka_readers import read_back
 from ops.drills.records import Stamp
+from ops.drills.verdict import compare
 
 
 def produce(servers: Sequence[str], topic: str, values: Sequence[bytes], proxy_url: str | None = None) -> None:

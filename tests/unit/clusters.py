@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from components.kafka import client as kafka
-from components.zookeeper import client as zookeeper
-from components.targets.kubernetes.client import Claim, Pod, StatefulSetState, StorageClass
 from components.kafka.client import ClusterState, Partition
 from components.routes import DIRECT, Route
+from components.targets.kubernetes.client import Claim, Pod, StatefulSetState, StorageClass
 from components.waiting import wait_until
+from components.zookeeper import client as zookeeper
 from components.zookeeper.client import MemberState
 
 NAMESPACE = "streaming"

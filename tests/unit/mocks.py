@@ -16,10 +16,10 @@ import yaml
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
-from components.stack_file.images import choose_images
 from components.platform import StreamingPlatform, StreamingPlatformArgs
-from components.stack_file.settings import Settings, load_settings
 from components.stack import target_for
+from components.stack_file.images import choose_images
+from components.stack_file.settings import Settings, load_settings
 from components.targets import kubernetes
 from components.targets.base import Target
 from components.targets.docker.target import DockerTarget

@@ -12,13 +12,13 @@ from typing import Any
 import yaml
 
 from components import platform
-from components.stack_file.images import Images
-from components.naming import member_name
 from components.monitoring.alerts import render_alerts
 from components.monitoring.dashboard import dashboard_json
 from components.monitoring.topology import topology_of
-from components.stack_file.settings import Settings, load_settings
+from components.naming import member_name
 from components.stack import target_for
+from components.stack_file.images import Images
+from components.stack_file.settings import Settings, load_settings
 from components.workload import Workload
 from tests import manifests
 from tests.unit import mocks

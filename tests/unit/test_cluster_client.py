@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
+from components.errors import ClusterError, PlatformError
 from components.targets.kubernetes import objects as cluster_objects
 from components.targets.kubernetes.client import Cluster, connect, contexts
-from components.targets.kubernetes.objects import Claim, Pod, StorageClass, format_quantity, quantity
 from components.targets.kubernetes.kubeconfig import Access
-from components.errors import ClusterError, PlatformError
+from components.targets.kubernetes.objects import Claim, Pod, StorageClass, format_quantity, quantity
 
 NAMESPACE = "prod"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"

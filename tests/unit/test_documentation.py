@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.settings import Settings
+from components.stack_file.settings import Settings
 from tools.tables import DOCS, TABLES, with_table
 
 PROJECT = DOCS.parent

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from components import naming
 from components.errors import SettingsError
 from components.images import KAFKA_VERSION, SETS
-from components.stack_file.images import VARIABLE, Images, choose_images
 from components.naming import member_name, platform_name, qualified
+from components.stack_file.images import VARIABLE, Images, choose_images
 from components.stack_file.settings import load_settings
 
 

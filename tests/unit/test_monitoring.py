@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from components.errors import SettingsError
-from components.stack_file.images import choose_images
-from components.naming import MEMBER_LABEL
 from components.monitoring.alerts import LAG_LONGEST, LAG_SHORTEST, AlertRule, alert_rules, lag_wait
 from components.monitoring.panels import rows_of
 from components.monitoring.topology import Topology, topology_of
+from components.naming import MEMBER_LABEL
+from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings, load_settings
 from policies.rules import RULES
 from tests.unit.mocks import (

@@ -19,11 +19,11 @@ import pytest
 
 import components
 from components.errors import PreflightError
-from components.stack_file.images import choose_images
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL
 from components.outputs import OUTPUTS
 from components.outside import Outside
 from components.redis.component import RedisServer, RedisServerArgs, redis_workload
+from components.stack_file.images import choose_images
 from components.targets.docker.target import DockerTarget
 from tests.unit.mocks import (
     CONTAINER,

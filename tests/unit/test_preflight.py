@@ -15,10 +15,10 @@ import psutil
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from components.targets.docker.client import LocalEngine
-from components.targets.docker.preflight import Needs, preflight
 from components.errors import PreflightError
 from components.quantities import MIB
+from components.targets.docker.client import LocalEngine
+from components.targets.docker.preflight import Needs, preflight
 from tests.unit.mocks import FakeEngine
 
 IMAGES = ["example/kafka:1", "example/redis:1"]

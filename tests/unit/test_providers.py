@@ -26,23 +26,22 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from components.kafka import client as kafka
-from components.redis import client as redis
-from components.zookeeper import client as zookeeper
-from components.targets.kubernetes.client import Pod
-from components.kafka.client import ClusterState, Partition
-from components.routes import DIRECT, DirectRoute, Route
+from components.credentials.provider import CredentialsProvider
+from components.dynamic import failures, in_order, is_known, plain_errors, progress
 from components.errors import ClusterError, PlatformError, TopicError, UnhealthyError
 from components.health import provider as health_module
-from components.topics import provider as topics_module
-from components.dynamic import failures, in_order, is_known, plain_errors, progress
-from components.credentials.provider import CredentialsProvider
 from components.health.provider import HealthGateProvider
+from components.kafka import client as kafka
+from components.kafka.client import ClusterState, Partition
+from components.redis import client as redis
+from components.routes import DIRECT, DirectRoute, Route
 from components.targets.docker.provider import MemberGateProvider
-from components.targets.kubernetes.provider import GatedRollProvider
-from components.targets.kubernetes.provider import MemberStorageProvider
+from components.targets.kubernetes.client import Pod
+from components.targets.kubernetes.provider import GatedRollProvider, MemberStorageProvider
+from components.topics import provider as topics_module
 from components.topics.provider import TopicSetProvider, described, inputs_of, specs_of
 from components.topics.settings import TopicSpec
+from components.zookeeper import client as zookeeper
 
 Props = dict[str, Any]
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from components.clients.cluster import Cluster
-from components.clients.cluster_objects import StorageClass
 from components.errors import PreflightError
-from components.targets.cluster_preflight import ClusterNeeds, preflight
+from components.targets.kubernetes.client import Cluster
+from components.targets.kubernetes.objects import StorageClass
+from components.targets.kubernetes.preflight import ClusterNeeds, preflight
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMESPACE = "streaming"

@@ -20,8 +20,8 @@ from components.errors import SettingsError
 from components.kafka.files import log4j_properties, server_properties
 from components.properties import render_properties
 from components.redis.files import password_conf, redis_conf
-from components.zookeeper.files import start_script, zoo_cfg
 from components.stack_file.settings import load_settings
+from components.zookeeper.files import start_script, zoo_cfg
 from tests.unit.regenerate_golden import GOLDEN, MANIFESTS, MONITORED, STACKS, monitored, rendered, settings_of
 
 REGENERATE = "if the change is wanted: python -m tests.unit.regenerate_golden, then read the difference"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from components.errors import PlatformError, UnhealthyError
 from components.kafka import client as kafka
 from components.routes import DIRECT
-from components.errors import PlatformError, UnhealthyError
 from components.targets.kubernetes import provider as rolls
 from components.targets.kubernetes.provider import GatedRollProvider
 from tests.unit.clusters import NEW, OLD, Clock, FakeCluster, FakePod, FakeServers, address, connected, inputs

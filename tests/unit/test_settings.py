@@ -14,17 +14,16 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from components.errors import PlatformError, SettingsError
-from components.stack_file.profiles import PROFILES, with_profile
 from components.kafka.settings import PROTECTED_KEYS as PROTECTED_BROKER_KEYS
-from components.redis.settings import PROTECTED_KEYS as PROTECTED_REDIS_KEYS
-from components.zookeeper.settings import PROTECTED_KEYS as PROTECTED_ZOOKEEPER_KEYS
 from components.kafka.settings import KafkaSettings
-from components.targets.kubernetes.settings import KubernetesSettings
+from components.redis.settings import PROTECTED_KEYS as PROTECTED_REDIS_KEYS
 from components.redis.settings import RedisSettings
+from components.stack_file.profiles import PROFILES, with_profile
 from components.stack_file.settings import Settings, load_settings
-from components.topics.settings import TopicSettings
+from components.targets.kubernetes.settings import KubernetesSettings
+from components.topics.settings import TopicSettings, TopicSpec
+from components.zookeeper.settings import PROTECTED_KEYS as PROTECTED_ZOOKEEPER_KEYS
 from components.zookeeper.settings import ZooKeeperSettings
-from components.topics.settings import TopicSpec
 from tests.unit.regenerate_golden import settings_of
 
 MIB = 1024**2

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.errors import nearest
 from components.topics.settings import (
     MAX_NAME_LENGTH,
     TOPIC_CONFIG_KINDS,
@@ -20,7 +21,6 @@ from components.topics.settings import (
     set_problems,
     spec_problems,
 )
-from components.errors import nearest
 
 LEGAL = set(string.ascii_letters + string.digits + "._-")
 

@@ -19,17 +19,17 @@ from typing import Any
 
 import pytest
 
-from components.kafka import client as kafka
-from components.targets.kubernetes import port_forward, tunnel
-from components.redis import client as redis
 from components import routes
-from components.zookeeper import client as zookeeper
+from components.errors import ClusterError
+from components.kafka import client as kafka
+from components.redis import client as redis
+from components.routes import DIRECT
+from components.targets.kubernetes import port_forward, tunnel
 from components.targets.kubernetes.kubeconfig import Access
 from components.targets.kubernetes.port_forward import PodConnection, PodRefused, PortForward
-from components.routes import DIRECT
-from components.targets.routes import open_route as route
 from components.targets.kubernetes.tunnel import Tunnel
-from components.errors import ClusterError
+from components.targets.routes import open_route as route
+from components.zookeeper import client as zookeeper
 
 HOST = "kafka-0.kafka.prod.svc.cluster.local"
 OTHER = "kafka-1.kafka.prod.svc.cluster.local"

@@ -8,8 +8,8 @@ from itertools import chain, repeat
 
 import pytest
 
-from components.waiting import FIRST_PAUSE, LONGEST_PAUSE, wait_until
 from components.errors import UnhealthyError
+from components.waiting import FIRST_PAUSE, LONGEST_PAUSE, wait_until
 
 
 class Waiting:

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from components.kafka.component import internal_bootstrap
+from components.kafka.files import log4j_properties, start_script
 from components.naming import member_name
 from components.outside import Outside
-from components.kafka.files import log4j_properties, start_script
 from components.properties import render_properties
 from components.server import java_environment
 from components.stack_file.settings import Settings, load_settings

@@ -1,13 +1,12 @@
-"""Faults that can be injected into a running platform, and healed whatever happened in between.
+"""Faults: each can be injected into a running platform and healed, whatever happened in between.
 
-Every fault is named by what kind it is and which member it strikes; nothing else is needed to heal it, so that another
-process can do so after this one was killed.
+Its kind and member alone define a fault, so another process can heal it if this one is killed.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from ops.drills.faults import containers
-from ops.drills.faults.base import Fault
 from ops.drills.faults.disk import FullDisk
 from ops.drills.faults.loss import ContainerLoss, PodLoss
 from ops.drills.faults.partition import NetworkPartition
@@ -15,21 +14,39 @@ from ops.drills.faults.restart import ContainerRestart, PodRestart
 from ops.errors import RefusedError
 from ops.platform import Platform
 
-__all__ = [
-    "KINDS",
-    "Fault",
-    "broker_loss",
-    "full_disk",
-    "make",
-    "member_loss",
-    "member_restart",
-    "network_partition",
-    "remove_helpers",
-]
+
+class Fault(Protocol):
+    """A fault of one member."""
+
+    def describe(self) -> str:
+        """What is broken, for the user: ``kafka-1 is killed and kept down``."""
+        ...
+
+    def obstacles(self) -> list[str]:
+        """Why the fault cannot be injected here, and how to change that; empty if it can."""
+        ...
+
+    def inject(self) -> None:
+        """Inject the fault.
+
+        Raises:
+            UnreachableError: The engine or the cluster does not answer; :meth:`heal` cleans up a partial injection.
+        """
+        ...
+
+    def heal(self) -> None:
+        """Remove the fault; does not wait until the member serves again.
+
+        Does nothing if nothing is broken, and may be called after a failed injection.
+
+        Raises:
+            UnreachableError: The engine or the cluster does not answer.
+        """
+        ...
 
 
 def member_loss(platform: Platform, member: str) -> Fault:
-    """A member dies at once, without a word to the others, and is kept down until healed where that can be had.
+    """A member dies at once, without a clean shutdown; on Docker it stays down until healed.
 
     Args:
         platform: The platform.
@@ -38,24 +55,19 @@ def member_loss(platform: Platform, member: str) -> Fault:
     return PodLoss(platform, member) if platform.on_kubernetes else ContainerLoss(platform, member)
 
 
-def broker_loss(platform: Platform, broker: str) -> Fault:
-    """A broker dies; see :func:`member_loss`."""
-    return member_loss(platform, broker)
-
-
 def member_restart(platform: Platform, member: str) -> Fault:
-    """A member is stopped in its own time and started again."""
+    """A member is shut down cleanly and started again."""
     return PodRestart(platform, member) if platform.on_kubernetes else ContainerRestart(platform, member)
 
 
 def network_partition(platform: Platform, member: str) -> Fault:
-    """A member is cut from all other members while clients still reach it.
+    """A member is cut off from all other members while clients still reach it.
 
     Raises:
         RefusedError: The platform is on Kubernetes.
     """
     if platform.on_kubernetes:
-        raise RefusedError("a network partition needs the network namespace of a container; it is for Docker only")
+        raise RefusedError("a network partition needs a container's network namespace; it is for Docker only")
     return NetworkPartition(platform, member)
 
 
@@ -66,7 +78,7 @@ def full_disk(platform: Platform, member: str) -> Fault:
         RefusedError: The platform is on Kubernetes.
     """
     if platform.on_kubernetes:
-        raise RefusedError("a full disk is emulated by limits of a container's process; it is for Docker only")
+        raise RefusedError("a full disk is emulated by resource limits of a container's process; it is for Docker only")
     return FullDisk(platform, member)
 
 
@@ -76,15 +88,24 @@ KINDS: Mapping[str, Callable[[Platform, str], Fault]] = {
     "network-partition": network_partition,
     "full-disk": full_disk,
 }
-"""How a fault is made from the name of its kind."""
+"""Constructors of faults by kind."""
 
 
 def make(kind: str, platform: Platform, member: str) -> Fault:
-    """A fault by the name of its kind, one of :data:`KINDS`."""
+    """A fault of one of :data:`KINDS`.
+
+    Args:
+        kind: Its kind.
+        platform: The platform.
+        member: The member to break.
+
+    Raises:
+        RefusedError: The kind is for Docker only, and the platform is on Kubernetes.
+    """
     return KINDS[kind](platform, member)
 
 
 def remove_helpers(platform: Platform) -> None:
-    """Remove what the faults of a killed drill ran beside the members; on Kubernetes they run nothing."""
+    """Remove the helper containers of a killed drill; on Kubernetes there are none."""
     if not platform.on_kubernetes:
         containers.remove_helpers(platform)

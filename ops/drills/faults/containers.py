@@ -1,4 +1,4 @@
-"""The containers of a platform on Docker: found by label, and helpers that run in their namespaces."""
+"""A platform's containers, found by label, and helper containers that run in their namespaces."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -9,24 +9,24 @@ from ops.errors import UnreachableError
 from ops.platform import Platform
 
 HELPER_IMAGE = "millrace/exporter:0.1"
-"""Image with Python and iproute2 that helpers run in, where the stack's outputs name none."""
+"""Image of helpers if the stack's outputs name none; it has Python and iproute2."""
 
 HELPER_LABEL = "millrace.drill"
-"""Label on helper containers: the platform they work on."""
+"""Label of helper containers; its value is the platform's name."""
 
 STOP_SECONDS = 120
-"""Seconds that a container has to stop where it does not say itself."""
+"""Stop timeout of containers that set none, in seconds."""
 
 _ENGINE_SECONDS = 30
-"""Seconds for an answer of the engine, on top of what a container takes to stop."""
+"""Seconds for an answer of the engine, besides the stop timeout."""
 
 
 @contextmanager
 def engine(platform: Platform) -> Generator[Any]:
-    """A client of the Docker engine that is closed at the end.
+    """A Docker client; closed on exit.
 
     Raises:
-        UnreachableError: The engine does not answer or refuses.
+        UnreachableError: The engine does not answer or refuses a request.
     """
     import docker
     from docker.errors import DockerException
@@ -47,53 +47,52 @@ def container_of(client: Any, platform: Platform, member: str) -> Any:
     """A member's container, running or not.
 
     Raises:
-        UnreachableError: The engine has none.
+        UnreachableError: There is none.
     """
     labels = [f"{PLATFORM_LABEL}={platform.name}", f"{MEMBER_LABEL}={member}"]
     found = client.containers.list(all=True, ignore_removed=True, filters={"label": labels})
     if not found:
-        raise UnreachableError(f"the engine has no container of {member} of platform {platform.name}")
+        raise UnreachableError(f"the engine has no container {member} of platform {platform.name}")
     return found[0]
 
 
 def addresses_of(container: Any) -> list[str]:
-    """IP addresses that a container has in its networks; none while it does not run."""
+    """A container's IP addresses; empty while it does not run."""
     networks: dict[str, dict[str, str]] = container.attrs["NetworkSettings"]["Networks"]
     return [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
 
 
-def helper_image(platform: Platform) -> str:
-    """The image that helpers run in."""
+def _helper_image(platform: Platform) -> str:
     return platform.images.get("exporter", HELPER_IMAGE)
 
 
 def helper_obstacles(platform: Platform) -> list[str]:
-    """Why no helper can run, with the cure; nothing where one can."""
+    """Why no helper can run, and how to change that; empty if one can."""
     from docker.errors import ImageNotFound
 
-    image = helper_image(platform)
+    image = _helper_image(platform)
     with engine(platform) as client:
         try:
             client.images.get(image)
         except ImageNotFound:
-            return [f"the engine has no image {image}, in which the drill's helpers run; build it: `make images`"]
+            return [f"the engine has no image {image}, which drills run helpers in; build it: `make images`"]
     return []
 
 
 def run_helper(client: Any, platform: Platform, command: Sequence[str], **options: Any) -> str:
-    """Run a short command in the helpers' image, and remove its container.
+    """Run a short command in a helper container, and remove the container.
 
     Args:
-        client: The engine.
+        client: The Docker client.
         platform: The platform.
         command: The command.
-        options: Namespaces and capabilities, as docker-py names them.
+        options: Further options of ``docker.containers.run``, such as namespaces and capabilities.
 
     Returns:
-        What the command wrote.
+        The command's output.
     """
     output: bytes = client.containers.run(
-        helper_image(platform),
+        _helper_image(platform),
         entrypoint=[command[0]],
         command=list(command[1:]),
         user="0",
@@ -105,7 +104,7 @@ def run_helper(client: Any, platform: Platform, command: Sequence[str], **option
 
 
 def remove_helpers(platform: Platform) -> None:
-    """Remove helpers that a killed drill left, running or not, so that none breaks anything after the healing."""
+    """Remove the helpers of a killed drill, running or not, so that none breaks anything after healing."""
     with engine(platform) as client:
         labels = [f"{HELPER_LABEL}={platform.name}"]
         for helper in client.containers.list(all=True, ignore_removed=True, filters={"label": labels}):

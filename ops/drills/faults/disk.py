@@ -1,4 +1,4 @@
-"""A broker whose disk is full. Members share a volume, so nothing is really filled: its process may not write."""
+"""A full disk of a broker, emulated by forbidding its process to write: members share one volume, so none is filled."""
 
 import threading
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from ops.drills.faults.containers import container_of, engine, helper_obstacles,
 from ops.errors import UnreachableError
 from ops.platform import Platform
 
-UNLIMITED = -1
+_UNLIMITED = -1
 
-PAUSE_SECONDS = 0.5
-"""Seconds between two looks whether the broker was started again, so that its new process is limited too."""
+_POLL_SECONDS = 0.5
+"""Seconds between two checks whether the broker restarted and its new process must be limited too."""
 
-# Runs in the broker's process namespace, where the broker is process 1, as the broker's own user: a process may change
-# the limits of another of the same user, so no capability is needed. Only the soft limit changes; it can be raised.
+# Runs in the broker's PID namespace, where the broker is process 1, as the broker's own user: a process may change the
+# limits of other processes of its user without any capability. Only the soft limit changes, so it can be raised again.
 _LIMIT = """
 import os, resource, sys
 ids = dict(line.split()[:2] for line in open("/proc/1/status") if line.startswith(("Uid:", "Gid:")))
@@ -27,11 +27,11 @@ resource.prlimit(1, resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFI
 
 @dataclass
 class FullDisk:
-    """A limit of one byte on files that the broker's process writes (``RLIMIT_FSIZE``).
+    """Limits the files that a broker's process writes to one byte (``RLIMIT_FSIZE``).
 
-    Every append then fails with "File too large" where a full disk says "No space left on device"; Kafka treats both
-    alike: it takes its log folder offline and, having no other, halts. The engine starts it again, it fails again, and
-    so on until there is room.
+    Every append then fails with "File too large" instead of "No space left on device". Kafka treats both alike: it
+    takes its log directory offline and, having no other, halts. The engine restarts it and it fails again, until the
+    limit is lifted.
 
     Args:
         platform: The platform.
@@ -48,11 +48,11 @@ class FullDisk:
         return f"writes of {self.member} fail as on a full disk (a file size limit of its process)"
 
     def obstacles(self) -> list[str]:
-        """The helpers' image may be missing."""
+        """Why no helper can run, if so."""
         return helper_obstacles(self.platform)
 
     def inject(self) -> None:
-        """Limit the broker's process, and each that follows it until healed."""
+        """Limit the broker's process, and after each restart its new one, until healed."""
         with engine(self.platform) as client:
             container = container_of(client, self.platform, self.member)
             self._limit(client, container, 1)
@@ -62,7 +62,7 @@ class FullDisk:
         self._keeper.start()
 
     def heal(self) -> None:
-        """Lift the limit, and start the broker where it is down or the engine waits before its next try."""
+        """Lift the limit, and start the broker if it is down or waits for its next restart."""
         self._healed.set()
         if self._keeper is not None:
             self._keeper.join()
@@ -71,9 +71,9 @@ class FullDisk:
             container = container_of(client, self.platform, self.member)
             if container.status == "running":
                 try:
-                    self._limit(client, container, UNLIMITED)
+                    self._limit(client, container, _UNLIMITED)
                 except UnreachableError:
-                    container.reload()  # it ended in this very moment
+                    container.reload()  # it ended meanwhile
             container.reload()
             if container.status == "restarting":
                 container.restart()
@@ -87,11 +87,11 @@ class FullDisk:
             command = ["python3", "-c", _LIMIT, str(size)]
             run_helper(client, self.platform, command, pid_mode=f"container:{container.id}", network_mode="none")
         except (APIError, ContainerError) as error:
-            raise UnreachableError(f"the limits of {self.member} cannot be changed: {error}") from error
+            raise UnreachableError(f"the resource limits of {self.member} cannot be changed: {error}") from error
 
     def _keep_full(self, process: int) -> None:
         """Limit each new process of the broker."""
-        while not self._healed.wait(PAUSE_SECONDS):
+        while not self._healed.wait(_POLL_SECONDS):
             try:
                 with engine(self.platform) as client:
                     container = container_of(client, self.platform, self.member)
@@ -100,4 +100,4 @@ class FullDisk:
                         self._limit(client, container, 1)
                         process = state["Pid"]
             except UnreachableError:
-                continue  # it ended, or was just being started
+                continue  # it ended or is just starting

@@ -1,4 +1,4 @@
-"""A member dies at once: no goodbye to the ensemble, no hand-over of leadership, no flush."""
+"""Loss of a member without a clean shutdown: its sessions stay open, it leads partitions, nothing is flushed."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from ops.platform import Platform
 
 @dataclass(frozen=True)
 class ContainerLoss:
-    """SIGKILL to a container. The engine takes that for a stop by hand and leaves it down until it is started.
+    """Kills a container with SIGKILL. The engine counts that as a manual stop and does not restart it.
 
     Args:
         platform: The platform.
-        member: The member that dies.
+        member: The member to kill.
     """
 
     platform: Platform
@@ -24,27 +24,27 @@ class ContainerLoss:
         return f"{self.member} is killed (SIGKILL) and kept down"
 
     def obstacles(self) -> list[str]:
-        """Nothing: every engine can kill a container."""
+        """None: every engine can kill a container."""
         return []
 
     def inject(self) -> None:
-        """Kill it."""
+        """Kill the container."""
         with engine(self.platform) as client:
             container_of(client, self.platform, self.member).kill("SIGKILL")
 
     def heal(self) -> None:
-        """Start it; starting one that runs does nothing."""
+        """Start the container; does nothing if it runs."""
         with engine(self.platform) as client:
             container_of(client, self.platform, self.member).start()
 
 
 @dataclass(frozen=True)
 class PodLoss:
-    """A pod deleted without grace. Its StatefulSet makes another at once, so it is down only for as long as that takes.
+    """Deletes a pod without a grace period. Its StatefulSet recreates it at once, so it is down only that long.
 
     Args:
         platform: The platform.
-        member: The member that dies.
+        member: The member to kill.
     """
 
     platform: Platform
@@ -52,17 +52,17 @@ class PodLoss:
 
     def describe(self) -> str:
         """What is broken."""
-        return f"pod {self.member} is deleted without grace; its StatefulSet makes another"
+        return f"pod {self.member} is deleted without a grace period; its StatefulSet recreates it"
 
     def obstacles(self) -> list[str]:
-        """Nothing, as long as the cluster answers."""
+        """None, as long as the cluster answers."""
         return []
 
     def inject(self) -> None:
-        """Delete the pod with no seconds to end."""
+        """Delete the pod."""
         cluster = pods.cluster_of(self.platform)
         pod = pods.pod_of(cluster, self.platform, self.member)
         cluster.delete_pod(pods.namespace_of(self.platform), pod.name, pod.uid, grace_seconds=0)
 
     def heal(self) -> None:
-        """Nothing: the StatefulSet's controller mends it, whatever becomes of this process."""
+        """Do nothing: the StatefulSet's controller recreates the pod, even if this process is killed."""

@@ -1,4 +1,4 @@
-"""A member that the other members cannot reach, and it not them, while clients outside still can."""
+"""A network partition: a member and all other members cannot reach each other, while clients still reach it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,21 +7,21 @@ from ops.drills.faults.containers import addresses_of, container_of, engine, hel
 from ops.errors import UnreachableError
 from ops.platform import Platform
 
-# A blackhole route drops what the member sends to a peer, answers to what the peer sent too; so both directions end.
+# A blackhole route drops all packets to a peer, replies included, so neither side can talk to the other.
 _CUT = 'for peer in "$@"; do ip route replace blackhole "$peer/32"; done'
-_MEND = "ip route show type blackhole | while read -r _ peer _; do ip route del blackhole $peer; done"
+_HEAL = "ip route show type blackhole | while read -r _ peer _; do ip route del blackhole $peer; done"
 
 
 @dataclass(frozen=True)
 class NetworkPartition:
-    """Blackhole routes to all peers in the network namespace of a member's container.
+    """Adds blackhole routes to all peers in the network namespace of a member's container.
 
-    A helper container joins that namespace, changes routes and ends; the member's own container is left as it is. The
-    routes go with the namespace, so a container that restarts is healed.
+    A short-lived helper container joins that namespace and changes its routes; the member's container stays unchanged.
+    The routes vanish with the namespace, so a restart of the container heals the partition.
 
     Args:
         platform: The platform.
-        member: The member that is cut off.
+        member: The member to cut off.
     """
 
     platform: Platform
@@ -29,14 +29,14 @@ class NetworkPartition:
 
     def describe(self) -> str:
         """What is broken."""
-        return f"{self.member} is cut from all other members (blackhole routes); clients still reach it"
+        return f"{self.member} is cut off from all other members (blackhole routes); clients still reach it"
 
     def obstacles(self) -> list[str]:
-        """The helpers' image may be missing."""
+        """Why no helper can run, if so."""
         return helper_obstacles(self.platform)
 
     def inject(self) -> None:
-        """Cut the member from brokers and ensemble.
+        """Cut the member off from brokers and ensemble.
 
         Raises:
             UnreachableError: No peer has an address.
@@ -54,11 +54,11 @@ class NetworkPartition:
             run_helper(client, self.platform, ["sh", "-euc", _CUT, "sh", *peers], **_in_network_of(container))
 
     def heal(self) -> None:
-        """Remove all blackhole routes of the namespace: nobody else makes any in there."""
+        """Remove all blackhole routes of the namespace: nothing else adds any."""
         with engine(self.platform) as client:
             container = container_of(client, self.platform, self.member)
             if container.status == "running":
-                run_helper(client, self.platform, ["sh", "-euc", _MEND], **_in_network_of(container))
+                run_helper(client, self.platform, ["sh", "-euc", _HEAL], **_in_network_of(container))
             else:
                 container.start()
 

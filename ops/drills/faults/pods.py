@@ -1,4 +1,4 @@
-"""The pods of a platform on Kubernetes, found as the platform's own program finds them."""
+"""A platform's pods on Kubernetes, found by the labels that the platform sets."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from ops.errors import UnreachableError
 from ops.platform import Platform
 
 INSTANCE_LABEL = "app.kubernetes.io/instance"
-"""Label on every pod: the platform it belongs to."""
+"""Label of every pod; its value is the platform's name."""
 
 NAME_LABEL = "app.kubernetes.io/name"
-"""Label on every pod: its workload, such as ``kafka``."""
+"""Label of every pod; its value is the workload, such as ``kafka``."""
 
-END_SECONDS = 180
-"""Seconds that a deleted pod may take to end: the longest grace of a profile is 120, and its node has to tell."""
+TERMINATION_SECONDS = 180
+"""Seconds for a deleted pod to terminate: the longest grace period of a profile is 120, and its node has to report."""
 
 
 def cluster_of(platform: Platform) -> Cluster:
-    """The cluster that the platform's members are reached by.
+    """A client of the platform's cluster.
 
     Raises:
         ClusterError: The API server does not answer.
@@ -37,7 +37,7 @@ def pod_of(cluster: Cluster, platform: Platform, member: str) -> Pod:
     """A member's pod.
 
     Raises:
-        UnreachableError: There is none now.
+        UnreachableError: There is none, or the stack does not say how its cluster is reached.
     """
     for pod in cluster.pods(namespace_of(platform), _labels(platform, member)):
         if pod.name == member:
@@ -45,19 +45,19 @@ def pod_of(cluster: Cluster, platform: Platform, member: str) -> Pod:
     raise UnreachableError(f"there is no pod {member} of platform {platform.name}")
 
 
-def await_end(cluster: Cluster, platform: Platform, pod: Pod) -> None:
-    """Wait until a pod that was deleted is gone: until then it serves, and replicas on it are still in sync.
+def wait_until_gone(cluster: Cluster, platform: Platform, pod: Pod) -> None:
+    """Wait until a deleted pod is gone: until then it serves, and its replicas stay in sync.
 
     Raises:
-        UnhealthyError: It is still there after :data:`END_SECONDS`.
+        UnhealthyError: It still exists after :data:`TERMINATION_SECONDS`.
     """
 
-    def look() -> list[str]:
+    def remaining() -> list[str]:
         pods = cluster.pods(namespace_of(platform), _labels(platform, pod.name))
-        there = any(other.uid == pod.uid for other in pods)
-        return [f"{pod.name}: it is stopping; expected it to be gone"] if there else []
+        exists = any(other.uid == pod.uid for other in pods)
+        return [f"{pod.name}: it is terminating; expected it to be gone"] if exists else []
 
-    wait_until(look, what=pod.name, deadline=END_SECONDS, report=say, state="gone")
+    wait_until(remaining, what=pod.name, deadline=TERMINATION_SECONDS, report=say, state="gone")
 
 
 def _labels(platform: Platform, member: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A member is stopped as an operator would, with all the time that it needs, and started again."""
+"""Restart of a member with a clean shutdown."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from ops.platform import Platform
 
 @dataclass(frozen=True)
 class ContainerRestart:
-    """A container's restart.
+    """Restarts a container.
 
     Args:
         platform: The platform.
-        member: The member that restarts.
+        member: The member to restart.
     """
 
     platform: Platform
@@ -21,32 +21,32 @@ class ContainerRestart:
 
     def describe(self) -> str:
         """What is broken."""
-        return f"{self.member} is stopped in its own time and started again"
+        return f"{self.member} is shut down cleanly and started again"
 
     def obstacles(self) -> list[str]:
-        """Nothing: every engine can restart a container."""
+        """None: every engine can restart a container."""
         return []
 
     def inject(self) -> None:
-        """Restart it; returns as soon as its process runs again."""
+        """Restart the container; returns once its process runs again."""
         with engine(self.platform) as client:
             container = container_of(client, self.platform, self.member)
-            # The engine's own default would be 10 s, too few for a broker to hand over its partitions.
+            # The engine's default of 10 s is too short for a broker's controlled shutdown.
             container.restart(timeout=container.attrs["Config"].get("StopTimeout") or STOP_SECONDS)
 
     def heal(self) -> None:
-        """Start it where a restart was cut short between stop and start."""
+        """Start the container if the restart was interrupted after its stop."""
         with engine(self.platform) as client:
             container_of(client, self.platform, self.member).start()
 
 
 @dataclass(frozen=True)
 class PodRestart:
-    """A pod deleted with its own grace; its StatefulSet makes another.
+    """Deletes a pod with its own grace period; its StatefulSet recreates it.
 
     Args:
         platform: The platform.
-        member: The member that restarts.
+        member: The member to restart.
     """
 
     platform: Platform
@@ -54,18 +54,18 @@ class PodRestart:
 
     def describe(self) -> str:
         """What is broken."""
-        return f"pod {self.member} is deleted with its own grace; its StatefulSet makes another"
+        return f"pod {self.member} is deleted with its own grace period; its StatefulSet recreates it"
 
     def obstacles(self) -> list[str]:
-        """Nothing, as long as the cluster answers."""
+        """None, as long as the cluster answers."""
         return []
 
     def inject(self) -> None:
-        """Delete the pod; returns when it is gone."""
+        """Delete the pod; returns once it is gone."""
         cluster = pods.cluster_of(self.platform)
         pod = pods.pod_of(cluster, self.platform, self.member)
         cluster.delete_pod(pods.namespace_of(self.platform), pod.name, pod.uid)
-        pods.await_end(cluster, self.platform, pod)
+        pods.wait_until_gone(cluster, self.platform, pod)
 
     def heal(self) -> None:
-        """Nothing: the StatefulSet's controller mends it."""
+        """Do nothing: the StatefulSet's controller recreates the pod."""

@@ -1,6 +1,6 @@
-"""The distribution's own tools on the staging platform: their figures, what is left, and a broker that is lost.
+"""Kafka's own tools on the staging platform: their figures, what they leave, and the loss of a broker.
 
-Proof limit: latency is not judged here. It depends on how busy this machine is; bench/RESULTS.md has measured figures.
+Limitation: latency is not judged here. It depends on how busy this machine is; see the README for what was measured.
 """
 
 import json
@@ -17,7 +17,7 @@ import docker
 import pytest
 
 from components.kafka.client import admin_client, cluster_state
-from ops.benchmark.hosts import BENCHMARK_LABEL
+from ops.benchmark.host import BENCHMARK_LABEL
 from ops.benchmark.plan import TOPIC_PREFIX
 from tests.integration.ops.conftest import Ops
 from tests.integration.stacks import Stack, eventually
@@ -44,7 +44,7 @@ def nothing_is_left(stack: Stack) -> bool:
 
 @contextmanager
 def watching_end_offsets(stack: Stack) -> Iterator[dict[str, int]]:
-    """Records of every benchmark's topic, as a client of its own sees them while they last."""
+    """Number of records in every benchmark's topic while it exists, as a separate client sees it."""
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
     from kafka.errors import KafkaError
@@ -57,7 +57,7 @@ def watching_end_offsets(stack: Stack) -> Iterator[dict[str, int]]:
             while not over.wait(0.3):
                 for topic in [name for name in client.list_topics() if name.startswith(TOPIC_PREFIX)]:
                     specs = {TopicPartition(topic, number): OffsetSpec.LATEST for number in range(PARTITIONS)}
-                    with suppress(KafkaError):  # it is being made or removed
+                    with suppress(KafkaError):  # it is being created or deleted
                         seen[topic] = sum(found.offset for found in client.list_partition_offsets(specs).values())
 
     thread = threading.Thread(target=look)
@@ -78,7 +78,7 @@ def test_the_report_s_figures_are_those_of_the_topic(ops: Ops, stack: Stack, tmp
     made = json.loads((tmp_path / "report.json").read_text())
     assert made["records"] == {"asked": 5000, "acknowledged": 5000, "stored": 5000}
     assert made["consumer"]["records"] == 5000
-    # The tool for the time from end to end writes 2,000 more into the topic, after the producers' were counted.
+    # The end-to-end tool writes 2,000 more into the topic, after the producers' records were counted.
     assert list(seen.values()) == [7000]
     assert made["endToEnd"]["p50_ms"] <= made["endToEnd"]["p99_ms"]
     assert made["platform"]["minInSyncReplicas"] == 2
@@ -91,18 +91,18 @@ def test_the_report_s_figures_are_those_of_the_topic(ops: Ops, stack: Stack, tmp
     assert nothing_is_left(stack)
 
 
-def test_a_limit_that_is_broken_ends_with_1_and_says_which(ops: Ops, stack: Stack):
+def test_a_broken_limit_ends_with_1_and_is_named(ops: Ops, stack: Stack):
     done = ops("bench", "--seconds", "2", "--rate", "200", "--max-p95", "0", "--json", check=False)
     assert done.returncode == 1
-    assert "at most 0 ms are wanted" in done.stderr
+    assert "the limit is 0 ms" in done.stderr
     assert json.loads(done.stdout)["broken"], "the figures are shown all the same"
     assert nothing_is_left(stack)
 
 
-def test_records_that_the_brokers_refuse_are_told_with_the_tool_s_last_lines(ops: Ops, stack: Stack):
+def test_records_that_the_brokers_refuse_are_reported_with_the_tool_s_last_lines(ops: Ops, stack: Stack):
     done = ops("bench", "--seconds", "30", "--rate", "20", "--size", str(2 * 1024**2), check=False)
     assert done.returncode == 1
-    assert "no record was taken" in done.stderr
+    assert "no record was accepted" in done.stderr
     assert "larger than the max message size the server will accept" in done.stderr
     assert "its last lines:" in done.stderr
     assert "Traceback" not in done.stderr
@@ -135,14 +135,14 @@ def test_no_record_is_lost_or_doubled_through_the_loss_of_a_broker(ops: Ops, sta
     )
     made = json.loads((tmp_path / "report.json").read_text())
     assert made["records"] == {"asked": 150_000, "acknowledged": 150_000, "stored": 150_000}
-    killed, mended, well = made["events"]
+    killed, healed, recovered = made["events"]
     assert "is killed" in killed["text"]
-    # The beginning is reckoned back from lines of the tool, here from the last one, for the fault from the first.
+    # The start is computed from lines of the tool: here from the last one, for the fault from the first.
     assert killed["time"] - made["began"] == pytest.approx(0.4 * 75, abs=3)
-    assert killed["time"] < mended["time"] < made["began"] + 75
-    assert well["time"] >= mended["time"]
+    assert killed["time"] < healed["time"] < made["began"] + 75
+    assert recovered["time"] >= healed["time"]
     longest = max(window["max_ms"] for window in made["producers"][0]["windows"])
-    assert longest > 1000, "a broker that is gone must be seen in the figures"
+    assert longest > 1000, "the loss of a broker must show in the figures"
     with admin_client(stack.outputs()["kafkaBootstrapServers"]) as client:
         state = cluster_state(client)
     assert len(state.brokers) == 3

@@ -1,4 +1,4 @@
-"""Each drill on a real platform, short; that it heals whatever happens to it, and refuses what it must."""
+"""Each drill on a real platform, short: it heals in every case, and refuses what would do harm."""
 
 import json
 import signal
@@ -13,7 +13,7 @@ from typing import Any
 import docker
 import pytest
 
-from ops.drills import journal, wellness
+from ops.drills import health, journal
 from ops.drills.faults.containers import HELPER_IMAGE, HELPER_LABEL
 from ops.drills.plan import SCRATCH
 from ops.errors import UnreachableError
@@ -22,7 +22,7 @@ from tests.integration.ops.conftest import Ops
 from tests.integration.stacks import Stack, eventually
 
 HOLD = {"network-partition": 12}
-"""Seconds for which a fault is kept up, where 5 are not enough to see it: a broker's session lasts 6 s."""
+"""How long a fault lasts, in seconds, if 5 are too short to see it: a broker's session lasts 6 s."""
 
 LIMITED = "import resource; print(resource.prlimit(1, resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY)"
 
@@ -56,17 +56,17 @@ def _in_helper(platform: Platform, command: list[str], **options: Any) -> str:
         client.close()
 
 
-def is_well(platform: Platform) -> bool:
-    """Whether nothing is wrong; a broker that is just coming back may drop a connection."""
+def is_healthy(platform: Platform) -> bool:
+    """Whether nothing is wrong; a broker that is just starting may drop a connection."""
     try:
-        return not wellness.problems(platform)
+        return not health.problems(platform)
     except UnreachableError:
         return False
 
 
 def assert_clean(stack: Stack, platform: Platform) -> None:
-    """The platform is well, and a drill left nothing of its own."""
-    eventually(lambda: is_well(platform), 120, "a platform that is well")
+    """The platform is healthy, and the drill left nothing behind."""
+    eventually(lambda: is_healthy(platform), 120, "a healthy platform")
     with platform.admin() as client:
         assert [name for name in client.list_topics() if name.startswith(SCRATCH)] == []
     with platform.redis_client() as client:
@@ -95,7 +95,7 @@ def assert_clean(stack: Stack, platform: Platform) -> None:
         "disk-full",
     ],
 )
-def test_a_drill_keeps_its_promises_and_leaves_the_platform_well(
+def test_a_drill_keeps_its_promises_and_leaves_the_platform_healthy(
     drill: str, stack: Stack, ops: Ops, platform: Platform, tmp_path: Path
 ) -> None:
     options = ("--seconds", "3", "--hold", str(HOLD.get(drill, 5)), "--report", str(tmp_path))
@@ -118,18 +118,18 @@ def test_a_drill_keeps_its_promises_and_leaves_the_platform_well(
     assert_clean(stack, platform)
 
 
-def test_a_broken_promise_ends_with_status_one_and_is_told(ops: Ops, tmp_path: Path) -> None:
+def test_a_broken_promise_ends_with_status_one_and_is_reported(ops: Ops, tmp_path: Path) -> None:
     options = ("--seconds", "2", "--hold", "1", "--within", "0.0001", "--report", str(tmp_path))
     done = ops("drill", "redis-restart", *options, check=False)
     assert done.returncode == 1, done.stderr
-    assert "BROKEN\tRedis takes writes again" in done.stdout
+    assert "BROKEN\tRedis accepts writes again" in done.stdout
     assert "promises were broken" in done.stderr
     assert "A promise was broken" in (tmp_path / "report.md").read_text()
 
 
 @contextmanager
 def running(stack: Stack, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
-    """A drill that runs; killed at the end where it still does."""
+    """A running drill; killed at the end if it still runs."""
     command = [sys.executable, "-m", "ops", "--stack", stack.name, "drill", *arguments]
     process = subprocess.Popen(
         command,
@@ -147,7 +147,7 @@ def running(stack: Stack, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
 
 
 def until(process: "subprocess.Popen[str]", words: str) -> None:
-    """Read what a process says until it says this."""
+    """Read the output of a process up to a line with these words."""
     assert process.stderr is not None
     said: list[str] = []
     for line in process.stderr:
@@ -157,7 +157,7 @@ def until(process: "subprocess.Popen[str]", words: str) -> None:
     raise AssertionError("".join(said))
 
 
-def test_ctrl_c_heals_and_removes_what_was_made(stack: Stack, platform: Platform) -> None:
+def test_ctrl_c_heals_and_deletes_what_was_created(stack: Stack, platform: Platform) -> None:
     with running(stack, "broker-loss", "--member", "kafka-2", "--seconds", "2", "--hold", "300") as drill:
         until(drill, "kafka-2 is killed")
         eventually(lambda: stack.container("kafka-2").status == "exited", 30, "the broker's death")
@@ -172,7 +172,7 @@ def test_ctrl_c_heals_and_removes_what_was_made(stack: Stack, platform: Platform
 
 
 def _leave_a_helper(platform: Platform) -> None:
-    """What is left of a drill that is killed between a helper's start and its removal."""
+    """Leave what a drill leaves if it is killed between a helper's start and its removal."""
     engine = docker.from_env()
     engine.containers.create(HELPER_IMAGE, command=["true"], labels={HELPER_LABEL: platform.name})
     engine.close()
@@ -194,7 +194,7 @@ def test_what_a_killed_drill_left_is_healed_by_another_command(stack: Stack, ops
     assert "nothing to heal" in ops("drill", "heal").stderr
 
 
-def test_a_topic_that_cannot_spare_a_broker_is_named_before_anything_is_broken(ops: Ops, platform: Platform) -> None:
+def test_a_topic_that_cannot_lose_a_broker_is_named_before_anything_is_broken(ops: Ops, platform: Platform) -> None:
     with platform.admin() as client:
         client.create_topics({"drill-single": {"num_partitions": 3, "replication_factor": 1}}, wait_for_metadata=True)
         try:
@@ -205,13 +205,13 @@ def test_a_topic_that_cannot_spare_a_broker_is_named_before_anything_is_broken(o
     assert "topic drill-single: replication factor 1" in done.stderr
 
 
-def test_another_stack_than_the_one_that_was_named_is_refused(ops: Ops) -> None:
+def test_a_different_stack_than_the_named_one_is_refused(ops: Ops) -> None:
     done = ops("drill", "disk-full", "--yes-on", "production", check=False)
     assert done.returncode == 4
     assert "--yes-on names stack production" in done.stderr
 
 
-def test_the_list_tells_what_each_drill_promises_and_that_it_applies(ops: Ops) -> None:
+def test_the_list_shows_what_each_drill_promises_and_that_it_applies(ops: Ops) -> None:
     rows = [line.split("\t") for line in ops("drill", "list").stdout.splitlines()]
     assert len(rows) == 8
     assert {row[3] for row in rows[1:]} == {"yes"}

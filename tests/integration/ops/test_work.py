@@ -18,8 +18,8 @@ import yaml
 from kafka import KafkaConsumer
 
 from components.kafka.client import admin_client
-from components.topics.client import delete_topics, observe
 from components.stack_file.settings import load_settings
+from components.topics.client import delete_topics, observe
 from components.topics.safety import matches
 from ops import exits
 from ops.doctor import machine

@@ -1,6 +1,6 @@
-"""Where tools run: the pod that Kubernetes is asked for and what it answers, and the lines that Docker streams.
+"""Where tools run: the pod on Kubernetes and its output, and the lines that Docker streams.
 
-Proof limit: no API server and no engine is asked; the integration tests run tools on a real engine.
+Limitation: no API server and no engine is involved; the integration tests run tools on a real engine.
 """
 
 import json
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from components.targets.kubernetes.client import Cluster
-from ops.benchmark import kubernetes
-from ops.benchmark.docker import whole_lines
-from ops.benchmark.kubernetes import KubernetesHost
+from ops.benchmark import kubernetes_host
+from ops.benchmark.docker_host import whole_lines
+from ops.benchmark.kubernetes_host import KubernetesHost
 from ops.benchmark.output import Line, ToolError
 from ops.benchmark.plan import Plan
 from ops.benchmark.tools import producer_tools
@@ -40,8 +40,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Played:
         f"DELETE {PODS}/{POD}": {},
     }
     played = Played(answers)
-    monkeypatch.setattr(kubernetes, "cluster_of", lambda platform: Cluster(played))
-    monkeypatch.setattr(kubernetes, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(kubernetes_host, "cluster_of", lambda platform: Cluster(played))
+    monkeypatch.setattr(kubernetes_host, "_POLL_SECONDS", 0)
     return played
 
 
@@ -68,16 +68,16 @@ def test_a_tool_s_lines_are_passed_on_once_and_its_pod_is_removed(api: Played):
     api.answers |= {f"GET {PODS}": [listed("Running"), listed("Running"), listed("Succeeded"), listed("Succeeded")]}
     lines: list[Line] = []
     assert host().run(TOOL, lines.append) == 0
-    assert [line.text for line in lines] == ["first", "second"], "read three times, told once"
+    assert [line.text for line in lines] == ["first", "second"], "read three times, passed on once"
     assert f"DELETE {PODS}/{POD}" in [request for request, _ in api.asked]
 
 
-def test_a_tool_that_fails_is_told_by_its_status(api: Played):
+def test_a_failed_tool_returns_its_status(api: Played):
     api.answers |= {f"GET {PODS}": listed("Failed")}
     assert host().run(TOOL, lambda line: None) == 1
 
 
-def test_a_pod_that_cannot_start_is_given_up_with_the_reason_and_removed(api: Played):
+def test_a_pod_that_cannot_start_is_reported_with_the_reason_and_deleted(api: Played):
     state = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
     status = {"name": "tool", "image": "apache/kafka:3.9.2", "ready": False, "restartCount": 0, "state": state}
     pods = listed("Pending")
@@ -88,9 +88,9 @@ def test_a_pod_that_cannot_start_is_given_up_with_the_reason_and_removed(api: Pl
     assert f"DELETE {PODS}/{POD}" in [request for request, _ in api.asked]
 
 
-def test_a_pod_that_someone_deletes_ends_the_run(api: Played):
+def test_a_pod_that_is_deleted_from_outside_ends_the_run(api: Played):
     api.answers |= {f"GET {PODS}": {"items": []}}
-    with pytest.raises(ToolError, match="was deleted before it had ended"):
+    with pytest.raises(ToolError, match="was deleted before it had terminated"):
         host().run(TOOL, lambda line: None)
 
 
@@ -100,15 +100,15 @@ def test_the_pod_keeps_the_restricted_profile_and_its_memory(api: Played):
     spec = made(api)["spec"]
     (tool,) = spec["containers"]
     assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["runAsUser"] > 0, "a user's name cannot be checked not to be root"
+    assert spec["securityContext"]["runAsUser"] > 0, "Kubernetes cannot check that a user name is not root"
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert tool["securityContext"]["allowPrivilegeEscalation"] is False
     assert tool["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert tool["resources"]["requests"].keys() == {"cpu", "memory"}
     assert tool["resources"]["limits"]["memory"] == f"{PLAN.memory // 1024**2}Mi"
     assert spec["automountServiceAccountToken"] is False
-    assert spec["restartPolicy"] == "Never", "a tool that failed must not start over"
-    assert spec["imagePullSecrets"] == [{"name": "registry"}], "those of the brokers, whose image it is"
+    assert spec["restartPolicy"] == "Never", "a failed tool must not be restarted"
+    assert spec["imagePullSecrets"] == [{"name": "registry"}], "the same as the brokers', whose image it uses"
 
 
 def test_the_pod_is_a_client_by_its_label_and_no_member_by_any(api: Played):
@@ -117,11 +117,11 @@ def test_the_pod_is_a_client_by_its_label_and_no_member_by_any(api: Played):
     labels = made(api)["metadata"]["labels"]
     assert labels["millrace.client"] == "true"
     assert labels["millrace.benchmark"] == PLAN.identity
-    assert "app.kubernetes.io/instance" not in labels, "the platform's policies deny all to pods that carry it"
+    assert "app.kubernetes.io/instance" not in labels, "network policies deny pods with this label"
 
 
 def test_a_person_can_run_the_same_pod_by_hand(api: Played):
-    command = host().by_hand(TOOL)
+    command = host().command_line(TOOL)
     arguments = shlex.split(command)
     assert json.loads(arguments[1])["spec"]["containers"][0]["command"] == list(TOOL.command)
     assert arguments[2:6] == ["|", "kubectl", "--namespace", "streams"]
@@ -136,14 +136,14 @@ def test_no_tool_starts_after_all_were_removed(api: Played):
     assert not any(request.startswith("POST") for request, _ in api.asked)
 
 
-def test_pods_of_killed_runs_are_told_with_the_command_that_removes_them(api: Played):
+def test_pods_of_killed_runs_are_reported_with_the_command_that_deletes_them(api: Played):
     api.answers |= {f"GET {PODS}": {"items": [pod_json(phase="Succeeded", metadata={"name": "bench-ffff-consumer"})]}}
-    assert host().left_behind() == ["kubectl --namespace streams delete pod bench-ffff-consumer"]
+    assert host().cleanup_commands() == ["kubectl --namespace streams delete pod bench-ffff-consumer"]
 
 
-def test_lines_are_whole_however_the_engine_breaks_them():
+def test_lines_are_whole_whatever_the_chunks():
     assert list(whole_lines([b"one\ntw", b"o\n", b"thr", b"ee"])) == ["one", "two", "three"]
 
 
-def test_a_letter_that_is_broken_in_two_is_read_as_one():
+def test_a_character_across_two_chunks_is_decoded():
     assert list(whole_lines(["ü\n".encode()[:1], "ü\n".encode()[1:]])) == ["ü"]

@@ -1,6 +1,6 @@
-"""What the tools print, as 3.9.2 printed it on a staging platform, and as other versions spell it.
+"""The tools' output, as 3.9.2 printed it on a staging platform, and as other versions format it.
 
-Proof limit: 4.x's spellings are taken from its source, not from a run.
+Limitation: 4.x's formats are taken from its source, not from a run.
 """
 
 import pytest
@@ -76,7 +76,7 @@ def test_the_last_line_has_the_percentiles_of_the_whole_run():
         pytest.param(TOTAL.replace("1997.852309", "1.997852309E3"), id="exponent"),
     ],
 )
-def test_spellings_of_other_releases_are_read(text: str):
+def test_formats_of_other_releases_are_read(text: str):
     total = producer_line(Line(time=1.0, text=text))
     assert isinstance(total, Total)
     assert total.p95_ms == 3970
@@ -112,11 +112,11 @@ def test_records_that_failed_are_counted_by_their_reason():
         TOO_LARGE, TOO_LARGE, "java.lang.OutOfMemoryError", "\tat java.base/java.lang.Thread.run", NONE_TAKEN
     )
     assert transcript.failed == 3
-    error = transcript.error("producer-0: no record was taken")
+    error = transcript.error("producer-0: no record was accepted")
     assert error.problems[0].startswith("RecordTooLargeException: The request included a message larger")
     assert error.problems[0].endswith("(2 times)")
     assert "OutOfMemoryError" in error.problems
-    assert NONE_TAKEN in error.problems[-1], "the tool's own last words"
+    assert NONE_TAKEN in error.problems[-1], "the tool's own last line"
 
 
 def test_a_tool_that_prints_a_trace_for_each_record_fills_no_memory():
@@ -125,14 +125,14 @@ def test_a_tool_that_prints_a_trace_for_each_record_fills_no_memory():
     assert len(transcript.last) == 12
 
 
-def test_a_line_has_the_engine_s_time():
+def test_a_line_has_the_engine_s_timestamp():
     line = stamped(f"2026-11-21T10:42:37.393123456Z {WINDOW}\n")
     assert line.text == WINDOW
     assert line.time == pytest.approx(1795257757.393123, abs=1e-5)
 
 
-def test_a_line_without_a_time_is_an_error():
-    with pytest.raises(ValueError, match="without a time"):
+def test_a_line_without_a_timestamp_is_an_error():
+    with pytest.raises(ValueError, match="without a timestamp"):
         stamped(WINDOW)
 
 
@@ -144,7 +144,7 @@ def test_the_consumer_s_columns_are_found_by_their_headings():
     assert consumer_result([f"{line}, more" for line in CONSUMER]) == consumed, "a release may add a column"
 
 
-def test_a_consumer_that_gave_up_has_read_what_it_says():
+def test_a_consumer_that_gave_up_reports_what_it_read():
     consumed = consumer_result(GAVE_UP)
     assert consumed
     assert consumed.records == 0

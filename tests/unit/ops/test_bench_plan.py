@@ -1,4 +1,4 @@
-"""What a benchmark would run, what it refuses, what its figures are held against, and when the fault comes."""
+"""What a benchmark runs, what it refuses, the limits of its figures, and when its fault is injected."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +10,9 @@ from typer.testing import CliRunner
 from ops import exits
 from ops.app import build
 from ops.benchmark.fault import PlannedFault, planned_fault
-from ops.benchmark.limits import Limits, broken
 from ops.benchmark.output import Consumed, Total
 from ops.benchmark.plan import Plan
-from ops.benchmark.result import ProducerRun, Result
+from ops.benchmark.result import Limits, ProducerRun, Result, violations
 from ops.benchmark.tools import consumer_tool, end_to_end_tool, producer_tools
 from ops.drills.journal import Journal, path_of
 from ops.errors import RefusedError
@@ -109,7 +108,7 @@ def test_the_brokers_decide_how_large_a_record_may_be():
     assert int(largest.partition("=")[2]) > 3 * MIB
 
 
-def test_what_is_sent_in_a_stall_fits_into_the_producer_so_that_its_wait_is_counted():
+def test_records_of_a_stall_fit_into_the_producer_s_buffer_so_that_their_wait_counts():
     assert PLAN.buffer >= PLAN.rate * PLAN.size * 30
     assert PLAN.buffer < PLAN.heap < PLAN.memory
 
@@ -121,7 +120,7 @@ def test_a_high_rate_takes_no_more_memory_than_a_small_machine_has():
 def test_tools_of_the_consumer_s_side_read_the_same_topic():
     consumer = consumer_tool(PLAN, "kafka-0:29092", 59_000)
     assert option(consumer.command, "--messages") == "59000"
-    assert option(consumer.command, "--group") == PLAN.topic, "the group is removed by this name"
+    assert option(consumer.command, "--group") == PLAN.topic, "the group is deleted by this name"
     end_to_end = end_to_end_tool(PLAN, "kafka-0:29092")
     assert end_to_end.command[1:] == (
         "org.apache.kafka.tools.EndToEndLatency",
@@ -134,14 +133,14 @@ def test_tools_of_the_consumer_s_side_read_the_same_topic():
 
 
 def test_a_result_within_its_limits_breaks_none():
-    assert broken(PLAN, result(total()), Limits(max_p95_ms=200, min_rate=1990)) == []
+    assert violations(PLAN, result(total()), Limits(max_p95_ms=200, min_rate=1990)) == []
 
 
-def test_limits_that_are_broken_are_all_told_with_figures():
-    found = broken(PLAN, result(total(p95_ms=3970, rate=1500.0)), Limits(max_p95_ms=200, min_rate=1990))
+def test_broken_limits_are_all_reported_with_figures():
+    found = violations(PLAN, result(total(p95_ms=3970, rate=1500.0)), Limits(max_p95_ms=200, min_rate=1990))
     assert found == [
-        "the 95th percentile is 3970 ms; at most 200 ms are wanted",
-        "the rate is 1500.0 records/s; at least 1990 are wanted",
+        "the 95th percentile is 3970 ms; the limit is 200 ms",
+        "the rate is 1500.0 records/s; the minimum is 1990",
     ]
 
 
@@ -149,24 +148,24 @@ def test_the_slowest_producer_s_percentile_counts_and_rates_add_up():
     both = result(total(records=30_000, rate=1000.0), total(records=30_000, rate=999.0, p95_ms=300))
     assert both.worst.p95_ms == 300
     assert both.rate == 1999.0
-    assert broken(PLAN, both, Limits(max_p95_ms=299)) == ["the 95th percentile is 300 ms; at most 299 ms are wanted"]
+    assert violations(PLAN, both, Limits(max_p95_ms=299)) == ["the 95th percentile is 300 ms; the limit is 299 ms"]
 
 
 @pytest.mark.parametrize(
-    ("records", "stored", "told"),
+    ("records", "stored", "violation"),
     [
         (59_999, 59_999, "1 of 60000 records were not acknowledged"),
-        (60_000, 59_990, "10 records were acknowledged, but are not in the topic"),
+        (60_000, 59_990, "10 acknowledged records are not in the topic"),
         (60_000, 60_003, "the topic has 60003 records, 3 more than were sent"),
     ],
 )
-def test_records_that_are_lost_or_doubled_break_a_limit_that_nobody_has_to_give(records: int, stored: int, told: str):
-    assert broken(PLAN, result(total(records=records), stored=stored), Limits()) == [told]
+def test_lost_or_duplicated_records_always_break_a_limit(records: int, stored: int, violation: str):
+    assert violations(PLAN, result(total(records=records), stored=stored), Limits()) == [violation]
 
 
 def test_a_consumer_that_reads_too_little_breaks_a_limit():
     read = Consumed(records=59_000, rate=1.0, megabytes=1.0, rebalance_ms=1, fetch_ms=1, fetch_rate=1.0)
-    assert broken(PLAN, result(total(), consumed=read), Limits()) == ["the consumer read 59000 of 60000 records"]
+    assert violations(PLAN, result(total(), consumed=read), Limits()) == ["the consumer read 59000 of 60000 records"]
 
 
 @pytest.mark.parametrize("stack", ["prod", "eu-prod", "PRODUCTION", "shop.live", "live_2"])
@@ -188,13 +187,13 @@ def test_a_platform_on_kubernetes_is_production_whatever_its_name():
     refuse_production(platform("dev", target="kubernetes"), "dev")
 
 
-def test_naming_another_stack_is_refused_since_one_of_the_two_is_a_mistake():
+def test_naming_a_different_stack_is_refused():
     with pytest.raises(RefusedError, match="names stack prod, but the command is for stack dev"):
         refuse_production(platform("dev"), "prod")
 
 
 class Recorded:
-    """A fault that only notes what was asked of it."""
+    """A fault that records the calls of its methods."""
 
     def __init__(self, *, fails: bool = False) -> None:
         self.asked: list[str] = []
@@ -219,24 +218,24 @@ class Recorded:
 def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlannedFault:
     (tmp_path / "Pulumi.yaml").write_text("name: millrace\n")
     monkeypatch.chdir(tmp_path)
-    note = Journal(stack="staging", drill="bench", broken=[("loss", "kafka-1")])
-    return PlannedFault(Recorded(), 100, note, clock=lambda: 5.0)
+    entry = Journal(stack="staging", drill="bench", broken=[("loss", "kafka-1")])
+    return PlannedFault(Recorded(), 100, entry, clock=lambda: 5.0)
 
 
-def test_a_fault_comes_and_goes_in_the_middle_of_the_run(fault: PlannedFault):
+def test_a_fault_is_injected_and_healed_in_the_middle_of_the_run(fault: PlannedFault):
     seen = {elapsed: (fault.at(elapsed), list(fault.fault.asked))[1] for elapsed in (39.9, 40.0, 59.9, 60.0, 99.0)}
     assert seen == {39.9: [], 40.0: ["inject"], 59.9: ["inject"], 60.0: ["inject", "heal"], 99.0: ["inject", "heal"]}
-    assert [event.text for event in fault.events] == ["kafka-1 is killed", "mended"]
+    assert [event.text for event in fault.events] == ["kafka-1 is killed", "healed"]
 
 
-def test_what_a_killed_run_broke_is_written_down_until_it_is_mended(fault: PlannedFault):
+def test_the_journal_lists_a_fault_until_it_is_healed(fault: PlannedFault):
     fault.at(40)
     assert path_of("staging").exists()
     fault.end()
     assert not path_of("staging").exists()
 
 
-def test_a_run_that_ends_early_mends_what_it_broke_once(fault: PlannedFault):
+def test_a_run_that_ends_early_heals_its_fault_once(fault: PlannedFault):
     fault.end()
     assert fault.fault.asked == [], "nothing was broken yet"
     fault.at(50)
@@ -245,7 +244,7 @@ def test_a_run_that_ends_early_mends_what_it_broke_once(fault: PlannedFault):
     assert fault.fault.asked == ["inject", "heal"]
 
 
-def test_a_fault_that_could_not_be_made_is_mended_all_the_same(fault: PlannedFault):
+def test_a_fault_whose_injection_failed_is_healed_too(fault: PlannedFault):
     fault.fault = Recorded(fails=True)
     with pytest.raises(RefusedError):
         fault.at(50)
@@ -258,6 +257,6 @@ def test_a_platform_that_cannot_lose_a_broker_is_refused():
         planned_fault(platform(brokers=1), replace(PLAN, through="broker-loss"), None)
 
 
-def test_a_broker_that_is_not_there_is_refused_with_those_that_are():
+def test_a_broker_that_does_not_exist_is_refused_with_those_that_do():
     with pytest.raises(RefusedError, match="there is no broker kafka-7; there are kafka-0, kafka-1, kafka-2"):
         planned_fault(platform(), replace(PLAN, through="broker-loss"), "kafka-7")

@@ -1,4 +1,4 @@
-"""Work in the background ends when it is left, and never fails in silence."""
+"""Background work ends with its block, and never fails silently."""
 
 import threading
 
@@ -22,14 +22,14 @@ class Counting(Background):
                 raise self._raised
 
 
-def test_it_works_until_it_is_left() -> None:
+def test_it_works_until_its_block_ends() -> None:
     with Counting() as counting:
         assert counting.begun.wait(5)
     assert "counting" not in [thread.name for thread in threading.enumerate()]
     assert counting.counted
 
 
-def test_its_failure_is_raised_where_it_is_left() -> None:
+def test_its_failure_is_raised_at_the_end_of_its_block() -> None:
     with pytest.raises(OSError, match="the broker is gone"), Counting(OSError("the broker is gone")) as counting:
         assert counting.begun.wait(5)
 
@@ -39,6 +39,6 @@ def fail_beside(work: Background, error: Exception) -> None:
         raise error
 
 
-def test_a_failure_beside_it_goes_first() -> None:
+def test_a_failure_of_the_block_has_precedence() -> None:
     with pytest.raises(ValueError, match="beside"):
         fail_beside(Counting(OSError("within")), ValueError("beside"))

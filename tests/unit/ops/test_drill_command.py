@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from ops import context, exits
 from ops.commands import drill as command
-from ops.drills import drill as drills
+from ops.drills import runner
 from ops.drills.catalogue import DRILLS
-from ops.drills.drill import Outcome
-from ops.drills.figures import figures_of
+from ops.drills.kafka_figures import figures_of
 from ops.drills.measures import Phases
+from ops.drills.outcome import Outcome
 from ops.drills.plan import Plan, Request
 from ops.drills.promises import Limits, judge
 from ops.drills.report import document, write
@@ -23,7 +23,7 @@ from ops.platform import Platform
 from tests.unit.ops.test_drill_faults import platform
 from tests.unit.ops.test_drill_promises import evidence
 
-PLAN = Plan(identity="1", rate=1, size=64, seconds=10, hold=10, members=["kafka-1"], limits=Limits(published=10))
+PLAN = Plan(identity="1", rate=1, size=64, seconds=10, hold=10, targets=["kafka-1"], limits=Limits(published=10))
 
 
 def outcome(**changes: Any) -> Outcome:
@@ -74,7 +74,7 @@ def test_what_does_not_apply_is_refused_with_the_reason(project: Path) -> None:
     assert "does not apply on kubernetes" in str(refused.exception)
 
 
-def test_the_list_tells_what_applies() -> None:
+def test_the_list_shows_what_applies() -> None:
     shown = run(platform("kubernetes"), "list")
     rows = [line.split("\t") for line in shown.stdout.splitlines()]
     assert {row[0] for row in rows[1:] if row[3] != "yes"} == {"network-partition", "disk-full"}
@@ -87,12 +87,14 @@ def use(found: Outcome, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         asked.append(request)
         return PLAN, None
 
-    monkeypatch.setattr(drills, "prepare", prepare)
-    monkeypatch.setattr(drills, "conduct", lambda drill, plan, around, say: found)
+    monkeypatch.setattr(runner, "prepare", prepare)
+    monkeypatch.setattr(runner, "conduct", lambda drill, plan, initial, say: found)
     return asked
 
 
-def test_kept_promises_end_well_and_minutes_are_sixty_seconds(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_promises_exit_with_zero_and_a_minute_is_60_seconds(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = use(outcome(), monkeypatch)
     done = run(platform("docker"), "broker-loss", "--minutes", "0.5", "--json")
     assert done.exit_code == 0, done.output
@@ -103,19 +105,19 @@ def test_kept_promises_end_well_and_minutes_are_sixty_seconds(project: Path, mon
 
 def test_a_broken_promise_ends_with_status_one_after_the_report(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(outcome(failed=1, errors={"KafkaTimeoutError: too late": 1}), monkeypatch)
-    done = run(platform("docker"), "broker-loss", "--report", "told")
+    done = run(platform("docker"), "broker-loss", "--report", "report")
     assert isinstance(done.exception, BrokenError)
     assert done.exception.code == exits.FOUND_WRONG
     assert "1 of 40 failed, most with KafkaTimeoutError" in str(done.exception)
-    assert "BROKEN\tthe client is given no error" in done.stdout
-    assert json.loads((project / "told" / "report.json").read_text())["kept"] is False
+    assert "BROKEN\tthe client gets no error" in done.stdout
+    assert json.loads((project / "report" / "report.json").read_text())["kept"] is False
 
 
 def test_seconds_and_minutes_together_are_wrong_usage() -> None:
     assert run(platform("docker"), "broker-loss", "--minutes", "1", "--seconds", "2").exit_code == exits.USAGE
 
 
-def test_a_report_holds_figures_promises_versions_and_what_happened_when(tmp_path: Path) -> None:
+def test_a_report_has_figures_promises_versions_and_a_timeline(tmp_path: Path) -> None:
     found = document(outcome())
     assert found["phases"] == {"start": 0.0, "fault": 10.0, "healed": 20.0, "recovered": 30.0, "end": 40.0}
     assert found["versions"]["kafka-python"] == "3.0.12"
@@ -136,4 +138,4 @@ def test_a_drill_that_never_recovered_can_be_reported(tmp_path: Path) -> None:
     never = outcome(phases=Phases(0.0, 10.0, 20.0, None, 40.0))
     assert not never.kept
     write(never, tmp_path)
-    assert "it never came" in (tmp_path / "report.md").read_text()
+    assert "all replicas are in sync within 60 s after healing | never |" in (tmp_path / "report.md").read_text()

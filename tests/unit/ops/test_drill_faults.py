@@ -1,4 +1,4 @@
-"""Faults on Kubernetes against a cluster that is not there, which drills apply where, and the members they choose."""
+"""Faults on a fake Kubernetes cluster, which drills apply where, and the members they target."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 
 from components.targets.kubernetes.client import Pod
 from components.kafka.client import ClusterState, Partition
-from ops.drills import faults, wellness
-from ops.drills.catalogue import DRILLS, Surroundings
+from ops.drills import faults, health
+from ops.drills.catalogue import DRILLS, InitialState
 from ops.drills.faults import pods
 from ops.errors import RefusedError, UnreachableError
 from ops.platform import Platform
@@ -28,7 +28,7 @@ def platform(target: str = "kubernetes") -> Platform:
 
 
 class Pods(FakeCluster):
-    """A cluster that takes the grace it is given, and lists pods by this platform's labels."""
+    """A cluster that records grace periods, and lists pods by this platform's labels."""
 
     def pods(self, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
         assert selector == {"app.kubernetes.io/instance": "millrace-test", "app.kubernetes.io/name": self.workload}
@@ -48,8 +48,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Pods:
     return cluster
 
 
-def test_a_pod_is_lost_without_grace_and_its_stateful_set_mends_it(cluster: Pods) -> None:
-    fault = faults.broker_loss(platform(), "kafka-1")
+def test_a_pod_is_lost_without_a_grace_period_and_its_stateful_set_recreates_it(cluster: Pods) -> None:
+    fault = faults.member_loss(platform(), "kafka-1")
     fault.inject()
     assert (cluster.deleted, cluster.graces) == (["kafka-1"], [0])
     fault.heal()
@@ -57,7 +57,7 @@ def test_a_pod_is_lost_without_grace_and_its_stateful_set_mends_it(cluster: Pods
     assert cluster.deleted == ["kafka-1"], "healing breaks nothing"
 
 
-def test_a_pod_restarts_in_its_own_time_and_is_gone_before_replicas_are_looked_at(cluster: Pods) -> None:
+def test_a_pod_restarts_with_its_own_grace_period_and_is_gone_before_replicas_are_checked(cluster: Pods) -> None:
     before = cluster.by_name["kafka-2"].uid
     faults.member_restart(platform(), "kafka-2").inject()
     assert (cluster.deleted, cluster.graces) == (["kafka-2"], [None])
@@ -65,10 +65,10 @@ def test_a_pod_restarts_in_its_own_time_and_is_gone_before_replicas_are_looked_a
     assert now is None or now.uid != before
 
 
-def test_a_pod_that_is_not_there_is_told_by_name(cluster: Pods) -> None:
+def test_a_missing_pod_is_reported_by_name(cluster: Pods) -> None:
     del cluster.by_name["kafka-1"]
     with pytest.raises(UnreachableError, match="no pod kafka-1"):
-        faults.broker_loss(platform(), "kafka-1").inject()
+        faults.member_loss(platform(), "kafka-1").inject()
 
 
 @pytest.mark.parametrize("kind", ["network-partition", "full-disk"])
@@ -85,14 +85,14 @@ def test_each_drill_says_whether_it_applies(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(DRILLS))
-def test_each_drill_names_a_kind_of_fault_that_there_is(name: str) -> None:
+def test_each_drill_names_an_existing_kind_of_fault(name: str) -> None:
     assert DRILLS[name].fault in faults.KINDS
 
 
-def around(controller: int = 1) -> Surroundings:
+def initial(controller: int = 1) -> InitialState:
     state = ClusterState({n: address(f"kafka-{n}") for n in range(3)}, controller)
     roles: Any = {"zookeeper-0": "follower", "zookeeper-1": "follower", "zookeeper-2": "leader"}
-    return Surroundings(platform(), state, roles)
+    return InitialState(platform(), state, roles)
 
 
 @pytest.mark.parametrize(
@@ -104,26 +104,26 @@ def around(controller: int = 1) -> Surroundings:
         ("redis-restart", "redis-0"),
     ],
 )
-def test_a_drill_chooses_its_member_itself(name: str, member: str) -> None:
-    assert DRILLS[name].member(around(), None) == member
+def test_a_drill_chooses_its_target(name: str, member: str) -> None:
+    assert DRILLS[name].targets(initial(), None) == [member]
 
 
-def test_a_broker_is_not_the_controller_unless_asked_for() -> None:
-    assert DRILLS["broker-loss"].member(around(controller=0), None) == "kafka-1"
-    assert DRILLS["broker-loss"].member(around(controller=0), "kafka-0") == "kafka-0"
+def test_the_controller_is_a_target_only_if_requested() -> None:
+    assert DRILLS["broker-loss"].targets(initial(controller=0), None) == ["kafka-1"]
+    assert DRILLS["broker-loss"].targets(initial(controller=0), "kafka-0") == ["kafka-0"]
 
 
 @pytest.mark.parametrize(("name", "asked"), [("broker-loss", "kafka-7"), ("controller-loss", "kafka-0")])
-def test_a_member_that_a_drill_cannot_strike_is_refused_with_those_it_can(name: str, asked: str) -> None:
-    with pytest.raises(RefusedError, match="can strike kafka-"):
-        DRILLS[name].member(around(), asked)
+def test_a_member_that_a_drill_cannot_target_is_refused_with_those_it_can(name: str, asked: str) -> None:
+    with pytest.raises(RefusedError, match="can target kafka-"):
+        DRILLS[name].targets(initial(), asked)
 
 
 def test_a_rolling_restart_ends_with_the_controller() -> None:
-    assert list(DRILLS["rolling-restart"].choice(around(controller=0))) == ["kafka-1", "kafka-2", "kafka-0"]
+    assert DRILLS["rolling-restart"].targets(initial(controller=0), None) == ["kafka-1", "kafka-2", "kafka-0"]
 
 
-def test_topics_that_cannot_spare_a_broker_are_named_once() -> None:
+def test_topics_that_cannot_lose_a_broker_are_named_once() -> None:
     partitions = [
         Partition("single", 0, 0, (0,), (0,)),
         Partition("single", 1, 0, (0,), (0,)),
@@ -132,18 +132,18 @@ def test_topics_that_cannot_spare_a_broker_are_named_once() -> None:
         Partition("fine", 0, 0, (0, 1, 2), (0, 1, 2)),
     ]
     state = ClusterState({}, 0, partitions)
-    lines = wellness.unsparing_topics(state, [0], {"single": 1, "tight": 2, "fine": 2})
+    lines = health.topics_at_risk(state, [0], {"single": 1, "tight": 2, "fine": 2})
     assert [line.partition(":")[0] for line in lines] == ["topic single", "topic tight"]
     assert "replication factor 2 and min.insync.replicas 2" in lines[1]
 
 
 def test_many_such_topics_are_counted() -> None:
     partitions = [Partition(f"t{number}", 0, 0, (0,), (0,)) for number in range(9)]
-    lines = wellness.unsparing_topics(ClusterState({}, 0, partitions), [0], {})
+    lines = health.topics_at_risk(ClusterState({}, 0, partitions), [0], {})
     assert lines[-1] == "and 4 more topics"
     assert len(lines) == 6
 
 
 @pytest.mark.parametrize(("members", "reasons"), [({"kafka-0": ""}, 1), ({"a": "", "b": "", "c": ""}, 0)])
 def test_a_cluster_of_less_than_three_cannot_lose_a_member(members: dict[str, str], reasons: int) -> None:
-    assert len(wellness.too_few(members, "broker")) == reasons
+    assert len(health.too_few(members, "broker")) == reasons

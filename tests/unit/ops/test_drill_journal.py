@@ -1,4 +1,4 @@
-"""What a killed drill leaves, and how it is mended; and that Ctrl-C never cuts healing short."""
+"""What a killed drill leaves, and how it is healed; Ctrl-C never interrupts healing."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ from ops.platform import Platform
 from tests.unit.ops.test_drill_faults import platform
 
 GONE = 2**22 + 1
-"""No process: above the highest id that Linux gives."""
+"""Id of no process: above Linux' maximum."""
 
 
 class Fault:
-    """Remembers what was done to it."""
+    """Records the calls of its methods."""
 
     def __init__(self, *, inject: BaseException | None = None, heal: BaseException | None = None) -> None:
         self.done: list[str] = []
@@ -64,7 +64,7 @@ def session(interruption: Any) -> Session:
     return Session(platform(), entry, interruption, lambda _: None)
 
 
-def test_what_is_broken_stands_in_the_journal_only_while_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_lists_a_fault_only_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = use(Fault(), monkeypatch)
     with Interruption() as interruption, session(interruption).broken("loss", "kafka-1"):
         left = journal.read("test")
@@ -74,7 +74,7 @@ def test_what_is_broken_stands_in_the_journal_only_while_it_is(monkeypatch: pyte
     assert fault.done == ["inject", "heal"]
     left = journal.read("test")
     assert left is not None
-    assert left.settled
+    assert left.empty
 
 
 def test_a_fault_that_fails_halfway_is_healed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +135,10 @@ def test_after_a_signal_nothing_more_is_broken(monkeypatch: pytest.MonkeyPatch) 
     assert fault.done == []
 
 
-def test_a_killed_drill_is_mended_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_drill_is_healed_and_its_journal_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = use(Fault(), monkeypatch)
     removed: list[str] = []
-    monkeypatch.setattr(journal, "remove_topic", lambda found, topic: removed.append(topic))
+    monkeypatch.setattr(journal, "delete_topic", lambda found, topic: removed.append(topic))
     Journal(stack="test", drill="broker-loss", process=GONE, topic="own", broken=[("loss", "kafka-1")]).write()
     with pytest.raises(RefusedError, match="drill heal"):
         journal.refuse_unfinished("test")
@@ -157,8 +157,8 @@ def test_a_journal_stays_while_its_faults_cannot_be_healed(monkeypatch: pytest.M
     assert journal.read("test") is not None
 
 
-def test_a_drill_that_runs_is_neither_joined_nor_healed_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_lives", lambda process: True)
+def test_a_running_drill_is_neither_joined_nor_healed_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_is_running", lambda process: True)
     Journal(stack="test", drill="broker-loss", process=1, broken=[("loss", "kafka-1")]).write()
     with pytest.raises(RefusedError, match="one at a time"):
         journal.refuse_unfinished("test")
@@ -166,10 +166,10 @@ def test_a_drill_that_runs_is_neither_joined_nor_healed_from_outside(monkeypatch
         journal.heal(platform())
 
 
-def test_the_journal_of_a_stack_says_nothing_of_another() -> None:
+def test_a_journal_is_of_one_stack_only() -> None:
     Journal(stack="other", drill="broker-loss", process=GONE).write()
     journal.refuse_unfinished("test")
 
 
-def test_a_process_that_ended_is_not_taken_for_a_drill() -> None:
-    assert not journal._lives(GONE)
+def test_a_process_that_does_not_exist_is_no_running_drill() -> None:
+    assert not journal._is_running(GONE)

@@ -7,13 +7,13 @@ from ops.drills.measures import (
     Phases,
     bin_width,
     binned,
-    first_since,
     gaps,
     latency_by_phase,
     latency_summary,
     longest_gap,
     percentile,
     rate,
+    stable_since,
 )
 
 PHASES = Phases(start=0.0, fault=10.0, healed=20.0, recovered=30.0, end=40.0)
@@ -27,7 +27,7 @@ def test_events_may_come_in_any_order() -> None:
     assert longest_gap([8, 1, 7, 2], 0, 9) == Gap(2, 7)
 
 
-def test_silence_at_the_begin_or_the_end_is_a_gap() -> None:
+def test_silence_at_the_start_or_the_end_is_a_gap() -> None:
     assert longest_gap([6, 7], 0, 8) == Gap(0, 6)
     assert longest_gap([1, 2], 0, 8) == Gap(2, 8)
 
@@ -51,7 +51,7 @@ def test_nothing_has_no_percentile() -> None:
     assert latency_summary([]) == {"count": 0, "p50": None, "p95": None, "p99": None, "max": None}
 
 
-def test_latencies_are_told_in_milliseconds_by_the_phase_of_sending() -> None:
+def test_latencies_are_in_milliseconds_by_the_phase_of_sending() -> None:
     found = latency_by_phase([(1.0, 0.001), (10.0, 5.0), (29.9, 0.5), (30.0, 0.002)], PHASES)
     assert found["before"]["max"] == 1.0
     assert (found["during"]["count"], found["during"]["max"]) == (2, 5000.0)
@@ -80,12 +80,12 @@ def test_bins_are_between_a_tenth_of_a_second_and_a_second(seconds: float, width
 
 def test_recovery_is_the_first_good_sample_of_those_at_the_end() -> None:
     samples = [(1.0, True), (2.0, False), (3.0, True), (4.0, False), (5.0, True), (6.0, True)]
-    assert first_since(samples, 1.5) == 3.5
+    assert stable_since(samples, 1.5) == 3.5
 
 
 def test_good_samples_before_healing_do_not_count() -> None:
-    assert first_since([(1.0, True), (2.0, True)], 3.0) is None
+    assert stable_since([(1.0, True), (2.0, True)], 3.0) is None
 
 
 def test_nothing_recovered_that_is_bad_at_the_end() -> None:
-    assert first_since([(1.0, True), (2.0, False)], 0.0) is None
+    assert stable_since([(1.0, True), (2.0, False)], 0.0) is None

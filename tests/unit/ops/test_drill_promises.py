@@ -1,4 +1,4 @@
-"""Promises: kept by good figures, each broken by the figure that it is about."""
+"""Promises: good figures keep all, and each is broken by its own figure."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,14 +8,17 @@ import pytest
 from components.kafka.client import ClusterState, Partition
 from ops.drills import promises
 from ops.drills.catalogue import DRILLS
-from ops.drills.checker import Arrival, Kept, compare
-from ops.drills.figures import Evidence, Figures, figures_of, formed_after, recovered_after
-from ops.drills.load import Acknowledgement
+from ops.drills.cluster_view import ClusterView, Roles
+from ops.drills.kafka_figures import Evidence, Figures, figures_of, formed_after, recovered_after
+from ops.drills.kafka_load import Acknowledgement
+from ops.drills.kafka_readers import Arrival
 from ops.drills.measures import Phases
 from ops.drills.promises import Limits, judge
 from ops.drills.records import Stamp
-from ops.drills.redis_load import Write, judge_redis, redis_figures
-from ops.drills.sampler import ClusterView, Roles, Sample
+from ops.drills.redis_figures import judge_redis, redis_figures
+from ops.drills.redis_load import Write
+from ops.drills.sampler import Sample
+from ops.drills.verdict import StoredRecord, compare
 
 GOOD = Figures(
     sent=5000,
@@ -58,12 +61,12 @@ def test_good_figures_keep_all_promises(drill: Any) -> None:
         (promises.goes_offline, {"left_after": None}),
     ],
 )
-def test_a_promise_is_broken_by_the_figure_that_it_is_about(rule: promises.Rule, changes: dict[str, Any]) -> None:
+def test_a_promise_is_broken_by_its_own_figure(rule: promises.Rule, changes: dict[str, Any]) -> None:
     assert rule(GOOD, Limits()).kept
     assert not rule(replace(GOOD, **changes), Limits()).kept
 
 
-def test_duplicates_are_told_and_break_no_promise() -> None:
+def test_duplicates_are_reported_and_break_no_promise() -> None:
     promise = promises.none_lost(replace(GOOD, duplicated=3), Limits())
     assert promise.kept
     assert "3 duplicated" in promise.measured
@@ -80,7 +83,7 @@ def evidence(**changes: Any) -> Evidence:
     acks = [Acknowledgement(stamp.sent / 1e9 + 0.01, 0, stamp) for stamp in stamps]
     found = Evidence(
         phases=PHASES,
-        struck=["kafka-1"],
+        targets=["kafka-1"],
         brokers=3,
         controller=1,
         topic="drill",
@@ -90,7 +93,7 @@ def evidence(**changes: Any) -> Evidence:
         failed=0,
         errors={},
         arrivals=[Arrival(stamp.sent / 1e9 + 0.02, stamp.sent / 1e9) for stamp in stamps],
-        verdict=compare(acks, [Kept(0, number, stamp) for number, stamp in enumerate(stamps)]),
+        verdict=compare(acks, [StoredRecord(0, number, stamp) for number, stamp in enumerate(stamps)]),
         cluster=[
             Sample(5.0, view((0, 1, 2), leader=1, controller=1)),
             Sample(12.0, view((0, 1, 2), leader=1, controller=1)),
@@ -103,14 +106,14 @@ def evidence(**changes: Any) -> Evidence:
     return replace(found, **changes)
 
 
-def test_figures_tell_when_a_broker_left_and_who_took_over() -> None:
+def test_figures_show_when_a_broker_left_and_when_others_took_over() -> None:
     figures = figures_of(evidence())
     assert figures.left_after == 4.0
     assert (figures.new_leaders_after, figures.new_controller_after) == (5.0, 5.0)
     assert figures.all_in_sync_after == 10.0
     assert (figures.fewest_in_sync, list(figures.below_minimum)) == (2, [])
     assert (figures.published_meanwhile, figures.lost) == (20, 0)
-    assert figures.new_ensemble_leader_after is None, "no member of the ensemble was struck"
+    assert figures.new_ensemble_leader_after is None, "no member of the ensemble was a target"
 
 
 def test_a_pause_in_acknowledgements_is_the_longest_gap() -> None:
@@ -120,19 +123,19 @@ def test_a_pause_in_acknowledgements_is_the_longest_gap() -> None:
     assert figures.longest_gap_by_partition == {0: pytest.approx(8.0)}
 
 
-def test_a_partition_below_its_minimum_is_named_even_if_it_was_so_for_one_sample() -> None:
+def test_a_partition_below_its_minimum_in_a_single_sample_is_named() -> None:
     samples = [Sample(12.0, view((0, 1, 2), (0,))), Sample(13.0, view((0, 1, 2), (0, 1, 2)))]
     assert figures_of(evidence(cluster=samples)).below_minimum == ["drill-1"]
 
 
-def test_another_leader_of_the_ensemble_is_one_that_was_not_struck() -> None:
-    struck = "zookeeper-2"
+def test_a_new_ensemble_leader_is_one_that_was_not_a_target() -> None:
+    target = "zookeeper-2"
     roles: list[Sample[Roles]] = [
-        Sample(11.0, {"zookeeper-0": "follower", "zookeeper-1": "follower", struck: "leader"}),
-        Sample(12.0, {"zookeeper-0": None, "zookeeper-1": None, struck: None}),
-        Sample(13.5, {"zookeeper-0": "leader", "zookeeper-1": "follower", struck: None}),
+        Sample(11.0, {"zookeeper-0": "follower", "zookeeper-1": "follower", target: "leader"}),
+        Sample(12.0, {"zookeeper-0": None, "zookeeper-1": None, target: None}),
+        Sample(13.5, {"zookeeper-0": "leader", "zookeeper-1": "follower", target: None}),
     ]
-    assert figures_of(evidence(struck=[struck], roles=roles)).new_ensemble_leader_after == 3.5
+    assert figures_of(evidence(targets=[target], roles=roles)).new_ensemble_leader_after == 3.5
 
 
 def redis(*lost_at: float, back: bool = True) -> Any:
@@ -155,18 +158,24 @@ def test_redis_has_to_come_back() -> None:
     assert not all(promise.kept for promise in judge_redis(redis(), Limits().within(1.0)))
 
 
-def test_a_cluster_recovered_when_it_is_well_for_good() -> None:
-    well, lacking = view((0, 1, 2)), view((0, 2), brokers=(0, 2))
-    samples = [Sample(20.0, well), Sample(21.0, lacking), Sample(25.0, well), Sample(26.0, None), Sample(27.0, well)]
-    assert recovered_after(samples, 3, 19.0) == 6.0, "no answer is no sign of anything"
-    assert recovered_after([*samples, Sample(28.0, lacking)], 3, 19.0) is None
+def test_a_cluster_has_recovered_once_it_stays_healthy() -> None:
+    healthy, degraded = view((0, 1, 2)), view((0, 2), brokers=(0, 2))
+    samples = [
+        Sample(20.0, healthy),
+        Sample(21.0, degraded),
+        Sample(25.0, healthy),
+        Sample(26.0, None),
+        Sample(27.0, healthy),
+    ]
+    assert recovered_after(samples, 3, 19.0) == 6.0, "a sample without an answer is ignored"
+    assert recovered_after([*samples, Sample(28.0, degraded)], 3, 19.0) is None
     assert recovered_after([Sample(20.0, None)], 3, 19.0) is None
 
 
-def test_a_broker_that_does_not_answer_is_not_well_though_metadata_has_it() -> None:
+def test_a_broker_that_does_not_answer_is_unhealthy_even_if_registered() -> None:
     state = view((0, 1, 2)).state
-    assert ClusterView(state, frozenset()).well(3)
-    assert not ClusterView(state, frozenset({"kafka-1"})).well(3)
+    assert ClusterView(state, frozenset()).healthy(3)
+    assert not ClusterView(state, frozenset({"kafka-1"})).healthy(3)
 
 
 def test_an_ensemble_is_formed_with_one_leader_and_all_members() -> None:

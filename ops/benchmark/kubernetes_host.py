@@ -1,4 +1,4 @@
-"""Tools in pods of the platform's namespace."""
+"""Runs tools in pods of the platform's namespace."""
 
 import json
 import shlex
@@ -6,35 +6,35 @@ import threading
 import time
 from typing import Any
 
+from components.naming import CLIENT_LABEL, PART_OF_LABEL, PLATFORM_LABEL, PROJECT
 from components.targets.kubernetes.client import Cluster, Pod
 from components.targets.kubernetes.objects import format_quantity
-from components.naming import CLIENT_LABEL, PART_OF_LABEL, PLATFORM_LABEL, PROJECT
-from ops.benchmark.hosts import BENCHMARK_LABEL, OnLine
+from ops.benchmark.host import BENCHMARK_LABEL, OnLine
 from ops.benchmark.output import ToolError, stamped
 from ops.benchmark.tools import Tool
 from ops.drills.faults.pods import cluster_of, namespace_of
 from ops.platform import Platform
 
 USER = 1000
-"""The image's own user, by number: a name cannot be checked not to be root."""
+"""The image's user, by id: Kubernetes cannot check that a user name is not root."""
 
 BROKERS = "kafka"
-"""The brokers' StatefulSet, whose image the tools run in."""
+"""The brokers' StatefulSet; the tools run in its image."""
 
 START_SECONDS = 120
-"""Seconds for a pod to be scheduled and its image to be there."""
+"""Seconds for a pod to be scheduled and its image to be pulled."""
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _LOG_LINES = 1000
-"""Lines that are read at each look: more than a tool prints in between, where it works."""
+"""Lines that are read at each poll: more than a working tool prints in between."""
 
 
 class KubernetesHost:
-    """Runs tools in pods that keep the restricted pod security profile.
+    """Runs tools in pods that satisfy the ``restricted`` pod security standard.
 
     Args:
         platform: The platform.
-        identity: The run's identity.
+        identity: The run's id.
 
     Raises:
         ClusterError: The API server does not answer.
@@ -50,31 +50,31 @@ class KubernetesHost:
         self.bootstrap: str = platform.outputs["kafkaInternalBootstrapServers"]
 
     def run(self, tool: Tool, on_line: OnLine) -> int:
-        """Run a tool in a pod that is removed when it has ended."""
+        """Run a tool in a pod, which is deleted when the tool has exited."""
         name = self._name(tool)
-        with self._starting:  # else one that starts while all are removed would be left
+        with self._starting:  # otherwise a pod that starts during remove_all would stay
             if self._ended:
-                raise ToolError(f"{tool.name} was not started: the run was ended")
+                raise ToolError(f"{tool.name} was not started: the run has ended")
             self._cluster.create_pod(self._namespace, self._manifest(tool))
         try:
             return self._follow(name, tool, on_line)
         finally:
             self._remove(name)
 
-    def by_hand(self, tool: Tool) -> str:
-        """The same pod with ``kubectl``, and its lines."""
+    def command_line(self, tool: Tool) -> str:
+        """``kubectl`` commands that create the same pod and follow its log."""
         kubectl, name = f"kubectl --namespace {self._namespace}", self._name(tool)
         pod = shlex.quote(json.dumps(self._manifest(tool)))
         return f"echo {pod} | {kubectl} create --filename - && {kubectl} logs --follow --pod-running-timeout=2m {name}"
 
     def remove_all(self) -> None:
-        """Remove this run's pods, and start no more."""
+        """Delete this run's pods, and start no more."""
         with self._starting:
             self._ended = True
             self._remove()
 
-    def left_behind(self) -> list[str]:
-        """A ``kubectl delete`` for each pod of another run that has ended and was not removed."""
+    def cleanup_commands(self) -> list[str]:
+        """A ``kubectl delete`` command for each terminated pod of other runs."""
         return [
             f"kubectl --namespace {self._namespace} delete pod {pod.name}"
             for pod in self._cluster.pods(self._namespace, {PLATFORM_LABEL: self._platform.name})
@@ -85,26 +85,26 @@ class KubernetesHost:
         return f"bench-{self._identity}-{tool.name}"
 
     def _follow(self, name: str, tool: Tool, on_line: OnLine) -> int:
-        """Pass on what a pod prints until it has ended."""
-        told, deadline = 0.0, time.monotonic() + START_SECONDS
+        """Pass on the lines of a pod until it has terminated; returns the tool's exit status."""
+        last, deadline = 0.0, time.monotonic() + START_SECONDS
         while True:
-            # The pod first: what it printed before it ended is in the log that is read after.
+            # The pod before its log: the log then holds all that the pod printed before it terminated.
             pod = self._pod(name, tool)
             lines = map(stamped, self._cluster.log_lines(self._namespace, name, _LOG_LINES))
-            for line in [line for line in lines if line.time > told]:
+            for line in [line for line in lines if line.time > last]:
                 on_line(line)
-                told = line.time
+                last = line.time
             if pod.phase in ("Succeeded", "Failed"):
                 return int(pod.phase == "Failed")
             if pod.phase == "Pending" and (pod.hopeless or time.monotonic() > deadline):
                 raise ToolError(f"{tool.name}: its pod does not start", list(pod.reasons))
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def _pod(self, name: str, tool: Tool) -> Pod:
         for pod in self._own_pods():
             if pod.name == name:
                 return pod
-        raise ToolError(f"{tool.name}: its pod {name} was deleted before it had ended")
+        raise ToolError(f"{tool.name}: its pod {name} was deleted before it had terminated")
 
     def _own_pods(self) -> list[Pod]:
         return self._cluster.pods(self._namespace, {BENCHMARK_LABEL: self._identity})
@@ -115,7 +115,7 @@ class KubernetesHost:
                 self._cluster.delete_pod(self._namespace, pod.name, pod.uid, grace_seconds=0)
 
     def _manifest(self, tool: Tool) -> dict[str, Any]:
-        """The pod: it may do nothing but talk to brokers, and keeps the restricted pod security profile."""
+        """The pod: it can only talk to brokers, and satisfies the ``restricted`` pod security standard."""
         memory = format_quantity(tool.memory)
         return {
             "apiVersion": "v1",
@@ -125,7 +125,7 @@ class KubernetesHost:
                 "labels": {
                     BENCHMARK_LABEL: self._identity,
                     CLIENT_LABEL: "true",
-                    PLATFORM_LABEL: self._platform.name,  # not the members' label: their policies deny all others
+                    PLATFORM_LABEL: self._platform.name,  # not the members' label: their policies deny others
                     PART_OF_LABEL: PROJECT,
                 },
             },

@@ -1,4 +1,4 @@
-"""The project's one load generator: a steady stream of records with acks=all that remembers every acknowledgement."""
+"""A steady stream of records with acks=all that remembers every acknowledgement."""
 
 import os
 import threading
@@ -7,39 +7,42 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ops.drills.background import Background
 from ops.drills.records import RUN_BYTES, SMALLEST, Stamp, encode, key_of
 
+if TYPE_CHECKING:
+    from kafka import RecordMetadata
+
 KEYS = 24
-"""Keys that records are spread over, at least; each partition gets as many as any other."""
+"""Minimum number of record keys; rounded up so that each partition gets the same number."""
 
 DELIVERY_SECONDS = 120.0
-"""Seconds for which the producer tries to deliver a record; only then it is an error. Kafka's own default."""
+"""Seconds for which the producer retries a record before it fails (``delivery.timeout.ms``); Kafka's own default."""
 
-LONGEST_ERRORS = 20
-"""Different texts of errors that are kept."""
+MOST_ERRORS = 20
+"""Maximum number of distinct error messages that are reported."""
 
-PRODUCER: Mapping[str, Any] = {
+PRODUCER_OPTIONS: Mapping[str, Any] = {
     "acks": "all",
-    "enable_idempotence": True,  # a retry is written once, and keeps its place among the records of its partition
+    "enable_idempotence": True,  # retries neither duplicate nor reorder the records of a partition
     "linger_ms": 5,
     "delivery_timeout_ms": int(DELIVERY_SECONDS * 1000),
     "max_block_ms": int(DELIVERY_SECONDS * 1000),
-    "request_timeout_ms": 10_000,  # a leader that is cut off is given up for another after this long
+    "request_timeout_ms": 10_000,  # an isolated leader is given up after this time
     "reconnect_backoff_max_ms": 1000,
 }
-"""Options of the producer beside those that say where the brokers are."""
+"""Options of the producer, besides the connection options."""
 
 
 class Acknowledgement(NamedTuple):
-    """A record that the brokers promised to keep.
+    """A record that the brokers acknowledged.
 
     Args:
-        at: When that became known, in seconds of the monotonic clock.
-        partition: Where it is.
-        stamp: What it says of itself.
+        at: When the acknowledgement came, in seconds of the monotonic clock.
+        partition: The record's partition.
+        stamp: What identifies the record.
     """
 
     at: float
@@ -48,15 +51,15 @@ class Acknowledgement(NamedTuple):
 
 
 class SteadyLoad(Background):
-    """Writes records at a steady rate from when it is entered until it is left.
+    """Writes records at a steady rate while its ``with`` block runs.
 
-    What the brokers cannot take at once waits in the producer and is sent as soon as they can; so a pause in
-    acknowledgements is the platform's, and what was due in it comes after it.
+    Records that the brokers do not accept at once wait in the producer and are sent as soon as possible: a pause in
+    acknowledgements is the platform's, and the records that were due in it follow.
 
     Args:
-        options: Where the brokers are, as kafka-python names it: ``bootstrap_servers``, ``proxy_url``.
-        topic: The topic, which exists.
-        rate: Records a second.
+        options: Connection options of kafka-python's clients: ``bootstrap_servers``, ``proxy_url``.
+        topic: An existing topic.
+        rate: Records per second.
         size: Bytes of each record.
     """
 
@@ -71,8 +74,8 @@ class SteadyLoad(Background):
         self.seconds = 0.0
         self._rate, self._size = rate, max(size, SMALLEST)
         self._failed: Counter[str] = Counter()
-        self._unsettled = threading.Semaphore(0)
-        self._producer = KafkaProducer(**options, **PRODUCER)
+        self._completed = threading.Semaphore(0)
+        self._producer = KafkaProducer(**options, **PRODUCER_OPTIONS)
         try:
             self._partitions = sorted(self._producer.partitions_for(topic))
         except BaseException:
@@ -82,38 +85,39 @@ class SteadyLoad(Background):
 
     @property
     def errors(self) -> dict[str, int]:
-        """Errors that the client was given, by text; a retry is none."""
-        return dict(self._failed.most_common(LONGEST_ERRORS))
+        """The client's errors and their counts, by message; retries are not errors."""
+        return dict(self._failed.most_common(MOST_ERRORS))
 
     @property
     def failed(self) -> int:
-        """Records whose sending ended in an error."""
+        """Number of records that failed."""
         return self._failed.total()
 
     @property
     def per_second(self) -> float:
-        """Records that were sent a second, until it was left."""
+        """Records sent per second over the whole load."""
         return self.sent / self.seconds if self.seconds else 0.0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; wait until each record is acknowledged or given up, unless something failed already."""
+        """Stop, then wait until each record is acknowledged or failed; does not wait if the block failed."""
         try:
             super().__exit__(kind, error, trace)
         except BaseException:
-            self._give_up()
+            self._abandon()
             raise
         if kind is not None:
-            self._give_up()
+            self._abandon()
             return
         end = time.monotonic() + DELIVERY_SECONDS + 10
         for _ in range(self.sent):
-            if not self._unsettled.acquire(timeout=max(end - time.monotonic(), 0)):
-                self._failed["neither acknowledged nor given up by the client in time"] += 1
+            if not self._completed.acquire(timeout=max(end - time.monotonic(), 0)):
+                self._failed["neither acknowledged nor failed in time"] += 1
         self._producer.close(timeout=10)
 
-    def _give_up(self) -> None:
+    def _abandon(self) -> None:
+        """Close the producer without waiting for its records."""
         from kafka.errors import KafkaError
 
         with suppress(KafkaError):
@@ -132,17 +136,17 @@ class SteadyLoad(Background):
                 value = encode(self.run, stamp, self._size)
                 future = self._producer.send(self.topic, value, key=key_of(key), partition=partition)
             except KafkaError as error:
-                self._gave_up(error)
+                self._on_error(error)
             else:
-                future.add_callback(self._acknowledge, stamp)
-                future.add_errback(self._gave_up)
+                future.add_callback(self._on_acknowledgement, stamp)
+                future.add_errback(self._on_error)
             self._stop.wait(max(start + self.sent / self._rate - time.monotonic(), 0))
         self.seconds = time.monotonic() - start
 
-    def _acknowledge(self, stamp: Stamp, metadata: Any) -> None:
+    def _on_acknowledgement(self, stamp: Stamp, metadata: "RecordMetadata") -> None:
         self.acknowledged.append(Acknowledgement(time.monotonic(), metadata.partition, stamp))
-        self._unsettled.release()
+        self._completed.release()
 
-    def _gave_up(self, error: BaseException) -> None:
+    def _on_error(self, error: BaseException) -> None:
         self._failed[f"{type(error).__name__}: {error}"[:300]] += 1
-        self._unsettled.release()
+        self._completed.release()

@@ -1,4 +1,4 @@
-"""Tools in containers on the platform's Docker network."""
+"""Runs tools in containers on the platform's Docker network."""
 
 import shlex
 import threading
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL, qualified
 from components.quantities import MIB
-from ops.benchmark.hosts import BENCHMARK_LABEL, OnLine
+from ops.benchmark.host import BENCHMARK_LABEL, OnLine
 from ops.benchmark.output import ToolError, stamped
 from ops.benchmark.tools import Tool
 from ops.errors import UnreachableError
@@ -20,14 +20,14 @@ _LOG_OPTIONS = {"max-size": "16m", "max-file": "1"}
 
 
 class DockerHost:
-    """Runs tools on the engine that ``DOCKER_HOST`` names, or that of the local socket.
+    """Runs tools on the engine of ``DOCKER_HOST``, or of the local socket.
 
     Args:
         platform: The platform, which runs on that engine.
-        identity: The run's identity.
+        identity: The run's id.
 
     Raises:
-        UnreachableError: There is no such engine.
+        UnreachableError: The engine does not answer.
     """
 
     def __init__(self, platform: Platform, identity: str) -> None:
@@ -45,27 +45,27 @@ class DockerHost:
         self.bootstrap: str = platform.outputs["kafkaInternalBootstrapServers"]
 
     def run(self, tool: Tool, on_line: OnLine) -> int:
-        """Run a tool in a container that is removed when it has ended."""
+        """Run a tool in a container, which is removed when the tool has exited."""
         from docker.errors import DockerException
 
         container: Container | None = None
         try:
-            with self._starting:  # else one that starts while all are removed would be left
+            with self._starting:  # otherwise a container that starts during remove_all would stay
                 if self._ended:
-                    raise ToolError(f"{tool.name} was not started: the run was ended")
+                    raise ToolError(f"{tool.name} was not started: the run has ended")
                 container = self._create(tool)
                 container.start()
             for line in whole_lines(container.logs(stream=True, follow=True, timestamps=True)):
                 on_line(stamped(line))
             return int(container.wait()["StatusCode"])
         except DockerException as error:
-            raise ToolError(f"{tool.name} could not be run to its end: {error}") from error
+            raise ToolError(f"{tool.name} failed: {error}") from error
         finally:
             if container is not None:
                 _remove(container)
 
-    def by_hand(self, tool: Tool) -> str:
-        """A ``docker run``."""
+    def command_line(self, tool: Tool) -> str:
+        """A ``docker run`` command."""
         variables = [part for name, value in tool.environment.items() for part in ("--env", f"{name}={value}")]
         limits = ["--memory", f"{tool.memory // MIB}m"]
         image = self._platform.images["kafka"]
@@ -80,12 +80,12 @@ class DockerHost:
             for container in self._labelled(f"{BENCHMARK_LABEL}={self._identity}"):
                 _remove(container)
 
-    def left_behind(self) -> list[str]:
-        """A ``docker rm`` for each container of another run that has ended and was not removed."""
+    def cleanup_commands(self) -> list[str]:
+        """A ``docker rm`` command for each exited container of other runs."""
         return [
             f"docker rm --volumes {container.name}"
             for container in self._labelled(BENCHMARK_LABEL)
-            if container.labels[BENCHMARK_LABEL] != self._identity and container.status == "exited"
+            if container.status == "exited" and self._identity not in str(container.name)
         ]
 
     def _create(self, tool: Tool) -> "Container":
@@ -117,7 +117,7 @@ class DockerHost:
 
 
 def _remove(container: "Container") -> None:
-    """Remove a container with the volume that its image declares, unless it is gone or going."""
+    """Remove a container with its anonymous volumes, unless it is removed already."""
     from docker.errors import APIError, NotFound
 
     try:
@@ -125,12 +125,12 @@ def _remove(container: "Container") -> None:
     except NotFound:
         return
     except APIError as error:
-        if error.status_code != 409:  # 409: its removal is under way
+        if error.status_code != 409:  # 409: its removal is in progress
             raise
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Whole lines from a stream that breaks them anywhere."""
+    """Whole lines from a stream of arbitrary chunks."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

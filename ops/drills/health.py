@@ -1,30 +1,29 @@
-"""Whether a platform is well, and whether it can lose a member: asked before anything is broken."""
+"""Whether a platform is healthy, and whether it survives the loss of a member; checked before anything is broken."""
 
 from collections.abc import Mapping, Sequence
 
-from components.kafka import client as kafka
-from components.redis import client as redis
-from components.zookeeper import client as zookeeper
-from components.findings import finding
-from components.kafka.client import ClusterState
-from components.kafka.safety import unsparing
-from components.routes import patience
-from components.kafka.client import minimum_in_sync
 from components.errors import count
+from components.findings import finding
+from components.kafka import client as kafka
+from components.kafka.client import ClusterState, minimum_in_sync
+from components.kafka.safety import without_spare
+from components.redis import client as redis
+from components.routes import patience
+from components.zookeeper import client as zookeeper
 from ops.cluster import answers
 from ops.platform import Platform
 
-ENSEMBLE = 3
-"""Members that a cluster needs at least to lose one and keep a majority, or two replicas in sync."""
+MINIMUM_MEMBERS = 3
+"""Minimum members of a cluster that loses one and still has a majority, or two in-sync replicas."""
 
 SHOWN = 5
-"""Topics that are named at most."""
+"""Maximum number of topics that are named."""
 
 
 def problems(platform: Platform) -> list[str]:
-    """What is wrong with the platform now; nothing where it is well.
+    """What is wrong with the platform now; empty if it is healthy.
 
-    Each broker is asked itself: one that was killed stays in the metadata until its session with ZooKeeper ends.
+    Each broker is asked itself: a killed one stays in the metadata until its ZooKeeper session expires.
 
     Raises:
         UnreachableError: No broker answers.
@@ -38,11 +37,10 @@ def problems(platform: Platform) -> list[str]:
     ]
     with platform.admin() as client:
         found += kafka.cluster_findings(kafka.cluster_state(client), platform.brokers, platform.logs)
-    return found + redis_problems(platform)
+    return found + _redis_problems(platform)
 
 
-def redis_problems(platform: Platform) -> list[str]:
-    """Redis members that do not answer."""
+def _redis_problems(platform: Platform) -> list[str]:
     from redis.exceptions import RedisError
 
     found: list[str] = []
@@ -50,15 +48,20 @@ def redis_problems(platform: Platform) -> list[str]:
         try:
             redis.server_state(address, platform.redis_password, route=platform.route)
         except RedisError as error:
-            found.append(f"{member}: it does not answer ({error}); expected it to")
+            found.append(f"{member}: no answer ({error}); expected one")
     return found
 
 
 def too_few(members: Mapping[str, str], what: str) -> list[str]:
-    """The one reason why a cluster cannot lose a member, if it cannot."""
-    if len(members) >= ENSEMBLE:
+    """Why a cluster is too small to lose a member; empty if it is large enough.
+
+    Args:
+        members: Addresses by member.
+        what: Noun for a member.
+    """
+    if len(members) >= MINIMUM_MEMBERS:
         return []
-    return [f"the platform has {count(len(members), what)}; three are needed to lose one"]
+    return [f"the platform has {count(len(members), what)}; it needs three to lose one"]
 
 
 def minimums(platform: Platform) -> Mapping[str, int]:
@@ -67,19 +70,19 @@ def minimums(platform: Platform) -> Mapping[str, int]:
         return minimum_in_sync(client, client.list_topics())
 
 
-def unsparing_topics(state: ClusterState, brokers: Sequence[int], minimum: Mapping[str, int]) -> list[str]:
-    """Topics with partitions that take no acks=all record, or are gone, while any of the brokers is away.
+def topics_at_risk(state: ClusterState, brokers: Sequence[int], minimum: Mapping[str, int]) -> list[str]:
+    """Topics with partitions that reject acks=all records or are unavailable while one of the brokers is down.
 
     Args:
         state: The cluster's metadata.
         brokers: Ids of the brokers that the drill breaks.
         minimum: ``min.insync.replicas`` of each topic.
     """
-    partitions = {str(found): found for broker in brokers for found in unsparing(state, broker, minimum)}.values()
+    partitions = {str(found): found for broker in brokers for found in without_spare(state, broker, minimum)}.values()
     topics = {found.topic: len(found.replicas) for found in partitions}
     lines = [
         f"topic {topic}: replication factor {replicas} and min.insync.replicas {minimum.get(topic, 1)}; "
-        "it cannot spare a broker"
+        "it cannot lose a broker"
         for topic, replicas in sorted(topics.items())
     ]
     more = len(lines) - SHOWN
