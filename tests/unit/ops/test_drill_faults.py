@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from components.targets.kubernetes.client import Pod
 from components.kafka.client import ClusterState, Partition
+from components.targets.kubernetes.client import Pod
 from ops.drills import faults, health
 from ops.drills.catalogue import DRILLS, InitialState
 from ops.drills.faults import pods
