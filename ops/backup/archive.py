@@ -7,7 +7,6 @@ from typing import BinaryIO
 
 from ops import console
 from ops.backup import redis_keys
-from ops.backup.container import DamagedError, Part, Writer, read_cut, read_parts
 from ops.backup.model import (
     CUT,
     MANIFEST,
@@ -21,6 +20,7 @@ from ops.backup.model import (
     Span,
     TopicTotal,
 )
+from ops.backup.parts import DamagedError, Part, Writer, read_cut, read_parts
 
 COMPRESSION_LEVEL = 1
 """Level of zstd: at level 3 archives of text are a tenth smaller, and the backup waits for the compression."""

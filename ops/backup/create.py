@@ -13,8 +13,8 @@ from ops import console
 from ops.backup import cut as cutting
 from ops.backup import records, redis_keys
 from ops.backup.archive import Archive, begin, resumed
-from ops.backup.container import PARTIAL
 from ops.backup.model import Manifest, RedisSummary, Selection
+from ops.backup.parts import PARTIAL
 from ops.errors import OpsError, RefusedError, UnreachableError
 from ops.platform import Platform
 

@@ -13,8 +13,8 @@ from ops.backup.interrupts import postponed, terminated_is_interrupted
 from ops.backup.journal import Journal
 from ops.backup.model import Cut, Manifest, choose
 from ops.backup.plan import Plan, Target, Wanted, plan, refusals
-from ops.backup.refill import Refill
 from ops.backup.retention import age_warnings, limits, size_warnings
+from ops.backup.steps import RestoreSteps
 from ops.backup.target import look
 from ops.backup.undo import take_back
 from ops.backup.verify import Contents, check, summary
@@ -123,7 +123,7 @@ def restore(platform: Platform, archive: Path, options: Options, prepared: Prepa
     path = journal_path(platform, archive, options)
     journal = Journal(archive=str(archive.resolve()), made=prepared.contents.cut.made)
     with terminated_is_interrupted(), _all_or_nothing(platform, archive, journal, path):
-        Refill(platform, archive, prepared.contents, prepared.plan, journal, path).run(options.compression)
+        RestoreSteps(platform, archive, prepared.contents, prepared.plan, journal, path).run(options.compression)
     path.unlink(missing_ok=True)
 
 

@@ -7,8 +7,8 @@ from components.clients.topics import observe
 from ops.backup import acls, groups, redis_keys
 from ops.backup.model import Cut, Place, RedisSummary
 from ops.backup.plan import Target, Wanted
-from ops.cluster import bounds
 from ops.errors import UnreachableError
+from ops.kafka_cluster import bounds
 from ops.platform import Platform
 
 if TYPE_CHECKING:

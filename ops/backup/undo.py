@@ -11,9 +11,9 @@ from components.errors import PlatformError, count
 from components.topic_rules import TopicSpec
 from ops import console
 from ops.backup import acls, groups, redis_keys
-from ops.backup.container import read_cut, read_parts
 from ops.backup.journal import Journal
 from ops.backup.model import KeysMeta, Place
+from ops.backup.parts import read_cut, read_parts
 from ops.backup.plan import WHILE_RESTORING
 from ops.backup.target import offsets
 from ops.errors import OpsError, RefusedError

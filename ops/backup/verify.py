@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from components.errors import count
 from ops.backup import redis_keys
-from ops.backup.container import DamagedError, Part, incomplete, read_cut, read_manifest, read_parts
 from ops.backup.frames import FrameError, scan
 from ops.backup.model import (
     MANIFEST,
@@ -23,6 +22,7 @@ from ops.backup.model import (
     RedisSummary,
     TopicTotal,
 )
+from ops.backup.parts import DamagedError, Part, incomplete, read_cut, read_manifest, read_parts
 
 
 @dataclass

@@ -9,10 +9,10 @@ from components.clients import zookeeper
 from components.clients.kafka import ClusterState
 from components.clients.routes import patience
 from components.errors import PlatformError
-from ops.cluster import answers
 from ops.drills.background import Background
 from ops.drills.metadata import MetadataReader
 from ops.errors import UnreachableError
+from ops.kafka_cluster import answers
 from ops.platform import Platform
 
 PAUSE_SECONDS = 0.2

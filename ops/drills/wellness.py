@@ -9,7 +9,7 @@ from components.clients.rolling import unsparing
 from components.clients.routes import patience
 from components.clients.topics import minimum_in_sync
 from components.errors import count
-from ops.cluster import answers
+from ops.kafka_cluster import answers
 from ops.platform import Platform
 
 ENSEMBLE = 3

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 
-from ops.backup.container import read_parts
 from ops.backup.model import Place
+from ops.backup.parts import read_parts
 from ops.backup.verify import check
 from tests.integration.ops import backup_data as data
 from tests.integration.ops.conftest import Ops, runner

@@ -21,10 +21,10 @@ from components.clients.kafka import admin_client
 from components.clients.topics import delete_topics, observe
 from components.settings import load_settings
 from components.topic_plan import matches
-from ops import exits
 from ops.doctor import machine
-from ops.doctor.case import Case
-from ops.doctor.report import State
+from ops.doctor.local_stack import LocalStack
+from ops.doctor.outcome import State
+from ops.errors import ExitCode
 from tests.integration.ops.conftest import Ops, runner
 from tests.integration.stacks import Stack, bootstrap, eventually
 
@@ -64,10 +64,10 @@ def statuses(ops: Ops) -> dict[str, Any]:
     return json.loads(ops("status", "--json", check=False).stdout)
 
 
-def test_a_healthy_platform_is_well_without_colour_or_talk(ops: Ops) -> None:
+def test_a_healthy_platform_is_reported_without_colour_or_messages(ops: Ops) -> None:
     done = ops("status")
 
-    assert "is well" in done.stdout.splitlines()[0]
+    assert "is healthy" in done.stdout.splitlines()[0]
     assert "\x1b" not in done.stdout + done.stderr
     assert {member["role"] for member in statuses(ops)["members"]} == {
         "leader",
@@ -87,15 +87,15 @@ def test_members_that_are_gone_are_rows_and_the_doctor_says_how_to_get_them_back
     finally:
         for member in gone:
             stack.container(member).start()
-    eventually(lambda: statuses(ops)["well"], 60, "the platform to be well")
+    eventually(lambda: statuses(ops)["healthy"], 60, "the platform to be healthy")
 
-    assert looked.returncode == doctor.returncode == exits.FOUND_WRONG
+    assert looked.returncode == doctor.returncode == ExitCode.FOUND_WRONG
     found = json.loads(looked.stdout)
     assert [member["name"] for member in found["members"] if not member["up"]] == ["zookeeper-2", "redis-0"]
     checks = {check["check"]: check for check in json.loads(doctor.stdout)}
     assert checks["containers"]["state"] == "wrong"
     assert all(f"{stack.platform}-{member}" in checks["containers"]["seen"] for member in gone)
-    assert f"pulumi up -s {stack.name} --refresh" in checks["containers"]["mend"]
+    assert f"pulumi up -s {stack.name} --refresh" in checks["containers"]["fix"]
 
 
 def test_topics_show_partitions_and_values_that_hold(ops: Ops, foreign: Foreign) -> None:
@@ -162,7 +162,7 @@ def test_reading_begins_and_ends_where_it_was_told(ops: Ops, foreign: Foreign) -
     assert values("--from", "2001-01-01T00:00:00Z", "--count", "1") == ["v0"]
     assert values("--from", "0", "--partition", "0", "--count", "1", "--key-separator", "=") == ["0=v0"]
     wrong = ops("consume", foreign["tuned"], "--partition", "7", check=False)
-    assert wrong.returncode == exits.REFUSED
+    assert wrong.returncode == ExitCode.REFUSED
     assert "it has 0 to 0" in wrong.stderr
 
 
@@ -186,9 +186,9 @@ def test_a_reader_that_has_enough_ends_it_quietly(stack: Stack, ops: Ops, foreig
 def test_a_wrong_line_stops_and_says_how_far_it_came(ops: Ops, foreign: Foreign) -> None:
     done = ops("produce", foreign["plain"], "--format", "base64", stdin="YQ==\n%%%\nYg==\n", check=False)
 
-    assert done.returncode == exits.FOUND_WRONG
+    assert done.returncode == ExitCode.FOUND_WRONG
     assert "only 1" in done.stderr
-    assert "line 2: it is no base64" in done.stderr
+    assert "line 2: it is not base64" in done.stderr
 
 
 def test_a_misspelt_topic_is_refused_and_never_made_even_where_brokers_would(dev: Stack) -> None:
@@ -196,7 +196,7 @@ def test_a_misspelt_topic_is_refused_and_never_made_even_where_brokers_would(dev
     known = dev.topics()[0]["name"]
     for arguments in (("produce", f"{known}x", "--value", "1"), ("consume", f"{known}x")):
         done = ops(*arguments, check=False)
-        assert done.returncode == exits.REFUSED
+        assert done.returncode == ExitCode.REFUSED
         assert f'Did you mean "{known}"?' in done.stderr
     with admin_client(",".join(bootstrap(dev))) as client:
         assert f"{known}x" not in client.list_topics()
@@ -231,19 +231,19 @@ def test_a_group_is_read_moved_when_asked_for_and_never_under_its_members(
         refused = ops(*reset, "--to", "earliest", "--execute", check=False)
     finally:
         member.close(autocommit=False)
-    assert refused.returncode == exits.REFUSED
+    assert refused.returncode == ExitCode.REFUSED
     assert "busy at " in refused.stderr
     assert committed() == 10
     assert (
         ops("groups", "reset", "wrok", "--topic", foreign["tuned"], "--to", "0", check=False).returncode
-        == exits.REFUSED
+        == ExitCode.REFUSED
     )
 
 
 def test_the_end_of_a_member_s_log_is_shown(ops: Ops) -> None:
     assert len(ops("logs", "kafka-1", "--tail", "3").stdout.splitlines()) == 3
     unknown = ops("logs", "kafka-9", check=False)
-    assert unknown.returncode == exits.REFUSED
+    assert unknown.returncode == ExitCode.REFUSED
     assert "redis-0" in unknown.stderr
 
 
@@ -255,20 +255,20 @@ def test_the_doctor_finds_nothing_where_nothing_is_wrong(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "check", "mend"),
+    ("environment", "check", "fix"),
     [
         ({"PULUMI_CONFIG_PASSPHRASE": "wrong"}, "passphrase", "PULUMI_CONFIG_PASSPHRASE"),
         ({"DOCKER_HOST": "unix:///nonexistent/docker.sock"}, "engine", "make engine"),
         ({"MILLRACE_IMAGES": "none"}, "images", ""),
     ],
 )
-def test_the_doctor_goes_on_with_what_is_broken(ops: Ops, environment: dict[str, str], check: str, mend: str) -> None:
+def test_the_doctor_goes_on_with_what_is_broken(ops: Ops, environment: dict[str, str], check: str, fix: str) -> None:
     done = ops("doctor", "--json", check=False, environment=environment)
 
     results = {result["check"]: result for result in json.loads(done.stdout)}
-    assert done.returncode == exits.FOUND_WRONG
+    assert done.returncode == ExitCode.FOUND_WRONG
     assert results[check]["state"] in ("wrong", "unchecked")
-    assert mend in results[check]["mend"]
+    assert fix in results[check]["fix"]
     assert results["python"]["state"] == results["stack file"]["state"] == "ok"
 
 
@@ -279,7 +279,7 @@ def test_the_doctor_tells_who_has_a_port(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         (tmp_path / "Pulumi.yaml").write_text("name: millrace\n")
         (tmp_path / "Pulumi.x.yaml").write_text(f"config: {{'millrace:redis': {{port: {port}}}}}\n")
-        outcome = machine.ports(Case("x", tmp_path))
+        outcome = machine.ports(LocalStack("x", tmp_path))
 
     assert outcome.state is State.WRONG
     assert f"port {port}, which redis-0 needs, is taken by process " in outcome.seen

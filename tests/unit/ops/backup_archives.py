@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from ops.backup.archive import Archive
-from ops.backup.container import Writer
 from ops.backup.frames import Record, encode
 from ops.backup.model import CUT, Commit, Cut, Place, RecordsMeta, RedisSummary, Selection, Span, Topic
+from ops.backup.parts import Writer
 from ops.backup.redis_keys import Key
 
 RECORDS = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ops.backup import archive as archives
-from ops.backup.container import DamagedError, Writer, read_parts
 from ops.backup.model import CUT, MANIFEST, VERSION, Place
+from ops.backup.parts import DamagedError, Writer, read_parts
 from ops.backup.verify import check, summary
 from ops.errors import RefusedError
 from tests.unit.ops import backup_archives

@@ -4,9 +4,9 @@ import pytest
 from kafka import TopicPartition
 
 from ops.errors import RefusedError
-from ops.group_reset import Move, moves, parse_selection, refuse_active
-from ops.groups import Group, Progress
-from ops.positions import Edge, Offset, Shift, Timestamp
+from ops.groups.progress import Group, Progress
+from ops.groups.reset import Move, moves, parse_selection, refuse_active
+from ops.records.positions import Edge, Offset, Shift, Timestamp
 
 ZERO, ONE = TopicPartition("orders", 0), TopicPartition("orders", 1)
 LIMITS = {ZERO: (10, 20), ONE: (0, 5)}
@@ -53,7 +53,7 @@ def test_a_time_after_the_last_record_means_the_end() -> None:
     found, none = moves([ZERO, ONE], Timestamp(1), {}, LIMITS, {ZERO: 14, ONE: -1})
 
     assert found == Move(topic="orders", partition=0, committed=None, target=14)
-    assert (none.target, none.note) == (5, "no record is as young: the end")
+    assert (none.target, none.note) == (5, "no record at or after this time: end offset")
 
 
 def test_a_group_with_members_is_left_alone_and_they_are_named() -> None:
@@ -68,5 +68,5 @@ def test_a_selection_is_a_topic_or_one_of_its_partitions() -> None:
     assert parse_selection("orders") == ("orders", None)
     assert parse_selection("orders:3") == ("orders", 3)
     for text in ("", ":3", "orders:", "orders:x"):
-        with pytest.raises(ValueError, match="no topic"):
+        with pytest.raises(ValueError, match="not a topic"):
             parse_selection(text)

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from ops.errors import OpsError
-from ops.positions import Edge, Offset, Shift, Timestamp, clamped, parse_position, wanted_offset
 from ops.records.formats import InputFormat, OutputFormat, Record, format_record, parse_line
+from ops.records.positions import Edge, Offset, Shift, Timestamp, clamped, parse_position, wanted_offset
 from ops.records.producing import Written, records_of
 
 TEXT, JSON, BASE64, VALUE = OutputFormat.TEXT, OutputFormat.JSON, OutputFormat.BASE64, OutputFormat.VALUE
@@ -81,14 +81,14 @@ def test_any_json_can_be_a_value() -> None:
     ("line", "form", "separator", "why"),
     [
         (b"no separator", InputFormat.TEXT, "|", 'no "|"'),
-        (b"%%%", InputFormat.BASE64, None, "no base64"),
-        (b"{", InputFormat.JSON, None, "no JSON"),
-        (b"3", InputFormat.JSON, None, "no JSON object"),
+        (b"%%%", InputFormat.BASE64, None, "not base64"),
+        (b"{", InputFormat.JSON, None, "not JSON"),
+        (b"3", InputFormat.JSON, None, "not a JSON object"),
         (b"{}", InputFormat.JSON, None, "null for a tombstone"),
         (b'{"valu": 1}', InputFormat.JSON, None, 'Did you mean "value"'),
         (b'{"value": 1, "timestamp": "soon"}', InputFormat.JSON, None, "timestamp"),
         (b'{"value": 1, "headers": [1]}', InputFormat.JSON, None, "headers"),
-        (b'{"valueBase64": "%"}', InputFormat.JSON, None, "no base64"),
+        (b'{"valueBase64": "%"}', InputFormat.JSON, None, "not base64"),
     ],
 )
 def test_a_wrong_line_says_what_is_wrong(line: bytes, form: InputFormat, separator: str | None, why: str) -> None:
@@ -97,7 +97,7 @@ def test_a_wrong_line_says_what_is_wrong(line: bytes, form: InputFormat, separat
 
 
 def test_the_number_of_a_wrong_line_is_told() -> None:
-    with pytest.raises(OpsError, match="line 2: it is no base64"):
+    with pytest.raises(OpsError, match="line 2: it is not base64"):
         list(records_of([b"YQ==\n", b"%\n"], InputFormat.BASE64))
 
 

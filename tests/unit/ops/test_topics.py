@@ -8,10 +8,9 @@ import yaml
 from components.settings import load_settings
 from components.topic_plan import ObservedTopic, matches
 from components.topic_rules import TopicSpec
-from ops.cluster import refuse_unknown
-from ops.errors import RefusedError
-from ops.topic_export import entry, obstacles, stack_file_text
-from ops.topics import PartitionView, TopicView, is_internal
+from ops.errors import RefusedError, refuse_unknown
+from ops.topics.export import entry, obstacles, stack_file_text
+from ops.topics.views import PartitionView, TopicView, is_internal
 
 THREE = ((0, 1, 2), (1, 2, 0))
 

@@ -1,4 +1,4 @@
-"""Topics as they are: partitions, replicas, offsets, configuration and bytes on disk."""
+"""The state of topics: partitions, replicas, offsets, configuration and bytes on disk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from components.clients.topics import BATCH, observe
 from components.topic_rules import INTERNAL_PREFIX
-from ops.cluster import bounds, replica_sizes, require_topics
+from ops.kafka_cluster import bounds, replica_sizes, require_topics
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 LISTED_KEYS = ("cleanup.policy", "min.insync.replicas", "retention.bytes", "retention.ms")
-"""Configuration that a list of topics shows, a broker's defaults too."""
+"""Configuration shown in a list of topics, broker defaults included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,12 @@ class PartitionView:
 
     Args:
         number: Its number.
-        leader: The leader's broker id; negative while there is none.
+        leader: The leader's broker id; negative without one.
         replicas: Broker ids of its replicas, the preferred leader first.
-        in_sync: Those that are in sync.
-        begin: The first offset that it still has; None while it has no leader.
-        end: The offset that its next record will get; None while it has no leader.
-        size: Bytes on disk of its largest replica; None where no broker told.
+        in_sync: Broker ids of its in-sync replicas.
+        begin: The first available offset; None without a leader.
+        end: The end offset; None without a leader.
+        size: Bytes on disk of its largest replica; None if no broker reported it.
     """
 
     number: int
@@ -45,9 +45,9 @@ class TopicView:
     Args:
         name: Its name.
         partitions: Its partitions, by number.
-        effective: Values of :data:`LISTED_KEYS` that hold, a broker's defaults too.
-        own: Configuration that was set for this topic; a broker's defaults are no part of it.
-        disk: Bytes on disk of all replicas; None where no broker told.
+        effective: Effective values of :data:`LISTED_KEYS`, broker defaults included.
+        own: Configuration set on this topic, without broker defaults.
+        disk: Bytes on disk of all replicas; None if no broker reported them.
     """
 
     name: str
@@ -58,12 +58,12 @@ class TopicView:
 
     @property
     def replication_factor(self) -> int:
-        """Replicas of the partition that has most."""
+        """Replicas of the partition that has the most."""
         return max((len(partition.replicas) for partition in self.partitions), default=0)
 
     @property
     def records(self) -> int | None:
-        """End less beginning of all partitions: an upper bound, since compaction and transactions leave gaps.
+        """End offsets minus first offsets: an upper bound, since compaction and transactions leave gaps.
 
         None while a partition has no leader.
         """
@@ -99,7 +99,7 @@ class TopicView:
 
 
 def is_internal(name: str) -> bool:
-    """Whether Kafka or this platform keeps the topic for itself."""
+    """Whether the topic is internal to Kafka or to this platform."""
     return name.startswith(INTERNAL_PREFIX)
 
 
@@ -107,7 +107,7 @@ def read_topics(client: "KafkaAdminClient", names: Sequence[str]) -> list[TopicV
     """Read topics by name.
 
     Raises:
-        RefusedError: There is no topic of a name.
+        RefusedError: A topic does not exist.
     """
     from kafka import TopicPartition
 
@@ -160,7 +160,7 @@ def read_topics(client: "KafkaAdminClient", names: Sequence[str]) -> list[TopicV
 def effective_config(
     client: "KafkaAdminClient", names: Sequence[str], keys: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Values that hold for topics, a broker's defaults too.
+    """Effective configuration of topics, broker defaults included.
 
     Args:
         client: An admin client.
@@ -179,7 +179,7 @@ def effective_config(
 
 
 def _sizes(client: "KafkaAdminClient") -> dict[tuple[str, int], list[int]]:
-    """Bytes of each partition's replicas; nothing where a broker does not tell, which must not end a list."""
+    """Bytes of each partition's replicas; empty if a broker does not report them, so that a list still works."""
     from kafka.errors import KafkaError
 
     try:

@@ -1,4 +1,4 @@
-"""Places in a topic as people write them: an edge, an offset, a time, or so many records from where one is."""
+"""Positions in a topic: beginning or end, an offset, a time, or a number of records from another position."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Edge(Enum):
-    """The first record that a partition still has, or the one that comes next."""
+    """The first available record of a partition, or the next one to be written."""
 
     BEGINNING = "beginning"
     END = "end"
@@ -15,14 +15,14 @@ class Edge(Enum):
 
 @dataclass(frozen=True)
 class Offset:
-    """An offset, the same in every partition."""
+    """The same offset in every partition."""
 
     value: int
 
 
 @dataclass(frozen=True)
 class Timestamp:
-    """The first record that is as young.
+    """The first record at or after a time.
 
     Args:
         milliseconds: Milliseconds since 1970, UTC.
@@ -33,14 +33,14 @@ class Timestamp:
 
 @dataclass(frozen=True)
 class Shift:
-    """So many records further on (positive) or back (negative)."""
+    """A number of records forward (positive) or back (negative)."""
 
     records: int
 
 
 Position = Edge | Offset | Timestamp | Shift
 
-_WORDS = {
+_NAMES = {
     "beginning": Edge.BEGINNING,
     "earliest": Edge.BEGINNING,
     "end": Edge.END,
@@ -50,18 +50,18 @@ FORMS = "earliest, latest, an offset such as 120, a time such as 2026-03-01T12:0
 
 
 def parse_position(text: str) -> Position:
-    """Read a place in a topic.
+    """Read a position in a topic.
 
     Args:
         text: ``beginning`` or ``earliest``, ``end`` or ``latest``, ``120`` (an offset), ``+10`` or ``-10`` (records
-            from a place that the command names), or a time in ISO 8601; one without a zone is this machine's.
+            from a position that the command defines), or a time in ISO 8601; without a time zone it is local time.
 
     Raises:
         ValueError: It is none of these.
     """
     word = text.strip().lower()
-    if word in _WORDS:
-        return _WORDS[word]
+    if word in _NAMES:
+        return _NAMES[word]
     if re.fullmatch(r"[+-][0-9]+", word):
         return Shift(int(word))
     if re.fullmatch(r"[0-9]+", word):
@@ -69,20 +69,20 @@ def parse_position(text: str) -> Position:
     try:
         return Timestamp(int(datetime.fromisoformat(text.strip()).timestamp() * 1000))
     except (ValueError, OverflowError):
-        raise ValueError(f'"{text}" is no place in a topic; it must be {FORMS}') from None
+        raise ValueError(f'"{text}" is not a position; expected {FORMS}') from None
 
 
 def wanted_offset(
     position: Position, *, begin: int, end: int, at_time: int | None = None, origin: int | None = None
 ) -> int:
-    """The offset in one partition that a position means, before it is clamped.
+    """The offset of a position in one partition, before clamping.
 
     Args:
-        position: Where to.
-        begin: The first offset that the partition still has.
-        end: The offset that its next record will get.
-        at_time: For a time, the first record that is as young; None or -1 where there is none, which means the end.
-        origin: What a shift counts from; None counts from the end.
+        position: The position.
+        begin: The first available offset of the partition.
+        end: Its end offset.
+        at_time: For a timestamp, the first offset at or after it; None or -1 for the end offset.
+        origin: The offset that a shift counts from; None for the end offset.
     """
     match position:
         case Edge.BEGINNING:
@@ -98,5 +98,5 @@ def wanted_offset(
 
 
 def clamped(offset: int, begin: int, end: int) -> int:
-    """The nearest offset that a partition has: an offset outside would be reset by the consumer's own policy."""
+    """The nearest valid offset: outside the range, a consumer would apply its own ``auto.offset.reset``."""
     return min(max(offset, begin), end)

@@ -1,14 +1,14 @@
-"""A reset of a group's offsets: planned and shown first, carried out when that was asked for."""
+"""Resets of a group's offsets: planned first, executed on request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.errors import count
-from ops.cluster import bounds, offsets, require_topics
 from ops.errors import OpsError, RefusedError
-from ops.groups import Group, read_groups, require_group
-from ops.positions import Position, Shift, Timestamp, clamped, wanted_offset
+from ops.groups.progress import Group, read_groups, require_group
+from ops.kafka_cluster import bounds, leaders, offsets, require_topics
+from ops.records.positions import Position, Shift, Timestamp, clamped, wanted_offset
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, TopicPartition
@@ -21,9 +21,9 @@ class Move:
     Args:
         topic: The topic.
         partition: Its partition.
-        committed: The offset now; None where the group committed none.
+        committed: The current offset; None if the group committed none.
         target: The offset after the reset.
-        note: Why the target is another than was asked for; "" where it is not.
+        note: Why the target differs from the requested one; "" if it does not.
     """
 
     topic: str
@@ -34,7 +34,7 @@ class Move:
 
     @property
     def skipped(self) -> int:
-        """Records that the group will not read; 0 where nothing was committed."""
+        """Records that the group will skip; 0 if nothing was committed."""
         return max(self.target - self.committed, 0) if self.committed is not None else 0
 
     @property
@@ -47,28 +47,28 @@ def parse_selection(text: str) -> tuple[str, int | None]:
     """Read ``orders`` or ``orders:3`` as a topic and one of its partitions.
 
     Raises:
-        ValueError: What follows the colon is no number.
+        ValueError: There is no topic, or no number after the colon.
     """
     topic, colon, partition = text.partition(":")
     if not topic or (colon and not partition.isdigit()):
-        raise ValueError(f'"{text}" is no topic; it must be such as orders, or orders:3 for its partition 3')
+        raise ValueError(f'"{text}" is not a topic; expected a name such as orders, or orders:3 for its partition 3')
     return topic, int(partition) if colon else None
 
 
 def plan_reset(
     client: "KafkaAdminClient", name: str, selections: Sequence[tuple[str, int | None]], position: Position
 ) -> list[Move]:
-    """What a reset would change.
+    """Plan a reset.
 
     Args:
         client: An admin client.
         name: The group.
-        selections: Topics, each with a partition or None for all of them.
-        position: Where to; a shift counts from what is committed.
+        selections: Topics, each with a partition, or None for all partitions.
+        position: The new position; a shift counts from the committed offset.
 
     Raises:
         RefusedError: The group or a topic does not exist, the group has members, a partition has no leader, or a shift
-            has nothing to count from.
+            has no committed offset to count from.
     """
     from kafka import TopicPartition
 
@@ -84,8 +84,7 @@ def plan_reset(
     if isinstance(position, Shift) and (missing := [item for item in partitions if item not in committed]):
         names = ", ".join(f"{item.topic}:{item.partition}" for item in missing)
         raise RefusedError(
-            f"group {name} has committed no offset of {names}, from which {position.records:+} could count; "
-            "nothing was done"
+            f"group {name} has no committed offset of {names}, which {position.records:+} counts from; nothing was done"
         )
     limits = bounds(client, partitions)
     at_time = offsets(client, partitions, position.milliseconds) if isinstance(position, Timestamp) else {}
@@ -99,14 +98,14 @@ def moves(
     limits: "Mapping[TopicPartition, tuple[int, int]]",
     at_time: "Mapping[TopicPartition, int]",
 ) -> list[Move]:
-    """The changes, each within what its partition has.
+    """The changes; every target lies within its partition.
 
     Args:
-        partitions: What to reset.
-        position: Where to.
-        committed: Offsets now; nothing of partitions without one.
-        limits: First offset and end of each partition.
-        at_time: For a time, the first record of each partition that is as young; -1 where there is none.
+        partitions: Partitions to reset.
+        position: The new position.
+        committed: Current offsets; partitions without one are missing.
+        limits: First and end offset of each partition.
+        at_time: For a timestamp, the first offset at or after it in each partition; -1 if there is none.
     """
     made: list[Move] = []
     for item in partitions:
@@ -115,7 +114,7 @@ def moves(
         target = clamped(wanted, begin, end)
         note = "" if target == wanted else f"{wanted} is outside {begin} to {end}"
         if isinstance(position, Timestamp) and at_time.get(item, -1) < 0:
-            note = "no record is as young: the end"
+            note = "no record at or after this time: end offset"
         made.append(
             Move(topic=item.topic, partition=item.partition, committed=committed.get(item), target=target, note=note)
         )
@@ -126,12 +125,12 @@ def execute(client: "KafkaAdminClient", name: str, plan: Sequence[Move]) -> None
     """Commit the offsets of a plan.
 
     Raises:
-        OpsError: The cluster refused; holds the partitions that were not changed.
+        OpsError: The cluster refused; lists the partitions that were not changed.
     """
     from kafka import OffsetAndMetadata, TopicPartition
 
     changes = {TopicPartition(move.topic, move.partition): OffsetAndMetadata(move.target, "", -1) for move in plan}
-    answer: Mapping[TopicPartition, type[Exception]] = client.alter_group_offsets(name, changes)
+    answer = client.alter_group_offsets(name, changes)
     refused = [
         f"{item.topic}:{item.partition}: {error.__name__}"
         for item, error in sorted(answer.items())
@@ -142,10 +141,10 @@ def execute(client: "KafkaAdminClient", name: str, plan: Sequence[Move]) -> None
 
 
 def refuse_active(group: Group) -> None:
-    """Refuse a group with members: they would go on where they are, and commit over the reset.
+    """Refuse a group with members: they would keep their positions and overwrite the reset.
 
     Raises:
-        RefusedError: With the members.
+        RefusedError: Lists the members.
     """
     if group.members:
         raise RefusedError(
@@ -155,29 +154,23 @@ def refuse_active(group: Group) -> None:
 
 
 def _partitions(client: "KafkaAdminClient", selections: Sequence[tuple[str, int | None]]) -> "list[TopicPartition]":
-    """The partitions that were named.
+    """The selected partitions.
 
     Raises:
         RefusedError: A topic or partition does not exist or has no leader.
     """
-    from kafka import TopicPartition
-
     names = sorted({topic for topic, _ in selections})
     require_topics(client, names)
-    leaders = {
-        TopicPartition(topic["name"], partition["partition_index"]): partition["leader_id"]
-        for topic in client.describe_topics(names)
-        for partition in topic["partitions"]
-    }
+    known = leaders(client, names)
     chosen: set[TopicPartition] = set()
     problems: list[str] = []
     for topic, number in selections:
-        found = {item for item in leaders if item.topic == topic and number in (None, item.partition)}
+        found = {item for item in known if item.topic == topic and number in (None, item.partition)}
         if not found:
-            total = sum(item.topic == topic for item in leaders)
+            total = sum(item.topic == topic for item in known)
             problems.append(f"topic {topic} has no partition {number}; it has 0 to {total - 1}")
         chosen |= found
-    problems += [f"{item.topic}:{item.partition} has no leader now" for item in sorted(chosen) if leaders[item] < 0]
+    problems += [f"{item.topic}:{item.partition} has no leader" for item in sorted(chosen) if known[item] < 0]
     if problems:
         raise RefusedError("these offsets cannot be reset; nothing was done", problems)
     return sorted(chosen)

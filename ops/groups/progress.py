@@ -1,11 +1,12 @@
-"""Consumer groups: who is in them, and how far they are."""
+"""Consumer groups: members, committed offsets and lag."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.clients.kafka import cluster_state
-from ops.cluster import offsets, refuse_unknown
+from ops.errors import refuse_unknown
+from ops.kafka_cluster import offsets
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, TopicPartition
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a group is in one partition.
+    """A group's progress in one partition.
 
     Args:
         topic: The topic.
         partition: Its partition.
-        committed: The next offset that the group reads; None where it committed none.
-        end: The offset that the next record will get; None while the partition has no leader, or is gone.
-        consumer: Client id and host of the member that reads it; None where nobody does.
+        committed: The next offset that the group reads; None if it committed none.
+        end: The end offset; None if the partition has no leader or was deleted.
+        consumer: Client id and host of the assigned member; None without one.
     """
 
     topic: str
@@ -31,7 +32,7 @@ class Progress:
 
     @property
     def lag(self) -> int | None:
-        """Records that are still to be read; None where that is not known."""
+        """Records still to be read; None if unknown."""
         if self.committed is None or self.end is None:
             return None
         return max(self.end - self.committed, 0)
@@ -45,7 +46,7 @@ class Group:
         name: Its id.
         state: ``Stable``, ``Empty``, ``PreparingRebalance``, ``CompletingRebalance`` or ``Dead``.
         members: Client id and host of each member.
-        progress: How far it is, by topic and partition.
+        progress: Its progress, by topic and partition.
     """
 
     name: str
@@ -55,12 +56,12 @@ class Group:
 
     @property
     def lag(self) -> int:
-        """Records that are still to be read, of the partitions where that is known."""
+        """Records still to be read, in partitions where that is known."""
         return sum(part.lag or 0 for part in self.progress)
 
     @property
     def topics(self) -> list[str]:
-        """Topics that it committed offsets of, or reads."""
+        """Topics that it has committed offsets of or is assigned."""
         return sorted({part.topic for part in self.progress})
 
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class Group:
 
 
 def group_names(client: "KafkaAdminClient") -> list[str]:
-    """Ids of all groups that read as consumers; those of other protocols, such as Connect's workers, have no lag."""
+    """Ids of all consumer groups; groups of other protocols, such as Connect's workers, have no lag."""
     return sorted({group["group_id"] for group in client.list_groups() if group["protocol_type"] in ("consumer", "")})
 
 
@@ -93,7 +94,7 @@ def require_group(client: "KafkaAdminClient", name: str) -> None:
     """Refuse a group that does not exist.
 
     Raises:
-        RefusedError: With the one that was most likely meant.
+        RefusedError: Names the nearest existing group.
     """
     refuse_unknown("group", [name], group_names(client))
 
@@ -102,25 +103,25 @@ def read_groups(client: "KafkaAdminClient", names: Sequence[str]) -> list[Group]
     """Read groups that exist, sorted by name."""
     if not names:
         return []
-    described: Mapping[str, Any] = client.describe_groups(list(names))
+    described = client.describe_groups(list(names))
     committed = {name: _committed(client, name) for name in names}
-    readers = {name: _readers(described[name]) for name in names}
-    read = {partition for found in (*committed.values(), *readers.values()) for partition in found}
-    ends = _ends(client, read)
+    assigned = {name: _assigned(described[name]) for name in names}
+    partitions = {partition for found in (*committed.values(), *assigned.values()) for partition in found}
+    ends = _ends(client, partitions)
     return [
         Group(
             name=name,
             state=described[name]["group_state"],
-            members=sorted(map(_who, described[name]["members"])),
+            members=sorted(map(_client, described[name]["members"])),
             progress=[
                 Progress(
                     topic=partition.topic,
                     partition=partition.partition,
                     committed=committed[name].get(partition),
                     end=ends.get(partition),
-                    consumer=readers[name].get(partition),
+                    consumer=assigned[name].get(partition),
                 )
-                for partition in sorted({*committed[name], *readers[name]})
+                for partition in sorted({*committed[name], *assigned[name]})
             ],
         )
         for name in sorted(names)
@@ -128,17 +129,17 @@ def read_groups(client: "KafkaAdminClient", names: Sequence[str]) -> list[Group]
 
 
 def _committed(client: "KafkaAdminClient", name: str) -> "dict[TopicPartition, int]":
-    """Committed offsets; one group a request, since brokers before 3.0 take no more."""
-    found: Mapping[TopicPartition, Any] = client.list_group_offsets({name: None})[name]
+    """Committed offsets; one group a request, since brokers before 3.0 accept no more."""
+    found = client.list_group_offsets({name: None})[name]
     return {partition: value.offset for partition, value in found.items() if value.offset >= 0}
 
 
-def _readers(described: Mapping[str, Any]) -> "dict[TopicPartition, str]":
-    """Who reads each partition; nothing of members whose assignment is in a form that only they know."""
+def _assigned(described: Mapping[str, Any]) -> "dict[TopicPartition, str]":
+    """The member of each assigned partition; skips members whose assignment has a custom format."""
     from kafka import TopicPartition
 
     return {
-        TopicPartition(assigned["topic"], number): _who(member)
+        TopicPartition(assigned["topic"], number): _client(member)
         for member in described["members"]
         if isinstance(member["member_assignment"], dict)
         for assigned in member["member_assignment"]["assigned_partitions"]
@@ -146,12 +147,12 @@ def _readers(described: Mapping[str, Any]) -> "dict[TopicPartition, str]":
     }
 
 
-def _who(member: Mapping[str, Any]) -> str:
+def _client(member: Mapping[str, Any]) -> str:
     return f"{member['client_id']} at {member['client_host'].lstrip('/')}"
 
 
 def _ends(client: "KafkaAdminClient", partitions: "Collection[TopicPartition]") -> "dict[TopicPartition, int]":
-    """Ends of those partitions that exist and have a leader."""
+    """End offsets of the partitions that exist and have a leader."""
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
 

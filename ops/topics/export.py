@@ -1,4 +1,4 @@
-"""Topics that exist, as a stack file declares them: the way in for whoever has a cluster already."""
+"""Existing topics as a stack file declares them: how to move an existing cluster to this project."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,20 +10,20 @@ from components.topic_plan import ObservedTopic
 from components.topic_rules import TopicSpec, normal_value, spec_problems
 
 _LONGEST_DAYS = 36_500
-"""Days of the longest duration that a stack file takes; see :func:`components.quantities.parse_duration`."""
+"""The longest duration that a stack file accepts; see :func:`components.quantities.parse_duration`."""
 
 HEADER = """\
-# Topics as the cluster has them; configuration that a broker's default gives is left out.
+# Topics of the cluster; configuration from broker defaults is left out.
 # To take them over, set millrace:existingTopics to adopt for the first `pulumi up`.
 """
 
 
 def entry(name: str, topic: ObservedTopic) -> dict[str, Any]:
-    """One entry of ``topics`` in the stack file's spelling.
+    """One entry of ``topics`` in a stack file.
 
     Args:
         name: The topic's name.
-        topic: What the cluster has.
+        topic: The topic in the cluster.
     """
     made: dict[str, Any] = {
         "name": name,
@@ -41,7 +41,7 @@ def entry(name: str, topic: ObservedTopic) -> dict[str, Any]:
 
 
 def _field(key: str, value: str) -> tuple[str, object] | None:
-    """The stack file's own key and value for one of Kafka's; None where ``config`` has to hold it."""
+    """The stack file's key and value for a Kafka configuration; None if it belongs into ``config``."""
     if key == "cleanup.policy":
         return "cleanup", normal_value(key, value)
     if key == "compression.type":
@@ -52,9 +52,9 @@ def _field(key: str, value: str) -> tuple[str, object] | None:
     if key == "retention.ms":
         if amount == -1:
             return "retention", -1
-        # Kafka takes more, and people write the largest number there is for "never".
-        short = amount <= timedelta(days=_LONGEST_DAYS) // timedelta(milliseconds=1)
-        return ("retention", format_duration(timedelta(milliseconds=amount))) if short else None
+        # Kafka accepts more, and people write the largest number for "never".
+        fits = amount <= timedelta(days=_LONGEST_DAYS) // timedelta(milliseconds=1)
+        return ("retention", format_duration(timedelta(milliseconds=amount))) if fits else None
     if key == "retention.bytes":
         return "retentionBytes", -1 if amount == -1 else format_size(amount)
     if key == "max.message.bytes":
@@ -63,11 +63,11 @@ def _field(key: str, value: str) -> tuple[str, object] | None:
 
 
 def obstacles(name: str, topic: ObservedTopic, brokers: int) -> list[str]:
-    """Why a stack file cannot declare a topic as it is.
+    """Why a stack file cannot declare this topic.
 
     Args:
         name: The topic's name.
-        topic: What the cluster has.
+        topic: The topic in the cluster.
         brokers: Number of brokers.
     """
     spec = TopicSpec(
@@ -86,7 +86,7 @@ def stack_file_text(topics: Mapping[str, ObservedTopic]) -> str:
     """The part of a stack file that declares topics.
 
     Args:
-        topics: What the cluster has, by name.
+        topics: Topics of the cluster, by name.
     """
     import yaml
 

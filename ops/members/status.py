@@ -1,4 +1,4 @@
-"""How a platform is: every member with its role and state, disk, and how far consumers are behind."""
+"""The status of a platform: role, state and disk use of every member, and the lag of consumer groups."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +11,15 @@ from components.clients.kafka import ClusterState, cluster_findings, cluster_sta
 from components.clients.routes import patience
 from components.clients.zookeeper import MemberState, member_states, role_findings
 from components.errors import PlatformError, count
-from ops.cluster import answers, replica_sizes
-from ops.groups import Group, group_names, read_groups
+from ops.groups.progress import Group, group_names, read_groups
+from ops.kafka_cluster import answers, replica_sizes
 from ops.platform import Platform
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
 ANSWER_SECONDS = 3.0
-"""Seconds for one answer: a member that takes longer is not well, and nobody waits a minute for a table."""
+"""Timeout of one answer: a slower member counts as down, so that a table never takes a minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,13 @@ class Member:
     Args:
         name: ``kafka-0``.
         address: ``host:port``.
-        up: Whether it answers and serves.
+        up: Whether it answers and serves requests.
         role: ``leader``, ``follower`` or ``standalone``; ``controller`` or ``broker``; ``master`` or ``slave``; ""
-            where it does not say.
-        led: Partitions that a broker leads; None for others. ``held`` are all replicas that it has, ``lagging``
-            those of them that are not in sync.
-        disk: Bytes: a broker's logs, an ensemble member's data (its own estimate), Redis' memory; None if not known.
+            if unknown.
+        led: Partitions that a broker leads; None for other servers.
+        held: Replicas that a broker has; None for other servers.
+        lagging: Its replicas that are not in sync; None for other servers.
+        disk: Bytes: a broker's logs, an ensemble member's data (its own estimate), Redis' memory; None if unknown.
     """
 
     name: str
@@ -62,13 +63,13 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How a platform is.
+    """The status of a platform.
 
     Args:
         stack: The stack's name.
-        members: All members; one that does not answer too.
+        members: All members, including those that do not answer.
         groups: Consumer groups.
-        problems: What is wrong; nothing where all is well. Consumers that are behind are no problem of the platform.
+        problems: Everything wrong with the platform; lag of consumers does not count.
     """
 
     stack: str
@@ -78,21 +79,23 @@ class Status:
 
     @property
     def headline(self) -> str:
-        """Well, or how many things are wrong."""
+        """Healthy, or the number of problems."""
         if self.problems:
             return f"{self.stack}: {count(len(self.problems), 'problem')}"
         partitions = sum(member.led or 0 for member in self.members)
-        return f"{self.stack} is well: {count(len(self.members), 'member')}, {count(partitions, 'partition')} in sync"
+        return (
+            f"{self.stack} is healthy: {count(len(self.members), 'member')}, {count(partitions, 'partition')} in sync"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys for programs.
 
-        ``stack``, ``well`` (whether nothing is wrong), ``problems`` (texts), ``members`` (see :class:`Member`) and
-        ``groups`` (``group``, ``state``, ``members``, ``lag`` in records).
+        ``stack``, ``healthy`` (whether there are no problems), ``problems`` (texts), ``members`` (see :class:`Member`)
+        and ``groups`` (``group``, ``state``, ``members``, ``lag`` in records).
         """
         return {
             "stack": self.stack,
-            "well": not self.problems,
+            "healthy": not self.problems,
             "problems": list(self.problems),
             "members": [member.to_json() for member in self.members],
             "groups": [
@@ -103,7 +106,7 @@ class Status:
 
 
 def read_status(platform: Platform) -> Status:
-    """Look at all members at once. What does not answer is part of the result, never an error."""
+    """Ask all members at once; a member that does not answer is part of the result, never an error."""
     with ThreadPoolExecutor(4) as pool:
         ensemble = pool.submit(_ensemble, platform)
         ensemble_roles = pool.submit(role_findings, platform.zookeeper, platform.logs, route=platform.route)
@@ -137,11 +140,11 @@ def _redis(platform: Platform) -> tuple[list[Member], list[str]]:
     name, address = next(iter(platform.redis.items()))
     try:
         with platform.redis_client(seconds=patience(platform.route, ANSWER_SECONDS)) as client:
-            info: Any = client.info()
+            info = client.info()
     except PlatformError as error:
         seen = error.headline.partition(": ")[2] or error.headline
         return [Member(name=name, address=address, up=False)], [
-            finding(name, seen=f"no answer at {address} ({seen})", expected="one", logs=platform.logs)
+            finding(name, seen=f"no answer at {address} ({seen})", expected="an answer", logs=platform.logs)
         ]
     return [Member(name=name, address=address, up=True, role=info["role"], disk=info["used_memory"])], []
 
@@ -153,18 +156,18 @@ def _kafka(platform: Platform) -> tuple[list[Member], list[str], list[Group]]:
     if not answering:
         found = unreachable(platform.bootstrap, platform.brokers, platform.logs, route=platform.route)
         return members, found, []
-    # A client that began with a broker that hangs would wait for it.
-    near = replace(platform, brokers={name: platform.brokers[name] for name in answering})
+    # A client that bootstraps from a hanging broker would wait for it.
+    reachable = replace(platform, brokers={name: platform.brokers[name] for name in answering})
     try:
-        with near.admin(request_seconds=patience(platform.route, ANSWER_SECONDS)) as client:
+        with reachable.admin(request_seconds=patience(platform.route, ANSWER_SECONDS)) as client:
             state = cluster_state(client)
             members = [_broker(state, member, answering) for member in members]
-            # Those that are not registered are among the cluster's findings.
+            # Brokers that are not registered are among the cluster's findings.
             registered = [member for member in members if _id(member.name) in state.brokers]
             problems = [*cluster_findings(state, platform.brokers, platform.logs), *_silent(platform, registered)]
             sizes = replica_sizes(client, [_id(member.name) for member in members if member.up])
             members = [replace(member, disk=_total(sizes, member)) for member in members]
-            # A group's coordinator may be the very broker that hangs, until the others take over for it.
+            # A hanging broker may be a group's coordinator until another takes over.
             groups = [] if not all(member.up for member in registered) else read_groups(client, group_names(client))
     except PlatformError as error:
         members = [replace(member, up=member.name in answering) for member in members]
@@ -183,23 +186,23 @@ def _id(name: str) -> int:
 
 
 def _answering(platform: Platform) -> list[str]:
-    """Names of the brokers that answer, all asked at once."""
+    """Names of the brokers that answer; all are asked at once."""
     ask = partial(answers, route=platform.route, seconds=patience(platform.route, ANSWER_SECONDS))
     with ThreadPoolExecutor(len(platform.brokers)) as pool:
         found = pool.map(ask, platform.brokers.values())
-        return [name for name, is_there in zip(platform.brokers, found, strict=True) if is_there]
+        return [name for name, answered in zip(platform.brokers, found, strict=True) if answered]
 
 
 def _broker(state: ClusterState, member: Member, answering: Sequence[str]) -> Member:
-    number = _id(member.name)
-    held = [partition for partition in state.partitions if number in partition.replicas]
+    broker = _id(member.name)
+    held = [partition for partition in state.partitions if broker in partition.replicas]
     return replace(
         member,
-        up=number in state.brokers and member.name in answering,
-        role="controller" if state.controller == number else "broker",
-        led=sum(partition.leader == number for partition in held),
+        up=broker in state.brokers and member.name in answering,
+        role="controller" if state.controller == broker else "broker",
+        led=sum(partition.leader == broker for partition in held),
         held=len(held),
-        lagging=sum(number not in partition.in_sync for partition in held),
+        lagging=sum(broker not in partition.in_sync for partition in held),
     )
 
 

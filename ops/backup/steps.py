@@ -7,11 +7,11 @@ from components.errors import count
 from ops import console
 from ops.backup import acls, groups, redis_keys
 from ops.backup import journal as journals
-from ops.backup.container import read_parts
 from ops.backup.frames import decode
 from ops.backup.interrupts import postponed
 from ops.backup.journal import Filled, Journal
 from ops.backup.model import KeysMeta, Place, RecordsMeta
+from ops.backup.parts import read_parts
 from ops.backup.plan import Plan, translate
 from ops.backup.produce import Producer
 from ops.backup.target import offsets
@@ -25,7 +25,7 @@ NOTICE_SECONDS = 1.0
 all have. One that has not is found out: it refuses records, or says that it changed their timestamps."""
 
 
-class Refill:
+class RestoreSteps:
     """Writes an archive's contents into a platform.
 
     Args:

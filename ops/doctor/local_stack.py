@@ -1,29 +1,27 @@
-"""What checks look at: the project, the stack and its engine, each read once and only when asked for."""
+"""The project, stack and Docker engine that checks examine; each is read once, on first use."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from components.clients.docker_engine import LocalEngine
 from components.errors import PreflightError
 from components.naming import platform_name
 from ops.errors import UnreachableError
 from ops.platform import Platform, platform_of
-from ops.pulumi_cli import project_folder, pulumi_cli
+from ops.pulumi_cli import project_folder, pulumi_cli, selected_stack, stack_outputs
 
 if TYPE_CHECKING:
-    from docker import DockerClient
-
     from components.settings import Settings
 
 
 @dataclass(frozen=True)
-class Case:
-    """One stack of one project on this machine. Every property may raise a ``PlatformError``.
+class LocalStack:
+    """A stack of a project on this machine. Every property may raise a ``PlatformError``.
 
     Args:
         stack: The stack's name, or None for the selected one.
@@ -36,29 +34,29 @@ class Case:
     @cached_property
     def name(self) -> str:
         """The stack's name."""
-        return self.stack or pulumi_cli(self.folder, "stack", "--show-name").strip()
+        return self.stack or selected_stack(self.folder)
 
     @cached_property
     def project(self) -> Mapping[str, Any]:
-        """The project file."""
+        """The content of ``Pulumi.yaml``."""
         return _yaml(self.folder / "Pulumi.yaml")
 
     @cached_property
     def platform_name(self) -> str:
-        """The platform's name, the start of its containers' names."""
+        """The platform's name, the prefix of its containers' names."""
         return platform_name(self.project["name"], self.name)
 
     @property
     def stack_file(self) -> Path:
-        """The stack file."""
+        """The path of the stack file."""
         return self.folder / f"Pulumi.{self.name}.yaml"
 
     @cached_property
     def settings(self) -> "Settings":
-        """The stack file's settings, checked.
+        """The validated settings of the stack file.
 
         Raises:
-            SettingsError: With every mistake.
+            SettingsError: Lists every mistake.
         """
         from components.settings import load_settings
 
@@ -67,26 +65,31 @@ class Case:
         declared = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
         secret = [key for key, value in declared.items() if '"secure"' in json.dumps(value)]
         return load_settings(
-            {key: _without_ciphers(value) for key, value in declared.items()},
+            {key: _without_ciphertext(value) for key, value in declared.items()},
             source=self.stack_file.name,
             secret_keys=secret,
         )
 
     @cached_property
     def outputs(self) -> Mapping[str, Any]:
-        """The stack's outputs; reading them takes the passphrase."""
-        return json.loads(pulumi_cli(self.folder, "stack", "output", "--stack", self.name, "--json", "--show-secrets"))
+        """The stack's outputs; reading them needs the passphrase."""
+        return stack_outputs(self.folder, self.name)
 
     @cached_property
     def deployment(self) -> Mapping[str, Any]:
-        """The stack's state, whose secrets stay encrypted."""
+        """The stack's state, with encrypted secrets."""
         text = pulumi_cli(self.folder, "stack", "export", "--stack", self.name)
         return json.loads(text).get("deployment") or {}
 
     @property
     def is_up(self) -> bool:
-        """Whether the state has anything in it."""
-        return any(not resource["type"].startswith("pulumi:") for resource in self.deployment.get("resources") or ())
+        """Whether the state has resources."""
+        return any(not resource["type"].startswith("pulumi:") for resource in self.resources)
+
+    @property
+    def resources(self) -> Sequence[Mapping[str, Any]]:
+        """The resources in the stack's state."""
+        return self.deployment.get("resources") or ()
 
     @cached_property
     def platform(self) -> Platform:
@@ -103,8 +106,8 @@ class Case:
         return self._answering_engine()
 
     @cached_property
-    def docker(self) -> "DockerClient":
-        """The same engine, for questions that only this command asks.
+    def docker(self) -> Any:
+        """A ``docker.DockerClient`` of the same engine, for requests that only this command makes.
 
         Raises:
             PreflightError: It cannot be used.
@@ -122,8 +125,9 @@ class Case:
 
     @cached_property
     def backend(self) -> Path | None:
-        """The folder of the state's files; None where the state is kept elsewhere."""
-        url = os.environ.get("PULUMI_BACKEND_URL") or (self.project.get("backend") or {}).get("url") or ""
+        """The folder of the state's files; None if the backend is not a folder."""
+        backend: Mapping[str, Any] = self.project.get("backend") or {}
+        url: str = os.environ.get("PULUMI_BACKEND_URL") or backend.get("url") or ""
         if not url.startswith("file://"):
             return None
         return (self.folder / Path(url.removeprefix("file://")).expanduser()).resolve() / ".pulumi"
@@ -138,8 +142,14 @@ def _yaml(file: Path) -> Mapping[str, Any]:
         raise UnreachableError(f"{file.name} cannot be read", [str(error)]) from None
 
 
-def _without_ciphers(value: Any) -> Any:
-    """A setting with a word in place of each encrypted value: what it says is nobody's business here."""
-    if isinstance(value, dict):
-        return "a secret" if set(value) == {"secure"} else {key: _without_ciphers(item) for key, item in value.items()}
-    return [_without_ciphers(item) for item in value] if isinstance(value, list) else value
+def _without_ciphertext(value: Any) -> Any:
+    """A setting with a placeholder for each encrypted value, which checks never need."""
+    match value:
+        case {"secure": _, **others} if not others:
+            return "a secret"
+        case dict():
+            return {key: _without_ciphertext(item) for key, item in cast(dict[str, Any], value).items()}
+        case list():
+            return [_without_ciphertext(item) for item in cast(list[Any], value)]
+        case _:
+            return value

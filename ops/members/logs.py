@@ -1,4 +1,4 @@
-"""A member's logs, from the engine or through the Kubernetes API; no program is started for it."""
+"""A member's logs from the Docker engine or the Kubernetes API, without external programs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,19 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.naming import qualified
-from ops.cluster import refuse_unknown
-from ops.errors import RefusedError, UnreachableError
+from ops.errors import RefusedError, UnreachableError, refuse_unknown
 from ops.platform import Platform
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Which part of a log.
+class LogRange:
+    """Which part of a log to read.
 
     Args:
-        tail: Lines at the end; None is all there are.
-        since: The oldest moment; None is the beginning.
-        follow: Whether to wait for more.
+        tail: Number of lines at the end; None for all.
+        since: The earliest time; None for the beginning.
+        follow: Whether to wait for new lines.
     """
 
     tail: int | None = None
@@ -27,11 +26,11 @@ class Wanted:
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """Read a moment: ``10m`` (so long ago) or a time in ISO 8601; one without a zone is this machine's.
+    """Read ``10m`` (10 minutes ago) or a time in ISO 8601; without a time zone it is local time.
 
     Args:
-        text: What was written.
-        now: The present, with a zone.
+        text: The text.
+        now: The current time, with a time zone.
 
     Raises:
         ValueError: It is neither.
@@ -45,20 +44,20 @@ def parse_since(text: str, now: datetime) -> datetime:
             return datetime.fromisoformat(text).astimezone(UTC)
         except ValueError:
             raise ValueError(
-                f'"{text}" is no moment; it must be such as 10m or 2h (so long ago), or 2026-03-01T12:00:00Z'
+                f'"{text}" is not a time; expected 10m or 2h (ago), or a time such as 2026-03-01T12:00:00Z'
             ) from None
-    assert isinstance(ago, timedelta)  # noqa: S101  text becomes nothing else
+    assert isinstance(ago, timedelta)  # noqa: S101  text never becomes a number
     return now - ago
 
 
-def read_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes]:
-    """The log as it comes: pieces that need not end with a line.
+def read_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[bytes]:
+    """The log in pieces as they arrive; a piece may end within a line.
 
     Raises:
-        RefusedError: There is no such member; names those that there are.
-        UnreachableError: The engine or the API does not answer, or has nothing of that member.
+        RefusedError: There is no such member; lists the existing ones.
+        UnreachableError: The engine or the API does not answer, or does not know the member.
     """
-    members = list(dict.fromkeys([*platform.members, *platform.logs]))  # what watches the platform has logs too
+    members = list(dict.fromkeys([*platform.members, *platform.logs]))  # monitoring has logs too
     try:
         refuse_unknown("member", [member], members)
     except RefusedError as error:
@@ -66,7 +65,7 @@ def read_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes
     return _pod_logs(platform, member, wanted) if platform.on_kubernetes else _container_logs(platform, member, wanted)
 
 
-def _container_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes]:
+def _container_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[bytes]:
     import docker
     from docker.errors import DockerException, NotFound
 
@@ -83,14 +82,14 @@ def _container_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator
         raise UnreachableError("the Docker engine does not answer; see `python -m ops doctor`", [str(error)]) from None
 
 
-def _pod_logs(platform: Platform, member: str, wanted: Wanted) -> Iterator[bytes]:
+def _pod_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[bytes]:
     from kubernetes.client import ApiClient, CoreV1Api
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
     from components.clients.kubeconfig import Access
 
-    assert platform.via is not None  # noqa: S101  every platform on Kubernetes is reached through its API
+    assert platform.via is not None  # noqa: S101  on Kubernetes, members are always reached through its API
     access = Access(platform.via.get("kubeconfig"), platform.via["context"])
     namespace: str = platform.via["namespace"]
     options: dict[str, Any] = {"follow": wanted.follow}
