@@ -1,4 +1,4 @@
-"""An archive that is being written, from its beginning or from where an earlier run stopped."""
+"""Writes an archive, from the start or from where an interrupted run stopped."""
 
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -23,14 +23,14 @@ from ops.backup.model import (
 from ops.backup.parts import DamagedError, Part, Writer, read_cut, read_parts
 
 COMPRESSION_LEVEL = 1
-"""Level of zstd: at level 3 archives of text are a tenth smaller, and the backup waits for the compression."""
+"""Level of zstd: level 3 makes archives of text a tenth smaller, but compression then limits the backup."""
 
 SMALLEST_PART = 3 * 512
-"""Bytes of the headers of one part: a file with fewer holds nothing that could be kept."""
+"""Bytes of the headers of one part: a smaller file has no complete part."""
 
 
 def now() -> str:
-    """This instant in UTC, to the second."""
+    """The current time in UTC (ISO 8601), to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -39,7 +39,7 @@ class Archive:
 
     Args:
         writer: Appends parts.
-        cut: What the backup began with.
+        cut: The platform at the start of the backup.
     """
 
     def __init__(self, writer: Writer, cut: Cut) -> None:
@@ -54,7 +54,7 @@ class Archive:
 
     @property
     def left(self) -> dict[Place, Span]:
-        """What is still to be read of each partition."""
+        """The offsets still to be read, by partition."""
         return {
             place: Span(begin=self.reached[place], end=span.end)
             for place, span in self.cut.spans.items()
@@ -62,14 +62,14 @@ class Archive:
         }
 
     def replay(self, part: Part) -> None:
-        """Note a part that an earlier run wrote."""
+        """Account for a part that an earlier run wrote."""
         if part.name == REDIS:
             self.redis = RedisSummary.model_validate_json(part.payload)
         elif part.name.startswith("records/"):
             self._note(RecordsMeta.model_validate(part.meta))
 
     def add_records(self, meta: RecordsMeta, data: bytes) -> None:
-        """Keep a chunk of records."""
+        """Append a chunk of records."""
         name = f"records/{meta.topic}/{meta.partition}/{meta.start:020d}.zst"
         self._writer.add(name, self._compress(data), meta.model_dump())
         self._note(meta)
@@ -79,18 +79,18 @@ class Archive:
         self.totals[meta.topic] = self.totals[meta.topic].plus(meta)
 
     def add_keys(self, database: int, number: int, keys: list[redis_keys.Key]) -> None:
-        """Keep a batch of keys."""
+        """Append a batch of keys."""
         data = redis_keys.encode(keys)
         meta = KeysMeta(database=database, keys=len(keys), size=len(data))
         self._writer.add(f"redis/{database}/{number:06d}.zst", self._compress(data), meta.model_dump())
 
     def end_redis(self, summary: RedisSummary) -> None:
-        """Say that all keys are kept."""
+        """Append the summary after the last key."""
         self._writer.add(REDIS, summary.model_dump_json().encode(), {})
         self.redis = summary
 
     def finish(self) -> Manifest:
-        """End the archive."""
+        """Append the manifest and return it."""
         manifest = Manifest(
             finished=now(),
             topics=self.totals,
@@ -104,7 +104,7 @@ class Archive:
 
 
 def begin(target: BinaryIO, cut: Cut) -> Archive:
-    """An archive that holds what its backup begins with, in place of what the file holds."""
+    """Start an archive with its cut; truncates the file."""
     target.truncate(0)
     writer = Writer(target, [])
     writer.add(CUT, cut.model_dump_json().encode(), {})
@@ -112,8 +112,8 @@ def begin(target: BinaryIO, cut: Cut) -> Archive:
 
 
 def resumed(partial: Path, target: BinaryIO) -> Archive | None:
-    """The archive of an earlier run, cut off after its last complete part; None where there is nothing of use."""
-    with console.progress("checking what is kept", total=partial.stat().st_size or 1) as advance:
+    """Reopen the archive of an interrupted run, truncated after its last complete part; None without such a part."""
+    with console.progress("verifying the partial archive", total=partial.stat().st_size or 1) as advance:
         return _replayed(partial, target, advance)
 
 
@@ -124,16 +124,14 @@ def _replayed(partial: Path, target: BinaryIO, advance: console.Advance) -> Arch
         return None
     writer = Writer(target, [first.entry])
     archive = Archive(writer, read_cut(first, partial))
-    end = keep = first.end
-    kept = 1
+    keep, kept = first.end, 1
     for part in parts:
         advance(part.end - part.begin)
         archive.replay(part)
         writer.entries.append(part.entry)
-        end = part.end
         if archive.redis is not None or part.name.startswith("records/"):
-            keep, kept = end, len(writer.entries)
-    # Keys are read anew where not all of them are kept: a scan of Redis cannot go on.
+            keep, kept = part.end, len(writer.entries)
+    # Incomplete keys are read again: a scan of Redis cannot be resumed.
     del writer.entries[kept:]
     target.truncate(keep)
     target.seek(keep)
@@ -141,12 +139,12 @@ def _replayed(partial: Path, target: BinaryIO, advance: console.Advance) -> Arch
 
 
 def _complete_parts(partial: Path) -> "Generator[Part]":
-    """The parts with a right checksum, up to the first that has none or is the manifest."""
+    """The parts up to the first that is damaged or is the manifest."""
     if partial.stat().st_size < SMALLEST_PART:
         return
     try:
         for part in read_parts(partial):
-            if part.name == MANIFEST:  # it was written, but the file was not renamed any more: it is written anew
+            if part.name == MANIFEST:  # written, but the file was not renamed: it is written again
                 return
             yield part
     except DamagedError:

@@ -1,12 +1,12 @@
-"""Records as bytes: what a ``records/…zst`` part holds once it is decompressed.
+"""Records as bytes: the content of a ``records/…zst`` part after decompression.
 
 One record is a head of 33 bytes in network order, then the key, the value and the headers:
 
-    offset             int64   in the partition that it was read from
+    offset             int64   in the partition it was read from
     timestamp          int64   milliseconds since 1970; -1 for none
     timestamp type     uint8   0 is CreateTime, 1 is LogAppendTime
-    length of key      int32   -1 for no key (null), 0 for an empty one
-    length of value    int32   -1 for no value (a tombstone), 0 for an empty one
+    length of key      int32   -1 for null, 0 for an empty key
+    length of value    int32   -1 for null (a tombstone), 0 for an empty value
     length of headers  uint32  of all headers together
     number of headers  uint32
 
@@ -22,28 +22,28 @@ HEAD = Struct(">qqBiiII")
 _LENGTH = Struct(">i")
 
 CHUNK_BYTES = 8 * 1024 * 1024
-"""Bytes of records in one part, before compression; a record that is longer has a part to itself."""
+"""Bytes of records in one part, before compression; a longer record gets a part of its own."""
 
 CHUNK_RECORDS = 20_000
-"""Records in one part: tiny ones cost more memory as objects than as bytes."""
+"""Records in one part: small ones need more memory as objects than as bytes."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 
 class FrameError(ValueError):
-    """The bytes are no records."""
+    """The bytes are malformed."""
 
 
 class Record(NamedTuple):
-    """One record as it is kept.
+    """One record in an archive.
 
     Args:
-        offset: Offset in the partition that it was read from.
+        offset: Offset in the partition it was read from.
         timestamp: Milliseconds since 1970; -1 for none.
         timestamp_type: 0 for CreateTime, 1 for LogAppendTime.
         key: The key, or None.
         value: The value; None for a tombstone.
-        headers: Names and values, in order; a name may come again.
+        headers: Names and values, in order; names can repeat.
     """
 
     offset: int
@@ -55,7 +55,7 @@ class Record(NamedTuple):
 
 
 class Readable(Protocol):
-    """What is kept of a record that a consumer returned."""
+    """The saved fields of a consumer's record."""
 
     @property
     def offset(self) -> int: ...  # noqa: D102  as in Record
@@ -72,7 +72,7 @@ class Readable(Protocol):
 
 
 class Chunk:
-    """Records that are gathered until they fill a part."""
+    """Collects records until they fill a part."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -81,7 +81,7 @@ class Chunk:
 
     @property
     def full(self) -> bool:
-        """Whether the next record belongs to the next part."""
+        """Whether the next record needs a new part."""
         return self.size >= CHUNK_BYTES or self.records >= CHUNK_RECORDS
 
     def add(self, record: Readable) -> None:
@@ -124,29 +124,29 @@ def encode(records: Iterable[Readable]) -> bytes:
 
 
 def scan(data: bytes) -> Iterator[tuple[int, int]]:
-    """Offset and timestamp of each record, without the rest: several times as fast as :func:`decode`.
+    """Offset and timestamp of each record: several times as fast as :func:`decode`.
 
     Raises:
-        FrameError: The bytes are no records.
+        FrameError: The bytes are malformed.
     """
     position, end, head, unpack = 0, len(data), HEAD.size, HEAD.unpack_from
     while position < end:
         if position + head > end:
-            raise FrameError(f"a record at byte {position} is cut off")
+            raise FrameError(f"a record at byte {position} is truncated")
         offset, timestamp, _, key, value, headers, _ = unpack(data, position)
         if key < -1 or value < -1:
             raise FrameError(f"a record at byte {position} has a negative length")
         position += head + max(key, 0) + max(value, 0) + headers
         yield offset, timestamp
     if position != end:
-        raise FrameError(f"the last record ends at byte {position}; there are {end}")
+        raise FrameError(f"the last record ends at byte {position}; the data has {end}")
 
 
 def decode(data: bytes) -> Iterator[Record]:
-    """The records that :func:`encode` was given.
+    """The reverse of :func:`encode`.
 
     Raises:
-        FrameError: The bytes are no records.
+        FrameError: The bytes are malformed.
     """
     position = 0
     while position < len(data):
@@ -157,7 +157,7 @@ def decode(data: bytes) -> Iterator[Record]:
             value_end = key_end + max(value, 0)
             position = value_end + headers
             if position > len(data):
-                raise FrameError(f"the record with offset {offset} is cut off")
+                raise FrameError(f"the record with offset {offset} is truncated")
             yield Record(
                 offset,
                 timestamp,

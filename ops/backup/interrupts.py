@@ -1,4 +1,4 @@
-"""Ctrl-C where it may come, and where it has to wait."""
+"""Ctrl-C and SIGTERM during a restore."""
 
 import signal
 from collections.abc import Generator
@@ -8,7 +8,7 @@ from types import FrameType
 
 @contextmanager
 def terminated_is_interrupted() -> Generator[None]:
-    """SIGTERM counts as Ctrl-C, so that whoever ends the process gets the same cleaning up."""
+    """Treat SIGTERM as Ctrl-C, so that it is followed by the same rollback."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -22,17 +22,17 @@ def terminated_is_interrupted() -> Generator[None]:
 
 @contextmanager
 def postponed() -> Generator[None]:
-    """Ctrl-C waits until the step is done whose answer must be known."""
-    came: list[int] = []
+    """Postpone Ctrl-C until the end of a step whose result must be known."""
+    received: list[int] = []
 
-    def note(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
+    def remember(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if came:
+    if received:
         raise KeyboardInterrupt

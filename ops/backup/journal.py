@@ -1,4 +1,4 @@
-"""What a restore has done so far, on disk before it is done: so that it can be taken back whatever happens."""
+"""The journal of a restore: each step is on disk before it happens, so that it can always be rolled back."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,10 @@ from ops.errors import RefusedError
 
 
 class Filled(BaseModel):
-    """A topic that was there before and was empty.
+    """An empty topic that existed before the restore.
 
     Args:
-        partitions: How many it has.
+        partitions: Its number of partitions.
         replication: Its replication factor.
         config: Its own configuration before the restore.
     """
@@ -24,16 +24,16 @@ class Filled(BaseModel):
 
 
 class Journal(BaseModel):
-    """What has to be taken back.
+    """What a rollback must undo.
 
     Args:
         archive: The archive, as an absolute path.
-        made: When its backup began, by which an archive is known again.
-        created: Topics that were made.
-        filled: Topics that were there, and were empty.
-        groups: Groups that were given offsets.
-        acls: Access rules that were made.
-        redis_parts: How many of the archive's parts with keys were written.
+        made: The start of its backup, which identifies the archive.
+        created: Created topics.
+        filled: Topics that existed and were empty.
+        groups: Groups whose offsets were committed.
+        acls: Created ACLs.
+        redis_parts: Number of the archive's parts with keys that were written.
     """
 
     archive: str
@@ -41,17 +41,17 @@ class Journal(BaseModel):
     created: list[str] = Field(default_factory=list)
     filled: dict[str, Filled] = Field(default_factory=dict)
     groups: list[str] = Field(default_factory=list)
-    acls: list[Acl] = Field(default_factory=list)
+    acls: list[Acl] = Field(default_factory=list[Acl])
     redis_parts: int = 0
 
 
 def path_of(archive: Path, stack: str) -> Path:
-    """Where the journal of a restore is: beside the archive."""
+    """The default path of a restore's journal: next to the archive."""
     return archive.with_name(f"{archive.name}.restoring-{stack}")
 
 
 def save(journal: Journal, path: Path) -> None:
-    """Write the journal; it is on the disk afterwards.
+    """Write the journal and sync it to disk.
 
     Raises:
         RefusedError: It cannot be written.
@@ -66,7 +66,7 @@ def save(journal: Journal, path: Path) -> None:
     except OSError as error:
         raise RefusedError(
             f"{path} cannot be written: {error.strerror}",
-            ["a restore keeps a journal there, by which it can be taken back: give another place with --journal"],
+            ["a restore keeps its journal there for a rollback: choose a different path with --journal"],
         ) from error
 
 
@@ -74,11 +74,11 @@ def load(path: Path) -> Journal:
     """Read the journal of an earlier restore.
 
     Raises:
-        RefusedError: There is none, or it cannot be understood.
+        RefusedError: There is none, or it cannot be read.
     """
     try:
         return Journal.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise RefusedError(f"there is nothing to take back: no restore left {path}") from None
+        raise RefusedError(f"there is nothing to undo: {path} does not exist") from None
     except (OSError, ValidationError) as error:
         raise RefusedError(f"{path} cannot be read: {error}") from error

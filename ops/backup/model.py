@@ -1,4 +1,4 @@
-"""What an archive says of itself: ``cut.json`` at its start, ``manifest.json`` at its end."""
+"""The metadata of an archive: ``cut.json`` at its start, ``manifest.json`` at its end."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ from ops.errors import RefusedError
 
 FORMAT = "millrace-backup"
 VERSION = 1
-"""Version of the archive's format; a program reads its own version and older ones."""
+"""Version of the archive's format; a program reads its own and older versions."""
 
 CUT = "cut.json"
 MANIFEST = "manifest.json"
@@ -36,8 +36,8 @@ class Span(_Model):
     """The offsets of one partition that a backup covers.
 
     Args:
-        begin: First offset that there was.
-        end: The offset after the last record that was committed when the backup began.
+        begin: The first available offset.
+        end: The offset after the last committed record at the start of the backup.
     """
 
     begin: int
@@ -45,13 +45,13 @@ class Span(_Model):
 
 
 class Topic(_Model):
-    """One topic when the backup began.
+    """One topic at the start of the backup.
 
     Args:
-        id: The cluster's own id of the topic: another topic of the same name has another.
+        id: The cluster's id of the topic: a recreated topic of the same name has a new one.
         replication: Replication factor.
-        config: Configuration of the topic itself; the brokers' defaults are no part of it.
-        spans: What is covered of each partition, by number.
+        config: Configuration set on the topic, without broker defaults.
+        spans: The covered offsets of each partition, by number.
     """
 
     id: str
@@ -61,7 +61,7 @@ class Topic(_Model):
 
 
 class Commit(_Model):
-    """A group's position: the offset of the next record that it reads."""
+    """A committed offset of a group: that of the next record it reads."""
 
     topic: str
     partition: int
@@ -75,7 +75,7 @@ class Commit(_Model):
 
 
 class Acl(_Model):
-    """One access rule, in the names of Kafka's own protocol (``TOPIC``, ``LITERAL``, ``READ``, ``ALLOW``)."""
+    """One ACL, with the names of Kafka's protocol (``TOPIC``, ``LITERAL``, ``READ``, ``ALLOW``)."""
 
     resource: str
     name: str
@@ -87,12 +87,12 @@ class Acl(_Model):
 
 
 class Selection(_Model):
-    """What was asked for.
+    """What to back up.
 
     Args:
-        topics: Names and patterns; none stands for all topics but internal ones.
-        records: Whether records are kept, not only the topics.
-        redis: Whether Redis is kept.
+        topics: Names and patterns; empty for all topics except internal ones.
+        records: Whether to include records, not only topics.
+        redis: Whether to include Redis keys.
     """
 
     topics: list[str] = Field(default_factory=list)
@@ -101,16 +101,17 @@ class Selection(_Model):
 
 
 class Cut(_Model):
-    """The platform when the backup began; all that is read later belongs to it.
+    """The platform at the start of the backup; everything read later belongs to it.
 
     Args:
-        made: When that was, in UTC (ISO 8601).
+        made: The start time in UTC (ISO 8601).
         stack: The stack's name.
         platform: The platform's name.
         cluster: The Kafka cluster's id.
-        topics: The chosen topics, by name.
-        groups: Committed offsets of the chosen topics, by group.
-        acls: Access rules; None where the cluster has no authorizer.
+        selection: What to back up.
+        topics: The selected topics, by name.
+        groups: Committed offsets of the selected topics, by group.
+        acls: ACLs; None if the cluster has no authorizer.
     """
 
     format: Literal["millrace-backup"] = FORMAT
@@ -126,7 +127,7 @@ class Cut(_Model):
 
     @property
     def spans(self) -> dict[Place, Span]:
-        """What is covered of each partition; nothing where records were not asked for."""
+        """The covered offsets of each partition; empty without records."""
         if not self.selection.records:
             return {}
         return {
@@ -135,12 +136,12 @@ class Cut(_Model):
 
 
 class RecordsMeta(_Model):
-    """What a part with records covers: all offsets from ``start`` up to ``next``.
+    """What a part with records covers: all offsets from ``start`` up to, not including, ``next``.
 
     Args:
-        records: Records in it; offsets may have gaps, as compaction and transactions leave them.
+        records: Number of records; compaction and transactions leave gaps in the offsets.
         size: Bytes before compression.
-        lost: Offsets of the range that retention had deleted before they were read.
+        lost: Offsets of the range that retention deleted before they were read.
     """
 
     topic: str
@@ -158,7 +159,7 @@ class RecordsMeta(_Model):
 
 
 class KeysMeta(_Model):
-    """What a part with keys of Redis holds."""
+    """What a part with Redis keys holds."""
 
     database: int
     keys: int
@@ -166,30 +167,30 @@ class KeysMeta(_Model):
 
 
 class RedisSummary(_Model):
-    """Redis when it was read: its version, and the keys of each database."""
+    """Redis: its version, and the number of keys by database."""
 
     version: str
     keys: dict[int, int]
 
 
 class TopicTotal(_Model):
-    """What there is of a topic: records, their bytes before compression, offsets that retention took meanwhile."""
+    """Totals of a topic: records, bytes before compression, offsets lost to retention."""
 
     records: int = 0
     size: int = 0
     lost: int = 0
 
     def plus(self, part: RecordsMeta) -> "TopicTotal":
-        """This and one more part."""
+        """The totals including one more part."""
         return TopicTotal(records=self.records + part.records, size=self.size + part.size, lost=self.lost + part.lost)
 
 
 PartEntry = tuple[str, int, str, int]
-"""A part's name, its stored bytes, their sha256, and the CRC-32 of its header."""
+"""A part's name, stored bytes, their sha256, and the CRC-32 of its header."""
 
 
 class Manifest(_Model):
-    """What an archive holds in all."""
+    """The totals and all parts of an archive."""
 
     format: Literal["millrace-backup"] = FORMAT
     version: int = VERSION
@@ -202,22 +203,23 @@ class Manifest(_Model):
 
 
 def choose(names: Sequence[str], patterns: Sequence[str], where: str) -> list[str]:
-    """The topics that are meant.
+    """Select topics by patterns.
 
     Args:
-        names: The topics that there are.
-        patterns: Names, or patterns with ``*``, ``?`` and ``[…]``; none stands for all but internal topics.
-        where: What has the topics, for the message.
+        names: The existing topics.
+        patterns: Names, or patterns with ``*``, ``?`` and ``[…]``; empty for all but internal topics.
+        where: What contains the topics, for the message.
 
     Raises:
-        RefusedError: A pattern fits none.
+        RefusedError: A pattern matches no topic.
     """
     if not patterns:
         return sorted(name for name in names if not name.startswith(INTERNAL_PREFIX))
-    idle = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
-    if idle:
-        there = ", ".join(sorted(name for name in names if not name.startswith(INTERNAL_PREFIX))) or "none"
+    unmatched = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
+    if unmatched:
+        existing = ", ".join(sorted(name for name in names if not name.startswith(INTERNAL_PREFIX))) or "none"
         raise RefusedError(
-            f"{where} has no such topic", [f'"{pattern}" fits none of its topics: {there}' for pattern in idle]
+            f"{where} has no such topic",
+            [f'"{pattern}" matches none of its topics: {existing}' for pattern in unmatched],
         )
     return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))

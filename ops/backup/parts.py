@@ -1,4 +1,4 @@
-"""The archive as a file: parts that are appended, and read back with every byte checked."""
+"""The archive as a file of parts: appends them, and reads them back verified."""
 
 import hashlib
 import json
@@ -16,18 +16,22 @@ from ops.backup.model import CUT, FORMAT, MANIFEST, VERSION, Cut, Manifest, Part
 from ops.errors import RefusedError
 
 COMMENT = "comment"
-"""The PAX record that says what a part is; programs other than this one pass over it."""
+"""The PAX record that describes a part; other programs ignore it."""
 
 PARTIAL = ".partial"
-"""Ending of a backup that is not complete."""
+"""Suffix of an incomplete archive."""
 
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)
-"""What ends a tar file."""
+"""The end of a tar file."""
 
 
 class DamagedError(RefusedError):
-    """An archive is not as it was written; the message names the place."""
+    """An archive is damaged; the message says where."""
+
+
+def _place(name: str, position: int) -> str:
+    return f"part {name} at byte {position}"
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,10 @@ class Part:
     Args:
         name: Its name in the tar file.
         meta: What it covers.
-        payload: Its stored bytes; empty where they were not asked for.
-        begin: Byte of the file where its header begins.
-        end: Byte of the file after its padding.
-        entry: How the manifest lists it.
+        payload: Its stored bytes; empty if they were not read.
+        begin: Byte offset of its header in the file.
+        end: Byte offset after its padding.
+        entry: Its entry in the manifest.
     """
 
     name: str
@@ -52,16 +56,16 @@ class Part:
 
     @property
     def place(self) -> str:
-        """Where it is, for messages."""
-        return f"part {self.name} at byte {self.begin}"
+        """Its location, for messages."""
+        return _place(self.name, self.begin)
 
 
 class Writer:
     """Appends parts to an archive.
 
     Args:
-        file: Open for writing, at the end of what it holds already.
-        entries: The parts that it holds already.
+        file: Open for writing, positioned at its end.
+        entries: The parts that it already has.
     """
 
     def __init__(self, file: BinaryIO, entries: list[PartEntry]) -> None:
@@ -72,7 +76,7 @@ class Writer:
         """Append a part.
 
         Raises:
-            OSError: It could not be written, and is cut off when the backup goes on.
+            OSError: It could not be written; the next run truncates it.
         """
         checksum = hashlib.sha256(payload).hexdigest()
         head = tarfile.TarInfo(name)
@@ -84,7 +88,7 @@ class Writer:
         self.entries.append((name, len(payload), checksum, zlib.crc32(header)))
 
     def finish(self, manifest: Manifest) -> None:
-        """Append the manifest and end the file; all of it is on the disk afterwards."""
+        """Append the manifest, end the file and sync it to disk."""
         self.add(MANIFEST, manifest.model_dump_json().encode(), {})
         self._file.write(_END)
         self._file.flush()
@@ -92,15 +96,15 @@ class Writer:
 
 
 def read_parts(path: Path, *, payloads: bool = True) -> Iterator[Part]:
-    """The parts of an archive in order, each with a right checksum.
+    """The verified parts of an archive, in order.
 
     Args:
         path: The archive.
-        payloads: Whether parts other than JSON are read and their checksums compared; without, only their headers are.
+        payloads: Whether to read and verify all parts; otherwise only JSON parts and headers.
 
     Raises:
-        DamagedError: A part is not as it was written, or the file ends within one.
-        RefusedError: The file is no archive.
+        DamagedError: A part is damaged or truncated.
+        RefusedError: The file is not an archive.
     """
     with _opened(path) as file:
         tar = _tar(path, file)
@@ -110,7 +114,7 @@ def read_parts(path: Path, *, payloads: bool = True) -> Iterator[Part]:
             part = _part(path, file, head, position, wanted=wanted)
             yield part
             position, last = part.end, part.name
-            # The library keeps every header that it has read, which adds up in a long archive.
+            # tarfile keeps every header that it has read, which adds up in a long archive.
             tar.members = []  # pyright: ignore[reportAttributeAccessIssue]
             if part.name == MANIFEST:
                 break
@@ -125,7 +129,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _not_an_archive(path: Path) -> RefusedError:
-    return RefusedError(f"{path} is not an archive of `ops backup`: those are tar files that begin with {CUT}")
+    return RefusedError(f"{path} is not an archive of `ops backup`: an archive is a tar file that begins with {CUT}")
 
 
 def _tar(path: Path, file: BinaryIO) -> tarfile.TarFile:
@@ -136,7 +140,7 @@ def _tar(path: Path, file: BinaryIO) -> tarfile.TarFile:
 
 
 def _next(path: Path, tar: tarfile.TarFile, position: int, last: str) -> tarfile.TarInfo | None:
-    """The next header, or None where there is no readable one."""
+    """The next header, or None at the end."""
     try:
         return tar.next()
     except (tarfile.TarError, ValueError, KeyError, EOFError) as error:
@@ -146,21 +150,21 @@ def _next(path: Path, tar: tarfile.TarFile, position: int, last: str) -> tarfile
 def _part(path: Path, file: BinaryIO, head: tarfile.TarInfo, position: int, *, wanted: bool) -> Part:
     if position == 0 and head.name != CUT:
         raise _not_an_archive(path)
-    place = f"part {head.name} at byte {position}"
+    place = _place(head.name, position)
     descriptor = file.fileno()
     header = os.pread(descriptor, head.offset_data - position, position)
     checksum, meta = _comment(head)
-    if checksum is None or head.offset != position or any(_spare(header)):
+    if checksum is None or head.offset != position or any(_header_padding(header)):
         raise DamagedError(f"{path} is damaged: {place} has no readable header")
     end = head.offset_data + head.size + -head.size % _BLOCK
     if os.fstat(descriptor).st_size < end:
         raise DamagedError(
-            f"{path} is damaged: {place} is cut off; it should end at byte {end}, and the file ends at byte "
+            f"{path} is damaged: {place} is truncated; it should end at byte {end}, but the file ends at byte "
             f"{os.fstat(descriptor).st_size}"
         )
     payload = os.pread(descriptor, head.size, head.offset_data) if wanted else b""
     if wanted:
-        _compare(path, place, payload, checksum)
+        _verify_payload(path, place, payload, checksum)
         padding = os.pread(descriptor, end - head.offset_data - head.size, head.offset_data + head.size)
         if any(padding):
             raise DamagedError(f"{path} is damaged: the padding after {place} is not zero")
@@ -168,7 +172,7 @@ def _part(path: Path, file: BinaryIO, head: tarfile.TarInfo, position: int, *, w
 
 
 def _comment(head: tarfile.TarInfo) -> tuple[str | None, dict[str, Any]]:
-    """The checksum and what the part covers; no checksum where the header says nothing of it."""
+    """The checksum and ``meta`` of a part; no checksum if the header has none."""
     try:
         comment = json.loads(head.pax_headers.get(COMMENT, ""))
         return str(comment["sha256"]), dict(comment["meta"])
@@ -176,13 +180,13 @@ def _comment(head: tarfile.TarInfo) -> tuple[str | None, dict[str, Any]]:
         return None, {}
 
 
-def _spare(header: bytes) -> bytes:
-    """The bytes of a header that fill its PAX records up to a whole block; nothing else covers them."""
+def _header_padding(header: bytes) -> bytes:
+    """The padding of a header's PAX records to a whole block; no checksum covers it."""
     records = tarfile.TarInfo.frombuf(header[:_BLOCK], "utf-8", "strict")
     return header[_BLOCK + records.size : -_BLOCK]
 
 
-def _compare(path: Path, place: str, payload: bytes, checksum: str) -> None:
+def _verify_payload(path: Path, place: str, payload: bytes, checksum: str) -> None:
     found = hashlib.sha256(payload).hexdigest()
     if found != checksum:
         raise DamagedError(f"{path} is damaged: {place} has sha256 {found}; its header says {checksum}")
@@ -194,8 +198,8 @@ def _check_end(path: Path, file: BinaryIO, position: int, *, complete: bool) -> 
         rest = os.pread(file.fileno(), 1024 * 1024, position)
         if size != position + len(_END) or rest != _END:
             raise DamagedError(
-                f"{path} is damaged at byte {position}, after {MANIFEST}: {size - position} bytes follow; there should "
-                f"be {len(_END)} zero bytes"
+                f"{path} is damaged at byte {position}, after {MANIFEST}: {size - position} bytes follow instead of "
+                f"{len(_END)} zero bytes"
             )
     elif position == 0:
         raise _not_an_archive(path)
@@ -206,11 +210,11 @@ def _check_end(path: Path, file: BinaryIO, position: int, *, complete: bool) -> 
 
 
 def read_cut(part: Part, path: Path) -> Cut:
-    """What an archive's first part says.
+    """Parse the first part of an archive.
 
     Raises:
-        RefusedError: It is of a newer format.
-        DamagedError: It cannot be understood.
+        RefusedError: The file is not an archive, or has a newer format.
+        DamagedError: It cannot be parsed.
     """
     try:
         found = json.loads(part.payload)
@@ -222,24 +226,24 @@ def read_cut(part: Part, path: Path) -> Cut:
     if version > VERSION:
         raise RefusedError(
             f"{path} has format version {version}; this program reads versions up to {VERSION}",
-            ["restore it with the program that made it, or a newer one"],
+            ["use the program that wrote it, or a newer one"],
         )
     try:
         return Cut.model_validate(found)
     except ValidationError as error:
-        raise DamagedError(f"{path}: {part.place} cannot be understood: {error}") from error
+        raise DamagedError(f"{path}: {part.place} cannot be parsed: {error}") from error
 
 
 def read_manifest(part: Part, path: Path) -> Manifest:
-    """What an archive's last part says.
+    """Parse the last part of an archive.
 
     Raises:
-        DamagedError: It cannot be understood.
+        DamagedError: It cannot be parsed.
     """
     try:
         return Manifest.model_validate_json(part.payload)
     except ValidationError as error:
-        raise DamagedError(f"{path}: {part.place} cannot be understood: {error}") from error
+        raise DamagedError(f"{path}: {part.place} cannot be parsed: {error}") from error
 
 
 def incomplete(path: Path, position: int) -> RefusedError:
@@ -247,11 +251,11 @@ def incomplete(path: Path, position: int) -> RefusedError:
 
     Args:
         path: The archive.
-        position: The byte where its last complete part ends.
+        position: The byte offset after its last complete part.
     """
     if path.name.endswith(PARTIAL):
         whole = str(path).removesuffix(PARTIAL)
         return RefusedError(
-            f"{path} is a backup that was interrupted", [f"`python -m ops backup {whole}` goes on where it stopped"]
+            f"{path} is a backup that was interrupted", [f"`python -m ops backup {whole}` continues where it stopped"]
         )
     return DamagedError(f"{path} is damaged: it ends at byte {position}, before {MANIFEST}")

@@ -1,4 +1,4 @@
-"""What a restore would do, and why it must not: pure."""
+"""What a restore would do, and what prevents it; does no I/O."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,20 +21,20 @@ WHILE_RESTORING: Mapping[str, str] = {
     "message.timestamp.difference.max.ms": _FOREVER,
     "max.message.bytes": str(2**31 - 1),
 }
-"""Configuration that topics have while records are written to them: nothing is deleted or compacted before it was
-counted, timestamps are taken as they are however old, and a record is taken that went through compressed before."""
+"""Topic configuration while records are written: nothing is deleted or compacted before it was counted, old timestamps
+are accepted unchanged, and records that were small enough only when compressed are accepted too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is asked for.
+    """What to restore.
 
     Args:
         topics: Names of the topics.
-        groups: Whether committed offsets are restored.
-        acls: Whether access rules are.
-        redis: Whether keys of Redis are.
-        replication: Replication factor of topics that are made; None for the archive's.
+        groups: Whether to restore committed offsets.
+        acls: Whether to restore ACLs.
+        redis: Whether to restore Redis keys.
+        replication: Replication factor of created topics; None for that of the archive.
     """
 
     topics: Sequence[str]
@@ -46,16 +46,16 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The platform that is restored into.
+    """The platform to restore into.
 
     Args:
-        brokers: How many brokers there are.
-        topics: Those of the topics that exist.
-        held: First and last offset of each partition of theirs.
-        groups: Groups that have committed offsets.
-        acls: Its access rules; None where it has no authorizer.
-        redis: Its version, and how many keys of others each database has at least.
-        retention: What holds for topics that have no setting of their own, by its key of a topic; -1 is no limit.
+        brokers: Number of brokers.
+        topics: The topics to restore that already exist.
+        held: First and end offset of each of their partitions.
+        groups: Groups with committed offsets.
+        acls: Its ACLs; None if it has no authorizer.
+        redis: Its version, and a lower bound of the number of user keys by database.
+        retention: The brokers' retention defaults, by topic configuration key; -1 for no limit.
     """
 
     brokers: int
@@ -69,16 +69,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a restore does.
+    """The plan of a restore.
 
     Args:
-        specs: All topics as they are in the end.
-        create: Names of those that are made.
-        fill: Names of those that exist and are empty.
-        groups: The archive's committed offsets, by group.
-        acls: Access rules that are made.
-        redis: Whether keys of Redis are written.
-        warnings: What the person should know.
+        specs: All topics after the restore.
+        create: Names of topics to create.
+        fill: Names of existing, empty topics.
+        groups: Committed offsets in the archive, by group.
+        acls: ACLs to create.
+        redis: Whether to write Redis keys.
+        warnings: Warnings for the user.
     """
 
     specs: Mapping[str, TopicSpec]
@@ -91,29 +91,28 @@ class Plan:
 
     @property
     def while_restoring(self) -> dict[str, TopicSpec]:
-        """The topics as they are while records are written to them."""
+        """The topics while records are written."""
         return {name: replace(spec, config={**spec.config, **WHILE_RESTORING}) for name, spec in self.specs.items()}
 
 
 def refusals(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Target) -> list[str]:
-    """Everything that speaks against a restore; nothing where it can be done.
+    """Everything that prevents a restore; empty if it can be done.
 
     Args:
-        cut: What the archive's backup began with.
-        redis: The archive's keys, or None where it has none.
-        wanted: What is asked for.
+        cut: The cut of the archive.
+        redis: The keys in the archive, or None.
+        wanted: What to restore.
         target: The platform.
     """
     problems: list[str] = []
     for name in wanted.topics:
         problems += _existing(cut, name, target) if name in target.topics else _absent(cut, name, wanted, target)
     if wanted.groups:
-        taken = sorted(set(_chosen_groups(cut, wanted)) & set(target.groups))
-        problems += [f"group {group} has committed offsets already; stop it and delete it first" for group in taken]
+        conflicts = sorted(set(_chosen_groups(cut, wanted)) & set(target.groups))
+        problems += [f"group {group} already has committed offsets; stop and delete it first" for group in conflicts]
     if wanted.acls and cut.acls and target.acls is None:
         problems.append(
-            f"the archive has {count(len(cut.acls), 'access rule')}, and the platform has no authorizer; "
-            "--no-acls leaves them out"
+            f"the archive has {count(len(cut.acls), 'ACL')}, but the platform has no authorizer; --no-acls skips them"
         )
     if wanted.redis and redis and redis.keys and target.redis:
         problems += _redis(redis, target.redis)
@@ -121,44 +120,43 @@ def refusals(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Targe
 
 
 def _existing(cut: Cut, name: str, target: Target) -> list[str]:
-    partitions, there = len(cut.topics[name].spans), target.topics[name].partitions
+    archived, existing = len(cut.topics[name].spans), target.topics[name].partitions
     problems: list[str] = []
     held = sum(end - begin for place, (begin, end) in target.held.items() if place.topic == name)
     if held:
-        problems.append(f"topic {name} holds {count(held, 'record')} already; only an empty one is filled")
-    if partitions != there:
-        problems.append(f"topic {name} has {count(there, 'partition')}; the archive's has {partitions}")
+        problems.append(f"topic {name} already holds {count(held, 'record')}; only an empty topic can be filled")
+    if archived != existing:
+        problems.append(f"topic {name} has {count(existing, 'partition')}; in the archive it has {archived}")
     return problems
 
 
 def _absent(cut: Cut, name: str, wanted: Wanted, target: Target) -> list[str]:
-    problems = count_problems(_spec(cut, name, wanted), target.brokers)
-    cure = f"; `--replication-factor {target.brokers}` makes it with as many as there are"
-    return [
-        f"topic {name}: {problem}{cure if 'more than' in problem and wanted.replication is None else ''}"
-        for problem in problems
-    ]
+    spec = _spec(cut, name, wanted)
+    problems = [f"topic {name}: {problem}" for problem in count_problems(spec, target.brokers)]
+    if wanted.replication is None and spec.replication_factor > target.brokers:
+        problems.append(f"topic {name}: `--replication-factor {target.brokers}` creates it with fewer replicas")
+    return problems
 
 
 def _redis(archived: RedisSummary, server: RedisSummary) -> list[str]:
     problems = [
-        f"Redis holds keys already, in database {database}; only an empty one is filled (--no-redis leaves it out)"
+        f"Redis database {database} already holds keys; only an empty one can be filled (--no-redis skips Redis)"
         for database in sorted(server.keys)
     ]
     if is_newer(archived.version, server.version):
         problems.append(
-            f"the keys are of Redis {archived.version}; Redis {server.version} is older and cannot read them"
+            f"the keys come from Redis {archived.version}; Redis {server.version} is older and cannot read them"
         )
     return problems
 
 
 def plan(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Target) -> Plan:
-    """What is done where nothing speaks against it."""
+    """Plan a restore that nothing prevents."""
     specs: dict[str, TopicSpec] = {}
     warnings: list[str] = []
     for name in wanted.topics:
-        there = target.topics.get(name)
-        if there is None:
+        existing = target.topics.get(name)
+        if existing is None:
             specs[name] = _spec(cut, name, wanted)
             minimum = cut.topics[name].config.get("min.insync.replicas")
             if specs[name].config.get("min.insync.replicas") != minimum:
@@ -169,9 +167,9 @@ def plan(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Target) -
         else:
             specs[name] = TopicSpec(
                 name=name,
-                partitions=there.partitions,
-                replication_factor=there.replication_factor,
-                config=there.config,
+                partitions=existing.partitions,
+                replication_factor=existing.replication_factor,
+                config=existing.config,
             )
     return Plan(
         specs=specs,
@@ -192,7 +190,7 @@ def _chosen_groups(cut: Cut, wanted: Wanted) -> dict[str, list[Commit]]:
 
 
 def _spec(cut: Cut, name: str, wanted: Wanted) -> TopicSpec:
-    """A topic of the archive as it is made; a lower replication factor lowers what needs as many replicas in sync."""
+    """The topic to create; a lower replication factor lowers ``min.insync.replicas`` too."""
     topic = cut.topics[name]
     config = dict(topic.config)
     minimum = config.get("min.insync.replicas", "1")
@@ -209,12 +207,12 @@ def _spec(cut: Cut, name: str, wanted: Wanted) -> TopicSpec:
 def translate(
     commits: Sequence[Commit], before: Mapping[Place, Mapping[int, int]], bases: Mapping[Place, int]
 ) -> list[Commit]:
-    """Committed offsets where the records are now.
+    """Translate committed offsets to the restored records.
 
     Args:
-        commits: A group's committed offsets in the partitions that were backed up.
-        before: How many records of the archive stand before each of these offsets.
-        bases: The offset that the first restored record of each partition has.
+        commits: A group's committed offsets in the backed-up partitions.
+        before: Number of records in the archive before each of these offsets.
+        bases: The offset of the first restored record, by partition.
     """
     return [
         commit.model_copy(

@@ -1,9 +1,9 @@
-"""Writes records exactly as they were, each once and in order.
+"""Writes records unchanged, exactly once and in order.
 
-:class:`kafka.KafkaProducer` refuses what Kafka itself allows, and what other clients write: a record with neither key
-nor value, and a header without a value. So batches are made and sent here, with kafka-python's own record builder,
-requests and connections: acks=all, with a producer id and sequence numbers, by which brokers drop a batch that they
-have already (idempotence, KIP-98).
+:class:`kafka.KafkaProducer` refuses records that Kafka allows and other clients write: a record with neither key nor
+value, and a header without a value. So this module builds and sends batches with kafka-python's record builder,
+requests and connections: acks=all, with a producer id and sequence numbers, so that brokers drop duplicate batches
+(idempotence, KIP-98).
 """
 
 import time
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from kafka.record import MemoryRecordsBuilder
 
 BATCH_BYTES = 512 * 1024
-"""Bytes of a batch before compression; a record that is longer has a batch to itself."""
+"""Bytes of a batch before compression; a longer record gets a batch of its own."""
 
 IN_FLIGHT = 4
-"""Batches of a partition on their way at once: a broker remembers the last 5 of a producer (KIP-98), and the client's
-connection takes 5 requests, of which one is left for metadata."""
+"""In-flight batches of a partition: a broker remembers the last 5 of a producer (KIP-98), and the client's connection
+allows 5 requests, one of which is left for metadata."""
 
 GIVE_UP_SECONDS = 120.0
-"""Seconds without an acknowledgement after which brokers count as gone: Kafka's own delivery.timeout.ms."""
+"""Seconds without an acknowledgement before giving up: Kafka's default delivery.timeout.ms."""
 
 REQUEST_MS = 30_000
 RETRY_SECONDS = 0.2
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-"""Compression of batches, by its number in the batch's attributes."""
+"""Compression codecs and their number in the batch attributes."""
 
 _MAGIC = 2
 _ACKS_ALL = -1
@@ -41,7 +41,7 @@ _ACKS_ALL = -1
 
 @dataclass(frozen=True)
 class _Batch:
-    """A closed batch; its sequence numbers are fixed, so that it can be sent again."""
+    """A closed batch; its sequence numbers are fixed, so it can be sent again."""
 
     place: Place
     data: bytes
@@ -51,8 +51,8 @@ class Producer:
     """Writes records to given partitions.
 
     Args:
-        options: What every Kafka client of the platform is made with.
-        compression: How batches are compressed; a key of CODECS.
+        options: Options of every Kafka client of the platform.
+        compression: The codec of batches; a key of CODECS.
     """
 
     def __init__(self, options: dict[str, Any], compression: str) -> None:
@@ -65,14 +65,14 @@ class Producer:
         self._loop.start()
         self._manager = KafkaConnectionManager(self._loop, **settings)
         self._sequences: dict[Place, int] = {}
-        self._on_the_way: Future | None = None
+        self._in_flight: Future | None = None
 
     def __enter__(self) -> Self:
         from kafka.protocol.producer import InitProducerIdRequest
 
         self._manager.bootstrap(REQUEST_MS)
         end = time.monotonic() + GIVE_UP_SECONDS
-        while True:  # the first id of a new cluster takes brokers a moment
+        while True:  # a new cluster needs a moment for its first producer id
             request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=REQUEST_MS)
             answer = self._manager.run(self._manager.send, request)
             error = _error(answer.error_code)
@@ -89,24 +89,24 @@ class Producer:
         self._loop.close()
 
     def write(self, place: Place, records: Iterable[Record]) -> None:
-        """Send records; the next ones can be prepared while these are on their way.
+        """Send records without waiting; they are in flight while the next ones are prepared.
 
         Raises:
-            OpsError: Earlier ones were refused.
-            UnreachableError: Nobody acknowledged earlier ones in time.
+            OpsError: Earlier records were refused.
+            UnreachableError: Earlier records were not acknowledged in time.
         """
         batches = list(self._batches(place, records))
         self.flush()
-        self._on_the_way = self._manager.call_soon(self._deliver, batches)
+        self._in_flight = self._manager.call_soon(self._deliver, batches)
 
     def flush(self) -> None:
-        """Wait until all records that were sent are acknowledged.
+        """Wait until all sent records are acknowledged.
 
         Raises:
             OpsError: Some were refused.
-            UnreachableError: Nobody acknowledged them in time.
+            UnreachableError: Some were not acknowledged in time.
         """
-        pending, self._on_the_way = self._on_the_way, None
+        pending, self._in_flight = self._in_flight, None
         if pending is not None:
             self._manager.run(_result, pending)
 
@@ -135,12 +135,12 @@ class Producer:
 
     @staticmethod
     def _append(builder: "MemoryRecordsBuilder", record: Record) -> Any:
-        """Add a record; None where the batch has no room for it."""
+        """Add a record; None if the batch is full."""
         return builder.append(record.timestamp, record.key, record.value, record.headers)
 
     def _close(self, place: Place, builder: "MemoryRecordsBuilder") -> _Batch:
         following = self._sequences.get(place, 0) + builder.next_offset()
-        self._sequences[place] = following % 2**31  # sequence numbers start again at 0 after the highest int32
+        self._sequences[place] = following % 2**31  # sequence numbers restart at 0 after the highest int32
         builder.close()
         return _Batch(place, builder.buffer())
 
@@ -164,10 +164,10 @@ class Producer:
                 await self._loop.sleep(RETRY_SECONDS)
 
     async def _send(self, batches: Sequence[_Batch]) -> "tuple[int, Any]":
-        """Send batches at once.
+        """Send batches concurrently.
 
         Returns:
-            How many of the first ones are acknowledged, and the error of the next one or None.
+            The number of leading batches that are acknowledged, and the error of the next one or None.
         """
         from kafka import TopicPartition
         from kafka.errors import KafkaError, LeaderNotAvailableError
@@ -180,9 +180,9 @@ class Producer:
         leader = self._manager.cluster.leader_for_partition(TopicPartition(*place))
         if leader is None or leader < 0:
             return 0, LeaderNotAvailableError(place)
-        waiting = [self._manager.send(_request(batch), node_id=leader) for batch in batches]
+        pending = [self._manager.send(_request(batch), node_id=leader) for batch in batches]
         acknowledged, failed = 0, None
-        for future in waiting:
+        for future in pending:
             try:
                 answer = (await future).responses[0].partition_responses[0]
                 error = _error(answer.error_code)
@@ -216,7 +216,7 @@ def _request(batch: _Batch) -> Any:
 
 
 def _error(code: int) -> Any:
-    """The error of an answer; None where the batch is written, now or by an earlier try."""
+    """The error of a response; None if the batch was written, now or by an earlier attempt."""
     from kafka.errors import DuplicateSequenceNumberError, NoError, for_code
 
     kind = for_code(code)

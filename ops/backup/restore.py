@@ -1,4 +1,4 @@
-"""`ops restore`: all of an archive into a platform, or nothing of it."""
+"""`ops restore`: writes an archive into a platform, all or nothing."""
 
 import time
 from collections.abc import Generator
@@ -15,8 +15,8 @@ from ops.backup.model import Cut, Manifest, choose
 from ops.backup.plan import Plan, Target, Wanted, plan, refusals
 from ops.backup.retention import age_warnings, limits, size_warnings
 from ops.backup.steps import RestoreSteps
-from ops.backup.target import look
-from ops.backup.undo import take_back
+from ops.backup.target import read_target
+from ops.backup.undo import roll_back
 from ops.backup.verify import Contents, check, summary
 from ops.errors import OpsError, RefusedError, UnreachableError
 from ops.platform import Platform
@@ -24,16 +24,16 @@ from ops.platform import Platform
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a person asked for.
+    """The options of ``ops restore``.
 
     Args:
-        topics: Names and patterns of the archive's topics; none stands for all of them.
-        groups: Whether committed offsets are restored.
-        acls: Whether access rules are.
-        redis: Whether keys of Redis are.
-        replication: Replication factor of topics that are made; None for the archive's.
-        compression: How batches of records are compressed.
-        journal: Where the journal is kept; None is beside the archive.
+        topics: Names and patterns of the archive's topics; empty for all.
+        groups: Whether to restore committed offsets.
+        acls: Whether to restore ACLs.
+        redis: Whether to restore Redis keys.
+        replication: Replication factor of created topics; None for that of the archive.
+        compression: The codec of record batches.
+        journal: The path of the journal; None for next to the archive.
     """
 
     topics: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A restore that nothing speaks against, of an archive that is as it was written."""
+    """A planned restore of a verified archive."""
 
     contents: Contents
     plan: Plan
@@ -55,25 +55,25 @@ class Prepared:
 
     @property
     def records(self) -> int:
-        """Records that are written."""
+        """Number of records to write."""
         return sum(number for place, number in self.contents.records.items() if place.topic in self.plan.specs)
 
     @property
     def keys(self) -> int:
-        """Keys of Redis that are written."""
+        """Number of Redis keys to write."""
         return sum(self.contents.keys.values()) if self.plan.redis else 0
 
 
 def prepare(platform: Platform, archive: Path, options: Options) -> Prepared:
-    """Read all of the archive and look at the platform; nothing is changed.
+    """Verify the archive, examine the platform and plan the restore; changes nothing.
 
     Raises:
-        RefusedError: The archive is damaged, or the platform is not as it must be; all reasons at once.
+        RefusedError: The archive is damaged, or the platform cannot take it; lists all reasons.
     """
     path = journal_path(platform, archive, options)
     if path.exists():
         raise RefusedError(
-            f"an earlier restore into stack {platform.stack} ended before it was done or taken back ({path})",
+            f"an earlier restore into stack {platform.stack} was neither finished nor rolled back ({path})",
             [f"`python -m ops -s {platform.stack} restore {archive} --undo` removes what it left"],
         )
     cut, manifest = summary(archive)
@@ -84,24 +84,24 @@ def prepare(platform: Platform, archive: Path, options: Options) -> Prepared:
         redis=options.redis and manifest.redis is not None,
         replication=options.replication,
     )
-    target = _accepting(platform, archive, cut, manifest, wanted)
+    target = _checked_target(platform, archive, cut, manifest, wanted)
     specs = plan(cut, manifest.redis, wanted, target).specs
     ages = limits("retention.ms", specs, target.retention)
     sizes = limits("retention.bytes", specs, target.retention)
     now = int(time.time() * 1000)
-    with console.progress("checking the archive", total=archive.stat().st_size) as advance:
+    with console.progress("verifying the archive", total=archive.stat().st_size) as advance:
         contents = check(archive, limits={name: now - kept for name, kept in ages.items()}, advance=advance)
-    # Checking a large archive takes long enough for somebody to begin to use the platform.
-    decided = plan(cut, manifest.redis, wanted, _accepting(platform, archive, cut, manifest, wanted))
+    # Verifying a large archive takes long; the platform may be in use by now.
+    decided = plan(cut, manifest.redis, wanted, _checked_target(platform, archive, cut, manifest, wanted))
     return Prepared(
         contents, decided, (*decided.warnings, *age_warnings(contents.old, ages), *size_warnings(contents.sizes, sizes))
     )
 
 
-def _accepting(platform: Platform, archive: Path, cut: Cut, manifest: Manifest, wanted: Wanted) -> Target:
-    """The platform, where nothing on it speaks against the restore."""
+def _checked_target(platform: Platform, archive: Path, cut: Cut, manifest: Manifest, wanted: Wanted) -> Target:
+    """The platform, after checking that nothing prevents the restore."""
     with platform.admin() as client:
-        target = look(platform, client, cut, wanted)
+        target = read_target(platform, client, cut, wanted)
     problems = refusals(cut, manifest.redis, wanted, target)
     if problems:
         raise RefusedError(f"{archive} cannot be restored into stack {platform.stack}; nothing was done", problems)
@@ -109,16 +109,16 @@ def _accepting(platform: Platform, archive: Path, cut: Cut, manifest: Manifest, 
 
 
 def journal_path(platform: Platform, archive: Path, options: Options) -> Path:
-    """Where the journal of a restore is."""
+    """The path of the journal of a restore."""
     return options.journal or journals.path_of(archive, platform.stack)
 
 
 def restore(platform: Platform, archive: Path, options: Options, prepared: Prepared) -> None:
-    """Write what was prepared; where that fails, all of it is taken back.
+    """Execute a prepared restore; a failure is rolled back.
 
     Raises:
-        OpsError: It failed. The message says what is left, where something is.
-        KeyboardInterrupt: Ctrl-C; everything was taken back.
+        OpsError: It failed; the message lists what could not be rolled back.
+        KeyboardInterrupt: Ctrl-C; everything was rolled back.
     """
     path = journal_path(platform, archive, options)
     journal = Journal(archive=str(archive.resolve()), made=prepared.contents.cut.made)
@@ -128,15 +128,15 @@ def restore(platform: Platform, archive: Path, options: Options, prepared: Prepa
 
 
 def undo(platform: Platform, archive: Path, options: Options) -> None:
-    """Take back what a restore left that could not do so itself.
+    """Roll back a restore that could not do so itself.
 
     Raises:
-        RefusedError: There is nothing to take back.
-        OpsError: Something could not be removed; it is listed.
+        RefusedError: There is nothing to undo.
+        OpsError: Lists what could not be removed.
     """
     path = journal_path(platform, archive, options)
     with postponed():
-        take_back(platform, journals.load(path))
+        roll_back(platform, journals.load(path))
         path.unlink()
 
 
@@ -149,15 +149,15 @@ def _all_or_nothing(platform: Platform, archive: Path, journal: Journal, path: P
         yield
     except (PlatformError, KafkaError, RedisError, OSError, KeyboardInterrupt) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        console.say(f"{why}\ntaking back what was restored so far; please wait")
+        console.say(f"{why}\nrolling back the restore; please wait")
         try:
             with postponed():
-                take_back(platform, journal)
+                roll_back(platform, journal)
                 path.unlink(missing_ok=True)
-                console.say("nothing of the archive is left on the platform")
+                console.say("rolled back: nothing of the archive is left on the platform")
         except PlatformError as left:
             command = (
-                f"`python -m ops -s {platform.stack} restore {archive} --undo` removes them, once all answer again"
+                f"`python -m ops -s {platform.stack} restore {archive} --undo` removes them, once all members answer"
             )
             raise OpsError(f"the restore failed, and {left.headline}", [*left.problems, command]) from error
         if isinstance(error, PlatformError | KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""What topics would delete soon after a restore, for its age or its size: pure."""
+"""What retention would delete soon after a restore; does no I/O."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ DAY_MS = 86_400_000
 
 
 def limits(key: str, specs: Mapping[str, TopicSpec], defaults: Mapping[str, int]) -> dict[str, int]:
-    """The retention of each topic that deletes records and has a limit.
+    """The retention limits of topics that delete records.
 
     Args:
-        key: ``retention.ms`` or ``retention.bytes``, which is of each partition.
+        key: ``retention.ms`` or ``retention.bytes``, which applies to each partition.
         specs: The topics.
-        defaults: The brokers' own limits by the same keys.
+        defaults: The brokers' defaults, by the same keys.
     """
     found = {
         name: int(spec.config.get(key, defaults.get(key, -1)))
@@ -26,7 +26,7 @@ def limits(key: str, specs: Mapping[str, TopicSpec], defaults: Mapping[str, int]
 
 
 def age_warnings(old: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
-    """Records that topics will delete for their age soon after they were restored.
+    """Warn of records that are older than their topic's retention.
 
     Args:
         old: Records that are older than their topic's retention, by topic.
@@ -41,11 +41,11 @@ def age_warnings(old: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
 
 
 def size_warnings(sizes: Mapping[Place, int], kept: Mapping[str, int]) -> list[str]:
-    """Partitions that are larger than their topic lets them be, so that the oldest records will be deleted.
+    """Warn of partitions that are larger than their topic's retention.
 
     Args:
         sizes: Bytes of each partition's records before compression.
-        kept: The topics' retention in bytes of a partition.
+        kept: The topics' retention in bytes per partition.
     """
     return [
         f"{place}: its {size} bytes are more than the topic's retention.bytes ({kept[place.topic]}): the brokers "

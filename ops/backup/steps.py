@@ -1,4 +1,4 @@
-"""The steps of a restore, each noted in the journal before it is taken."""
+"""The steps of a restore, each written to the journal before it happens."""
 
 import time
 from pathlib import Path
@@ -15,26 +15,26 @@ from ops.backup.parts import read_parts
 from ops.backup.plan import Plan, translate
 from ops.backup.produce import Producer
 from ops.backup.target import offsets
-from ops.backup.undo import settle
+from ops.backup.undo import apply_specs
 from ops.backup.verify import Contents
 from ops.errors import OpsError
 from ops.platform import Platform
 
 NOTICE_SECONDS = 1.0
-"""Seconds in which brokers learn of a topic's changed configuration, by a notification of ZooKeeper; nothing tells when
-all have. One that has not is found out: it refuses records, or says that it changed their timestamps."""
+"""Seconds for ZooKeeper to notify all brokers of a changed topic configuration; no request shows when they know it.
+A broker that does not know it yet is detected: it refuses records or reports changed timestamps."""
 
 
 class RestoreSteps:
-    """Writes an archive's contents into a platform.
+    """Writes an archive into a platform.
 
     Args:
-        platform: The platform, on which nothing speaks against it.
-        archive: The archive, which was checked.
-        contents: What the check found.
-        plan: What is written.
-        journal: What was done so far: nothing.
-        path: Where the journal is kept.
+        platform: The platform.
+        archive: The verified archive.
+        contents: Its contents.
+        plan: What to write.
+        journal: An empty journal.
+        path: The path of the journal.
     """
 
     def __init__(
@@ -48,28 +48,28 @@ class RestoreSteps:
         self._path = path
 
     def run(self, compression: str) -> None:
-        """Write everything, in an order in which nobody sees a group or a key before the records it speaks of.
+        """Write everything; records come before the groups and keys that may refer to them.
 
         Args:
-            compression: How batches of records are compressed; a key of :data:`ops.backup.produce.CODECS`.
+            compression: The codec of record batches; a key of :data:`ops.backup.produce.CODECS`.
 
         Raises:
-            OpsError: Something was refused, or is not there as it was written.
+            OpsError: Something was refused, or the written records are not all there.
             UnreachableError: The platform stopped answering.
             KeyboardInterrupt: Ctrl-C.
         """
-        self._make_topics()
+        self._create_topics()
         bases = self._bases()
         self._write_records(compression)
-        self._compare(bases)
+        self._verify_counts(bases)
         with postponed():
-            settle(self._platform, self._plan.specs, mine=self._plan.specs)
+            apply_specs(self._platform, self._plan.specs, existing=self._plan.specs)
         self._write_groups(bases)
         self._write_acls()
         if self._plan.redis:
             self._write_keys()
 
-    def _make_topics(self) -> None:
+    def _create_topics(self) -> None:
         self._journal.created = list(self._plan.create)
         self._journal.filled = {
             name: Filled(
@@ -81,12 +81,12 @@ class RestoreSteps:
         }
         journals.save(self._journal, self._path)
         with postponed():
-            settle(self._platform, self._plan.while_restoring, mine=self._plan.fill)
+            apply_specs(self._platform, self._plan.while_restoring, existing=self._plan.fill)
         if self._plan.fill:
             time.sleep(NOTICE_SECONDS)
 
     def _bases(self) -> dict[Place, int]:
-        """The offset that the next record of each partition gets: not 0 in a topic that was emptied."""
+        """The end offset of each partition before the restore: not 0 in a topic that was emptied."""
         places = {Place(name, number) for name, spec in self._plan.specs.items() for number in range(spec.partitions)}
         with self._platform.admin() as client:
             return {place: end for place, (_, end) in offsets(client, places).items()}
@@ -111,17 +111,17 @@ class RestoreSteps:
                     advance(meta.records)
             producer.flush()
 
-    def _compare(self, bases: dict[Place, int]) -> None:
+    def _verify_counts(self, bases: dict[Place, int]) -> None:
         with self._platform.admin() as client:
             ends = {place: end for place, (_, end) in offsets(client, bases).items()}
         expected = self._contents.records
         wrong = [
-            f"{place}: {count(ends[place] - base, 'record')} were written; the archive has {expected.get(place, 0)}"
+            f"{place}: {count(ends[place] - base, 'record')} written; the archive has {expected.get(place, 0)}"
             for place, base in bases.items()
             if ends[place] - base != expected.get(place, 0)
         ]
         if wrong:
-            raise OpsError("the topics do not hold what was restored; did someone else write to them?", wrong)
+            raise OpsError("the topics do not hold the restored records; did another client write to them?", wrong)
 
     def _write_groups(self, bases: dict[Place, int]) -> None:
         if not self._plan.groups:
@@ -157,4 +157,4 @@ class RestoreSteps:
                     expired += redis_keys.write(client, keys)
                 advance(meta.keys)
         if expired:
-            console.say(f"{count(expired, 'key')} of Redis have expired since the backup and were left out")
+            console.say(f"{count(expired, 'Redis key')} expired since the backup and were skipped")

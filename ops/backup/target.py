@@ -1,4 +1,4 @@
-"""The platform that is restored into, as a plan needs to know it."""
+"""Reads the state of the platform to restore into."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -7,7 +7,6 @@ from components.clients.topics import observe
 from ops.backup import acls, groups, redis_keys
 from ops.backup.model import Cut, Place, RedisSummary
 from ops.backup.plan import Target, Wanted
-from ops.errors import UnreachableError
 from ops.kafka_cluster import bounds
 from ops.platform import Platform
 
@@ -15,14 +14,14 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 _AGE = {"log.retention.ms": 1, "log.retention.minutes": 60_000, "log.retention.hours": 3_600_000}
-"""The brokers' settings of retention by age and their milliseconds; the first that is set holds (Kafka's
-documentation)."""
+"""The brokers' settings of retention by age and their units in milliseconds; the first one that is set applies
+(Kafka's documentation)."""
 
 _SIZE = "log.retention.bytes"
 
 
-def look(platform: Platform, client: "KafkaAdminClient", cut: Cut, wanted: Wanted) -> Target:
-    """Look at what a restore would touch.
+def read_target(platform: Platform, client: "KafkaAdminClient", cut: Cut, wanted: Wanted) -> Target:
+    """Read everything that a restore would touch.
 
     Raises:
         UnreachableError: Redis does not answer.
@@ -42,7 +41,7 @@ def look(platform: Platform, client: "KafkaAdminClient", cut: Cut, wanted: Wante
 
 
 def offsets(client: "KafkaAdminClient", places: Collection[Place]) -> dict[Place, tuple[int, int]]:
-    """First offset and end offset of partitions."""
+    """First and end offset of partitions."""
     from kafka import TopicPartition
 
     found = bounds(client, [TopicPartition(*place) for place in places])
@@ -60,16 +59,12 @@ def _retention(client: "KafkaAdminClient", broker: int) -> dict[str, int]:
 
 
 def _redis(platform: Platform) -> RedisSummary:
-    from redis.exceptions import RedisError
-
     held: dict[int, int] = {}
-    try:
+    with redis_keys.redis_errors(platform.stack):
         with platform.redis_client() as client:
             version, databases = redis_keys.version(client), redis_keys.databases(client)
         for database in databases:
             with platform.redis_client(db=database) as client:
-                if keys := redis_keys.foreign_keys(client):
+                if keys := redis_keys.user_keys(client):
                     held[database] = len(keys)
-    except RedisError as error:
-        raise UnreachableError(f"Redis of stack {platform.stack}: {error}") from error
     return RedisSummary(version=version, keys=held)

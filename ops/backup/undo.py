@@ -1,4 +1,4 @@
-"""Takes back what a restore has done, as its journal lists it; can be run again and again."""
+"""Rolls back a restore by its journal; can be repeated."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient, TopicPartition
 
 DEADLINE_SECONDS = 30.0
-"""Seconds for what fails to be tried again, and for deleted topics to be gone: servers on a busy machine change their
-leaders and coordinators."""
+"""Seconds to retry failed steps, and to wait for deleted topics to disappear: on a busy machine, leaders and
+coordinators change."""
 
 Step = tuple[str, Callable[[], None]]
-"""What a step removes, in words, and how."""
+"""What a step removes, as text, and the function that does it."""
 
 
-def take_back(platform: Platform, journal: Journal) -> None:
-    """Remove all that the journal lists; what fails is tried again for :data:`DEADLINE_SECONDS`.
+def roll_back(platform: Platform, journal: Journal) -> None:
+    """Remove everything in the journal; failed steps are retried for :data:`DEADLINE_SECONDS`.
 
     Raises:
-        OpsError: Something could not be removed; it is listed.
+        OpsError: Lists what could not be removed.
     """
     steps = _steps(platform, journal)
     end = time.monotonic() + DEADLINE_SECONDS
@@ -47,12 +47,12 @@ def take_back(platform: Platform, journal: Journal) -> None:
 
 
 def _steps(platform: Platform, journal: Journal) -> list[Step]:
-    """What there is to remove; each step can be repeated."""
+    """The steps of the rollback; each can be repeated."""
     steps: list[Step] = []
     if journal.redis_parts:
-        steps.append(("keys of Redis that the archive has", lambda: _keys(platform, journal)))
+        steps.append(("Redis keys of the archive", lambda: _keys(platform, journal)))
     if journal.acls:
-        what = f"{count(len(journal.acls), 'access rule')}: " + ", ".join(
+        what = f"{count(len(journal.acls), 'ACL')}: " + ", ".join(
             f"{rule.permission} {rule.operation} on {rule.resource} {rule.name} for {rule.principal}"
             for rule in journal.acls
         )
@@ -68,7 +68,7 @@ def _steps(platform: Platform, journal: Journal) -> list[Step]:
 
 
 def _failure(step: Step) -> str | None:
-    """Run a step; why it failed, or None."""
+    """Run a step; the reason if it failed, else None."""
     from kafka.errors import KafkaError
     from redis.exceptions import RedisError
 
@@ -84,11 +84,11 @@ def _delete(platform: Platform, names: Sequence[str]) -> None:
     while True:
         delete_topics(platform.bootstrap, names, route=platform.route)
         with platform.admin() as client:
-            there = sorted(set(names) & set(client.list_topics()))
-        if not there:
+            remaining = sorted(set(names) & set(client.list_topics()))
+        if not remaining:
             return
         if time.monotonic() > end:
-            raise OpsError(f"still being deleted: {', '.join(there)}")
+            raise OpsError(f"still being deleted: {', '.join(remaining)}")
         time.sleep(0.2)
 
 
@@ -102,20 +102,20 @@ def _empty(platform: Platform, journal: Journal) -> None:
         for name, topic in journal.filled.items()
     }
     with platform.admin() as client:
-        there = set(client.list_topics())
-        kept = {name: spec for name, spec in specs.items() if name in there}
+        current = set(client.list_topics())
+        kept = {name: spec for name, spec in specs.items() if name in current}
         held = offsets(client, {Place(name, n) for name, spec in kept.items() for n in range(spec.partitions)})
         full = {TopicPartition(*place): end for place, (begin, end) in held.items() if end > begin}
         if full:
-            # Brokers delete no records of a topic that is only compacted.
+            # Brokers refuse to delete records of a topic that is only compacted.
             deletes = {name: replace(spec, config={**spec.config, **WHILE_RESTORING}) for name, spec in kept.items()}
-            settle(platform, deletes, mine=deletes)
+            apply_specs(platform, deletes, existing=deletes)
             _delete_records(client, full)
-    settle(platform, kept, mine=kept)
+    apply_specs(platform, kept, existing=kept)
 
 
 def _delete_records(client: "KafkaAdminClient", ends: "Mapping[TopicPartition, int]") -> None:
-    """Delete records up to these offsets, once the brokers have learned that they may."""
+    """Delete records up to these offsets, once the brokers know the changed cleanup policy."""
     from kafka.errors import PolicyViolationError
 
     end = time.monotonic() + DEADLINE_SECONDS
@@ -130,21 +130,21 @@ def _delete_records(client: "KafkaAdminClient", ends: "Mapping[TopicPartition, i
             return
 
 
-def settle(platform: Platform, specs: Mapping[str, TopicSpec], *, mine: Collection[str]) -> None:
-    """Make topics, or change their configuration.
+def apply_specs(platform: Platform, specs: Mapping[str, TopicSpec], *, existing: Collection[str]) -> None:
+    """Create topics, or change their configuration.
 
     Args:
-        platform: Where they are.
-        specs: The topics as they shall be.
-        mine: Names of those that exist; another one that does, and is not as it shall be and empty, is refused.
+        platform: The platform.
+        specs: The desired topics.
+        existing: Names of topics that may exist; any other topic must not exist, or already be empty and as desired.
 
     Raises:
-        TopicError: The cluster refused, or a topic is someone else's.
+        TopicError: The cluster refused, or a topic unexpectedly exists.
     """
     apply_topics(
         bootstrap=platform.bootstrap,
         declared=specs,
-        owned=set(mine),
+        owned=set(existing),
         adopt=False,
         deadline=DEADLINE_SECONDS,
         report=console.say,
@@ -169,7 +169,7 @@ def _keys(platform: Platform, journal: Journal) -> None:
     left = journal.redis_parts
     for part in read_parts(archive):
         if part.begin == 0 and read_cut(part, archive).made != journal.made:
-            raise RefusedError(f"{archive} is not the archive that was being restored")
+            raise RefusedError(f"{archive} is not the archive of the interrupted restore")
         if part.name.startswith("redis/") and left:
             left -= 1
             meta = KeysMeta.model_validate(part.meta)

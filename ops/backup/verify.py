@@ -1,4 +1,4 @@
-"""One pass over an archive that checks all of it, and finds where groups stand once it is restored."""
+"""Verifies a whole archive in one pass, and collects what a restore needs to know."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
@@ -27,15 +27,16 @@ from ops.backup.parts import DamagedError, Part, incomplete, read_cut, read_mani
 
 @dataclass
 class Contents:
-    """What an archive holds, as one pass over it found.
+    """The contents of an archive, as found by reading it.
 
     Args:
-        cut: What the backup began with.
-        records: Records of each partition that has any.
-        sizes: Their bytes before compression.
-        old: Records with a timestamp before the limit of their topic, by topic.
-        before: How many records stand before each committed offset, by partition and offset.
-        keys: Keys of each database of Redis.
+        cut: The platform at the start of the backup.
+        manifest: The manifest; None until it is read.
+        records: Number of records, by partition.
+        sizes: Bytes of records before compression, by partition.
+        old: Number of records with a timestamp before the limit of their topic, by topic.
+        before: Number of records before each committed offset, by partition and offset.
+        keys: Number of Redis keys, by database.
     """
 
     cut: Cut
@@ -48,10 +49,10 @@ class Contents:
 
 
 def summary(path: Path) -> tuple[Cut, Manifest]:
-    """What an archive says of itself; its records and keys are not read.
+    """The cut and the manifest of an archive, without reading records and keys.
 
     Raises:
-        RefusedError: It is no archive, is not complete, or what it says is damaged.
+        RefusedError: It is not an archive, or is incomplete or damaged.
     """
     cut: Cut | None = None
     position = 0
@@ -66,16 +67,16 @@ def summary(path: Path) -> tuple[Cut, Manifest]:
 def check(
     path: Path, *, limits: Mapping[str, int] | None = None, advance: Callable[[float], None] | None = None
 ) -> Contents:
-    """Read all of an archive and compare it with its checksums and counts.
+    """Read a whole archive and verify its checksums and counts.
 
     Args:
         path: The archive.
-        limits: For each topic the timestamp (milliseconds since 1970) before which records count as old.
-        advance: Is told how many bytes were read.
+        limits: The timestamp (milliseconds since 1970) before which records count as old, by topic.
+        advance: Called with the number of bytes just read.
 
     Raises:
-        RefusedError: It is no archive, or is not complete.
-        DamagedError: Something is not as it was written; the message names the part and its place.
+        RefusedError: It is not an archive, or is incomplete.
+        DamagedError: A part is damaged; the message names it and its location.
     """
     checker: _Checker | None = None
     position = 0
@@ -91,6 +92,8 @@ def check(
 
 
 class _Checker:
+    """Verifies parts in order and collects the contents."""
+
     def __init__(self, path: Path, cut: Cut, limits: Mapping[str, int]) -> None:
         from zstandard import ZstdDecompressor
 
@@ -131,16 +134,18 @@ class _Checker:
 
     def _records(self, part: Part, meta: RecordsMeta) -> None:
         if self._reached.get(meta.place) != meta.start:
-            raise FrameError(f"offsets of {meta.place} go on at {self._reached.get(meta.place)}, not at {meta.start}")
+            raise FrameError(
+                f"offsets of {meta.place} continue at {self._reached.get(meta.place)}, not at {meta.start}"
+            )
         found = list(scan(self._open(part)))
         offsets = [offset for offset, _ in found]
         if len(found) != meta.records:
             raise FrameError(f"it holds {count(len(found), 'record')}; its header says {meta.records}")
         if offsets and not (meta.start <= offsets[0] and offsets[-1] < meta.next):
-            raise FrameError(f"offsets {offsets[0]} to {offsets[-1]} are not from {meta.start} up to {meta.next}")
+            raise FrameError(f"offsets {offsets[0]} to {offsets[-1]} are outside of {meta.start} to {meta.next - 1}")
         earlier = self.contents.records.get(meta.place, 0)
         for position in self._positions.get(meta.place, ()):
-            if position > meta.start:  # what lies before this part was counted with it
+            if position > meta.start:  # earlier offsets were counted with their own part
                 self.contents.before[meta.place][position] = earlier + bisect_left(offsets, position)
         if (limit := self._limits.get(meta.topic)) is not None:
             old = sum(timestamp < limit for _, timestamp in found)
@@ -171,14 +176,14 @@ class _Checker:
         if short:
             raise FrameError(f"records are missing: {', '.join(short)}")
         if manifest.topics != self._totals:
-            raise FrameError("its counts of records are not what the archive holds")
+            raise FrameError("its counts of records do not match the archive")
         if manifest.redis != self._redis or (manifest.redis and manifest.redis.keys != self.contents.keys):
-            raise FrameError("its counts of keys are not what the archive holds")
+            raise FrameError("its counts of keys do not match the archive")
         self.contents.manifest = manifest
 
 
 def _positions(cut: Cut) -> dict[Place, Collection[int]]:
-    """The committed offsets of each partition, of all groups."""
+    """The committed offsets of all groups, by partition."""
     positions: dict[Place, set[int]] = {}
     for commits in cut.groups.values():
         for commit in commits:

@@ -160,14 +160,14 @@ def test_a_backup_does_not_overwrite_a_file(ops: Ops, backup: Backup) -> None:
     size = backup.file.stat().st_size
     done = ops("backup", str(backup.file), check=False)
     assert done.returncode == 4
-    assert f"{backup.file} is there already" in done.stderr
+    assert f"{backup.file} already exists" in done.stderr
     assert backup.file.stat().st_size == size
 
 
 def test_a_topic_that_is_not_there_is_refused(ops: Ops, backup: Backup, tmp_path: Path) -> None:
     done = ops("backup", str(tmp_path / "a.tar"), "--topics", "plain,plane", check=False)
     assert done.returncode == 4
-    assert '"plane" fits none of its topics' in done.stderr
+    assert '"plane" matches none of its topics' in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,11 +176,11 @@ def test_a_backup_that_was_interrupted_goes_on_with_the_same_cut(
 ) -> None:
     file = tmp_path / "a.tar"
     said = _interrupt_backup(stack, file, signal.SIGINT, "--topics", "big,plain")
-    assert "the same command goes on where it stopped" in said
+    assert "the same command continues where it stopped" in said
     with data.clients(stack) as (_, servers):
         data.write_big(servers, 10_000)
     done = ops("backup", str(file), "--topics", "big,plain")
-    assert "going on with" in done.stderr
+    assert "resuming" in done.stderr
     assert {place: number for place, number in check(file).records.items() if place.topic == "big"} == _big(stack)
     assert not file.with_name("a.tar.partial").exists()
 
@@ -207,10 +207,10 @@ def test_a_partial_backup_goes_on_only_as_it_was_begun(stack: Stack, ops: Ops, b
     _interrupt_backup(stack, file, signal.SIGINT, "--topics", "big")
     done = ops("backup", str(file), "--topics", "plain", check=False)
     assert done.returncode == 4
-    assert "it was begun with --topics big; now it is --topics plain" in done.stderr
+    assert "it was started with --topics big; now with --topics plain" in done.stderr
     done = ops("restore", f"{file}.partial", check=False)
     assert done.returncode == 4
-    assert f"`python -m ops backup {file}` goes on where it stopped" in done.stderr
+    assert f"`python -m ops backup {file}` continues where it stopped" in done.stderr
 
 
 def test_a_full_disk_is_told_and_the_backup_goes_on_later(
@@ -231,10 +231,10 @@ def test_a_platform_that_holds_the_same_refuses_all_of_it_at_once(stack: Stack, 
     done = ops("restore", str(backup.file), check=False)
     assert done.returncode == 4
     for name in ("plain", "compacted", "transactions", "tda_jobs"):
-        assert f"topic {name} holds" in done.stderr
-    assert "group midway has committed offsets already" in done.stderr
-    assert "Redis holds keys already, in database 0" in done.stderr
-    assert "Redis holds keys already, in database 3" in done.stderr
+        assert f"topic {name} already holds" in done.stderr
+    assert "group midway already has committed offsets" in done.stderr
+    assert "Redis database 0 already holds keys" in done.stderr
+    assert "Redis database 3 already holds keys" in done.stderr
     assert data.extent(stack) == before
 
 

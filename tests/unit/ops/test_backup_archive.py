@@ -112,7 +112,7 @@ def test_a_missing_part_is_refused_though_all_checksums_are_right(archive: Path)
     whole = archive.read_bytes()
     gone = parts[3]
     archive.write_bytes(whole[: gone.begin] + whole[gone.end :])
-    with pytest.raises(DamagedError, match="go on at 5, not at 9"):
+    with pytest.raises(DamagedError, match="continue at 5, not at 9"):
         check(archive)
 
 
@@ -144,7 +144,7 @@ def test_counts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"hello", bytes(10_000), b"PK\x03\x04" + bytes(2000)], ids=["empty", "text", "zeros", "zip"]
 )
-def test_what_is_no_archive_is_refused_as_such(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_refused_as_such(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(data)
     with pytest.raises(RefusedError, match="is not an archive of `ops backup`"):
@@ -173,10 +173,10 @@ def test_a_newer_format_is_refused_with_both_versions(tmp_path: Path) -> None:
         check(path)
 
 
-def test_an_incomplete_backup_says_how_it_goes_on(tmp_path: Path) -> None:
+def test_an_incomplete_backup_names_the_command_that_continues_it(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial", finished=False)
     for look in (check, summary):
-        with pytest.raises(RefusedError, match=r"`python -m ops backup .*/a\.tar` goes on where it stopped"):
+        with pytest.raises(RefusedError, match=r"`python -m ops backup .*/a\.tar` continues where it stopped"):
             look(path)
 
 
@@ -212,7 +212,7 @@ def test_the_resumed_backup_keeps_its_cut(tmp_path: Path) -> None:
     assert archive.left == {}
 
 
-def test_keys_are_read_anew_where_not_all_are_kept(tmp_path: Path) -> None:
+def test_incomplete_keys_are_read_again(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial", finished=False)
     parts = list(read_parts(path))
     path.write_bytes(path.read_bytes()[: parts[1].end])
@@ -231,7 +231,7 @@ def test_a_backup_that_was_complete_but_not_renamed_is_finished_anew(tmp_path: P
     assert check(path).records == {Place("orders", 0): 4, Place("orders", 1): 0}
 
 
-def test_nothing_of_use_begins_a_new_backup(tmp_path: Path) -> None:
+def test_a_partial_file_without_a_complete_part_starts_a_new_backup(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.partial"
     path.write_bytes(backup_archives.write(tmp_path / "whole").read_bytes()[:900])
     assert _resume(path) is None

@@ -1,4 +1,4 @@
-"""What a restore would do, what speaks against it, and where groups stand afterwards."""
+"""What a restore would do, what prevents it, and the groups' offsets afterwards."""
 
 import pytest
 from hypothesis import given
@@ -60,12 +60,12 @@ def test_everything_that_would_be_overwritten_is_refused_at_once() -> None:
         redis=RedisSummary(version="6.2.1", keys={0: 1, 4: 1}),
     )
     assert refusals(CUT, REDIS, wanted(), there) == [
-        "topic orders holds 3 records already; only an empty one is filled",
-        "topic orders has 3 partitions; the archive's has 2",
-        "group readers has committed offsets already; stop it and delete it first",
-        "Redis holds keys already, in database 0; only an empty one is filled (--no-redis leaves it out)",
-        "Redis holds keys already, in database 4; only an empty one is filled (--no-redis leaves it out)",
-        "the keys are of Redis 7.0.15; Redis 6.2.1 is older and cannot read them",
+        "topic orders already holds 3 records; only an empty topic can be filled",
+        "topic orders has 3 partitions; in the archive it has 2",
+        "group readers already has committed offsets; stop and delete it first",
+        "Redis database 0 already holds keys; only an empty one can be filled (--no-redis skips Redis)",
+        "Redis database 4 already holds keys; only an empty one can be filled (--no-redis skips Redis)",
+        "the keys come from Redis 7.0.15; Redis 6.2.1 is older and cannot read them",
     ]
 
 
@@ -74,11 +74,11 @@ def test_what_is_left_out_is_not_refused() -> None:
     assert refusals(CUT, REDIS, wanted(groups=False, redis=False), there) == []
 
 
-def test_too_many_replicas_are_refused_with_the_cure() -> None:
+def test_too_many_replicas_are_refused_with_the_fix() -> None:
     problems = refusals(CUT, REDIS, wanted(), target(brokers=1))
     assert problems == [
-        "topic orders: replication factor 3 is more than the 1 broker there are; "
-        "`--replication-factor 1` makes it with as many as there are"
+        "topic orders: replication factor 3 is more than the 1 broker there are",
+        "topic orders: `--replication-factor 1` creates it with fewer replicas",
     ]
 
 
@@ -91,13 +91,13 @@ def test_a_lower_replication_factor_lowers_the_minimum_in_sync_and_says_so() -> 
     assert made.warnings == ["topic orders: min.insync.replicas 2 is lowered to 1, its replication factor"]
 
 
-def test_access_rules_need_an_authorizer() -> None:
+def test_acls_need_an_authorizer() -> None:
     cut = backup_archives.cut(acls=[RULE])
-    assert "--no-acls leaves them out" in refusals(cut, None, wanted(), target(acls=None))[0]
+    assert "--no-acls skips them" in refusals(cut, None, wanted(), target(acls=None))[0]
     assert refusals(cut, None, wanted(acls=False), target(acls=None)) == []
 
 
-def test_access_rules_that_are_there_are_not_made_and_so_not_taken_back() -> None:
+def test_existing_acls_are_not_created_and_so_not_rolled_back() -> None:
     other = RULE.model_copy(update={"name": "others"})
     cut = backup_archives.cut(acls=[RULE, other])
     assert plan(cut, None, wanted(), target(acls=[RULE])).acls == [other]
@@ -121,13 +121,13 @@ def test_retention_is_the_topics_own_or_the_brokers() -> None:
     assert kept(target(topics=existing()), default=-1) == {}
 
 
-def test_records_that_are_older_than_retention_are_told_with_their_number() -> None:
+def test_records_that_are_older_than_retention_are_reported_with_their_number() -> None:
     (warning,) = age_warnings({"orders": 7, "others": 0}, {"orders": 86_400_000, "others": 1})
     assert "7 records" in warning
     assert "(1 days)" in warning
 
 
-def test_partitions_that_are_larger_than_retention_are_told_with_both_sizes() -> None:
+def test_partitions_that_are_larger_than_retention_are_reported_with_both_sizes() -> None:
     sizes = {Place("orders", 0): 100, Place("orders", 1): 101, Place("others", 0): 500}
     (warning,) = size_warnings(sizes, {"orders": 100})
     assert warning.startswith("orders-1: its 101 bytes are more than the topic's retention.bytes (100)")
@@ -152,8 +152,8 @@ def test_patterns_choose_topics_and_internal_ones_only_by_name() -> None:
     assert choose(names, ["__consumer_offsets"], "x") == ["__consumer_offsets"]
 
 
-def test_a_pattern_that_fits_nothing_is_refused() -> None:
-    with pytest.raises(RefusedError, match='"order" fits none of its topics: orders'):
+def test_a_pattern_that_matches_nothing_is_refused() -> None:
+    with pytest.raises(RefusedError, match='"order" matches none of its topics: orders'):
         choose(["orders"], ["order"], "stack dev")
 
 

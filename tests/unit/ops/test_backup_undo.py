@@ -1,4 +1,4 @@
-"""What a restore did is taken back by patient steps, and what cannot be is listed."""
+"""A restore is rolled back in steps that are retried; what cannot be removed is listed."""
 
 import pytest
 from kafka.errors import NotCoordinatorError
@@ -44,7 +44,7 @@ def use(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> Steps:
 @pytest.mark.usefixtures("clock")
 def test_a_step_that_fails_is_tried_again_and_the_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = use(Steps(failures=2), monkeypatch)
-    undo.take_back(platform(), JOURNAL)
+    undo.roll_back(platform(), JOURNAL)
     assert steps.done == ["groups", "topics", "groups", "groups"]
 
 
@@ -52,7 +52,7 @@ def test_a_step_that_fails_is_tried_again_and_the_others_are_not(monkeypatch: py
 def test_what_fails_until_the_end_is_listed_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = use(Steps(failures=1000), monkeypatch)
     with pytest.raises(OpsError, match="still holds parts of the restore") as raised:
-        undo.take_back(platform(), JOURNAL)
+        undo.roll_back(platform(), JOURNAL)
     assert len(raised.value.problems) == 1
     assert "offsets of groups readers" in raised.value.problems[0]
     assert "busy" in raised.value.problems[0]
