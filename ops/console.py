@@ -91,13 +91,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: S
 
 def view(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[str] = ()) -> Table:
     """The same table as a rich object, which a live display can redraw."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+        shown.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
     for row in rows:
         cells: list[RenderableType] = [Text(cell) if isinstance(cell, str) else cell for cell in row]
-        made.add_row(*cells)
-    return made
+        shown.add_row(*cells)
+    return shown
 
 
 def _plain(cell: Cell) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.errors import count
-from ops.backup.model import Acl
+from ops.backup.archive.model import Acl
 from ops.errors import OpsError
 
 if TYPE_CHECKING:

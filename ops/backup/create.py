@@ -12,9 +12,9 @@ from components.errors import count
 from ops import console
 from ops.backup import cut as cutting
 from ops.backup import records, redis_keys
-from ops.backup.archive import Archive, begin, resumed
-from ops.backup.model import Manifest, RedisSummary, Selection
-from ops.backup.parts import PARTIAL
+from ops.backup.archive.model import Manifest, RedisSummary, Selection
+from ops.backup.archive.parts import PARTIAL
+from ops.backup.archive.writer import Archive, begin, resumed
 from ops.errors import OpsError, RefusedError, UnreachableError
 from ops.platform import Platform
 
@@ -90,7 +90,7 @@ def _locked(partial: Path) -> Generator[BinaryIO]:
         try:
             fcntl.flock(target, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RefusedError(f"another backup is writing {partial}") from None
+            raise RefusedError(f"a different process is writing {partial}") from None
         try:
             yield target
         finally:
@@ -117,8 +117,8 @@ def _add_records(archive: Archive, read: Callable[..., None]) -> None:
     left = archive.left
     with console.progress("records", total=total or 1) as advance:
         advance(total - sum(span.end - span.begin for span in left.values()))
-        for place, span in left.items():
-            read(place, span, archive.add_records, advance)
+        for partition, span in left.items():
+            read(partition, span, archive.add_records, advance)
     for name, topic in archive.totals.items():
         if topic.lost:
             console.say(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from components.clients.topics import observe
 from components.errors import count
 from ops.backup import acls, groups
-from ops.backup.archive import now
-from ops.backup.model import Cut, Selection, Span, Topic, choose
+from ops.backup.archive.model import Cut, Selection, Span, Topic, choose
+from ops.backup.archive.writer import now
 from ops.errors import RefusedError
 from ops.platform import Platform
 
@@ -63,17 +63,17 @@ def topic_ids(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, s
 def _spans(consumer: "KafkaConsumer", partitions: dict[str, int]) -> dict[str, list[Span]]:
     from kafka import TopicPartition
 
-    places: list[TopicPartition] = [
+    topic_partitions: list[TopicPartition] = [
         TopicPartition(name, number) for name, total in partitions.items() for number in range(total)
     ]
-    if not places:
+    if not topic_partitions:
         return {}
-    begins = consumer.beginning_offsets(places)
-    ends = consumer.end_offsets(places)  # the last stable offset, before the first open transaction
+    begins = consumer.beginning_offsets(topic_partitions)
+    ends = consumer.end_offsets(topic_partitions)  # the last stable offset, before the first open transaction
     spans: dict[str, list[Span]] = {name: [] for name in partitions}
-    for place in places:
+    for partition in topic_partitions:
         # Retention may have moved the first offset between both requests.
-        spans[place.topic].append(Span(begin=min(begins[place], ends[place]), end=ends[place]))
+        spans[partition.topic].append(Span(begin=min(begins[partition], ends[partition]), end=ends[partition]))
     return spans
 
 

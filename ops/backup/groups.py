@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from ops.backup.model import Commit, Place
+from ops.backup.archive.model import Commit, PartitionId
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -37,11 +37,16 @@ def read(client: "KafkaAdminClient", topics: Collection[str]) -> dict[str, list[
     commits = {
         group: sorted(
             (
-                Commit(topic=place.topic, partition=place.partition, offset=at.offset, metadata=at.metadata or "")
-                for place, at in offsets.items()
-                if place.topic in topics and at.offset >= 0
+                Commit(
+                    topic=partition.topic,
+                    partition=partition.partition,
+                    offset=at.offset,
+                    metadata=at.metadata or "",
+                )
+                for partition, at in offsets.items()
+                if partition.topic in topics and at.offset >= 0
             ),
-            key=lambda commit: commit.place,
+            key=lambda commit: commit.partition_id,
         )
         for group, offsets in found.items()
     }
@@ -58,16 +63,17 @@ def write(client: "KafkaAdminClient", group: str, commits: Sequence[Commit]) -> 
     from kafka.errors import NoError
 
     offsets = {
-        TopicPartition(*commit.place): OffsetAndMetadata(commit.offset, commit.metadata, -1) for commit in commits
+        TopicPartition(*commit.partition_id): OffsetAndMetadata(commit.offset, commit.metadata, -1)
+        for commit in commits
     }
 
     def commit_all() -> None:
         answer = client.alter_group_offsets(group, offsets)
-        refused = {Place(*place): error for place, error in answer.items() if error is not NoError}
+        refused = {PartitionId(*partition): error for partition, error in answer.items() if error is not NoError}
         if any(error.retriable for error in refused.values()):
             raise next(iter(refused.values()))
         if refused:
-            reasons = [f"{place}: {error.__name__}" for place, error in refused.items()]
+            reasons = [f"{partition}: {error.__name__}" for partition, error in refused.items()]
             raise OpsError(f"the cluster refused offsets of group {group}", reasons)
 
     _retried(commit_all)

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ops.backup.frames import Chunk
-from ops.backup.model import Place, RecordsMeta, Span
+from ops.backup.archive.frames import Chunk
+from ops.backup.archive.model import PartitionId, RecordsMeta, Span
 from ops.errors import OpsError, UnreachableError
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ Add = Callable[[RecordsMeta, bytes], None]
 """Adds a part; the bytes are not compressed."""
 
 
-def back_up(consumer: "KafkaConsumer", place: Place, span: Span, add: Add, advance: Callable[[float], None]) -> None:
+def back_up(
+    consumer: "KafkaConsumer", partition: PartitionId, span: Span, add: Add, advance: Callable[[float], None]
+) -> None:
     """Read all records of a span, in chunks with consecutive offset ranges.
 
     Args:
         consumer: A consumer with CONSUMER_OPTIONS.
-        place: The partition.
+        partition: The partition.
         span: The offsets to read; may start where an earlier run stopped.
         add: Called with each chunk.
         advance: Called with the number of offsets just read.
@@ -46,24 +48,24 @@ def back_up(consumer: "KafkaConsumer", place: Place, span: Span, add: Add, advan
         return
     chunk = Chunk()
     start, lost = span.begin, 0
-    for records, skipped in _batches(consumer, place, span):
+    for records, skipped in _batches(consumer, partition, span):
         lost += skipped
         for record in records:
             if record.offset >= span.end:
                 break
             if chunk.full:
-                add(_meta(place, start, record.offset, chunk, lost), chunk.data())
+                add(_meta(partition, start, record.offset, chunk, lost), chunk.data())
                 advance(record.offset - start)
                 chunk, start, lost = Chunk(), record.offset, 0
             chunk.add(record)
-    add(_meta(place, start, span.end, chunk, lost), chunk.data())
+    add(_meta(partition, start, span.end, chunk, lost), chunk.data())
     advance(span.end - start)
 
 
-def _meta(place: Place, start: int, following: int, chunk: Chunk, lost: int) -> RecordsMeta:
+def _meta(partition: PartitionId, start: int, following: int, chunk: Chunk, lost: int) -> RecordsMeta:
     return RecordsMeta(
-        topic=place.topic,
-        partition=place.partition,
+        topic=partition.topic,
+        partition=partition.partition,
         start=start,
         next=following,
         records=chunk.records,
@@ -72,7 +74,7 @@ def _meta(place: Place, start: int, following: int, chunk: Chunk, lost: int) -> 
     )
 
 
-def _batches(consumer: "KafkaConsumer", place: Place, span: Span) -> Iterator[tuple[list[Any], int]]:
+def _batches(consumer: "KafkaConsumer", partition: PartitionId, span: Span) -> Iterator[tuple[list[Any], int]]:
     """Batches of records up to the end of the span.
 
     Yields:
@@ -85,24 +87,24 @@ def _batches(consumer: "KafkaConsumer", place: Place, span: Span) -> Iterator[tu
     from kafka import TopicPartition
     from kafka.errors import OffsetOutOfRangeError
 
-    partition = TopicPartition(*place)
-    consumer.assign([partition])
-    consumer.seek(partition, span.begin)
+    topic_partition = TopicPartition(*partition)
+    consumer.assign([topic_partition])
+    consumer.seek(topic_partition, span.begin)
     position, progressed = span.begin, time.monotonic()
     while position < span.end:
         skipped = 0
         try:
-            records = consumer.poll(timeout_ms=1000).get(partition, [])
+            records = consumer.poll(timeout_ms=1000).get(topic_partition, [])
         except OffsetOutOfRangeError:
             records = []
-            first = min(consumer.beginning_offsets([partition])[partition], span.end)
+            first = min(consumer.beginning_offsets([topic_partition])[topic_partition], span.end)
             skipped = first - position
             if skipped <= 0:
-                raise OpsError(f"{place}: offset {position} no longer exists; was the topic recreated?") from None
-            consumer.seek(partition, first)
-        before, position = position, consumer.position(partition)
+                raise OpsError(f"{partition}: offset {position} no longer exists; was the topic recreated?") from None
+            consumer.seek(topic_partition, first)
+        before, position = position, consumer.position(topic_partition)
         if position != before:
             progressed = time.monotonic()
             yield records, skipped
         elif time.monotonic() - progressed > STALL_SECONDS:
-            raise UnreachableError(f"{place}: no record arrived for {STALL_SECONDS:.0f} s, at offset {position}")
+            raise UnreachableError(f"{partition}: no record arrived for {STALL_SECONDS:.0f} s, at offset {position}")

@@ -21,7 +21,7 @@ from struct import error as StructError
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.clients.redis import HEALTH_KEY
-from ops.backup.frames import CHUNK_BYTES, FrameError
+from ops.backup.archive.frames import CHUNK_BYTES, FrameError
 from ops.errors import OpsError, UnreachableError
 
 if TYPE_CHECKING:

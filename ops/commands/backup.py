@@ -12,7 +12,7 @@ from ops.commands.options import platform
 from ops.errors import BrokenError, RefusedError
 
 if TYPE_CHECKING:
-    from ops.backup.restore import Prepared
+    from ops.backup.restore.restore import Prepared
 
 File = Annotated[Path, typer.Argument(help="The archive", dir_okay=False)]
 Topics = Annotated[
@@ -43,8 +43,8 @@ def backup(
     Every partition is saved up to its last committed record at the start of the backup. FILE appears when it is
     complete; after an interruption, the same command continues with FILE.partial.
     """
+    from ops.backup.archive.model import Selection
     from ops.backup.create import back_up
-    from ops.backup.model import Selection
 
     selection = Selection(topics=_patterns(topics), records=records, redis=redis)
     manifest = back_up(platform(context), file, selection)
@@ -76,8 +76,8 @@ def restore(
     The whole archive is verified first. Records keep partition, order, key, value, headers and timestamp; groups
     continue at the same record. A failed restore is rolled back.
     """
-    from ops.backup import restore as restoring
-    from ops.backup.produce import CODECS
+    from ops.backup.restore import restore as restoring
+    from ops.backup.restore.produce import CODECS
 
     if compression not in CODECS:
         raise typer.BadParameter(f"{compression!r} is not one of {', '.join(CODECS)}", param_hint="--compression")
@@ -111,7 +111,7 @@ def restore(
 
 def show(file: File) -> None:
     """Show the contents of an archive from its manifest, without reading records."""
-    from ops.backup.verify import summary
+    from ops.backup.archive.verify import summary
 
     cut, manifest = summary(file)
     console.say(f"{file}: stack {cut.stack}, cluster {cut.cluster}, started {cut.made}, finished {manifest.finished}")
@@ -138,7 +138,7 @@ def show(file: File) -> None:
 
 def verify(file: File) -> None:
     """Read a whole archive and verify its checksums and counts."""
-    from ops.backup.verify import check
+    from ops.backup.archive.verify import check
 
     try:
         size = file.stat().st_size if file.exists() else 0
@@ -167,7 +167,7 @@ def _show_plan(prepared: "Prepared") -> None:
                 "create" if name in prepared.plan.create else "fill",
                 str(spec.partitions),
                 str(spec.replication_factor),
-                str(sum(number for place, number in contents.items() if place.topic == name)),
+                str(sum(number for partition, number in contents.items() if partition.topic == name)),
             )
             for name, spec in sorted(prepared.plan.specs.items())
         ],

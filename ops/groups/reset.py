@@ -107,7 +107,7 @@ def moves(
         limits: First and end offset of each partition.
         at_time: For a timestamp, the first offset at or after it in each partition; -1 if there is none.
     """
-    made: list[Move] = []
+    changes: list[Move] = []
     for item in partitions:
         begin, end = limits[item]
         wanted = wanted_offset(position, begin=begin, end=end, at_time=at_time.get(item), origin=committed.get(item))
@@ -115,10 +115,10 @@ def moves(
         note = "" if target == wanted else f"{wanted} is outside {begin} to {end}"
         if isinstance(position, Timestamp) and at_time.get(item, -1) < 0:
             note = "no record at or after this time: end offset"
-        made.append(
+        changes.append(
             Move(topic=item.topic, partition=item.partition, committed=committed.get(item), target=target, note=note)
         )
-    return made
+    return changes
 
 
 def execute(client: "KafkaAdminClient", name: str, plan: Sequence[Move]) -> None:

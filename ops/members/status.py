@@ -167,7 +167,7 @@ def _kafka(platform: Platform) -> tuple[list[Member], list[str], list[Group]]:
             problems = [*cluster_findings(state, platform.brokers, platform.logs), *_silent(platform, registered)]
             sizes = replica_sizes(client, [_id(member.name) for member in members if member.up])
             members = [replace(member, disk=_total(sizes, member)) for member in members]
-            # A hanging broker may be a group's coordinator until another takes over.
+            # A hanging broker may be a group's coordinator until a new one takes over.
             groups = [] if not all(member.up for member in registered) else read_groups(client, group_names(client))
     except PlatformError as error:
         members = [replace(member, up=member.name in answering) for member in members]

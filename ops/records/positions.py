@@ -1,4 +1,4 @@
-"""Positions in a topic: beginning or end, an offset, a time, or a number of records from another position."""
+"""Positions in a topic: beginning or end, an offset, a time, or a number of records from a reference position."""
 
 import re
 from dataclasses import dataclass

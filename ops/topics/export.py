@@ -25,7 +25,7 @@ def entry(name: str, topic: ObservedTopic) -> dict[str, Any]:
         name: The topic's name.
         topic: The topic in the cluster.
     """
-    made: dict[str, Any] = {
+    declared: dict[str, Any] = {
         "name": name,
         "partitions": topic.partitions,
         "replicationFactor": topic.replication_factor,
@@ -36,8 +36,8 @@ def entry(name: str, topic: ObservedTopic) -> dict[str, Any]:
         if field is None:
             others[key] = value
         else:
-            made[field[0]] = field[1]
-    return made | ({"config": others} if others else {})
+            declared[field[0]] = field[1]
+    return declared | ({"config": others} if others else {})
 
 
 def _field(key: str, value: str) -> tuple[str, object] | None:

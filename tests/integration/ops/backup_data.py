@@ -11,9 +11,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetad
 from kafka.errors import KafkaError
 from redis import Redis
 
-from ops.backup.frames import Record
-from ops.backup.model import Place
-from ops.backup.produce import Producer
+from ops.backup.archive.frames import Record
+from ops.backup.archive.model import PartitionId
+from ops.backup.restore.produce import Producer
 from tests.integration.stacks import Stack, bootstrap, eventually
 
 PAST = 1_500_000_000_000
@@ -103,7 +103,7 @@ def _plain(servers: dict[str, Any]) -> None:
         Record(0, 0, 0, b"", b"", ()),
     ]
     with Producer({**servers, "proxy_url": None}, "none") as producer:
-        producer.write(Place("plain", 1), odd)
+        producer.write(PartitionId("plain", 1), odd)
         producer.flush()
 
 
@@ -192,7 +192,7 @@ def write_big(servers: dict[str, Any], number: int) -> None:
                 batch = [
                     Record(0, PAST + i, 0, b"%09d" % i, values[i % 2000], ()) for i in range(start, start + 10_000)
                 ]
-                producer.write(Place("big", partition), batch)
+                producer.write(PartitionId("big", partition), batch)
         producer.flush()
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 
-from ops.backup.model import Place
-from ops.backup.parts import read_parts
-from ops.backup.verify import check
+from ops.backup.archive.model import PartitionId
+from ops.backup.archive.parts import read_parts
+from ops.backup.archive.verify import check
 from tests.integration.ops import backup_data as data
 from tests.integration.ops.conftest import Ops, runner
 from tests.integration.stacks import Stack, eventually, ports_of, standing
@@ -134,17 +134,17 @@ def _interrupt_backup(stack: Stack, file: Path, number: signal.Signals, *argumen
     return said
 
 
-def _big(stack: Stack) -> dict[Place, int]:
-    return {Place("big", number): data.BIG_RECORDS for number in range(2)}
+def _big(stack: Stack) -> dict[PartitionId, int]:
+    return {PartitionId("big", number): data.BIG_RECORDS for number in range(2)}
 
 
 def test_a_backup_keeps_only_what_is_committed_and_counts_it(backup: Backup) -> None:
     contents = check(backup.file)
-    expected = {Place(*place): len(records) for place, records in backup.before.records.items()}
+    expected = {PartitionId(*place): len(records) for place, records in backup.before.records.items()}
     assert {place: number for place, number in contents.records.items() if number} == {
         place: number for place, number in expected.items() if number
     }
-    assert contents.records[Place("transactions", 0)] == 30
+    assert contents.records[PartitionId("transactions", 0)] == 30
 
 
 def test_a_backup_is_readable_to_its_owner_alone(backup: Backup) -> None:
@@ -197,8 +197,8 @@ def test_a_backup_that_was_killed_goes_on_and_tells_what_retention_took_meanwhil
     done = ops("backup", str(file), "--topics", "big")
     assert "warning: topic big: retention deleted 60000 offsets before they were read" in done.stderr
     contents = check(file)
-    assert contents.records[Place("big", 0)] == 110_000
-    assert contents.records[Place("big", 1)] == 50_000
+    assert contents.records[PartitionId("big", 0)] == 110_000
+    assert contents.records[PartitionId("big", 1)] == 50_000
     assert ops("archive", "show", str(file)).stdout.splitlines()[1].split("\t")[-1] == "60000"
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.backup import archive as archives
-from ops.backup.model import CUT, MANIFEST, VERSION, Place
-from ops.backup.parts import DamagedError, Writer, read_parts
-from ops.backup.verify import check, summary
+from ops.backup.archive import writer as archives
+from ops.backup.archive.model import CUT, MANIFEST, VERSION, PartitionId
+from ops.backup.archive.parts import DamagedError, Writer, read_parts
+from ops.backup.archive.verify import check, summary
 from ops.errors import RefusedError
 from tests.unit.ops import backup_archives
 
@@ -36,14 +36,14 @@ def test_an_archive_is_a_plain_tar_file(archive: Path) -> None:
 
 def test_a_whole_archive_passes_with_its_counts(archive: Path) -> None:
     contents = check(archive)
-    assert contents.records == {Place("orders", 0): 4, Place("orders", 1): 0}
+    assert contents.records == {PartitionId("orders", 0): 4, PartitionId("orders", 1): 0}
     assert contents.keys == {0: 2}
     assert contents.manifest is not None
     assert contents.manifest.topics["orders"].records == 4
 
 
 def test_positions_are_counted_in_records_not_in_offsets(archive: Path) -> None:
-    assert check(archive).before == {Place("orders", 0): {8: 2}, Place("orders", 1): {3: 0}}
+    assert check(archive).before == {PartitionId("orders", 0): {8: 2}, PartitionId("orders", 1): {3: 0}}
 
 
 def test_records_before_a_limit_are_counted_as_old(archive: Path) -> None:
@@ -133,8 +133,8 @@ def test_counts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         begun = backup_archives.cut()
         writer.add(CUT, begun.model_dump_json().encode(), {})
         unfinished = archives.Archive(writer, begun)
-        for place in backup_archives.RECORDS:
-            for meta, data in backup_archives.chunks(place):
+        for partition in backup_archives.RECORDS:
+            for meta, data in backup_archives.chunks(partition):
                 unfinished.add_records(meta.model_copy(update={"records": meta.records + 1}), data)
         unfinished.finish()
     with pytest.raises(DamagedError, match="it holds 2 records; its header says 3"):
@@ -201,7 +201,7 @@ def test_a_torn_tail_is_cut_off_and_complete_parts_are_kept(tmp_path: Path) -> N
         archive = _resume(path)
         assert archive is not None
         assert path.stat().st_size == last.begin
-        assert archive.reached == {Place("orders", 0): 9, Place("orders", 1): 0}
+        assert archive.reached == {PartitionId("orders", 0): 9, PartitionId("orders", 1): 0}
         assert archive.totals["orders"].records == 2
 
 
@@ -228,7 +228,7 @@ def test_a_backup_that_was_complete_but_not_renamed_is_finished_anew(tmp_path: P
         archive = archives.resumed(path, file)
         assert archive is not None
         archive.finish()
-    assert check(path).records == {Place("orders", 0): 4, Place("orders", 1): 0}
+    assert check(path).records == {PartitionId("orders", 0): 4, PartitionId("orders", 1): 0}
 
 
 def test_a_partial_file_without_a_complete_part_starts_a_new_backup(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.backup import redis_keys
-from ops.backup.frames import CHUNK_BYTES, CHUNK_RECORDS, Chunk, FrameError, Record, decode, encode, scan
+from ops.backup.archive.frames import CHUNK_BYTES, CHUNK_RECORDS, Chunk, FrameError, Record, decode, encode, scan
 
 optional_bytes = st.none() | st.binary(max_size=20)
 headers = st.lists(st.tuples(st.text(max_size=10), optional_bytes), max_size=2).map(tuple)

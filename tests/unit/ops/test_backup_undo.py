@@ -3,8 +3,8 @@
 import pytest
 from kafka.errors import NotCoordinatorError
 
-from ops.backup import undo
-from ops.backup.journal import Journal
+from ops.backup.restore import undo
+from ops.backup.restore.journal import Journal
 from ops.errors import OpsError
 from tests.unit.ops.test_drill_faults import platform
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from components.errors import count
 from components.topic_rules import TopicSpec
-from ops.backup.model import Place
+from ops.backup.archive.model import PartitionId
 
 DAY_MS = 86_400_000
 
@@ -40,7 +40,7 @@ def age_warnings(old: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
     ]
 
 
-def size_warnings(sizes: Mapping[Place, int], kept: Mapping[str, int]) -> list[str]:
+def size_warnings(sizes: Mapping[PartitionId, int], kept: Mapping[str, int]) -> list[str]:
     """Warn of partitions that are larger than their topic's retention.
 
     Args:
@@ -48,8 +48,8 @@ def size_warnings(sizes: Mapping[Place, int], kept: Mapping[str, int]) -> list[s
         kept: The topics' retention in bytes per partition.
     """
     return [
-        f"{place}: its {size} bytes are more than the topic's retention.bytes ({kept[place.topic]}): the brokers "
-        "delete the oldest records soon after the restore"
-        for place, size in sorted(sizes.items())
-        if place.topic in kept and size > kept[place.topic]
+        f"{partition}: its {size} bytes are more than the topic's retention.bytes ({kept[partition.topic]}): the "
+        "brokers delete the oldest records soon after the restore"
+        for partition, size in sorted(sizes.items())
+        if partition.topic in kept and size > kept[partition.topic]
     ]

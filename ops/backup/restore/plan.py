@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from components.errors import count
 from components.topic_plan import ObservedTopic
 from components.topic_rules import TopicSpec, count_problems
-from ops.backup.model import Acl, Commit, Cut, Place, RedisSummary
+from ops.backup.archive.model import Acl, Commit, Cut, PartitionId, RedisSummary
 from ops.backup.redis_keys import is_newer
 
 _FOREVER = str(2**63 - 1)
@@ -26,7 +26,7 @@ are accepted unchanged, and records that were small enough only when compressed 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Request:
     """What to restore.
 
     Args:
@@ -60,7 +60,7 @@ class Target:
 
     brokers: int
     topics: Mapping[str, ObservedTopic] = field(default_factory=dict[str, ObservedTopic])
-    held: Mapping[Place, tuple[int, int]] = field(default_factory=dict[Place, tuple[int, int]])
+    held: Mapping[PartitionId, tuple[int, int]] = field(default_factory=dict[PartitionId, tuple[int, int]])
     groups: Sequence[str] = ()
     acls: Sequence[Acl] | None = None
     redis: RedisSummary | None = None
@@ -95,26 +95,26 @@ class Plan:
         return {name: replace(spec, config={**spec.config, **WHILE_RESTORING}) for name, spec in self.specs.items()}
 
 
-def refusals(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Target) -> list[str]:
+def refusals(cut: Cut, redis: RedisSummary | None, request: Request, target: Target) -> list[str]:
     """Everything that prevents a restore; empty if it can be done.
 
     Args:
         cut: The cut of the archive.
         redis: The keys in the archive, or None.
-        wanted: What to restore.
+        request: What to restore.
         target: The platform.
     """
     problems: list[str] = []
-    for name in wanted.topics:
-        problems += _existing(cut, name, target) if name in target.topics else _absent(cut, name, wanted, target)
-    if wanted.groups:
-        conflicts = sorted(set(_chosen_groups(cut, wanted)) & set(target.groups))
+    for name in request.topics:
+        problems += _existing(cut, name, target) if name in target.topics else _absent(cut, name, request, target)
+    if request.groups:
+        conflicts = sorted(set(_chosen_groups(cut, request)) & set(target.groups))
         problems += [f"group {group} already has committed offsets; stop and delete it first" for group in conflicts]
-    if wanted.acls and cut.acls and target.acls is None:
+    if request.acls and cut.acls and target.acls is None:
         problems.append(
             f"the archive has {count(len(cut.acls), 'ACL')}, but the platform has no authorizer; --no-acls skips them"
         )
-    if wanted.redis and redis and redis.keys and target.redis:
+    if request.redis and redis and redis.keys and target.redis:
         problems += _redis(redis, target.redis)
     return problems
 
@@ -122,7 +122,7 @@ def refusals(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Targe
 def _existing(cut: Cut, name: str, target: Target) -> list[str]:
     archived, existing = len(cut.topics[name].spans), target.topics[name].partitions
     problems: list[str] = []
-    held = sum(end - begin for place, (begin, end) in target.held.items() if place.topic == name)
+    held = sum(end - begin for partition, (begin, end) in target.held.items() if partition.topic == name)
     if held:
         problems.append(f"topic {name} already holds {count(held, 'record')}; only an empty topic can be filled")
     if archived != existing:
@@ -130,10 +130,10 @@ def _existing(cut: Cut, name: str, target: Target) -> list[str]:
     return problems
 
 
-def _absent(cut: Cut, name: str, wanted: Wanted, target: Target) -> list[str]:
-    spec = _spec(cut, name, wanted)
+def _absent(cut: Cut, name: str, request: Request, target: Target) -> list[str]:
+    spec = _spec(cut, name, request)
     problems = [f"topic {name}: {problem}" for problem in count_problems(spec, target.brokers)]
-    if wanted.replication is None and spec.replication_factor > target.brokers:
+    if request.replication is None and spec.replication_factor > target.brokers:
         problems.append(f"topic {name}: `--replication-factor {target.brokers}` creates it with fewer replicas")
     return problems
 
@@ -150,18 +150,18 @@ def _redis(archived: RedisSummary, server: RedisSummary) -> list[str]:
     return problems
 
 
-def plan(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Target) -> Plan:
+def plan(cut: Cut, redis: RedisSummary | None, request: Request, target: Target) -> Plan:
     """Plan a restore that nothing prevents."""
     specs: dict[str, TopicSpec] = {}
     warnings: list[str] = []
-    for name in wanted.topics:
+    for name in request.topics:
         existing = target.topics.get(name)
         if existing is None:
-            specs[name] = _spec(cut, name, wanted)
+            specs[name] = _spec(cut, name, request)
             minimum = cut.topics[name].config.get("min.insync.replicas")
             if specs[name].config.get("min.insync.replicas") != minimum:
                 warnings.append(
-                    f"topic {name}: min.insync.replicas {minimum} is lowered to {wanted.replication}, "
+                    f"topic {name}: min.insync.replicas {minimum} is lowered to {request.replication}, "
                     "its replication factor"
                 )
         else:
@@ -173,39 +173,39 @@ def plan(cut: Cut, redis: RedisSummary | None, wanted: Wanted, target: Target) -
             )
     return Plan(
         specs=specs,
-        create=[name for name in wanted.topics if name not in target.topics],
-        fill=[name for name in wanted.topics if name in target.topics],
-        groups=_chosen_groups(cut, wanted) if wanted.groups else {},
-        acls=[rule for rule in cut.acls or () if rule not in (target.acls or ())] if wanted.acls else [],
-        redis=bool(wanted.redis and redis and redis.keys),
+        create=[name for name in request.topics if name not in target.topics],
+        fill=[name for name in request.topics if name in target.topics],
+        groups=_chosen_groups(cut, request) if request.groups else {},
+        acls=[rule for rule in cut.acls or () if rule not in (target.acls or ())] if request.acls else [],
+        redis=bool(request.redis and redis and redis.keys),
         warnings=warnings,
     )
 
 
-def _chosen_groups(cut: Cut, wanted: Wanted) -> dict[str, list[Commit]]:
+def _chosen_groups(cut: Cut, request: Request) -> dict[str, list[Commit]]:
     chosen = {
-        group: [commit for commit in commits if commit.topic in wanted.topics] for group, commits in cut.groups.items()
+        group: [commit for commit in commits if commit.topic in request.topics] for group, commits in cut.groups.items()
     }
     return {group: commits for group, commits in chosen.items() if commits}
 
 
-def _spec(cut: Cut, name: str, wanted: Wanted) -> TopicSpec:
+def _spec(cut: Cut, name: str, request: Request) -> TopicSpec:
     """The topic to create; a lower replication factor lowers ``min.insync.replicas`` too."""
     topic = cut.topics[name]
     config = dict(topic.config)
     minimum = config.get("min.insync.replicas", "1")
-    if wanted.replication is not None and int(minimum) > wanted.replication:
-        config["min.insync.replicas"] = str(wanted.replication)
+    if request.replication is not None and int(minimum) > request.replication:
+        config["min.insync.replicas"] = str(request.replication)
     return TopicSpec(
         name=name,
         partitions=len(topic.spans),
-        replication_factor=wanted.replication or topic.replication,
+        replication_factor=request.replication or topic.replication,
         config=config,
     )
 
 
 def translate(
-    commits: Sequence[Commit], before: Mapping[Place, Mapping[int, int]], bases: Mapping[Place, int]
+    commits: Sequence[Commit], before: Mapping[PartitionId, Mapping[int, int]], bases: Mapping[PartitionId, int]
 ) -> list[Commit]:
     """Translate committed offsets to the restored records.
 
@@ -216,7 +216,9 @@ def translate(
     """
     return [
         commit.model_copy(
-            update={"offset": bases.get(commit.place, 0) + before.get(commit.place, {}).get(commit.offset, 0)}
+            update={
+                "offset": bases.get(commit.partition_id, 0) + before.get(commit.partition_id, {}).get(commit.offset, 0)
+            }
         )
         for commit in commits
     ]

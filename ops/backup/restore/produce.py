@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from ops.backup.frames import Record
-from ops.backup.model import Place
+from ops.backup.archive.frames import Record
+from ops.backup.archive.model import PartitionId
 from ops.errors import OpsError, UnreachableError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _ACKS_ALL = -1
 class _Batch:
     """A closed batch; its sequence numbers are fixed, so it can be sent again."""
 
-    place: Place
+    partition: PartitionId
     data: bytes
 
 
@@ -64,7 +64,7 @@ class Producer:
         self._loop = NetworkSelector(**settings)
         self._loop.start()
         self._manager = KafkaConnectionManager(self._loop, **settings)
-        self._sequences: dict[Place, int] = {}
+        self._sequences: dict[PartitionId, int] = {}
         self._in_flight: Future | None = None
 
     def __enter__(self) -> Self:
@@ -88,14 +88,14 @@ class Producer:
         self._manager.close()
         self._loop.close()
 
-    def write(self, place: Place, records: Iterable[Record]) -> None:
+    def write(self, partition: PartitionId, records: Iterable[Record]) -> None:
         """Send records without waiting; they are in flight while the next ones are prepared.
 
         Raises:
             OpsError: Earlier records were refused.
             UnreachableError: Earlier records were not acknowledged in time.
         """
-        batches = list(self._batches(place, records))
+        batches = list(self._batches(partition, records))
         self.flush()
         self._in_flight = self._manager.call_soon(self._deliver, batches)
 
@@ -110,18 +110,18 @@ class Producer:
         if pending is not None:
             self._manager.run(_result, pending)
 
-    def _batches(self, place: Place, records: Iterable[Record]) -> Iterator[_Batch]:
+    def _batches(self, partition: PartitionId, records: Iterable[Record]) -> Iterator[_Batch]:
         builder = None
         for record in records:
             if builder is None or self._append(builder, record) is None:
                 if builder is not None:
-                    yield self._close(place, builder)
-                builder = self._builder(place)
+                    yield self._close(partition, builder)
+                builder = self._builder(partition)
                 self._append(builder, record)
         if builder is not None:
-            yield self._close(place, builder)
+            yield self._close(partition, builder)
 
-    def _builder(self, place: Place) -> "MemoryRecordsBuilder":
+    def _builder(self, partition: PartitionId) -> "MemoryRecordsBuilder":
         from kafka.record import MemoryRecordsBuilder
 
         return MemoryRecordsBuilder(
@@ -130,7 +130,7 @@ class Producer:
             BATCH_BYTES,
             producer_id=self._id,
             producer_epoch=self._epoch,
-            base_sequence=self._sequences.get(place, 0),
+            base_sequence=self._sequences.get(partition, 0),
         )
 
     @staticmethod
@@ -138,11 +138,11 @@ class Producer:
         """Add a record; None if the batch is full."""
         return builder.append(record.timestamp, record.key, record.value, record.headers)
 
-    def _close(self, place: Place, builder: "MemoryRecordsBuilder") -> _Batch:
-        following = self._sequences.get(place, 0) + builder.next_offset()
-        self._sequences[place] = following % 2**31  # sequence numbers restart at 0 after the highest int32
+    def _close(self, partition: PartitionId, builder: "MemoryRecordsBuilder") -> _Batch:
+        following = self._sequences.get(partition, 0) + builder.next_offset()
+        self._sequences[partition] = following % 2**31  # sequence numbers restart at 0 after the highest int32
         builder.close()
-        return _Batch(place, builder.buffer())
+        return _Batch(partition, builder.buffer())
 
     async def _deliver(self, batches: Sequence[_Batch]) -> None:
         """Send batches of one partition until all are acknowledged, in order."""
@@ -155,11 +155,11 @@ class Producer:
                 end = time.monotonic() + GIVE_UP_SECONDS
             elif error is not None and time.monotonic() > end:
                 raise UnreachableError(
-                    f"{batches[done].place}: no broker acknowledged a record for {GIVE_UP_SECONDS:.0f} s ({error})"
+                    f"{batches[done].partition}: no broker acknowledged a record for {GIVE_UP_SECONDS:.0f} s ({error})"
                 )
             if error is not None:
                 if not error.retriable:
-                    raise OpsError(f"{batches[done].place}: the brokers refused records: {error}")
+                    raise OpsError(f"{batches[done].partition}: the brokers refused records: {error}")
                 self._manager.cluster.request_update()
                 await self._loop.sleep(RETRY_SECONDS)
 
@@ -172,14 +172,14 @@ class Producer:
         from kafka import TopicPartition
         from kafka.errors import KafkaError, LeaderNotAvailableError
 
-        place = batches[0].place
+        partition = batches[0].partition
         try:
-            await self._manager.cluster.add_topic(place.topic)
+            await self._manager.cluster.add_topic(partition.topic)
         except KafkaError as error:
             return 0, error
-        leader = self._manager.cluster.leader_for_partition(TopicPartition(*place))
+        leader = self._manager.cluster.leader_for_partition(TopicPartition(*partition))
         if leader is None or leader < 0:
-            return 0, LeaderNotAvailableError(place)
+            return 0, LeaderNotAvailableError(partition)
         pending = [self._manager.send(_request(batch), node_id=leader) for batch in batches]
         acknowledged, failed = 0, None
         for future in pending:
@@ -187,7 +187,7 @@ class Producer:
                 answer = (await future).responses[0].partition_responses[0]
                 error = _error(answer.error_code)
                 if error is None and answer.log_append_time_ms >= 0:
-                    raise OpsError(f"{place}: a broker changed the timestamps of records (LogAppendTime)")
+                    raise OpsError(f"{partition}: a broker changed the timestamps of records (LogAppendTime)")
             except KafkaError as raised:
                 error = raised
             if failed is None and error is None:
@@ -204,12 +204,12 @@ def _request(batch: _Batch) -> Any:
     from kafka.protocol.producer import ProduceRequest
 
     topic = ProduceRequest.TopicProduceData
-    partition = topic.PartitionProduceData(index=batch.place.partition, records=batch.data)
+    data = topic.PartitionProduceData(index=batch.partition.partition, records=batch.data)
     return ProduceRequest(
         transactional_id=None,
         acks=_ACKS_ALL,
         timeout_ms=REQUEST_MS,
-        topic_data=[topic(name=batch.place.topic, partition_data=[partition])],
+        topic_data=[topic(name=batch.partition.topic, partition_data=[data])],
         min_version=3,
         max_version=9,  # later versions name topics by id
     )

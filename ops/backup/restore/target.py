@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from components.clients.topics import observe
 from ops.backup import acls, groups, redis_keys
-from ops.backup.model import Cut, Place, RedisSummary
-from ops.backup.plan import Target, Wanted
+from ops.backup.archive.model import Cut, PartitionId, RedisSummary
+from ops.backup.restore.plan import Request, Target
 from ops.kafka_cluster import bounds
 from ops.platform import Platform
 
@@ -20,32 +20,32 @@ _AGE = {"log.retention.ms": 1, "log.retention.minutes": 60_000, "log.retention.h
 _SIZE = "log.retention.bytes"
 
 
-def read_target(platform: Platform, client: "KafkaAdminClient", cut: Cut, wanted: Wanted) -> Target:
+def read_target(platform: Platform, client: "KafkaAdminClient", cut: Cut, request: Request) -> Target:
     """Read everything that a restore would touch.
 
     Raises:
         UnreachableError: Redis does not answer.
     """
-    topics = observe(client, wanted.topics)
+    topics = observe(client, request.topics)
     cluster = client.describe_cluster()
-    committed = groups.read(client, client.list_topics()) if wanted.groups and cut.groups else {}
+    committed = groups.read(client, client.list_topics()) if request.groups and cut.groups else {}
     return Target(
         brokers=len(cluster["brokers"]),
         topics=topics,
-        held=offsets(client, {Place(name, n) for name, topic in topics.items() for n in range(topic.partitions)}),
+        held=offsets(client, {PartitionId(name, n) for name, topic in topics.items() for n in range(topic.partitions)}),
         groups=list(committed),
-        acls=acls.read(client) if wanted.acls and cut.acls else [],
-        redis=_redis(platform) if wanted.redis else None,
+        acls=acls.read(client) if request.acls and cut.acls else [],
+        redis=_redis(platform) if request.redis else None,
         retention=_retention(client, cluster["brokers"][0]["broker_id"]),
     )
 
 
-def offsets(client: "KafkaAdminClient", places: Collection[Place]) -> dict[Place, tuple[int, int]]:
+def offsets(client: "KafkaAdminClient", partitions: Collection[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
     """First and end offset of partitions."""
     from kafka import TopicPartition
 
-    found = bounds(client, [TopicPartition(*place) for place in places])
-    return {Place(*partition): both for partition, both in found.items()}
+    found = bounds(client, [TopicPartition(*partition) for partition in partitions])
+    return {PartitionId(*partition): both for partition, both in found.items()}
 
 
 def _retention(client: "KafkaAdminClient", broker: int) -> dict[str, int]:

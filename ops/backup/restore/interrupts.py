@@ -7,7 +7,7 @@ from types import FrameType
 
 
 @contextmanager
-def terminated_is_interrupted() -> Generator[None]:
+def sigterm_as_interrupt() -> Generator[None]:
     """Treat SIGTERM as Ctrl-C, so that it is followed by the same rollback."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -21,7 +21,7 @@ def terminated_is_interrupted() -> Generator[None]:
 
 
 @contextmanager
-def postponed() -> Generator[None]:
+def interrupts_postponed() -> Generator[None]:
     """Postpone Ctrl-C until the end of a step whose result must be known."""
     received: list[int] = []
 

@@ -18,7 +18,7 @@ MANIFEST = "manifest.json"
 REDIS = "redis.json"
 
 
-class Place(NamedTuple):
+class PartitionId(NamedTuple):
     """A partition of a topic."""
 
     topic: str
@@ -69,9 +69,9 @@ class Commit(_Model):
     metadata: str = ""
 
     @property
-    def place(self) -> Place:
+    def partition_id(self) -> PartitionId:
         """The partition."""
-        return Place(self.topic, self.partition)
+        return PartitionId(self.topic, self.partition)
 
 
 class Acl(_Model):
@@ -126,12 +126,14 @@ class Cut(_Model):
     acls: list[Acl] | None
 
     @property
-    def spans(self) -> dict[Place, Span]:
+    def spans(self) -> dict[PartitionId, Span]:
         """The covered offsets of each partition; empty without records."""
         if not self.selection.records:
             return {}
         return {
-            Place(name, number): span for name, topic in self.topics.items() for number, span in enumerate(topic.spans)
+            PartitionId(name, number): span
+            for name, topic in self.topics.items()
+            for number, span in enumerate(topic.spans)
         }
 
 
@@ -153,9 +155,9 @@ class RecordsMeta(_Model):
     lost: int = 0
 
     @property
-    def place(self) -> Place:
+    def partition_id(self) -> PartitionId:
         """The partition."""
-        return Place(self.topic, self.partition)
+        return PartitionId(self.topic, self.partition)
 
 
 class KeysMeta(_Model):

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from components.errors import PlatformError
 from ops import console
-from ops.backup import journal as journals
-from ops.backup.interrupts import postponed, terminated_is_interrupted
-from ops.backup.journal import Journal
-from ops.backup.model import Cut, Manifest, choose
-from ops.backup.plan import Plan, Target, Wanted, plan, refusals
-from ops.backup.retention import age_warnings, limits, size_warnings
-from ops.backup.steps import RestoreSteps
-from ops.backup.target import read_target
-from ops.backup.undo import roll_back
-from ops.backup.verify import Contents, check, summary
+from ops.backup.archive.model import Cut, Manifest, choose
+from ops.backup.archive.verify import Contents, check, summary
+from ops.backup.restore import journal as journals
+from ops.backup.restore.interrupts import interrupts_postponed, sigterm_as_interrupt
+from ops.backup.restore.journal import Journal
+from ops.backup.restore.plan import Plan, Request, Target, plan, refusals
+from ops.backup.restore.retention import age_warnings, limits, size_warnings
+from ops.backup.restore.steps import RestoreSteps
+from ops.backup.restore.target import read_target
+from ops.backup.restore.undo import roll_back
 from ops.errors import OpsError, RefusedError, UnreachableError
 from ops.platform import Platform
 
@@ -56,7 +56,7 @@ class Prepared:
     @property
     def records(self) -> int:
         """Number of records to write."""
-        return sum(number for place, number in self.contents.records.items() if place.topic in self.plan.specs)
+        return sum(number for partition, number in self.contents.records.items() if partition.topic in self.plan.specs)
 
     @property
     def keys(self) -> int:
@@ -77,32 +77,32 @@ def prepare(platform: Platform, archive: Path, options: Options) -> Prepared:
             [f"`python -m ops -s {platform.stack} restore {archive} --undo` removes what it left"],
         )
     cut, manifest = summary(archive)
-    wanted = Wanted(
+    request = Request(
         topics=choose(sorted(cut.topics), options.topics, str(archive)),
         groups=options.groups,
         acls=options.acls,
         redis=options.redis and manifest.redis is not None,
         replication=options.replication,
     )
-    target = _checked_target(platform, archive, cut, manifest, wanted)
-    specs = plan(cut, manifest.redis, wanted, target).specs
+    target = _checked_target(platform, archive, cut, manifest, request)
+    specs = plan(cut, manifest.redis, request, target).specs
     ages = limits("retention.ms", specs, target.retention)
     sizes = limits("retention.bytes", specs, target.retention)
     now = int(time.time() * 1000)
     with console.progress("verifying the archive", total=archive.stat().st_size) as advance:
         contents = check(archive, limits={name: now - kept for name, kept in ages.items()}, advance=advance)
     # Verifying a large archive takes long; the platform may be in use by now.
-    decided = plan(cut, manifest.redis, wanted, _checked_target(platform, archive, cut, manifest, wanted))
+    decided = plan(cut, manifest.redis, request, _checked_target(platform, archive, cut, manifest, request))
     return Prepared(
         contents, decided, (*decided.warnings, *age_warnings(contents.old, ages), *size_warnings(contents.sizes, sizes))
     )
 
 
-def _checked_target(platform: Platform, archive: Path, cut: Cut, manifest: Manifest, wanted: Wanted) -> Target:
+def _checked_target(platform: Platform, archive: Path, cut: Cut, manifest: Manifest, request: Request) -> Target:
     """The platform, after checking that nothing prevents the restore."""
     with platform.admin() as client:
-        target = read_target(platform, client, cut, wanted)
-    problems = refusals(cut, manifest.redis, wanted, target)
+        target = read_target(platform, client, cut, request)
+    problems = refusals(cut, manifest.redis, request, target)
     if problems:
         raise RefusedError(f"{archive} cannot be restored into stack {platform.stack}; nothing was done", problems)
     return target
@@ -122,7 +122,7 @@ def restore(platform: Platform, archive: Path, options: Options, prepared: Prepa
     """
     path = journal_path(platform, archive, options)
     journal = Journal(archive=str(archive.resolve()), made=prepared.contents.cut.made)
-    with terminated_is_interrupted(), _all_or_nothing(platform, archive, journal, path):
+    with sigterm_as_interrupt(), _all_or_nothing(platform, archive, journal, path):
         RestoreSteps(platform, archive, prepared.contents, prepared.plan, journal, path).run(options.compression)
     path.unlink(missing_ok=True)
 
@@ -135,7 +135,7 @@ def undo(platform: Platform, archive: Path, options: Options) -> None:
         OpsError: Lists what could not be removed.
     """
     path = journal_path(platform, archive, options)
-    with postponed():
+    with interrupts_postponed():
         roll_back(platform, journals.load(path))
         path.unlink()
 
@@ -151,7 +151,7 @@ def _all_or_nothing(platform: Platform, archive: Path, journal: Journal, path: P
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         console.say(f"{why}\nrolling back the restore; please wait")
         try:
-            with postponed():
+            with interrupts_postponed():
                 roll_back(platform, journal)
                 path.unlink(missing_ok=True)
                 console.say("rolled back: nothing of the archive is left on the platform")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from ops.backup.model import Acl
+from ops.backup.archive.model import Acl
 from ops.errors import RefusedError
 
 

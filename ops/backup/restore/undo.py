@@ -11,11 +11,11 @@ from components.errors import PlatformError, count
 from components.topic_rules import TopicSpec
 from ops import console
 from ops.backup import acls, groups, redis_keys
-from ops.backup.journal import Journal
-from ops.backup.model import KeysMeta, Place
-from ops.backup.parts import read_cut, read_parts
-from ops.backup.plan import WHILE_RESTORING
-from ops.backup.target import offsets
+from ops.backup.archive.model import KeysMeta, PartitionId
+from ops.backup.archive.parts import read_cut, read_parts
+from ops.backup.restore.journal import Journal
+from ops.backup.restore.plan import WHILE_RESTORING
+from ops.backup.restore.target import offsets
 from ops.errors import OpsError, RefusedError
 from ops.platform import Platform
 
@@ -104,8 +104,8 @@ def _empty(platform: Platform, journal: Journal) -> None:
     with platform.admin() as client:
         current = set(client.list_topics())
         kept = {name: spec for name, spec in specs.items() if name in current}
-        held = offsets(client, {Place(name, n) for name, spec in kept.items() for n in range(spec.partitions)})
-        full = {TopicPartition(*place): end for place, (begin, end) in held.items() if end > begin}
+        held = offsets(client, {PartitionId(name, n) for name, spec in kept.items() for n in range(spec.partitions)})
+        full = {TopicPartition(*partition): end for partition, (begin, end) in held.items() if end > begin}
         if full:
             # Brokers refuse to delete records of a topic that is only compacted.
             deletes = {name: replace(spec, config={**spec.config, **WHILE_RESTORING}) for name, spec in kept.items()}

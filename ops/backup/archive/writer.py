@@ -7,20 +7,20 @@ from typing import BinaryIO
 
 from ops import console
 from ops.backup import redis_keys
-from ops.backup.model import (
+from ops.backup.archive.model import (
     CUT,
     MANIFEST,
     REDIS,
     Cut,
     KeysMeta,
     Manifest,
-    Place,
+    PartitionId,
     RecordsMeta,
     RedisSummary,
     Span,
     TopicTotal,
 )
-from ops.backup.parts import DamagedError, Part, Writer, read_cut, read_parts
+from ops.backup.archive.parts import DamagedError, Part, Writer, read_cut, read_parts
 
 COMPRESSION_LEVEL = 1
 """Level of zstd: level 3 makes archives of text a tenth smaller, but compression then limits the backup."""
@@ -50,15 +50,15 @@ class Archive:
         self.cut = cut
         self.redis: RedisSummary | None = None
         self.totals: dict[str, TopicTotal] = {name: TopicTotal() for name in cut.topics}
-        self.reached: dict[Place, int] = {place: span.begin for place, span in cut.spans.items()}
+        self.reached: dict[PartitionId, int] = {partition: span.begin for partition, span in cut.spans.items()}
 
     @property
-    def left(self) -> dict[Place, Span]:
+    def left(self) -> dict[PartitionId, Span]:
         """The offsets still to be read, by partition."""
         return {
-            place: Span(begin=self.reached[place], end=span.end)
-            for place, span in self.cut.spans.items()
-            if self.reached[place] < span.end
+            partition: Span(begin=self.reached[partition], end=span.end)
+            for partition, span in self.cut.spans.items()
+            if self.reached[partition] < span.end
         }
 
     def replay(self, part: Part) -> None:
@@ -75,7 +75,7 @@ class Archive:
         self._note(meta)
 
     def _note(self, meta: RecordsMeta) -> None:
-        self.reached[meta.place] = meta.next
+        self.reached[meta.partition_id] = meta.next
         self.totals[meta.topic] = self.totals[meta.topic].plus(meta)
 
     def add_keys(self, database: int, number: int, keys: list[redis_keys.Key]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
-from ops.backup.model import CUT, FORMAT, MANIFEST, VERSION, Cut, Manifest, PartEntry
+from ops.backup.archive.model import CUT, FORMAT, MANIFEST, VERSION, Cut, Manifest, PartEntry
 from ops.errors import RefusedError
 
 COMMENT = "comment"
@@ -30,7 +30,7 @@ class DamagedError(RefusedError):
     """An archive is damaged; the message says where."""
 
 
-def _place(name: str, position: int) -> str:
+def _location(name: str, position: int) -> str:
     return f"part {name} at byte {position}"
 
 
@@ -55,9 +55,9 @@ class Part:
     entry: PartEntry
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Its location, for messages."""
-        return _place(self.name, self.begin)
+        return _location(self.name, self.begin)
 
 
 class Writer:
@@ -150,24 +150,24 @@ def _next(path: Path, tar: tarfile.TarFile, position: int, last: str) -> tarfile
 def _part(path: Path, file: BinaryIO, head: tarfile.TarInfo, position: int, *, wanted: bool) -> Part:
     if position == 0 and head.name != CUT:
         raise _not_an_archive(path)
-    place = _place(head.name, position)
+    location = _location(head.name, position)
     descriptor = file.fileno()
     header = os.pread(descriptor, head.offset_data - position, position)
     checksum, meta = _comment(head)
     if checksum is None or head.offset != position or any(_header_padding(header)):
-        raise DamagedError(f"{path} is damaged: {place} has no readable header")
+        raise DamagedError(f"{path} is damaged: {location} has no readable header")
     end = head.offset_data + head.size + -head.size % _BLOCK
     if os.fstat(descriptor).st_size < end:
         raise DamagedError(
-            f"{path} is damaged: {place} is truncated; it should end at byte {end}, but the file ends at byte "
+            f"{path} is damaged: {location} is truncated; it should end at byte {end}, but the file ends at byte "
             f"{os.fstat(descriptor).st_size}"
         )
     payload = os.pread(descriptor, head.size, head.offset_data) if wanted else b""
     if wanted:
-        _verify_payload(path, place, payload, checksum)
+        _verify_payload(path, location, payload, checksum)
         padding = os.pread(descriptor, end - head.offset_data - head.size, head.offset_data + head.size)
         if any(padding):
-            raise DamagedError(f"{path} is damaged: the padding after {place} is not zero")
+            raise DamagedError(f"{path} is damaged: the padding after {location} is not zero")
     return Part(head.name, meta, payload, position, end, (head.name, head.size, checksum, zlib.crc32(header)))
 
 
@@ -186,10 +186,10 @@ def _header_padding(header: bytes) -> bytes:
     return header[_BLOCK + records.size : -_BLOCK]
 
 
-def _verify_payload(path: Path, place: str, payload: bytes, checksum: str) -> None:
+def _verify_payload(path: Path, location: str, payload: bytes, checksum: str) -> None:
     found = hashlib.sha256(payload).hexdigest()
     if found != checksum:
-        raise DamagedError(f"{path} is damaged: {place} has sha256 {found}; its header says {checksum}")
+        raise DamagedError(f"{path} is damaged: {location} has sha256 {found}; its header says {checksum}")
 
 
 def _check_end(path: Path, file: BinaryIO, position: int, *, complete: bool) -> None:
@@ -231,7 +231,7 @@ def read_cut(part: Part, path: Path) -> Cut:
     try:
         return Cut.model_validate(found)
     except ValidationError as error:
-        raise DamagedError(f"{path}: {part.place} cannot be parsed: {error}") from error
+        raise DamagedError(f"{path}: {part.location} cannot be parsed: {error}") from error
 
 
 def read_manifest(part: Part, path: Path) -> Manifest:
@@ -243,7 +243,7 @@ def read_manifest(part: Part, path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(part.payload)
     except ValidationError as error:
-        raise DamagedError(f"{path}: {part.place} cannot be parsed: {error}") from error
+        raise DamagedError(f"{path}: {part.location} cannot be parsed: {error}") from error
 
 
 def incomplete(path: Path, position: int) -> RefusedError:

@@ -6,17 +6,17 @@ from pathlib import Path
 from components.errors import count
 from ops import console
 from ops.backup import acls, groups, redis_keys
-from ops.backup import journal as journals
-from ops.backup.frames import decode
-from ops.backup.interrupts import postponed
-from ops.backup.journal import Filled, Journal
-from ops.backup.model import KeysMeta, Place, RecordsMeta
-from ops.backup.parts import read_parts
-from ops.backup.plan import Plan, translate
-from ops.backup.produce import Producer
-from ops.backup.target import offsets
-from ops.backup.undo import apply_specs
-from ops.backup.verify import Contents
+from ops.backup.archive.frames import decode
+from ops.backup.archive.model import KeysMeta, PartitionId, RecordsMeta
+from ops.backup.archive.parts import read_parts
+from ops.backup.archive.verify import Contents
+from ops.backup.restore import journal as journals
+from ops.backup.restore.interrupts import interrupts_postponed
+from ops.backup.restore.journal import Filled, Journal
+from ops.backup.restore.plan import Plan, translate
+from ops.backup.restore.produce import Producer
+from ops.backup.restore.target import offsets
+from ops.backup.restore.undo import apply_specs
 from ops.errors import OpsError
 from ops.platform import Platform
 
@@ -62,7 +62,7 @@ class RestoreSteps:
         bases = self._bases()
         self._write_records(compression)
         self._verify_counts(bases)
-        with postponed():
+        with interrupts_postponed():
             apply_specs(self._platform, self._plan.specs, existing=self._plan.specs)
         self._write_groups(bases)
         self._write_acls()
@@ -80,21 +80,25 @@ class RestoreSteps:
             for name in self._plan.fill
         }
         journals.save(self._journal, self._path)
-        with postponed():
+        with interrupts_postponed():
             apply_specs(self._platform, self._plan.while_restoring, existing=self._plan.fill)
         if self._plan.fill:
             time.sleep(NOTICE_SECONDS)
 
-    def _bases(self) -> dict[Place, int]:
+    def _bases(self) -> dict[PartitionId, int]:
         """The end offset of each partition before the restore: not 0 in a topic that was emptied."""
-        places = {Place(name, number) for name, spec in self._plan.specs.items() for number in range(spec.partitions)}
+        partitions = {
+            PartitionId(name, number) for name, spec in self._plan.specs.items() for number in range(spec.partitions)
+        }
         with self._platform.admin() as client:
-            return {place: end for place, (_, end) in offsets(client, places).items()}
+            return {partition: end for partition, (_, end) in offsets(client, partitions).items()}
 
     def _write_records(self, compression: str) -> None:
         from zstandard import ZstdDecompressor
 
-        total = sum(number for place, number in self._contents.records.items() if place.topic in self._plan.specs)
+        total = sum(
+            number for partition, number in self._contents.records.items() if partition.topic in self._plan.specs
+        )
         if not total:
             return
         options = self._platform.kafka_options()
@@ -107,30 +111,30 @@ class RestoreSteps:
                     continue
                 meta = RecordsMeta.model_validate(part.meta)
                 if meta.topic in self._plan.specs and meta.records:
-                    producer.write(meta.place, decode(ZstdDecompressor().decompress(part.payload)))
+                    producer.write(meta.partition_id, decode(ZstdDecompressor().decompress(part.payload)))
                     advance(meta.records)
             producer.flush()
 
-    def _verify_counts(self, bases: dict[Place, int]) -> None:
+    def _verify_counts(self, bases: dict[PartitionId, int]) -> None:
         with self._platform.admin() as client:
-            ends = {place: end for place, (_, end) in offsets(client, bases).items()}
+            ends = {partition: end for partition, (_, end) in offsets(client, bases).items()}
         expected = self._contents.records
         wrong = [
-            f"{place}: {count(ends[place] - base, 'record')} written; the archive has {expected.get(place, 0)}"
-            for place, base in bases.items()
-            if ends[place] - base != expected.get(place, 0)
+            f"{partition}: {count(ends[partition] - base, 'record')} written, {expected.get(partition, 0)} in archive"
+            for partition, base in bases.items()
+            if ends[partition] - base != expected.get(partition, 0)
         ]
         if wrong:
-            raise OpsError("the topics do not hold the restored records; did another client write to them?", wrong)
+            raise OpsError("the topics do not hold the restored records; did a different client write to them?", wrong)
 
-    def _write_groups(self, bases: dict[Place, int]) -> None:
+    def _write_groups(self, bases: dict[PartitionId, int]) -> None:
         if not self._plan.groups:
             return
         self._journal.groups = list(self._plan.groups)
         journals.save(self._journal, self._path)
         with self._platform.admin() as client:
             for group, commits in self._plan.groups.items():
-                with postponed():
+                with interrupts_postponed():
                     groups.write(client, group, translate(commits, self._contents.before, bases))
 
     def _write_acls(self) -> None:
@@ -138,7 +142,7 @@ class RestoreSteps:
             return
         self._journal.acls = list(self._plan.acls)
         journals.save(self._journal, self._path)
-        with self._platform.admin() as client, postponed():
+        with self._platform.admin() as client, interrupts_postponed():
             acls.write(client, self._plan.acls)
 
     def _write_keys(self) -> None:
@@ -152,7 +156,7 @@ class RestoreSteps:
                 meta = KeysMeta.model_validate(part.meta)
                 self._journal.redis_parts += 1
                 journals.save(self._journal, self._path)
-                with self._platform.redis_client(db=meta.database) as client, postponed():
+                with self._platform.redis_client(db=meta.database) as client, interrupts_postponed():
                     keys = redis_keys.decode(ZstdDecompressor().decompress(part.payload))
                     expired += redis_keys.write(client, keys)
                 advance(meta.keys)

@@ -9,20 +9,20 @@ from pydantic import ValidationError
 
 from components.errors import count
 from ops.backup import redis_keys
-from ops.backup.frames import FrameError, scan
-from ops.backup.model import (
+from ops.backup.archive.frames import FrameError, scan
+from ops.backup.archive.model import (
     MANIFEST,
     REDIS,
     Cut,
     KeysMeta,
     Manifest,
     PartEntry,
-    Place,
+    PartitionId,
     RecordsMeta,
     RedisSummary,
     TopicTotal,
 )
-from ops.backup.parts import DamagedError, Part, incomplete, read_cut, read_manifest, read_parts
+from ops.backup.archive.parts import DamagedError, Part, incomplete, read_cut, read_manifest, read_parts
 
 
 @dataclass
@@ -41,10 +41,10 @@ class Contents:
 
     cut: Cut
     manifest: Manifest | None = None
-    records: dict[Place, int] = field(default_factory=dict[Place, int])
-    sizes: dict[Place, int] = field(default_factory=dict[Place, int])
+    records: dict[PartitionId, int] = field(default_factory=dict[PartitionId, int])
+    sizes: dict[PartitionId, int] = field(default_factory=dict[PartitionId, int])
     old: dict[str, int] = field(default_factory=dict[str, int])
-    before: dict[Place, dict[int, int]] = field(default_factory=dict[Place, dict[int, int]])
+    before: dict[PartitionId, dict[int, int]] = field(default_factory=dict[PartitionId, dict[int, int]])
     keys: dict[int, int] = field(default_factory=dict[int, int])
 
 
@@ -101,11 +101,11 @@ class _Checker:
         self._limits = limits
         self._decompress = ZstdDecompressor().decompress
         self._entries: list[PartEntry] = []
-        self._reached = {place: span.begin for place, span in cut.spans.items()}
+        self._reached = {partition: span.begin for partition, span in cut.spans.items()}
         self._totals = {name: TopicTotal() for name in cut.topics}
         self._redis: RedisSummary | None = None
         self._positions = _positions(cut)
-        self.contents = Contents(cut, before={place: {} for place in self._positions})
+        self.contents = Contents(cut, before={partition: {} for partition in self._positions})
 
     def take(self, part: Part) -> None:
         try:
@@ -122,7 +122,7 @@ class _Checker:
         self._entries.append(part.entry)
 
     def _damaged(self, part: Part, what: str) -> DamagedError:
-        return DamagedError(f"{self._path} is damaged: {part.place}: {what}")
+        return DamagedError(f"{self._path} is damaged: {part.location}: {what}")
 
     def _open(self, part: Part) -> bytes:
         from zstandard import ZstdError
@@ -133,26 +133,25 @@ class _Checker:
             raise FrameError(f"it cannot be decompressed: {error}") from error
 
     def _records(self, part: Part, meta: RecordsMeta) -> None:
-        if self._reached.get(meta.place) != meta.start:
-            raise FrameError(
-                f"offsets of {meta.place} continue at {self._reached.get(meta.place)}, not at {meta.start}"
-            )
+        expected = self._reached.get(meta.partition_id)
+        if expected != meta.start:
+            raise FrameError(f"offsets of {meta.partition_id} continue at {expected}, not at {meta.start}")
         found = list(scan(self._open(part)))
         offsets = [offset for offset, _ in found]
         if len(found) != meta.records:
             raise FrameError(f"it holds {count(len(found), 'record')}; its header says {meta.records}")
         if offsets and not (meta.start <= offsets[0] and offsets[-1] < meta.next):
             raise FrameError(f"offsets {offsets[0]} to {offsets[-1]} are outside of {meta.start} to {meta.next - 1}")
-        earlier = self.contents.records.get(meta.place, 0)
-        for position in self._positions.get(meta.place, ()):
+        earlier = self.contents.records.get(meta.partition_id, 0)
+        for position in self._positions.get(meta.partition_id, ()):
             if position > meta.start:  # earlier offsets were counted with their own part
-                self.contents.before[meta.place][position] = earlier + bisect_left(offsets, position)
+                self.contents.before[meta.partition_id][position] = earlier + bisect_left(offsets, position)
         if (limit := self._limits.get(meta.topic)) is not None:
             old = sum(timestamp < limit for _, timestamp in found)
             self.contents.old[meta.topic] = self.contents.old.get(meta.topic, 0) + old
-        self.contents.records[meta.place] = earlier + len(found)
-        self.contents.sizes[meta.place] = self.contents.sizes.get(meta.place, 0) + meta.size
-        self._reached[meta.place] = meta.next
+        self.contents.records[meta.partition_id] = earlier + len(found)
+        self.contents.sizes[meta.partition_id] = self.contents.sizes.get(meta.partition_id, 0) + meta.size
+        self._reached[meta.partition_id] = meta.next
         self._totals[meta.topic] = self._totals[meta.topic].plus(meta)
 
     def _keys(self, part: Part, meta: KeysMeta) -> None:
@@ -169,9 +168,9 @@ class _Checker:
         if len(self._entries) != len(manifest.parts):
             raise FrameError(f"it lists {count(len(manifest.parts), 'part')}; the archive has {len(self._entries)}")
         short = [
-            f"{place} up to offset {self._reached[place]} of {span.end}"
-            for place, span in self.contents.cut.spans.items()
-            if self._reached[place] < span.end
+            f"{partition} up to offset {self._reached[partition]} of {span.end}"
+            for partition, span in self.contents.cut.spans.items()
+            if self._reached[partition] < span.end
         ]
         if short:
             raise FrameError(f"records are missing: {', '.join(short)}")
@@ -182,10 +181,10 @@ class _Checker:
         self.contents.manifest = manifest
 
 
-def _positions(cut: Cut) -> dict[Place, Collection[int]]:
+def _positions(cut: Cut) -> dict[PartitionId, Collection[int]]:
     """The committed offsets of all groups, by partition."""
-    positions: dict[Place, set[int]] = {}
+    positions: dict[PartitionId, set[int]] = {}
     for commits in cut.groups.values():
         for commit in commits:
-            positions.setdefault(commit.place, set()).add(commit.offset)
-    return {place: sorted(found) for place, found in positions.items()}
+            positions.setdefault(commit.partition_id, set()).add(commit.offset)
+    return {partition: sorted(found) for partition, found in positions.items()}
