@@ -1,6 +1,6 @@
-"""Working with a running platform: looking at it, topics, records, groups, logs, and the doctor.
+"""Working with a running platform: status, topics, records, groups, logs and the doctor.
 
-Proof limit: the members run on this machine's Docker; the way to them through Kubernetes is the tunnel's own test.
+Not covered: the members run on this machine's Docker; the tunnel's own tests cover the route through Kubernetes.
 """
 
 import base64
@@ -50,7 +50,7 @@ def servers(stack: Stack) -> str:
 
 @pytest.fixture
 def foreign(servers: str) -> Iterator[Foreign]:
-    """Topics that no stack made, under new names each time: brokers take their time to delete the last ones."""
+    """Topics outside of any stack, with new names each time: brokers delete the previous ones slowly."""
     names = {short: f"work-{uuid.uuid4().hex[:8]}.{short}" for short in FOREIGN}
     with admin_client(servers) as client:
         client.create_topics({names[short]: topic for short, topic in FOREIGN.items()}, wait_for_metadata=True)
@@ -78,7 +78,7 @@ def test_a_healthy_platform_is_reported_without_colour_or_messages(ops: Ops) -> 
     }
 
 
-def test_members_that_are_gone_are_rows_and_the_doctor_says_how_to_get_them_back(stack: Stack, ops: Ops) -> None:
+def test_stopped_members_are_shown_as_down_and_the_doctor_knows_the_fix(stack: Stack, ops: Ops) -> None:
     gone = ("redis-0", "zookeeper-2")
     try:
         for member in gone:
@@ -98,7 +98,7 @@ def test_members_that_are_gone_are_rows_and_the_doctor_says_how_to_get_them_back
     assert f"pulumi up -s {stack.name} --refresh" in checks["containers"]["fix"]
 
 
-def test_topics_show_partitions_and_values_that_hold(ops: Ops, foreign: Foreign) -> None:
+def test_topics_show_partitions_and_effective_values(ops: Ops, foreign: Foreign) -> None:
     listed = {line.split("\t")[0]: line.split("\t") for line in ops("topics", "list").stdout.splitlines()}
     described = json.loads(ops("topics", "describe", foreign["tuned"], "--json").stdout)[0]
 
@@ -150,7 +150,7 @@ def test_records_come_back_as_they_were_written(ops: Ops, foreign: Foreign) -> N
     assert (by_key["b"]["value"], by_key["b"]["partition"]) == ("2", 1)
 
 
-def test_reading_begins_and_ends_where_it_was_told(ops: Ops, foreign: Foreign) -> None:
+def test_consume_starts_and_ends_as_asked(ops: Ops, foreign: Foreign) -> None:
     ops("produce", foreign["tuned"], "--key-separator", ":", stdin="".join(f"{n}:v{n}\n" for n in range(10)))
 
     def values(*options: str) -> list[str]:
@@ -166,7 +166,7 @@ def test_reading_begins_and_ends_where_it_was_told(ops: Ops, foreign: Foreign) -
     assert "it has 0 to 0" in wrong.stderr
 
 
-def test_a_reader_that_has_enough_ends_it_quietly(stack: Stack, ops: Ops, foreign: Foreign) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(stack: Stack, ops: Ops, foreign: Foreign) -> None:
     ops("produce", foreign["tuned"], "--key", "k", stdin="x" * 1000 + "\n" * 3000)
 
     command = f"{sys.executable} -m ops --stack {stack.name} consume {foreign['tuned']} --format json | head -n 1"
@@ -183,7 +183,7 @@ def test_a_reader_that_has_enough_ends_it_quietly(stack: Stack, ops: Ops, foreig
     assert json.loads(done.stdout)["offset"] == 0
 
 
-def test_a_wrong_line_stops_and_says_how_far_it_came(ops: Ops, foreign: Foreign) -> None:
+def test_a_wrong_line_stops_produce_with_a_count_of_written_records(ops: Ops, foreign: Foreign) -> None:
     done = ops("produce", foreign["plain"], "--format", "base64", stdin="YQ==\n%%%\nYg==\n", check=False)
 
     assert done.returncode == ExitCode.FOUND_WRONG
@@ -191,7 +191,7 @@ def test_a_wrong_line_stops_and_says_how_far_it_came(ops: Ops, foreign: Foreign)
     assert "line 2: it is not base64" in done.stderr
 
 
-def test_a_misspelt_topic_is_refused_and_never_made_even_where_brokers_would(dev: Stack) -> None:
+def test_a_misspelt_topic_is_refused_and_never_auto_created(dev: Stack) -> None:
     ops = runner(dev)
     known = dev.topics()[0]["name"]
     for arguments in (("produce", f"{known}x", "--value", "1"), ("consume", f"{known}x")):
@@ -202,7 +202,7 @@ def test_a_misspelt_topic_is_refused_and_never_made_even_where_brokers_would(dev
         assert f"{known}x" not in client.list_topics()
 
 
-def test_a_group_is_read_moved_when_asked_for_and_never_under_its_members(
+def test_a_group_is_described_and_reset_but_never_while_it_has_members(
     ops: Ops, servers: str, foreign: Foreign
 ) -> None:
     ops("produce", foreign["tuned"], "--key-separator", ":", stdin="".join(f"{n}:v{n}\n" for n in range(10)))
@@ -247,7 +247,7 @@ def test_the_end_of_a_member_s_log_is_shown(ops: Ops) -> None:
     assert "redis-0" in unknown.stderr
 
 
-def test_the_doctor_finds_nothing_where_nothing_is_wrong(ops: Ops) -> None:
+def test_the_doctor_finds_no_problem_on_a_healthy_platform(ops: Ops) -> None:
     results = {check["check"]: check for check in json.loads(ops("doctor", "--json").stdout)}
 
     assert {check["state"] for check in results.values()} == {"ok", "skipped"}
@@ -262,7 +262,7 @@ def test_the_doctor_finds_nothing_where_nothing_is_wrong(ops: Ops) -> None:
         ({"MILLRACE_IMAGES": "none"}, "images", ""),
     ],
 )
-def test_the_doctor_goes_on_with_what_is_broken(ops: Ops, environment: dict[str, str], check: str, fix: str) -> None:
+def test_the_doctor_continues_after_a_failed_check(ops: Ops, environment: dict[str, str], check: str, fix: str) -> None:
     done = ops("doctor", "--json", check=False, environment=environment)
 
     results = {result["check"]: result for result in json.loads(done.stdout)}
@@ -272,7 +272,7 @@ def test_the_doctor_goes_on_with_what_is_broken(ops: Ops, environment: dict[str,
     assert results["python"]["state"] == results["stack file"]["state"] == "ok"
 
 
-def test_the_doctor_tells_who_has_a_port(tmp_path: Path) -> None:
+def test_the_doctor_names_the_process_on_a_port(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -23,7 +23,7 @@ COMMITS = {"readers": [Commit(topic="orders", partition=0, offset=8), Commit(top
 
 
 def cut(**changes: object) -> Cut:
-    """What the archive's backup began with."""
+    """The cut of the archive."""
     spans = [Span(begin=begin, end=end) for begin, end in SPANS.values()]
     topic = Topic(id="id-1", replication=3, config={"retention.ms": "1000", "min.insync.replicas": "2"}, spans=spans)
     made = Cut(
@@ -40,7 +40,7 @@ def cut(**changes: object) -> Cut:
 
 
 def chunks(partition: PartitionId) -> list[tuple[RecordsMeta, bytes]]:
-    """A partition's chunks, as a backup hands them on."""
+    """A partition's chunks, as a backup adds them."""
     start, end = SPANS[partition]
     found: list[tuple[RecordsMeta, bytes]] = []
     for number, records in enumerate(RECORDS[partition]):

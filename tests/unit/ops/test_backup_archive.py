@@ -1,4 +1,4 @@
-"""Archives: complete ones are read back, and nothing else passes."""
+"""Archives: complete ones are read back, all others are refused."""
 
 import io
 import json
@@ -68,7 +68,7 @@ def _refuses(path: Path) -> bool:
     return False
 
 
-def test_any_flipped_byte_is_noticed(archive: Path, tmp_path: Path) -> None:
+def test_any_flipped_byte_is_detected(archive: Path, tmp_path: Path) -> None:
     whole = archive.read_bytes()
     damaged = tmp_path / "damaged.tar"
     for position in range(0, len(whole), 17):
@@ -79,7 +79,7 @@ def test_any_flipped_byte_is_noticed(archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", range(7))
-def test_a_flipped_byte_in_a_part_is_refused_with_the_place_and_both_checksums(archive: Path, number: int) -> None:
+def test_a_flipped_byte_in_a_part_is_reported_with_its_location_and_both_checksums(archive: Path, number: int) -> None:
     part = list(read_parts(archive))[number]
     data = bytearray(archive.read_bytes())
     data[data.index(part.payload, part.begin)] ^= 1
@@ -91,14 +91,14 @@ def test_a_flipped_byte_in_a_part_is_refused_with_the_place_and_both_checksums(a
     assert "has sha256" in str(error.value)
 
 
-def test_a_truncated_archive_is_refused_with_the_place(archive: Path, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_reported_with_the_location(archive: Path, tmp_path: Path) -> None:
     whole = archive.read_bytes()
     cut = tmp_path / "cut.tar"
     for length in range(0, len(whole), 211):
         cut.write_bytes(whole[:length])
         with pytest.raises(RefusedError) as error:
             check(cut)
-        assert "byte" in str(error.value) or length < 3 * 512, f"no place for {length}: {error.value}"
+        assert "byte" in str(error.value) or length < 3 * 512, f"no location for {length}: {error.value}"
 
 
 def test_bytes_after_the_end_are_refused(archive: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_missing_part_is_refused_though_all_checksums_are_right(archive: Path)
         check(archive)
 
 
-def test_parts_in_another_order_are_refused(archive: Path) -> None:
+def test_parts_in_the_wrong_order_are_refused(archive: Path) -> None:
     parts = list(read_parts(archive))
     whole = archive.read_bytes()
     keys, end = parts[1], parts[2]
@@ -126,7 +126,7 @@ def test_parts_in_another_order_are_refused(archive: Path) -> None:
         check(archive)
 
 
-def test_counts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_wrong_counts_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     with path.open("wb") as file:
         writer = Writer(file, [])
@@ -151,7 +151,7 @@ def test_a_file_that_is_not_an_archive_is_refused_as_such(tmp_path: Path, data: 
         check(path)
 
 
-def test_another_tar_file_is_no_archive(tmp_path: Path) -> None:
+def test_a_different_tar_file_is_not_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as tar:
         tar.addfile(tarfile.TarInfo("readme"), io.BytesIO())
@@ -159,7 +159,7 @@ def test_another_tar_file_is_no_archive(tmp_path: Path) -> None:
         check(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="No such file"):
         check(tmp_path / "none.tar")
 
@@ -191,7 +191,7 @@ def _resume(path: Path) -> archives.Archive | None:
         return archives.resumed(path, file)
 
 
-def test_a_torn_tail_is_cut_off_and_complete_parts_are_kept(tmp_path: Path) -> None:
+def test_an_incomplete_part_is_truncated_and_complete_parts_are_kept(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial", finished=False)
     parts = list(read_parts(path))
     whole = path.read_bytes()
@@ -222,7 +222,7 @@ def test_incomplete_keys_are_read_again(tmp_path: Path) -> None:
     assert path.stat().st_size == parts[0].end
 
 
-def test_a_backup_that_was_complete_but_not_renamed_is_finished_anew(tmp_path: Path) -> None:
+def test_a_backup_that_was_complete_but_not_renamed_is_finished_again(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial")
     with path.open("r+b") as file:
         archive = archives.resumed(path, file)

@@ -44,7 +44,7 @@ def test_an_empty_platform_takes_everything() -> None:
     assert made.groups == CUT.groups
 
 
-def test_an_empty_topic_that_is_there_is_filled_and_its_configuration_left_alone() -> None:
+def test_an_existing_empty_topic_is_filled_and_keeps_its_configuration() -> None:
     there = target(topics=existing(**{"retention.ms": "5"}), held={PartitionId("orders", 0): (4, 4)})
     assert refusals(CUT, REDIS, request(), there) == []
     made = plan(CUT, REDIS, request(), there)
@@ -69,7 +69,7 @@ def test_everything_that_would_be_overwritten_is_refused_at_once() -> None:
     ]
 
 
-def test_what_is_left_out_is_not_refused() -> None:
+def test_skipped_data_is_not_refused() -> None:
     there = target(groups=["readers"], redis=RedisSummary(version="7.0.15", keys={0: 1}))
     assert refusals(CUT, REDIS, request(groups=False, redis=False), there) == []
 
@@ -82,7 +82,7 @@ def test_too_many_replicas_are_refused_with_the_fix() -> None:
     ]
 
 
-def test_a_lower_replication_factor_lowers_the_minimum_in_sync_and_says_so() -> None:
+def test_a_lower_replication_factor_lowers_min_insync_replicas_with_a_warning() -> None:
     fewer = request(replication=1)
     assert refusals(CUT, REDIS, fewer, target(brokers=1)) == []
     made = plan(CUT, REDIS, fewer, target(brokers=1))

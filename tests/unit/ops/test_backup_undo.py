@@ -42,14 +42,14 @@ def use(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> Steps:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_step_that_fails_is_tried_again_and_the_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_failed_steps_are_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = use(Steps(failures=2), monkeypatch)
     undo.roll_back(platform(), JOURNAL)
     assert steps.done == ["groups", "topics", "groups", "groups"]
 
 
 @pytest.mark.usefixtures("clock")
-def test_what_fails_until_the_end_is_listed_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_that_never_succeed_are_listed_with_their_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = use(Steps(failures=1000), monkeypatch)
     with pytest.raises(OpsError, match="still holds parts of the restore") as raised:
         undo.roll_back(platform(), JOURNAL)

@@ -1,4 +1,4 @@
-"""Each check on something that is really broken, as far as that takes no stack."""
+"""Each check on something broken, as far as that is possible without a stack."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
 
 
-def test_a_check_that_breaks_says_so_and_ends_none_of_the_others(folder: Path) -> None:
+def test_a_check_that_raises_is_reported_and_does_not_stop_the_others(folder: Path) -> None:
     def breaks(_: LocalStack) -> Any:
         raise ZeroDivisionError("by nought")
 
@@ -57,7 +57,7 @@ def test_a_check_that_breaks_says_so_and_ends_none_of_the_others(folder: Path) -
     assert results[0].is_wrong
 
 
-def test_a_dead_engine_is_one_finding_and_what_needs_it_is_not_blamed(folder: Path, no_engine: None) -> None:
+def test_a_dead_engine_is_one_finding_and_dependent_checks_are_unchecked(folder: Path, no_engine: None) -> None:
     checks = [Check("engine", machine.engine), Check("ports", machine.ports), Check("containers", stack.containers)]
     local = case(folder)
     local.__dict__["deployment"] = {}
@@ -87,7 +87,7 @@ def test_a_missing_stack_file_says_how_to_make_one(folder: Path) -> None:
     assert stack.stack_file(LocalStack("nope", folder)).fix == "pulumi stack init nope"
 
 
-def test_a_wrong_passphrase_is_told_from_other_failures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_passphrase_is_distinguished_from_other_failures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cli(folder, monkeypatch, "echo 'error: failed to decrypt: incorrect passphrase' >&2; exit 255")
 
     outcome = stack.passphrase(case(folder))
@@ -96,7 +96,7 @@ def test_a_wrong_passphrase_is_told_from_other_failures(folder: Path, monkeypatc
     assert "PULUMI_CONFIG_PASSPHRASE" in outcome.fix
 
 
-def test_a_lock_of_a_process_that_is_gone_is_found(folder: Path) -> None:
+def test_a_lock_of_a_dead_process_is_found(folder: Path) -> None:
     locks = folder / ".pulumi" / "locks" / "organization" / "millrace" / "dev"
     locks.mkdir(parents=True)
     local = case(folder)
@@ -113,7 +113,7 @@ def test_a_lock_of_a_process_that_is_gone_is_found(folder: Path) -> None:
     assert outcome.fix == "pulumi cancel -s dev --yes"
 
 
-def test_an_update_that_ended_in_the_middle_is_found(folder: Path) -> None:
+def test_an_interrupted_update_is_found(folder: Path) -> None:
     local = case(folder)
     local.__dict__["deployment"] = {"pending_operations": [{"resource": {"urn": "urn:pulumi:dev::m::t::kafka-0"}}]}
 
@@ -123,7 +123,7 @@ def test_an_update_that_ended_in_the_middle_is_found(folder: Path) -> None:
     assert outcome.fix == "pulumi refresh -s dev"
 
 
-def test_containers_that_are_gone_stopped_or_nobody_s_are_told_apart() -> None:
+def test_missing_stopped_and_foreign_containers_are_distinguished() -> None:
     outcome = stack.judge_containers(
         {"1": "p-kafka-0", "2": "p-kafka-1", "3": "p-kafka-2"},
         {"1": ("p-kafka-0", True), "2": ("p-kafka-1", False), "9": ("p-left", True)},

@@ -1,4 +1,4 @@
-"""Groups' lag, and what a reset would do to whom."""
+"""Lag of groups, and the effect of a reset."""
 
 import pytest
 from kafka import TopicPartition
@@ -31,13 +31,13 @@ def test_a_group_s_lag_is_the_sum_of_what_is_known() -> None:
     assert group.topics == ["orders"]
 
 
-def test_a_reset_tells_what_is_skipped_and_what_is_read_again() -> None:
+def test_a_reset_counts_skipped_and_replayed_records() -> None:
     plan = moves([ZERO, ONE], Edge.END, {ZERO: 12, ONE: 5}, LIMITS, {})
 
     assert [(move.target, move.skipped, move.replayed) for move in plan] == [(20, 8, 0), (5, 0, 0)]
 
 
-def test_an_offset_that_is_not_there_is_clamped_and_says_so() -> None:
+def test_an_offset_out_of_range_is_clamped_with_a_note() -> None:
     low, high = moves([ZERO, ONE], Offset(7), {ZERO: 15}, LIMITS, {})
 
     assert (low.target, low.replayed, low.note) == (10, 5, "7 is outside 10 to 20")
@@ -56,7 +56,7 @@ def test_a_time_after_the_last_record_means_the_end() -> None:
     assert (none.target, none.note) == (5, "no record at or after this time: end offset")
 
 
-def test_a_group_with_members_is_left_alone_and_they_are_named() -> None:
+def test_a_group_with_members_is_refused_and_they_are_named() -> None:
     group = Group(name="g", state="Stable", members=["app at 10.0.0.1"], progress=[])
 
     with pytest.raises(RefusedError, match="1 active member") as refused:

@@ -54,15 +54,15 @@ def test_json_has_stable_keys(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_members_that_do_not_answer_are_rows_and_no_crash() -> None:
-    nobody = "127.0.0.1:1"  # a port that is never taken
+def test_members_that_do_not_answer_are_shown_as_down() -> None:
+    unreachable = "127.0.0.1:1"  # nothing listens on this port
     platform = Platform(
         stack="dev",
         name="millrace-dev",
         target="docker",
-        brokers={"kafka-0": nobody},
-        zookeeper={"zookeeper-0": nobody},
-        redis={"redis-0": nobody},
+        brokers={"kafka-0": unreachable},
+        zookeeper={"zookeeper-0": unreachable},
+        redis={"redis-0": unreachable},
     )
 
     status = read_status(platform)
