@@ -50,7 +50,7 @@ def parse_since(text: str, now: datetime) -> datetime:
     return now - ago
 
 
-def read_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[bytes]:
+def read_logs(platform: Platform, member: str, selected: LogRange) -> Iterator[bytes]:
     """The log in pieces as they arrive; a piece may end within a line.
 
     Raises:
@@ -62,17 +62,19 @@ def read_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[byt
         refuse_unknown("member", [member], members)
     except RefusedError as error:
         raise RefusedError(error.headline, [*error.problems, f"members are {', '.join(members)}"]) from None
-    return _pod_logs(platform, member, wanted) if platform.on_kubernetes else _container_logs(platform, member, wanted)
+    return (
+        _pod_logs(platform, member, selected) if platform.on_kubernetes else _container_logs(platform, member, selected)
+    )
 
 
-def _container_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[bytes]:
+def _container_logs(platform: Platform, member: str, selected: LogRange) -> Iterator[bytes]:
     import docker
     from docker.errors import DockerException, NotFound
 
     name = qualified(platform.name, member)
-    options: dict[str, Any] = {"tail": "all" if wanted.tail is None else wanted.tail, "follow": wanted.follow}
-    if wanted.since is not None:
-        options["since"] = wanted.since.timestamp()
+    options: dict[str, Any] = {"tail": "all" if selected.tail is None else selected.tail, "follow": selected.follow}
+    if selected.since is not None:
+        options["since"] = selected.since.timestamp()
     try:
         container = docker.from_env().containers.get(name)
         yield from container.logs(stream=True, **options)
@@ -82,7 +84,7 @@ def _container_logs(platform: Platform, member: str, wanted: LogRange) -> Iterat
         raise UnreachableError("the Docker engine does not answer; see `python -m ops doctor`", [str(error)]) from None
 
 
-def _pod_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[bytes]:
+def _pod_logs(platform: Platform, member: str, selected: LogRange) -> Iterator[bytes]:
     from kubernetes.client import ApiClient, CoreV1Api
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
@@ -92,11 +94,11 @@ def _pod_logs(platform: Platform, member: str, wanted: LogRange) -> Iterator[byt
     assert platform.via is not None  # noqa: S101  on Kubernetes, members are always reached through its API
     access = Access(platform.via.get("kubeconfig"), platform.via["context"])
     namespace: str = platform.via["namespace"]
-    options: dict[str, Any] = {"follow": wanted.follow}
-    if wanted.tail is not None:
-        options["tail_lines"] = wanted.tail
-    if wanted.since is not None:
-        options["since_seconds"] = max(int((datetime.now(UTC) - wanted.since).total_seconds()), 1)
+    options: dict[str, Any] = {"follow": selected.follow}
+    if selected.tail is not None:
+        options["tail_lines"] = selected.tail
+    if selected.since is not None:
+        options["since_seconds"] = max(int((datetime.now(UTC) - selected.since).total_seconds()), 1)
     try:
         api: Any = ApiClient(access.configuration)
         api.rest_client = access.rest()
