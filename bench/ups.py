@@ -4,11 +4,11 @@ from pathlib import Path
 
 from bench.compose import ComposeProject
 from bench.measure import Comparison, Figure, in_turn, timed
-from bench.stacks import docker_stack, settings_of, topic_command
-from components.naming import member_name
+from bench.stacks import NAME, docker_stack, settings_of, topic_command
 from components.platform import workloads_of
 from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings
+from components.targets.docker.target import DockerTarget
 
 RUNS = 5
 
@@ -19,7 +19,7 @@ def compare(folder: Path) -> Comparison:
     stack.write()
     settings = settings_of(stack.config, "Pulumi.dev.yaml")
     images = choose_images(settings, {"MILLRACE_IMAGES": "local"})
-    workloads = workloads_of(settings, images, member_name)
+    workloads = workloads_of(settings, images, DockerTarget(NAME), NAME)
     plain = ComposeProject(folder / "millrace-test-plain", workloads, tuned=False)
     tuned = ComposeProject(folder / "millrace-test-tuned", workloads, tuned=True)
 

@@ -1,1 +1,1 @@
-"""Day two: look at a running platform, work with it, back it up, and prove that it survives."""
+"""Day two: inspect a running platform, work with it, back it up, and test that it survives failures."""

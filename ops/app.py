@@ -1,4 +1,4 @@
-"""The command line's root: which commands there are, and how errors become exit codes."""
+"""The command line's root: its commands, and how errors become exit codes."""
 
 import sys
 from collections.abc import Sequence
@@ -7,16 +7,15 @@ from typing import Annotated
 import typer
 
 from components.errors import PlatformError
-from ops import exits
 from ops.commands import backup, bench, doctor, drill, groups, logs, monitoring, records, status, topics
+from ops.commands.options import Context
 from ops.console import flush, say
-from ops.context import Context
-from ops.errors import OpsError
+from ops.errors import ExitCode, OpsError
 
 COMMANDS = (status, topics, records, groups, logs, doctor, monitoring, backup, drill, bench)
 
 EPILOG = (
-    "Exit codes: 0 well or done, 1 something is wrong, 2 wrong usage, 3 nothing answers, 4 refused and nothing was "
+    "Exit codes: 0 healthy or done, 1 something is wrong, 2 wrong usage, 3 nothing answers, 4 refused and nothing was "
     "done, 130 ended by Ctrl-C."
 )
 
@@ -25,7 +24,7 @@ def build() -> typer.Typer:
     """The command line with all its commands."""
     app = typer.Typer(
         name="ops",
-        help="Look at a running platform, work with it, back it up, and prove that it survives.",
+        help="Inspect a running platform, work with it, back it up, and test that it survives failures.",
         epilog=EPILOG,
         no_args_is_help=True,
         add_completion=False,
@@ -38,7 +37,7 @@ def build() -> typer.Typer:
         context: typer.Context,
         stack: Annotated[
             str | None,
-            typer.Option("--stack", "-s", envvar="MILLRACE_STACK", help="The stack; unset: the selected one"),
+            typer.Option("--stack", "-s", envvar="MILLRACE_STACK", help="The stack; default: the selected one"),
         ] = None,
     ) -> None:
         context.obj = Context(stack)
@@ -49,23 +48,23 @@ def build() -> typer.Typer:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors that a person can mend are shown without a traceback.
+    """Run the command line; errors that the user can fix are shown without a traceback.
 
     Args:
-        arguments: What follows the program's name; None takes the process's own.
+        arguments: The arguments after the program's name; None for the process's own.
 
     Raises:
-        SystemExit: Always, with the exit code; see :mod:`ops.exits`.
+        SystemExit: Always, with an :class:`ops.errors.ExitCode`.
     """
     try:
         build()(args=arguments, standalone_mode=True)
     except OpsError as error:
         _fail(error, error.code)
     except PlatformError as error:
-        _fail(error, exits.UNREACHABLE)
-    except SystemExit as ending:  # typer's own: usage errors, Ctrl-C, and a command that is through
+        _fail(error, ExitCode.UNREACHABLE)
+    except SystemExit as ending:  # from typer: usage errors, Ctrl-C, and the end of a command
         flush()
-        if ending.code == exits.INTERRUPTED:
+        if ending.code == ExitCode.INTERRUPTED:
             say("interrupted")
         raise
 

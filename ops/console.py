@@ -1,4 +1,4 @@
-"""What a person sees: colour, tables and progress bars on a terminal, plain lines elsewhere."""
+"""Output: colour, tables and progress bars on a terminal, plain lines elsewhere."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ops import exits
+from ops.errors import ExitCode
 
 
 def reader_left() -> NoReturn:
-    """End quietly: whoever read standard output, such as `head`, has what it wanted."""
-    # Python flushes standard output once more at the end, and would complain of the same broken pipe.
+    """End quietly: the reader of standard output, such as `head`, has closed it."""
+    # Python flushes standard output again at exit and would report the same broken pipe.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(exits.OK)
+    raise SystemExit(ExitCode.OK)
 
 
 class _Results(Console):
@@ -29,22 +29,22 @@ class _Results(Console):
 
 
 out = _Results()
-"""Standard output: results, and nothing but results."""
+"""Standard output: results only."""
 
 err = Console(stderr=True)
 """Standard error: progress, warnings and errors."""
 
 PLAIN_SECONDS = 10.0
-"""Seconds between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress without a terminal."""
 
 Advance = Callable[[float], None]
 
 Cell = str | Text
-"""A cell of a table: text as it is, or with a style that only terminals show."""
+"""A table cell: plain text, or text with a style for terminals."""
 
 
 def line(text: str) -> None:
-    """A line of results, as it is: no style, and never wrapped."""
+    """Print a line of results without style or wrapping."""
     try:
         out.file.write(f"{text}\n")
     except BrokenPipeError:
@@ -52,7 +52,7 @@ def line(text: str) -> None:
 
 
 def raw(data: bytes) -> None:
-    """Bytes of results, passed on at once: they may be followed by none for long."""
+    """Print bytes of results and flush: a followed log may pause for long."""
     try:
         out.file.flush()
         sys.stdout.buffer.write(data)
@@ -62,7 +62,7 @@ def raw(data: bytes) -> None:
 
 
 def flush() -> None:
-    """Pass on what was written, while there is still someone to handle that the reader left."""
+    """Flush standard output while a broken pipe can still be handled."""
     try:
         out.file.flush()
     except BrokenPipeError:
@@ -70,17 +70,17 @@ def flush() -> None:
 
 
 def json_document(value: Any) -> None:
-    """Results as one JSON document for programs."""
+    """Print results as one JSON document."""
     line(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[str] = ()) -> None:
-    """Print a table; tab-separated values without a terminal, so that `cut` and `awk` can read them.
+    """Print a table; tab-separated without a terminal, for `cut` and `awk`.
 
     Args:
         headings: Column headings.
-        rows: Cells; their text is shown as it is, markup of rich is not interpreted.
-        numbers: Headings of the columns that are aligned to the right.
+        rows: Cells; rich markup in them is not interpreted.
+        numbers: Headings of right-aligned columns.
     """
     if not out.is_terminal:
         for row in [list(headings), *rows]:
@@ -90,24 +90,24 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: S
 
 
 def view(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[str] = ()) -> Table:
-    """The same table for a terminal, as something that rich can show anew again and again."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    """The same table as a rich object, which a live display can redraw."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+        shown.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
     for row in rows:
         cells: list[RenderableType] = [Text(cell) if isinstance(cell, str) else cell for cell in row]
-        made.add_row(*cells)
-    return made
+        shown.add_row(*cells)
+    return shown
 
 
 def _plain(cell: Cell) -> str:
-    """A cell in one field of one line."""
+    """A cell as one tab-separated field."""
     text = cell if isinstance(cell, str) else cell.plain
     return text.replace("\t", " ").replace("\n", "; ")
 
 
 def size(amount: int | None) -> str:
-    """Bytes for a person: ``1.5GiB``; ``?`` for None, which is not known."""
+    """Bytes as text: ``1.5GiB``; ``?`` for None (unknown)."""
     if amount is None:
         return "?"
     value, unit = float(amount), "B"
@@ -119,20 +119,20 @@ def size(amount: int | None) -> str:
 
 
 def number(amount: int | None) -> str:
-    """A number for a person; ``?`` for None, which is not known."""
+    """A number as text; ``?`` for None (unknown)."""
     return "?" if amount is None else str(amount)
 
 
 @contextmanager
 def progress(title: str, total: float | None = None) -> Generator[Advance]:
-    """Progress on standard error: a bar on a terminal, a line now and then elsewhere.
+    """Progress on standard error: a bar on a terminal, a line every :data:`PLAIN_SECONDS` elsewhere.
 
     Args:
-        title: What is done.
-        total: How much there is to do, or None where that is not known.
+        title: What is being done.
+        total: The amount of work, or None if unknown.
 
     Yields:
-        A function that is called with how much more was done.
+        A function to call with the amount of work just done.
     """
     if not err.is_terminal:
         yield from _plain_progress(title, total)
@@ -144,18 +144,18 @@ def progress(title: str, total: float | None = None) -> Generator[Advance]:
 
 
 def _plain_progress(title: str, total: float | None) -> Generator[Advance]:
-    done, said = 0.0, time.monotonic()
+    done, printed = 0.0, time.monotonic()
 
     def advance(amount: float) -> None:
-        nonlocal done, said
+        nonlocal done, printed
         done += amount
-        if time.monotonic() - said >= PLAIN_SECONDS:
-            said = time.monotonic()
+        if time.monotonic() - printed >= PLAIN_SECONDS:
+            printed = time.monotonic()
             err.file.write(f"{title}: {100 * done / total:.0f}%\n" if total else f"{title}: {done:.0f}\n")
 
     yield advance
 
 
 def say(text: str) -> None:
-    """A line for the person, not for a script: on standard error."""
+    """Print a message for the user on standard error."""
     err.print(text, highlight=False, markup=False, soft_wrap=True)

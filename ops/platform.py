@@ -1,40 +1,44 @@
-"""The running platform, as the stack's outputs describe it: the only place where the command line learns addresses."""
+"""The running platform as the stack's outputs describe it: the command line's only source of addresses."""
 
-import json
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from components.findings import host_and_port
-from components.routes import DIRECT, Route, patience
-from components.targets.routes import open_route as route
-from ops.errors import UnreachableError
-from ops.kafka_errors import kafka_errors
-from ops.pulumi_cli import project_folder, pulumi_cli
+from components.routes import Route, RouteProps, patience
+from components.targets.routes import open_route
+from ops.errors import RefusedError, UnreachableError
+from ops.kafka_cluster import kafka_errors
+from ops.pulumi_cli import project_folder, selected_stack, stack_outputs
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
     from redis import Redis
 
 CONNECT_SECONDS = 5.0
-"""Seconds for Redis to take a connection."""
+"""Timeout of a connection to Redis."""
+
+PRODUCTION_WORDS = frozenset({"prod", "production", "live"})
+"""Words in a stack's name that mark production: ``prod``, ``eu-prod``, ``shop.live``, but not ``product``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """A running platform and the way to it.
+    """A running platform and how to reach it.
 
     Args:
         stack: The stack's name: ``dev``.
         name: The platform's name: ``millrace-dev``; the prefix of container names on Docker.
         target: ``docker`` or ``kubernetes``.
-        brokers: ``host:port`` of each broker by name (``kafka-0`` has broker id 0); ``zookeeper`` and ``redis``
-            likewise.
-        logs: For each member the command that shows its logs.
+        brokers: ``host:port`` of each broker by name (``kafka-0`` has broker id 0).
+        zookeeper: ``host:port`` of each ensemble member by name.
+        redis: ``host:port`` of the Redis server by name.
+        logs: The command that shows the logs, by member.
         images: Image references by server.
-        via: How members are reached; None is directly, else see :func:`components.routes.route`.
-        redis_password: The password, or None for a server without one; never to be shown.
+        via: How members are reached; None for directly.
+        redis_password: The password, or None for a server without one; must never be shown.
         outputs: All outputs of the stack.
     """
 
@@ -46,7 +50,7 @@ class Platform:
     redis: Mapping[str, str]
     logs: Mapping[str, str] = field(default_factory=dict[str, str])
     images: Mapping[str, str] = field(default_factory=dict[str, str])
-    via: Mapping[str, Any] | None = None
+    via: RouteProps | None = None
     redis_password: str | None = field(default=None, repr=False)
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
@@ -67,23 +71,23 @@ class Platform:
 
     @property
     def route(self) -> Route:
-        """The way to the members; a tunnel through the Kubernetes API lives as long as the process.
+        """How members are reached; a tunnel through the Kubernetes API lives as long as the process.
 
         Raises:
             ClusterError: The kubeconfig or its context cannot be used.
         """
-        return route(self.via) if self.via is not None else DIRECT
+        return open_route(self.via)
 
     def kafka_options(self) -> dict[str, Any]:
-        """What every Kafka client of this platform is made with."""
+        """Options of every Kafka client of this platform."""
         return {"bootstrap_servers": self.bootstrap.split(","), "proxy_url": self.route.proxy_url}
 
     @contextmanager
     def admin(self, *, request_seconds: float | None = None) -> "Generator[KafkaAdminClient]":
-        """An admin client that is closed at the end.
+        """An admin client, closed at the end.
 
         Args:
-            request_seconds: Seconds for one request; None takes what making topics may take.
+            request_seconds: Timeout of one request; None for the timeout of creating topics.
 
         Raises:
             UnreachableError: No broker answers, or one refused a request.
@@ -102,7 +106,7 @@ class Platform:
 
     @contextmanager
     def producer(self, **options: Any) -> "Generator[KafkaProducer]":
-        """A producer that is flushed and closed at the end.
+        """A producer, flushed and closed at the end.
 
         Raises:
             UnreachableError: No broker answers, or one refused a request.
@@ -118,7 +122,7 @@ class Platform:
 
     @contextmanager
     def consumer(self, **options: Any) -> "Generator[KafkaConsumer]":
-        """A consumer that is closed at the end.
+        """A consumer, closed at the end.
 
         Raises:
             UnreachableError: No broker answers, or one refused a request.
@@ -134,14 +138,14 @@ class Platform:
 
     @contextmanager
     def redis_client(self, *, db: int = 0, seconds: float = 30.0) -> "Generator[Redis]":
-        """A Redis client that answers in bytes and is closed at the end.
+        """A Redis client with answers in bytes, closed at the end.
 
         Args:
             db: Number of the database.
-            seconds: Seconds for one answer.
+            seconds: Timeout of one answer.
 
         Raises:
-            UnreachableError: It does not answer, or refused the password.
+            UnreachableError: Redis does not answer, or refused the password.
         """
         from redis import Redis
         from redis.backoff import NoBackoff
@@ -149,8 +153,8 @@ class Platform:
         from redis.retry import Retry
 
         address = next(iter(self.redis.values()))
-        nearby = self.route.local(address)
-        host, port = host_and_port(nearby)
+        local = self.route.local(address)
+        host, port = host_and_port(local)
         client = Redis(
             host=host,
             port=port,
@@ -165,7 +169,7 @@ class Platform:
         except AuthenticationError:
             raise UnreachableError(f"Redis of stack {self.stack} refused the stack's password") from None
         except (ConnectionError, TimeoutError) as error:
-            why = self.route.trouble(address) or str(error).replace(nearby, address)
+            why = self.route.trouble(address) or str(error).replace(local, address)
             raise UnreachableError(f"Redis of stack {self.stack} does not answer: {why}") from error
         finally:
             client.close()
@@ -178,21 +182,18 @@ def read_platform(stack: str | None) -> Platform:
         stack: The stack's name, or None for the selected one.
 
     Raises:
-        UnreachableError: There is no such stack, it has nothing up, or its secrets cannot be read.
+        UnreachableError: There is no such stack, it has no platform, or its secrets cannot be read.
     """
     folder = project_folder()
-    name = stack or pulumi_cli(folder, "stack", "--show-name").strip()
-    outputs: dict[str, Any] = json.loads(
-        pulumi_cli(folder, "stack", "output", "--stack", name, "--json", "--show-secrets")
-    )
-    return platform_of(name, outputs)
+    name = stack or selected_stack(folder)
+    return platform_of(name, stack_outputs(folder, name))
 
 
 def platform_of(stack: str, outputs: Mapping[str, Any]) -> Platform:
     """The platform that a stack's outputs describe.
 
     Raises:
-        UnreachableError: Nothing is up.
+        UnreachableError: The stack has no platform.
     """
     found = outputs.get("operations")
     if not found:
@@ -210,3 +211,26 @@ def platform_of(stack: str, outputs: Mapping[str, Any]) -> Platform:
         redis_password=outputs.get("clientEnvironment", {}).get("REDIS_PASSWORD"),
         outputs=outputs,
     )
+
+
+def is_production(platform: Platform) -> bool:
+    """Whether the platform counts as production: every platform on Kubernetes, and stacks whose name says so."""
+    words = re.split(r"[^a-z]+", platform.stack.lower())
+    return platform.on_kubernetes or not PRODUCTION_WORDS.isdisjoint(words)
+
+
+def refuse_production(platform: Platform, yes_on: str | None) -> None:
+    """Refuse to load or break a production platform that was not named explicitly.
+
+    Args:
+        platform: The platform that the command would load or break.
+        yes_on: The stack's name as given with ``--yes-on``, or None.
+
+    Raises:
+        RefusedError: ``--yes-on`` names a different stack, or the platform is production and was not named.
+    """
+    if yes_on is not None and yes_on != platform.stack:
+        raise RefusedError(f"--yes-on names stack {yes_on}, but the command is for stack {platform.stack}")
+    if yes_on is None and is_production(platform):
+        reason = "runs on Kubernetes" if platform.on_kubernetes else "is production by its name"
+        raise RefusedError(f"stack {platform.stack} {reason}; to go on, give --yes-on {platform.stack}")

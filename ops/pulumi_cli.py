@@ -1,8 +1,11 @@
-"""The Pulumi CLI, by which the command line learns of stacks."""
+"""The Pulumi CLI: the source of everything about stacks."""
 
+import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ops.errors import UnreachableError
 
@@ -13,20 +16,20 @@ _CLI_SECONDS = 60
 
 
 def project_folder() -> Path:
-    """The current folder where it is a Pulumi project, else this checkout."""
+    """The current folder if it is a Pulumi project, else this checkout."""
     here = Path.cwd()
     return here if (here / "Pulumi.yaml").exists() else PROJECT
 
 
 def pulumi_cli(folder: Path, *arguments: str) -> str:
-    """What a run of the Pulumi CLI prints.
+    """Run the Pulumi CLI and return its output.
 
     Args:
         folder: The project's folder.
-        arguments: Command and options.
+        arguments: The command and its options.
 
     Raises:
-        UnreachableError: There is no CLI, or it failed; holds what it said.
+        UnreachableError: The CLI is missing or failed; holds its message.
     """
     try:
         done = subprocess.run(
@@ -45,7 +48,23 @@ def pulumi_cli(folder: Path, *arguments: str) -> str:
         raise UnreachableError(f"the pulumi CLI did not answer within {_CLI_SECONDS} s") from None
     if done.returncode:
         lines = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.strip()]
-        raise UnreachableError(
-            f"`pulumi {' '.join(arguments[:2])}` failed", lines or ["the pulumi CLI says nothing more"]
-        )
+        raise UnreachableError(f"`pulumi {' '.join(arguments[:2])}` failed", lines or ["the pulumi CLI gave no reason"])
     return done.stdout
+
+
+def selected_stack(folder: Path) -> str:
+    """The name of the project's selected stack.
+
+    Raises:
+        UnreachableError: No stack is selected.
+    """
+    return pulumi_cli(folder, "stack", "--show-name").strip()
+
+
+def stack_outputs(folder: Path, stack: str) -> Mapping[str, Any]:
+    """A stack's outputs, secrets included.
+
+    Raises:
+        UnreachableError: There is no such stack, or its secrets cannot be read.
+    """
+    return json.loads(pulumi_cli(folder, "stack", "output", "--stack", stack, "--json", "--show-secrets"))

@@ -1,9 +1,10 @@
-"""Access rules of a Kafka cluster, out of one and into another."""
+"""Reads, creates and deletes the ACLs of a Kafka cluster."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ops.backup.model import Acl
+from components.errors import count
+from ops.backup.archive.model import Acl
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read(client: "KafkaAdminClient") -> list[Acl] | None:
-    """All access rules; None where the cluster has no authorizer."""
+    """All ACLs; None if the cluster has no authorizer."""
     from kafka import admin
     from kafka.errors import SecurityDisabledError
 
@@ -43,7 +44,7 @@ def read(client: "KafkaAdminClient") -> list[Acl] | None:
 
 
 def write(client: "KafkaAdminClient", rules: Sequence[Acl]) -> None:
-    """Make access rules; those that are there already stay.
+    """Create ACLs; existing ones stay.
 
     Raises:
         OpsError: The cluster refused one.
@@ -52,11 +53,11 @@ def write(client: "KafkaAdminClient", rules: Sequence[Acl]) -> None:
         answer = client.create_acls([_rule(rule) for rule in rules])
         if answer["failed"]:
             reasons = sorted({error.__name__ for error in answer["failed"]})
-            raise OpsError(f"the cluster refused {len(answer['failed'])} access rules: {', '.join(reasons)}")
+            raise OpsError(f"the cluster refused {count(len(answer['failed']), 'ACL')}: {', '.join(reasons)}")
 
 
 def remove(client: "KafkaAdminClient", rules: Sequence[Acl]) -> None:
-    """Remove access rules; those that are gone already are no error."""
+    """Delete ACLs; missing ones are no error."""
     if rules:
         client.delete_acls([_rule(rule) for rule in rules])
 

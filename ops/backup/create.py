@@ -1,4 +1,4 @@
-"""`ops backup`: writes an archive, or goes on with one that was interrupted."""
+"""`ops backup`: writes an archive, or resumes an interrupted one."""
 
 import errno
 import fcntl
@@ -12,9 +12,9 @@ from components.errors import count
 from ops import console
 from ops.backup import cut as cutting
 from ops.backup import records, redis_keys
-from ops.backup.archive import Archive, begin, resumed
-from ops.backup.container import PARTIAL
-from ops.backup.model import Manifest, RedisSummary, Selection
+from ops.backup.archive.model import Manifest, RedisSummary, Selection
+from ops.backup.archive.parts import PARTIAL
+from ops.backup.archive.writer import Archive, begin, resumed
 from ops.errors import OpsError, RefusedError, UnreachableError
 from ops.platform import Platform
 
@@ -22,22 +22,22 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def back_up(platform: Platform, file: Path, selection: Selection) -> Manifest:
-    """Write an archive; a backup that was interrupted goes on where it stopped.
+    """Write an archive; an interrupted backup continues where it stopped.
 
     Args:
-        platform: What is backed up.
+        platform: The platform to back up.
         file: The archive, which appears when it is complete; until then it is called ``FILE.partial``.
-        selection: What is kept.
+        selection: What to back up.
 
     Returns:
-        What the archive holds.
+        The manifest of the archive.
 
     Raises:
-        RefusedError: The file is there already, or what is there is another backup.
+        RefusedError: The file exists, or the partial file belongs to a different backup.
         OpsError: The disk is full, or the platform stopped answering; the partial archive stays.
     """
     if file.exists():
-        raise RefusedError(f"{file} is there already", ["give another name, or remove it"])
+        raise RefusedError(f"{file} already exists", ["choose a different name, or remove it"])
     partial = file.with_name(file.name + PARTIAL)
     try:
         with (
@@ -49,37 +49,39 @@ def back_up(platform: Platform, file: Path, selection: Selection) -> Manifest:
             if archive is None:
                 archive = begin(target, cutting.take(platform, client, consumer, selection))
             else:
-                cutting.refuse_others(archive.cut, client, selection, str(partial))
-                console.say(f"going on with {partial}, begun {archive.cut.made}")
+                cutting.refuse_different_backup(archive.cut, client, selection, str(partial))
+                console.say(f"resuming {partial}, started {archive.cut.made}")
             if selection.redis and archive.redis is None:
-                _keep_redis(platform, archive)
-            _keep_records(archive, lambda *wanted: records.back_up(consumer, *wanted))
+                _add_redis(platform, archive)
+            _add_records(archive, lambda *wanted: records.back_up(consumer, *wanted))
             manifest = archive.finish()
     except KeyboardInterrupt:
-        console.say(_goes_on(file))
+        console.say(_resume_hint(file))
         raise
     except UnreachableError as error:
         if not partial.exists():
             raise
-        raise UnreachableError(f"the backup stopped: {error.headline}", [*error.problems, _goes_on(file)]) from error
+        raise UnreachableError(
+            f"the backup stopped: {error.headline}", [*error.problems, _resume_hint(file)]
+        ) from error
     except OSError as error:
         if error.errno not in _FULL:
             raise
         raise OpsError(
-            f"the disk of {partial} is full ({error.strerror})", [f"free some space; {_goes_on(file)}"]
+            f"the disk of {partial} is full ({error.strerror})", [f"free some space; {_resume_hint(file)}"]
         ) from error
     partial.rename(file)
     _sync_folder(file)
     return manifest
 
 
-def _goes_on(file: Path) -> str:
-    return f"what is complete is kept in {file}{PARTIAL}: the same command goes on where it stopped"
+def _resume_hint(file: Path) -> str:
+    return f"complete parts are kept in {file}{PARTIAL}: the same command continues where it stopped"
 
 
 @contextmanager
 def _locked(partial: Path) -> Generator[BinaryIO]:
-    """The partial archive, open for this process alone; an empty one is not left behind."""
+    """The partial archive, locked for this process; removed if it stays empty."""
     try:
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -88,7 +90,7 @@ def _locked(partial: Path) -> Generator[BinaryIO]:
         try:
             fcntl.flock(target, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RefusedError(f"another backup is writing {partial}") from None
+            raise RefusedError(f"a different process is writing {partial}") from None
         try:
             yield target
         finally:
@@ -96,32 +98,27 @@ def _locked(partial: Path) -> Generator[BinaryIO]:
                 partial.unlink()
 
 
-def _keep_redis(platform: Platform, archive: Archive) -> None:
-    from redis.exceptions import RedisError
-
+def _add_redis(platform: Platform, archive: Archive) -> None:
     keys: dict[int, int] = {}
-    try:
+    with redis_keys.redis_errors(platform.stack), console.progress("Redis") as advance:
         with platform.redis_client() as client:
             version, numbers = redis_keys.version(client), redis_keys.databases(client)
-        with console.progress("Redis") as advance:
-            for database in numbers:
-                with platform.redis_client(db=database) as client:
-                    for number, batch in enumerate(redis_keys.read(client)):
-                        archive.add_keys(database, number, batch)
-                        keys[database] = keys.get(database, 0) + len(batch)
-                        advance(len(batch))
-    except RedisError as error:
-        raise UnreachableError(f"Redis of stack {platform.stack}: {error}") from error
+        for database in numbers:
+            with platform.redis_client(db=database) as client:
+                for number, batch in enumerate(redis_keys.read(client)):
+                    archive.add_keys(database, number, batch)
+                    keys[database] = keys.get(database, 0) + len(batch)
+                    advance(len(batch))
     archive.end_redis(RedisSummary(version=version, keys=keys))
 
 
-def _keep_records(archive: Archive, read: Callable[..., None]) -> None:
+def _add_records(archive: Archive, read: Callable[..., None]) -> None:
     total = sum(span.end - span.begin for span in archive.cut.spans.values())
     left = archive.left
     with console.progress("records", total=total or 1) as advance:
         advance(total - sum(span.end - span.begin for span in left.values()))
-        for place, span in left.items():
-            read(place, span, archive.add_records, advance)
+        for partition, span in left.items():
+            read(partition, span, archive.add_records, advance)
     for name, topic in archive.totals.items():
         if topic.lost:
             console.say(
@@ -131,7 +128,7 @@ def _keep_records(archive: Archive, read: Callable[..., None]) -> None:
 
 
 def _sync_folder(file: Path) -> None:
-    """Make a rename last when the machine loses its power."""
+    """Sync the folder, so that the rename survives a power failure."""
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,4 +1,4 @@
-"""The consistent cut: what is on the platform when a backup begins."""
+"""The consistent cut: the platform at the start of a backup."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from components.errors import count
 from components.topics.client import observe
 from ops.backup import acls, groups
-from ops.backup.archive import now
-from ops.backup.model import Cut, Selection, Span, Topic, choose
+from ops.backup.archive.model import Cut, Selection, Span, Topic, choose
+from ops.backup.archive.writer import now
 from ops.errors import RefusedError
 from ops.platform import Platform
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def take(platform: Platform, client: "KafkaAdminClient", consumer: "KafkaConsumer", selection: Selection) -> Cut:
-    """Look at everything that a backup begins with.
+    """Read everything that defines a backup.
 
-    Groups are read before the end offsets, so that no group stands behind the last record that is kept.
+    Groups are read before the end offsets, so that no committed offset lies beyond the last saved record.
 
     Args:
         platform: The platform.
         client: An admin client of it.
-        consumer: A consumer that reads committed records only.
-        selection: What was asked for.
+        consumer: A consumer of committed records.
+        selection: What to back up.
 
     Raises:
-        RefusedError: A topic that was asked for is not there.
+        RefusedError: A selected topic does not exist.
     """
     names = choose(client.list_topics(), selection.topics, f"stack {platform.stack}")
     observed = observe(client, names)
@@ -56,46 +56,46 @@ def take(platform: Platform, client: "KafkaAdminClient", consumer: "KafkaConsume
 
 
 def topic_ids(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, str]:
-    """The cluster's own ids of topics, by name; topics that are not there are left out."""
+    """The ids of topics, by name; missing topics are left out."""
     return {topic["name"]: str(topic["topic_id"]) for topic in client.describe_topics() if topic["name"] in names}
 
 
 def _spans(consumer: "KafkaConsumer", partitions: dict[str, int]) -> dict[str, list[Span]]:
     from kafka import TopicPartition
 
-    places: list[TopicPartition] = [
+    topic_partitions: list[TopicPartition] = [
         TopicPartition(name, number) for name, total in partitions.items() for number in range(total)
     ]
-    if not places:
+    if not topic_partitions:
         return {}
-    begins = consumer.beginning_offsets(places)
-    ends = consumer.end_offsets(places)  # the last stable offset: it ends before the first open transaction
+    begins = consumer.beginning_offsets(topic_partitions)
+    ends = consumer.end_offsets(topic_partitions)  # the last stable offset, before the first open transaction
     spans: dict[str, list[Span]] = {name: [] for name in partitions}
-    for place in places:
-        # Retention may have moved the beginning while both were asked for.
-        spans[place.topic].append(Span(begin=min(begins[place], ends[place]), end=ends[place]))
+    for partition in topic_partitions:
+        # Retention may have moved the first offset between both requests.
+        spans[partition.topic].append(Span(begin=min(begins[partition], ends[partition]), end=ends[partition]))
     return spans
 
 
-def refuse_others(cut: Cut, client: "KafkaAdminClient", selection: Selection, partial: str) -> None:
-    """Refuse to go on with a backup that is not the one that was begun.
+def refuse_different_backup(cut: Cut, client: "KafkaAdminClient", selection: Selection, partial: str) -> None:
+    """Refuse to resume a different backup.
 
     Raises:
-        RefusedError: It was begun on another cluster or with other options, or topics were made anew since.
+        RefusedError: It was started on a different cluster or with different options, or topics were recreated since.
     """
     problems: list[str] = []
     cluster = client.describe_cluster()["cluster_id"]
     if cluster != cut.cluster:
-        problems.append(f"it was begun on cluster {cut.cluster} (stack {cut.stack}); this one is {cluster}")
+        problems.append(f"it was started on cluster {cut.cluster} (stack {cut.stack}); this is cluster {cluster}")
     else:
         ids = topic_ids(client, cut.topics)
         gone = [name for name, topic in cut.topics.items() if ids.get(name) != topic.id]
         if gone and cut.selection.records:
-            problems.append(f"{count(len(gone), 'topic')} of it were deleted or made anew since: {', '.join(gone)}")
+            problems.append(f"{count(len(gone), 'topic')} deleted or recreated since: {', '.join(gone)}")
     if selection != cut.selection:
-        problems.append(f"it was begun with {_options(cut.selection)}; now it is {_options(selection)}")
+        problems.append(f"it was started with {_options(cut.selection)}; now with {_options(selection)}")
     if problems:
-        raise RefusedError(f"{partial} is another backup", [*problems, f"to begin a new one, remove {partial}"])
+        raise RefusedError(f"{partial} is a different backup", [*problems, f"to start a new one, remove {partial}"])
 
 
 def _options(selection: Selection) -> str:

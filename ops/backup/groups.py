@@ -1,10 +1,10 @@
-"""Committed offsets of consumer groups, out of a cluster and into another."""
+"""Reads, commits and deletes the offsets of consumer groups."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from ops.backup.model import Commit, Place
+from ops.backup.archive.model import Commit, PartitionId
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 COORDINATOR_SECONDS = 30.0
-"""Seconds for the groups' coordinator: a new cluster makes the topic that it needs when it is first asked for."""
+"""Timeout for the group coordinator: a new cluster creates its topic on the first request."""
 
 
-def _patiently(ask: Callable[[], Answer]) -> Answer:
+def _retried(ask: Callable[[], Answer]) -> Answer:
+    """Retry retriable errors for :data:`COORDINATOR_SECONDS`."""
     from kafka.errors import KafkaError
 
     end = time.monotonic() + COORDINATOR_SECONDS
@@ -30,17 +31,22 @@ def _patiently(ask: Callable[[], Answer]) -> Answer:
 
 
 def read(client: "KafkaAdminClient", topics: Collection[str]) -> dict[str, list[Commit]]:
-    """Committed offsets of these topics, by group; groups that have none are not there."""
+    """Committed offsets of these topics, by group; groups without any are left out."""
     names = sorted(group["group_id"] for group in client.list_groups())
-    found = _patiently(lambda: client.list_group_offsets(names)) if names else {}
+    found = _retried(lambda: client.list_group_offsets(names)) if names else {}
     commits = {
         group: sorted(
             (
-                Commit(topic=place.topic, partition=place.partition, offset=at.offset, metadata=at.metadata or "")
-                for place, at in offsets.items()
-                if place.topic in topics and at.offset >= 0
+                Commit(
+                    topic=partition.topic,
+                    partition=partition.partition,
+                    offset=at.offset,
+                    metadata=at.metadata or "",
+                )
+                for partition, at in offsets.items()
+                if partition.topic in topics and at.offset >= 0
             ),
-            key=lambda commit: commit.place,
+            key=lambda commit: commit.partition_id,
         )
         for group, offsets in found.items()
     }
@@ -54,32 +60,35 @@ def write(client: "KafkaAdminClient", group: str, commits: Sequence[Commit]) -> 
         OpsError: The cluster refused one.
     """
     from kafka import OffsetAndMetadata, TopicPartition
-    from kafka.errors import KafkaError, NoError
+    from kafka.errors import NoError
 
     offsets = {
-        TopicPartition(*commit.place): OffsetAndMetadata(commit.offset, commit.metadata, -1) for commit in commits
+        TopicPartition(*commit.partition_id): OffsetAndMetadata(commit.offset, commit.metadata, -1)
+        for commit in commits
     }
 
     def commit_all() -> None:
-        answer: Mapping[TopicPartition, type[KafkaError]] = client.alter_group_offsets(group, offsets)
-        refused = {Place(*place): error for place, error in answer.items() if error is not NoError}
+        answer = client.alter_group_offsets(group, offsets)
+        refused = {PartitionId(*partition): error for partition, error in answer.items() if error is not NoError}
         if any(error.retriable for error in refused.values()):
             raise next(iter(refused.values()))
         if refused:
-            reasons = [f"{place}: {error.__name__}" for place, error in refused.items()]
+            reasons = [f"{partition}: {error.__name__}" for partition, error in refused.items()]
             raise OpsError(f"the cluster refused offsets of group {group}", reasons)
 
-    _patiently(commit_all)
+    _retried(commit_all)
 
 
 def remove(client: "KafkaAdminClient", groups: Sequence[str]) -> None:
-    """Delete groups; those that are gone already are no error.
+    """Delete groups; missing ones are no error.
 
     Raises:
-        OpsError: The cluster refused one, such as a group that has members.
+        OpsError: The cluster refused one, such as a group with members.
     """
     if groups:
-        answer: Mapping[str, str] = _patiently(lambda: client.delete_groups(list(groups)))
-        refused = [f"{name}: {said}" for name, said in answer.items() if said not in ("OK", "GroupIdNotFoundError")]
+        answer = _retried(lambda: client.delete_groups(list(groups)))
+        refused = [
+            f"{name}: {result}" for name, result in answer.items() if result not in ("OK", "GroupIdNotFoundError")
+        ]
         if refused:
             raise OpsError("the cluster refused to delete groups", refused)

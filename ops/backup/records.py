@@ -1,69 +1,71 @@
-"""Records of a cluster as parts of an archive, partition after partition."""
+"""Reads the records of a partition as parts of an archive."""
 
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ops.backup.frames import Chunk
-from ops.backup.model import Place, RecordsMeta, Span
+from ops.backup.archive.frames import Chunk
+from ops.backup.archive.model import PartitionId, RecordsMeta, Span
 from ops.errors import OpsError, UnreachableError
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
 
 STALL_SECONDS = 60.0
-"""Seconds without a record or a step forward after which the brokers count as gone."""
+"""Seconds without progress before giving up."""
 
 CONSUMER_OPTIONS: dict[str, Any] = {
     "isolation_level": "read_committed",
     "enable_auto_commit": False,
-    "auto_offset_reset": "none",  # a range that retention took must be noticed, never be jumped over
+    "auto_offset_reset": "none",  # offsets deleted by retention must be detected, not skipped
     "fetch_max_bytes": 8 * 1024 * 1024,
     "max_partition_fetch_bytes": 4 * 1024 * 1024,
     "max_poll_records": 5000,
 }
-"""Bounds of what a consumer holds in memory, and only records that are committed."""
+"""Limits the consumer's memory, and reads committed records only."""
 
 Add = Callable[[RecordsMeta, bytes], None]
-"""Keeps a part; the bytes are not compressed yet."""
+"""Adds a part; the bytes are not compressed."""
 
 
-def back_up(consumer: "KafkaConsumer", place: Place, span: Span, add: Add, advance: Callable[[float], None]) -> None:
-    """Read all records of a span, and hand them on in chunks whose ranges of offsets follow each other.
+def back_up(
+    consumer: "KafkaConsumer", partition: PartitionId, span: Span, add: Add, advance: Callable[[float], None]
+) -> None:
+    """Read all records of a span, in chunks with consecutive offset ranges.
 
     Args:
-        consumer: A consumer made with CONSUMER_OPTIONS.
-        place: The partition.
-        span: The offsets that are wanted; the first may be one where an earlier run stopped.
-        add: Is given each chunk.
-        advance: Is told how many offsets were passed.
+        consumer: A consumer with CONSUMER_OPTIONS.
+        partition: The partition.
+        span: The offsets to read; may start where an earlier run stopped.
+        add: Called with each chunk.
+        advance: Called with the number of offsets just read.
 
     Raises:
-        UnreachableError: Nothing came for a minute.
-        kafka.errors.KafkaError: The cluster refused.
+        UnreachableError: No progress for :data:`STALL_SECONDS`.
+        kafka.errors.KafkaError: The cluster refused a request.
     """
     if span.begin >= span.end:
         return
     chunk = Chunk()
     start, lost = span.begin, 0
-    for records, skipped in _batches(consumer, place, span):
+    for records, skipped in _batches(consumer, partition, span):
         lost += skipped
         for record in records:
             if record.offset >= span.end:
                 break
             if chunk.full:
-                add(_meta(place, start, record.offset, chunk, lost), chunk.data())
+                add(_meta(partition, start, record.offset, chunk, lost), chunk.data())
                 advance(record.offset - start)
                 chunk, start, lost = Chunk(), record.offset, 0
             chunk.add(record)
-    add(_meta(place, start, span.end, chunk, lost), chunk.data())
+    add(_meta(partition, start, span.end, chunk, lost), chunk.data())
     advance(span.end - start)
 
 
-def _meta(place: Place, start: int, following: int, chunk: Chunk, lost: int) -> RecordsMeta:
+def _meta(partition: PartitionId, start: int, following: int, chunk: Chunk, lost: int) -> RecordsMeta:
     return RecordsMeta(
-        topic=place.topic,
-        partition=place.partition,
+        topic=partition.topic,
+        partition=partition.partition,
         start=start,
         next=following,
         records=chunk.records,
@@ -72,39 +74,37 @@ def _meta(place: Place, start: int, following: int, chunk: Chunk, lost: int) -> 
     )
 
 
-def _batches(consumer: "KafkaConsumer", place: Place, span: Span) -> Iterator[tuple[list[Any], int]]:
-    """Batches of records until the span's end.
+def _batches(consumer: "KafkaConsumer", partition: PartitionId, span: Span) -> Iterator[tuple[list[Any], int]]:
+    """Batches of records up to the end of the span.
 
     Yields:
-        The records, and how many offsets retention took just before them.
+        The records, and the number of offsets that retention deleted just before them.
 
     Raises:
-        UnreachableError: Nothing came for a minute.
-        OpsError: The partition has fewer records than it had.
+        UnreachableError: No progress for :data:`STALL_SECONDS`.
+        OpsError: The partition has fewer records than before.
     """
     from kafka import TopicPartition
     from kafka.errors import OffsetOutOfRangeError
 
-    partition = TopicPartition(*place)
-    consumer.assign([partition])
-    consumer.seek(partition, span.begin)
-    position, moved = span.begin, time.monotonic()
+    topic_partition = TopicPartition(*partition)
+    consumer.assign([topic_partition])
+    consumer.seek(topic_partition, span.begin)
+    position, progressed = span.begin, time.monotonic()
     while position < span.end:
         skipped = 0
         try:
-            records = consumer.poll(timeout_ms=1000).get(partition, [])
+            records = consumer.poll(timeout_ms=1000).get(topic_partition, [])
         except OffsetOutOfRangeError:
             records = []
-            first = min(consumer.beginning_offsets([partition])[partition], span.end)
+            first = min(consumer.beginning_offsets([topic_partition])[topic_partition], span.end)
             skipped = first - position
             if skipped <= 0:
-                raise OpsError(
-                    f"{place}: offset {position} was there and is no more; was the topic made anew?"
-                ) from None
-            consumer.seek(partition, first)
-        before, position = position, consumer.position(partition)
+                raise OpsError(f"{partition}: offset {position} no longer exists; was the topic recreated?") from None
+            consumer.seek(topic_partition, first)
+        before, position = position, consumer.position(topic_partition)
         if position != before:
-            moved = time.monotonic()
+            progressed = time.monotonic()
             yield records, skipped
-        elif time.monotonic() - moved > STALL_SECONDS:
-            raise UnreachableError(f"{place}: no record came for {STALL_SECONDS:.0f} s, at offset {position}")
+        elif time.monotonic() - progressed > STALL_SECONDS:
+            raise UnreachableError(f"{partition}: no record arrived for {STALL_SECONDS:.0f} s, at offset {position}")

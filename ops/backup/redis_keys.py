@@ -1,27 +1,28 @@
-"""Keys of Redis as bytes, out of a server and into one.
+"""Redis keys as bytes: reads, restores and deletes them.
 
-A ``redis/…zst`` part holds keys of one database once it is decompressed. One key is a head of 20 bytes in network
-order, then its name and its value as ``DUMP`` gives it:
+A ``redis/…zst`` part holds keys of one database. After decompression, a key is a head of 20 bytes in network order,
+then its name and its value as ``DUMP`` returns it:
 
     length of name   uint32
     expires at       int64   milliseconds since 1970; -1 for never
     length of value  uint64
 
-Each key is as it was at one instant, with its expiry; keys are read one batch after the other while clients write, so
-two keys may be of different instants. A snapshot of one instant would take the replication stream, whose format
-(RDB) no library reads that is kept up.
+Value and expiry of a key are from the same instant. Keys are read in batches while clients write, so different keys may
+be from different instants. A snapshot of one instant would need the replication stream, whose format (RDB) no
+maintained library reads.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from struct import Struct
 from struct import error as StructError
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from components.redis.client import HEALTH_KEY
-from ops.backup.frames import CHUNK_BYTES, FrameError
-from ops.errors import OpsError
+from ops.backup.archive.frames import CHUNK_BYTES, FrameError
+from ops.errors import OpsError, UnreachableError
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -32,15 +33,15 @@ _NEVER = -1
 
 _CAUSE = "of pipeline caused error: "
 
-_LOOK = 200
-"""Keys whose sizes are asked for at once."""
+_SIZED_AT_ONCE = 200
+"""Keys whose sizes are read at once."""
 
 _OWN = frozenset({HEALTH_KEY.encode()})
-"""Keys that the platform writes by itself."""
+"""Keys that the platform itself writes."""
 
 
 class Key(NamedTuple):
-    """One key as it is kept: its name, when it expires (milliseconds since 1970, -1 for never), its value's dump."""
+    """One key: its name, its expiry (milliseconds since 1970, -1 for never), and the dump of its value."""
 
     name: bytes
     expires: int
@@ -55,10 +56,10 @@ def encode(keys: Iterable[Key]) -> bytes:
 
 
 def decode(data: bytes) -> Iterator[Key]:
-    """The keys that :func:`encode` was given.
+    """The reverse of :func:`encode`.
 
     Raises:
-        FrameError: The bytes are no keys.
+        FrameError: The bytes are malformed.
     """
     position = 0
     while position < len(data):
@@ -68,25 +69,35 @@ def decode(data: bytes) -> Iterator[Key]:
             raise FrameError(f"a key at byte {position} cannot be read: {error}") from error
         middle = position + _HEAD.size + name
         if middle + dump > len(data):
-            raise FrameError(f"a key at byte {position} is cut off")
+            raise FrameError(f"a key at byte {position} is truncated")
         yield Key(data[position + _HEAD.size : middle], expires, data[middle : middle + dump])
         position = middle + dump
 
 
+@contextmanager
+def redis_errors(stack: str) -> Generator[None]:
+    """Turn errors of the Redis client into :class:`UnreachableError`."""
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except RedisError as error:
+        raise UnreachableError(f"Redis of stack {stack}: {error}") from error
+
+
 def databases(client: "Redis") -> list[int]:
     """The databases that hold keys."""
-    found: Any = client.info("keyspace")
+    found = client.info("keyspace")
     return sorted(int(name.removeprefix("db")) for name in found)
 
 
 def version(client: "Redis") -> str:
     """The server's version: ``7.0.15``."""
-    found: Any = client.info("server")
-    return str(found["redis_version"])
+    return str(client.info("server")["redis_version"])
 
 
 def is_newer(archived: str, server: str) -> bool:
-    """Whether dumps of one version may be unreadable for a server of another: one with a lower major or minor."""
+    """Whether the server may be unable to read the archive's dumps: its major or minor version is lower."""
     return _release(archived) > _release(server)
 
 
@@ -94,26 +105,26 @@ def _release(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".")[:2])
 
 
-def foreign_keys(client: "Redis", limit: int = 1) -> list[bytes]:
-    """Some of a database's keys that are not the platform's own."""
+def user_keys(client: "Redis", limit: int = 1) -> list[bytes]:
+    """Up to ``limit`` keys of a database, without the platform's own."""
     return list(islice((key for key in client.scan_iter(count=1000) if key not in _OWN), limit))
 
 
 def read(client: "Redis") -> Iterator[list[Key]]:
-    """All keys of a database but the platform's own, in batches that fit a part.
+    """All keys of a database except the platform's own, in batches that fit a part.
 
-    A key that is written while the server grows its table may come twice; the later one holds.
+    A key may be read twice while the server resizes its hash table; the later value wins.
     """
     names: Iterator[bytes] = (name for name in client.scan_iter(count=1000) if name not in _OWN)
-    while look := list(islice(names, _LOOK)):
-        for batch in _by_size(client, look):
+    while found := list(islice(names, _SIZED_AT_ONCE)):
+        for batch in _by_size(client, found):
             keys = _dump(client, batch)
             if keys:
                 yield keys
 
 
 def _by_size(client: "Redis", names: list[bytes]) -> Iterator[list[bytes]]:
-    """Batches whose values take no more than a part; a value that is larger has a batch to itself."""
+    """Batches whose values fit a part; a larger value gets a batch of its own."""
     sizes = client.pipeline(transaction=False)
     for name in names:
         sizes.memory_usage(name)
@@ -130,11 +141,11 @@ def _by_size(client: "Redis", names: list[bytes]) -> Iterator[list[bytes]]:
 
 
 def _dump(client: "Redis", names: list[bytes]) -> list[Key]:
-    together = client.pipeline(transaction=True)  # a value and its expiry must be of the same instant
+    pipeline = client.pipeline(transaction=True)  # value and expiry must be from the same instant
     for name in names:
-        together.dump(name)
-        together.execute_command("PEXPIRETIME", name)
-    answers = together.execute()
+        pipeline.dump(name)
+        pipeline.execute_command("PEXPIRETIME", name)
+    answers = pipeline.execute()
     return [
         Key(name, expires if expires >= 0 else _NEVER, dump)
         for name, dump, expires in zip(names, answers[::2], answers[1::2], strict=True)
@@ -143,34 +154,34 @@ def _dump(client: "Redis", names: list[bytes]) -> list[Key]:
 
 
 def write(client: "Redis", keys: Iterable[Key]) -> int:
-    """Write keys with their absolute expiry; those that have expired are left out.
+    """Write keys with their absolute expiry; expired keys are skipped.
 
     Returns:
-        How many were left out.
+        The number of skipped keys.
 
     Raises:
-        OpsError: One was refused.
+        OpsError: Redis refused a key.
     """
     from redis.exceptions import ResponseError
 
     now = int(time.time() * 1000)
-    together = client.pipeline(transaction=True)
+    pipeline = client.pipeline(transaction=True)
     expired = 0
     for key in keys:
         if key.expires != _NEVER and key.expires <= now:
             expired += 1
             continue
-        together.restore(key.name, max(key.expires, 0), key.dump, replace=True, absttl=key.expires != _NEVER)
+        pipeline.restore(key.name, max(key.expires, 0), key.dump, replace=True, absttl=key.expires != _NEVER)
     try:
-        together.execute()
-    except ResponseError as error:  # its text repeats the command with all that it wrote
+        pipeline.execute()
+    except ResponseError as error:  # its text repeats the command with all values
         raise OpsError(f"Redis refused keys: {str(error).rpartition(_CAUSE)[2]}") from None
     return expired
 
 
 def remove(client: "Redis", keys: Iterable[Key]) -> None:
-    """Delete keys; those that are gone already are no error."""
-    together = client.pipeline(transaction=False)
+    """Delete keys; missing ones are no error."""
+    pipeline = client.pipeline(transaction=False)
     for key in keys:
-        together.unlink(key.name)
-    together.execute()
+        pipeline.unlink(key.name)
+    pipeline.execute()

@@ -1,1 +1,1 @@
-"""The commands: each module adds its own with ``register`` and does no more than read options and show results."""
+"""The commands: each module registers its own, reads options and shows results; the work is done elsewhere."""

@@ -14,13 +14,12 @@ from ops.benchmark.plan import Plan
 from ops.benchmark.report import document, rows, write
 from ops.benchmark.result import Limits, violations
 from ops.benchmark.topic import other_topics
+from ops.commands.options import platform
 from ops.console import json_document, say, table
-from ops.context import platform
 from ops.drills import health
 from ops.drills.interruption import Interruption
 from ops.errors import BrokenError
-from ops.platform import Platform
-from ops.safety import refuse_production
+from ops.platform import Platform, refuse_production
 
 FIXED = ("acks", "bootstrap.servers")
 """Producer properties that --property cannot set: figures would not be comparable, or of a different cluster."""

@@ -1,10 +1,10 @@
-"""`ops doctor`: what is wrong and what mends it."""
+"""`ops doctor`: finds what is wrong, and the command that fixes it."""
 
 import typer
 
-from ops import console, exits
-from ops.commands.options import AsJson
-from ops.context import stack
+from ops import console
+from ops.commands.options import AsJson, stack
+from ops.errors import ExitCode
 
 
 def register(app: typer.Typer) -> None:
@@ -13,19 +13,19 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Find out what is wrong on this machine, with the stack or its platform, and the command that mends it.
+    """Check this machine, the stack and its platform, and show the command that fixes each problem.
 
-    Works with no stack up and without an engine. Exits with 1 when anything is wrong or could not be checked.
+    Needs neither a running stack nor an engine. Exits with 1 if anything is wrong or could not be checked.
     """
     from rich.text import Text
 
     from components.errors import count
-    from ops.doctor.case import Case
-    from ops.doctor.checks import CHECKS
-    from ops.doctor.report import State, run_checks
+    from ops.doctor.checks import CHECKS, run_checks
+    from ops.doctor.local_stack import LocalStack
+    from ops.doctor.outcome import State
 
     styles = {State.OK: "green", State.WRONG: "bold red", State.UNCHECKED: "bold yellow", State.SKIPPED: "dim"}
-    results = run_checks(CHECKS, Case(stack(context)))
+    results = run_checks(CHECKS, LocalStack(stack(context)))
     if as_json:
         console.json_document([result.to_json() for result in results])
     else:
@@ -34,13 +34,13 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
                 result.name,
                 Text(result.outcome.state.value, style=styles[result.outcome.state]),
                 result.outcome.seen,
-                result.outcome.mend,
+                result.outcome.fix,
             ]
             for result in results
         ]
-        console.table(("CHECK", "STATE", "SEEN", "MEND"), rows)
+        console.table(("CHECK", "STATE", "SEEN", "FIX"), rows)
     broken = sum(result.is_wrong for result in results)
     if broken:
-        console.say(f"{count(broken, 'check')} of {len(results)} found something")
-        raise typer.Exit(exits.FOUND_WRONG)
-    console.say("all is well")
+        console.say(f"{count(broken, 'check')} of {len(results)} found a problem")
+        raise typer.Exit(ExitCode.FOUND_WRONG)
+    console.say("no problems found")

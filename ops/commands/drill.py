@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
+from ops.commands.options import platform
 from ops.console import json_document, say, table
-from ops.context import platform
 from ops.drills.catalogue import DRILLS, Drill
 from ops.drills.plan import Request
 from ops.drills.promises import Limits
 from ops.errors import BrokenError
-from ops.safety import refuse_production
+from ops.platform import refuse_production
 
 _Rate = Annotated[float, typer.Option("--rate", min=1, max=20_000, help="Messages per second")]
 _Size = Annotated[int, typer.Option("--size", min=64, max=900_000, help="Bytes of each message")]

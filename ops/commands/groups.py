@@ -6,11 +6,10 @@ import typer
 
 from components.errors import count
 from ops import console
-from ops.commands.options import AsJson, position_option, selection_option
-from ops.context import platform
+from ops.commands.options import AsJson, platform, position_option, selection_option
 
 if TYPE_CHECKING:
-    from ops.group_reset import Move
+    from ops.groups.reset import Move
 
 
 def register(app: typer.Typer) -> None:
@@ -23,8 +22,8 @@ def register(app: typer.Typer) -> None:
 
 
 def list_groups(context: typer.Context, as_json: AsJson = False) -> None:
-    """List consumer groups: state, members, topics, and how many records each is behind."""
-    from ops.groups import group_names, read_groups
+    """List consumer groups: state, members, topics and lag in records."""
+    from ops.groups.progress import group_names, read_groups
 
     with platform(context).admin() as client:
         found = read_groups(client, group_names(client))
@@ -43,8 +42,8 @@ def describe(
     name: Annotated[str, typer.Argument(metavar="GROUP", help="The group's id")],
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a group is in each partition, and who reads it. LAG counts records."""
-    from ops.groups import read_groups, require_group
+    """Show a group's committed offset, lag and consumer in each partition. LAG counts records."""
+    from ops.groups.progress import read_groups, require_group
 
     with platform(context).admin() as client:
         require_group(client, name)
@@ -52,8 +51,8 @@ def describe(
     if as_json:
         console.json_document(group.to_json())
         return
-    members, behind = count(len(group.members), "member"), count(group.lag, "record")
-    console.say(f"group {group.name} is {group.state}, {members}, {behind} behind")
+    members, lag = count(len(group.members), "member"), count(group.lag, "record")
+    console.say(f"group {group.name} is {group.state}, {members}, lag {lag}")
     rows = [
         [
             part.topic,
@@ -61,11 +60,11 @@ def describe(
             console.number(part.committed),
             console.number(part.end),
             console.number(part.lag),
-            part.consumer or "nobody",
+            part.consumer or "none",
         ]
         for part in group.progress
     ]
-    headings = ("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "READ BY")
+    headings = ("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "CONSUMER")
     console.table(headings, rows, numbers=("PARTITION", "COMMITTED", "END", "LAG"))
 
 
@@ -74,24 +73,26 @@ def reset(
     name: Annotated[str, typer.Argument(metavar="GROUP", help="The group's id")],
     topic: Annotated[
         list[str],
-        typer.Option(metavar="TOPIC[:PARTITION]", help="What to reset: orders, or orders:3; can be repeated"),
+        typer.Option(metavar="TOPIC[:PARTITION]", help="Topic or partition to reset: orders, or orders:3; repeatable"),
     ],
     to: Annotated[
         str,
         typer.Option(
-            metavar="PLACE",
-            help="earliest, latest, an offset (120), a time (2026-03-01T12:00:00Z; this machine's zone where it has "
-            "none), or records from what is committed (+10, -10)",
+            metavar="POSITION",
+            help="earliest, latest, an offset (120), a time (2026-03-01T12:00:00Z; local time without a time zone), "
+            "or a shift from the committed offset in records (+10, -10)",
         ),
     ],
-    execute: Annotated[bool, typer.Option("--execute", help="Do it; without, only the plan is shown")] = False,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Commit the new offsets, do not only show the plan")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move a group's committed offsets; shows the plan and changes nothing unless --execute is given.
+    """Move a group's committed offsets; without --execute, only show the plan.
 
     Example: `python -m ops groups reset billing --topic orders --to 2026-03-01T12:00:00Z --execute`
     """
-    from ops import group_reset
+    from ops.groups import reset as group_reset
 
     selections = [selection_option("--topic", text) for text in topic]
     position = position_option("--to", to)
@@ -102,7 +103,7 @@ def reset(
             group_reset.execute(client, name, plan)
     skipped, replayed = sum(move.skipped for move in plan), sum(move.replayed for move in plan)
     effect = f"{count(len(plan), 'partition')}, {count(skipped, 'record')} skipped, {replayed} read again"
-    console.say(f"done: {effect}" if execute else f"plan: {effect}; nothing was changed, --execute does it")
+    console.say(f"done: {effect}" if execute else f"plan: {effect}; nothing was changed, add --execute to apply it")
 
 
 def _show(plan: "list[Move]", *, as_json: bool) -> None:

@@ -1,24 +1,24 @@
-"""`ops rules` and `ops dashboard`: for a Prometheus or a Grafana of one's own."""
+"""`ops rules` and `ops dashboard`: for your own Prometheus or Grafana."""
 
 from typing import Annotated
 
 import typer
 
 from components.monitoring.topology import Topology
+from ops.commands.options import platform
 from ops.console import out
-from ops.context import platform
 from ops.errors import RefusedError
 from ops.platform import Platform
 
 _Job = Annotated[
-    str | None, typer.Option("--job", help="Job that scrapes the exporter there; unset: the platform's name")
+    str | None, typer.Option("--job", help="Job that scrapes the exporter there; default: the platform's name")
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("rules", help="Print alert rules for a Prometheus of your own, made for this platform.")(_rules)
-    app.command("dashboard", help="Print a dashboard for a Grafana of your own, made for this platform.")(_dashboard)
+    app.command("rules", help="Print this platform's alert rules for your own Prometheus.")(_rules)
+    app.command("dashboard", help="Print this platform's dashboard for your own Grafana.")(_dashboard)
 
 
 def _rules(context: typer.Context, job: _Job = None) -> None:
@@ -34,10 +34,10 @@ def _dashboard(context: typer.Context, job: _Job = None) -> None:
 
 
 def _topology(found: Platform) -> Topology:
-    """What is up, as the stack's outputs tell it; the stack file may have changed since.
+    """The running topology, from the stack's outputs: the stack file may have changed since.
 
     Raises:
-        RefusedError: The stack runs no exporter, so that nothing would give the metrics.
+        RefusedError: The stack runs no exporter, so there are no metrics.
     """
     topology = found.outputs["operations"].get("topology")
     if topology is None:

@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from ops import console
-from ops.commands.options import position_option
-from ops.context import platform
-from ops.positions import Edge, Shift
+from ops.commands.options import platform, position_option
 from ops.records.formats import Header, InputFormat, OutputFormat
+from ops.records.positions import Edge, Shift
 
 _ACKS = {"all": "all", "-1": "all", "1": 1, "0": 0}
 
-Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="A topic that exists; none is ever made")]
+Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="An existing topic; none is ever created")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,40 +24,38 @@ def register(app: typer.Typer) -> None:
 def produce(
     context: typer.Context,
     topic: Topic,
-    value: Annotated[str | None, typer.Option(help="Write this one record instead of reading standard input")] = None,
+    value: Annotated[str | None, typer.Option(help="Write this one record instead of standard input")] = None,
     key: Annotated[str | None, typer.Option(help="Key of records whose line has none")] = None,
     key_separator: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What divides key and value in a line, such as : or a tab")
+        str | None, typer.Option(metavar="TEXT", help="Separates key and value in a line, such as : or a tab")
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A header for every record; can be repeated")
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A header for every record; repeatable")
     ] = None,
-    partition: Annotated[int | None, typer.Option(min=0, help="Write there; unset: the key decides")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="The partition; default: chosen by key")] = None,
     form: Annotated[
         InputFormat,
         typer.Option("--format", help="text: the line is the value; json: what `consume --format json` prints; base64"),
     ] = InputFormat.TEXT,
-    acks: Annotated[
-        str, typer.Option(metavar="all|1|0", help="Replicas that must have a record before it counts as written")
-    ] = "all",
+    acks: Annotated[str, typer.Option(metavar="all|1|0", help="Replicas that must acknowledge a record")] = "all",
 ) -> None:
-    r"""Write records, one a line of standard input, and say how many went where.
+    r"""Write records, one per line of standard input, and count them by partition.
 
     Example: `printf 'a:1\nb:2\n' | python -m ops produce orders --key-separator :`
 
-    With --format json a line is {"key": …, "value": …, "headers": …, "timestamp": …}; a value of null is a tombstone.
+    With --format json, a line is {"key": …, "value": …, "headers": …, "timestamp": …}; the value null is a tombstone.
     """
     from components.errors import count
     from ops.records.producing import produce as write
     from ops.records.producing import records_of
 
     if acks not in _ACKS:
-        raise typer.BadParameter(f'"{acks}" is none of all, 1, 0', param_hint="--acks")
+        raise typer.BadParameter(f'"{acks}" is not one of all, 1, 0', param_hint="--acks")
     if key_separator is not None and form is InputFormat.JSON:
-        raise typer.BadParameter("a line of JSON holds its key itself", param_hint="--key-separator")
+        raise typer.BadParameter("JSON lines contain their key", param_hint="--key-separator")
     lines = sys.stdin.buffer if value is None else [value.encode()]
     if value is None and sys.stdin.isatty():
-        console.say("reading records from the keyboard, one a line; Ctrl-D ends")
+        console.say("reading records from the keyboard, one per line; Ctrl-D ends")
     records = records_of(
         lines,
         form,
@@ -75,7 +72,7 @@ def produce(
 def _header(text: str) -> Header:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise typer.BadParameter(f'"{text}" is no header; it must be NAME=VALUE', param_hint="--header")
+        raise typer.BadParameter(f'"{text}" is not a header; expected NAME=VALUE', param_hint="--header")
     return name, value.encode()
 
 
@@ -86,33 +83,33 @@ def consume(
         str,
         typer.Option(
             "--from",
-            metavar="PLACE",
-            help="beginning, end, an offset (120), a time (2026-03-01T12:00:00Z; this machine's zone where it has "
-            "none), or -10 for the last 10 records of each partition",
+            metavar="POSITION",
+            help="beginning, end, an offset (120), a time (2026-03-01T12:00:00Z; local time without a time zone), "
+            "or -10 for the last 10 records of each partition",
         ),
     ] = "beginning",
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many records")] = None,
-    partition: Annotated[list[int] | None, typer.Option(help="Read this partition alone; can be repeated")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="The number of records to print")] = None,
+    partition: Annotated[list[int] | None, typer.Option(help="Read only this partition; repeatable")] = None,
     group: Annotated[
         str | None,
-        typer.Option(help="Read as a member of this consumer group, from its offsets on, and commit what was printed"),
+        typer.Option(help="Join this consumer group, start at its committed offsets, and commit the printed records"),
     ] = None,
     form: Annotated[
         OutputFormat,
         typer.Option(
-            "--format", help="text (other bytes as \\xff), value (bytes as they are), base64, or json with all there is"
+            "--format", help="text (other bytes as \\xff), value (raw bytes), base64, or json with all fields"
         ),
     ] = OutputFormat.TEXT,
     key_separator: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Print the key too, and this between it and the value")
+        str | None, typer.Option(metavar="TEXT", help="Also print the key, separated from the value by this")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more at the end; Ctrl-C ends")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new records; Ctrl-C ends")] = False,
 ) -> None:
-    """Print records, one a line, until the end that the topic has now.
+    """Print records, one per line, up to the current end of the topic.
 
     Example: `python -m ops consume orders --from -10 --format json`
 
-    In JSON, bytes that are no UTF-8 stand as base64 under valueBase64 and keyBase64.
+    In JSON, bytes that are not UTF-8 become base64 under valueBase64 and keyBase64.
     """
     from ops.records.consuming import Reading, read
     from ops.records.formats import format_record
@@ -122,10 +119,10 @@ def consume(
         raise typer.BadParameter(f'"{start}" is after the end', param_hint="--from")
     if group is not None and not isinstance(position, Edge):
         raise typer.BadParameter(
-            "a group begins where it committed; move it with `groups reset` first", param_hint="--from"
+            "a group starts at its committed offsets; move them with `groups reset` first", param_hint="--from"
         )
     if group is not None and partition:
-        raise typer.BadParameter("a group gives its members their partitions", param_hint="--partition")
+        raise typer.BadParameter("a group assigns partitions to its members", param_hint="--partition")
     reading = Reading(
         topic=topic, position=position, partitions=partition or (), count=count, group=group, follow=follow
     )

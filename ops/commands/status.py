@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops import console, exits
-from ops.commands.options import AsJson
-from ops.context import platform
+from ops import console
+from ops.commands.options import AsJson, platform
+from ops.errors import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from ops.members.status import Status
     from ops.platform import Platform
-    from ops.status import Status
 
 MEMBER_HEADINGS = ("MEMBER", "ROLE", "STATE", "ADDRESS", "LEADS", "HOLDS", "NOT IN SYNC", "SIZE")
 MEMBER_NUMBERS = ("LEADS", "HOLDS", "NOT IN SYNC", "SIZE")
@@ -21,7 +21,7 @@ GROUP_HEADINGS = ("GROUP", "STATE", "MEMBERS", "LAG")
 GROUP_NUMBERS = ("MEMBERS", "LAG")
 
 WATCH_SECONDS = 2.0
-"""Seconds between two looks where none are given."""
+"""Default interval of ``--watch`` in seconds."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,22 +32,22 @@ def register(app: typer.Typer) -> None:
 def status(
     context: typer.Context,
     seconds: Annotated[
-        float | None, typer.Argument(min=0.5, metavar="SECONDS", help="With --watch: seconds between two looks (2)")
+        float | None, typer.Argument(min=0.5, metavar="SECONDS", help="Interval of --watch in seconds; default: 2")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again until Ctrl-C")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show every member: role, state, partitions, size; and how far consumer groups are behind.
+    """Show every member (role, state, partitions, size) and the lag of consumer groups.
 
-    Exits with 1 when something is wrong. LEADS, HOLDS and NOT IN SYNC count partitions; SIZE is a broker's logs, an
+    Exits with 1 if something is wrong. LEADS, HOLDS and NOT IN SYNC count partitions; SIZE is a broker's logs, an
     ensemble member's data and the memory that Redis uses; LAG counts records.
 
     Example: `python -m ops status --watch 5`
     """
-    from ops.status import read_status
+    from ops.members.status import read_status
 
     if seconds is not None and not watch:
-        raise typer.BadParameter("it only makes sense with --watch", param_hint="SECONDS")
+        raise typer.BadParameter("it needs --watch", param_hint="SECONDS")
     target = platform(context)
     if watch:
         _watch(target, WATCH_SECONDS if seconds is None else seconds, as_json=as_json)
@@ -55,14 +55,14 @@ def status(
     found = read_status(target)
     _show(found, as_json=as_json)
     if found.problems:
-        raise typer.Exit(exits.FOUND_WRONG)
+        raise typer.Exit(ExitCode.FOUND_WRONG)
 
 
 def _watch(target: "Platform", seconds: float, *, as_json: bool) -> None:
-    """Look again and again; Ctrl-C is the way to end, so it is no error."""
+    """Refresh until Ctrl-C, which is no error here."""
     from rich.live import Live
 
-    from ops.status import read_status
+    from ops.members.status import read_status
 
     try:
         if as_json or not console.out.is_terminal:
@@ -126,7 +126,7 @@ def _member_rows(found: "Status") -> list[list[console.Cell]]:
 
 
 def _partitions(number: int | None) -> str:
-    """A count of partitions; servers other than brokers have none."""
+    """A count of partitions; "-" for servers other than brokers."""
     return "-" if number is None else str(number)
 
 

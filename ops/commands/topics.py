@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops import console
-from ops.commands.options import AsJson, bootstrap_option
-from ops.context import platform
-from ops.kafka_errors import admin_at
+from ops.commands.options import AsJson, bootstrap_option, platform
+from ops.kafka_cluster import admin_at
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-    from ops.topics import TopicView
+    from ops.topics.views import TopicView
 
 Bootstrap = Annotated[
     str | None,
@@ -35,22 +34,22 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _admin(context: typer.Context, bootstrap: str | None) -> "Generator[KafkaAdminClient]":
-    """An admin client of the cluster that was named, or of the stack's."""
+    """An admin client of the given cluster, or of the stack's."""
     with admin_at(bootstrap_option("--bootstrap", bootstrap)) if bootstrap else platform(context).admin() as client:
         yield client
 
 
 def list_topics(
     context: typer.Context,
-    internal: Annotated[bool, typer.Option("--internal", help="Internal topics too: those that start with __")] = False,
+    internal: Annotated[bool, typer.Option("--internal", help="Include internal topics, which start with __")] = False,
     bootstrap: Bootstrap = None,
     as_json: AsJson = False,
 ) -> None:
     """List topics: partitions, replicas, retention, records and size on disk.
 
-    RECORDS is end less beginning, an upper bound where records were compacted; DISK is that of all replicas.
+    RECORDS is the end offset minus the first offset, an upper bound for compacted topics; DISK covers all replicas.
     """
-    from ops.topics import is_internal, read_topics
+    from ops.topics.views import is_internal, read_topics
 
     with _admin(context, bootstrap) as client:
         names = [name for name in client.list_topics() if internal or not is_internal(name)]
@@ -76,7 +75,7 @@ def _list_row(view: "TopicView") -> list[str]:
 
 
 def _retention(view: "TopicView") -> str:
-    """Time, and size where that is limited too."""
+    """Retention time, and size if that is limited too."""
     from datetime import timedelta
 
     from components.quantities import format_duration
@@ -84,7 +83,7 @@ def _retention(view: "TopicView") -> str:
     age, amount = int(view.effective.get("retention.ms", -1)), int(view.effective.get("retention.bytes", -1))
     try:
         time = "forever" if age < 0 else format_duration(timedelta(milliseconds=age))
-    except OverflowError:  # longer than Python's longest: the largest number there is stands for ever
+    except OverflowError:  # beyond the range of timedelta: people write the largest number for "forever"
         time = "forever"
     return time if amount < 0 else f"{time}, {console.size(amount)}"
 
@@ -95,8 +94,8 @@ def describe(
     bootstrap: Bootstrap = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each partition of topics, and the configuration that was set for them."""
-    from ops.topics import read_topics
+    """Show each partition of topics, and the configuration set on them."""
+    from ops.topics.views import read_topics
 
     with _admin(context, bootstrap) as client:
         views = read_topics(client, names)
@@ -134,19 +133,19 @@ def _ids(brokers: Sequence[int]) -> str:
 def export(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Topics; all but internal ones where none is named")
+        list[str] | None, typer.Argument(metavar="NAME", help="Topics; default: all but internal ones")
     ] = None,
     bootstrap: Bootstrap = None,
 ) -> None:
-    """Write topics that exist as a stack file declares them: the way in with a cluster that you already have.
+    """Write existing topics as a stack file declares them, to take over the topics of an existing cluster.
 
     Example: `python -m ops topics export --bootstrap kafka.example.com:9092 > topics.yaml`
     """
     from components.kafka.client import cluster_state
     from components.topics.client import observe
-    from ops.cluster import require_topics
-    from ops.topic_export import obstacles, stack_file_text
-    from ops.topics import is_internal
+    from ops.kafka_cluster import require_topics
+    from ops.topics.export import obstacles, stack_file_text
+    from ops.topics.views import is_internal
 
     with _admin(context, bootstrap) as client:
         require_topics(client, names or [])

@@ -1,1 +1,1 @@
-"""What is wrong with this machine, the stack and its platform, and the command that mends it."""
+"""Checks of this machine, the stack and its platform; each finding names the command that fixes it."""

@@ -1,4 +1,4 @@
-"""Checks of the Docker engine and its machine: what `up` would stumble over."""
+"""Checks of what the stack runs on: the Docker engine and its machine, or the Kubernetes cluster."""
 
 import os
 import shutil
@@ -7,118 +7,119 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from components.errors import PreflightError
+from components.errors import ClusterError, PreflightError
 from components.stack_file.images import choose_images
 from components.targets.docker.preflight import Needs, preflight
+from components.targets.kubernetes.client import connect, contexts
 from ops.console import size
-from ops.doctor.case import Case
-from ops.doctor.report import Outcome, skipped, well, wrong
+from ops.doctor.local_stack import LocalStack
+from ops.doctor.outcome import Outcome, ok, skipped, wrong
 
 LEAST_FREE = 0.10
-"""Share of the engine's disk that must be free: brokers stop for good when their disk is full. Kafka's usual alert is
-at 15 percent (Strimzi's prometheus-kafka-rules.yaml); below this one there is little time left."""
+"""Share of the engine's disk that must be free: brokers stop when their disk is full. Kafka's usual alert
+is at 15 percent (Strimzi's prometheus-kafka-rules.yaml); below 10 there is little time left."""
 
 MOST_SKEW = 2.0
-"""Seconds that clocks may differ: synchronized ones differ by milliseconds, and times of records are only as good."""
+"""The largest clock difference in seconds: synchronized clocks differ by milliseconds; timestamps depend on them."""
 
 
-def engine(case: Case) -> Outcome:
-    """An engine answers."""
-    if case.settings.on_kubernetes:
+def engine(local: LocalStack) -> Outcome:
+    """A Docker engine answers."""
+    if local.settings.on_kubernetes:
         return skipped("the stack runs on Kubernetes")
     try:
-        found = case.engine
+        found = local.engine
     except PreflightError as error:
         return wrong("; ".join(error.problems), "make engine (or systemctl start docker)")
-    return well(f"answers, {size(found.memory())} of memory")
+    return ok(f"answers, {size(found.memory())} of memory")
 
 
-def disk(case: Case) -> Outcome:
-    """The engine's disk has room."""
-    if case.settings.on_kubernetes:
+def disk(local: LocalStack) -> Outcome:
+    """The engine's disk has free space."""
+    if local.settings.on_kubernetes:
         return skipped("the stack runs on Kubernetes")
-    info = case.docker.info()
+    info = local.docker.info()
     root = Path(str(info["DockerRootDir"]))
-    if not _is_here() or not root.exists():
-        return skipped("the engine's disk is not this machine's")
+    if not _is_local() or not root.exists():
+        return skipped("the engine's disk is not on this machine")
     usage = shutil.disk_usage(root)
     seen = f"{size(usage.free)} of {size(usage.total)} free at {root}"
-    return well(seen) if usage.free >= LEAST_FREE * usage.total else wrong(seen, "docker system prune")
+    return ok(seen) if usage.free >= LEAST_FREE * usage.total else wrong(seen, "docker system prune")
 
 
-def _is_here() -> bool:
+def _is_local() -> bool:
     return os.environ.get("DOCKER_HOST", "unix://").startswith("unix://")
 
 
-def images(case: Case) -> Outcome:
-    """The images that `up` would run are on the engine, or can be pulled."""
-    if case.settings.on_kubernetes:
+def images(local: LocalStack) -> Outcome:
+    """The images of `up` are on the engine or can be pulled."""
+    if local.settings.on_kubernetes:
         return skipped("nodes pull their images themselves")
-    chosen = choose_images(case.settings, os.environ)
+    chosen = choose_images(local.settings, os.environ)
     references = list(dict.fromkeys((chosen.zookeeper, chosen.kafka, chosen.redis)))
     return _preflight(
-        case, f"{', '.join(references)} ({chosen.reason})", "make images, then . ./activate", images=references
+        local, f"{', '.join(references)} ({chosen.reason})", "make images, then . ./activate", images=references
     )
 
 
-def ports(case: Case) -> Outcome:
-    """The ports on this machine that members need are free, or held by this very platform."""
-    if case.settings.on_kubernetes:
-        return skipped("nothing is bound on this machine")
-    needed = {member: [port] for member, port in case.settings.host_ports().items()}
+def ports(local: LocalStack) -> Outcome:
+    """The ports that members need on this machine are free or used by this platform."""
+    if local.settings.on_kubernetes:
+        return skipped("Kubernetes needs no ports on this machine")
+    needed = {member: [port] for member, port in local.settings.host_ports().items()}
     listed = ", ".join(str(port) for [port] in needed.values())
-    mend = f"stop it, or pulumi config set -s {case.name} --path millrace:SERVER.port PORT"
-    return _preflight(case, f"{listed} are free or this platform's", mend, ports=needed)
+    fix = f"stop it, or pulumi config set -s {local.name} --path millrace:SERVER.port PORT"
+    return _preflight(local, f"{listed} are free or this platform's", fix, ports=needed)
 
 
-def memory(case: Case) -> Outcome:
-    """The members' memory limits fit into the engine's machine."""
-    if case.settings.on_kubernetes:
+def memory(local: LocalStack) -> Outcome:
+    """The members' memory limits fit into the memory of the engine's machine."""
+    if local.settings.on_kubernetes:
         return skipped("Kubernetes schedules by memory itself")
-    settings = case.settings
+    settings = local.settings
     limits = {f"zookeeper-{number}": int(settings.zookeeper.memory) for number in range(settings.zookeeper.replicas)}
     limits |= {f"kafka-{number}": int(settings.kafka.memory) for number in range(settings.kafka.replicas)}
     limits["redis-0"] = int(settings.redis.memory)
-    mend = f"lower memory and heap in {case.stack_file.name}"
-    return _preflight(case, f"limits of {size(sum(limits.values()))} fit", mend, memory=limits)
+    fix = f"lower memory and heap in {local.stack_file.name}"
+    return _preflight(local, f"limits of {size(sum(limits.values()))} fit", fix, memory=limits)
 
 
 def _preflight(
-    case: Case,
+    local: LocalStack,
     seen: str,
-    mend: str,
+    fix: str,
     *,
     images: Sequence[str] = (),
     ports: Mapping[str, Sequence[int]] | None = None,
     memory: Mapping[str, int] | None = None,
 ) -> Outcome:
-    """Ask what `up` asks before it makes anything, of one kind of needs alone."""
+    """Run the preflight check of `up` for one kind of requirement."""
     needs = Needs(
-        platform=case.platform_name,
-        bind_address=case.settings.bind_address,
+        platform=local.platform_name,
+        bind_address=local.settings.bind_address,
         images=images,
         ports=ports or {},
         memory=memory or {},
     )
-    answering = case.engine  # where none answers, that is no matter of these needs
+    reachable = local.engine  # outside of try: an unreachable engine is a finding of its own
     try:
-        preflight(answering, needs)
+        preflight(reachable, needs)
     except PreflightError as error:
-        return wrong("; ".join(error.problems), mend)
-    return well(seen)
+        return wrong("; ".join(error.problems), fix)
+    return ok(seen)
 
 
-def clock(case: Case) -> Outcome:
+def clock(local: LocalStack) -> Outcome:
     """This machine, the engine and a member agree on the time."""
     skews: dict[str, float] = {}
-    if not case.settings.on_kubernetes:
+    if not local.settings.on_kubernetes:
         before = time.time()
-        told = datetime.fromisoformat(str(case.docker.info()["SystemTime"])[:26] + "+00:00")
-        skews["the engine"] = told.timestamp() - (before + time.time()) / 2
-    if case.is_up:
-        name = next(iter(case.platform.redis))
-        with case.platform.redis_client(seconds=5.0) as client:
-            client.ping()  # the connection is made first, so that its time is no part of the difference
+        system_time = datetime.fromisoformat(str(local.docker.info()["SystemTime"])[:26] + "+00:00")
+        skews["the engine"] = system_time.timestamp() - (before + time.time()) / 2
+    if local.is_up:
+        name = next(iter(local.platform.redis))
+        with local.platform.redis_client(seconds=5.0) as client:
+            client.ping()  # connect first: connecting must not count as clock difference
             before = time.time()
             seconds, microseconds = client.time()
             skews[name] = seconds + microseconds / 1e6 - (before + time.time()) / 2
@@ -126,14 +127,31 @@ def clock(case: Case) -> Outcome:
 
 
 def judge_clocks(skews: Mapping[str, float]) -> Outcome:
-    """What the differences of clocks mean.
+    """Judge clock differences.
 
     Args:
-        skews: Seconds that each is ahead of this machine.
+        skews: Seconds by which each clock is ahead of this machine.
     """
     if not skews:
-        return skipped("nothing is up that could be asked for its time")
+        return skipped("nothing is running whose clock could be read")
     seen = ", ".join(f"{name} {skew:+.1f} s" for name, skew in skews.items())
     if all(abs(skew) <= MOST_SKEW for skew in skews.values()):
-        return well(seen)
-    return wrong(f"{seen} against this machine", "timedatectl set-ntp true (on the machine that is wrong)")
+        return ok(seen)
+    return wrong(f"{seen} relative to this machine", "timedatectl set-ntp true (on the machine that is wrong)")
+
+
+def kubernetes(local: LocalStack) -> Outcome:
+    """The kubeconfig has the context that the stack file names, and the cluster answers."""
+    settings = local.settings.kubernetes
+    if not local.settings.on_kubernetes or settings.context is None:
+        return skipped("the stack runs on Docker")
+    fix = f"kubectl config get-contexts, then pulumi config set -s {local.name} --path millrace:kubernetes.context NAME"
+    try:
+        known = contexts(settings.kubeconfig)
+        if settings.context not in known:
+            listed = ", ".join(known) or "none"
+            return wrong(f'the kubeconfig has no context "{settings.context}"; it has {listed}', fix)
+        cluster = connect(settings.kubeconfig, settings.context)
+        return ok(f"{settings.context} runs Kubernetes {cluster.server_version()}")
+    except ClusterError as error:
+        return wrong("; ".join([error.headline, *error.problems]), fix)

@@ -7,8 +7,8 @@ from typing import Any
 from components.kafka.client import ClusterState, partitions_of
 from components.routes import patience
 from components.zookeeper import client as zookeeper
-from ops.cluster import answers
 from ops.errors import UnreachableError
+from ops.kafka_cluster import answers
 from ops.platform import Platform
 
 ANSWER_SECONDS = 1.0

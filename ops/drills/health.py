@@ -10,7 +10,7 @@ from components.kafka.safety import without_spare
 from components.redis import client as redis
 from components.routes import patience
 from components.zookeeper import client as zookeeper
-from ops.cluster import answers
+from ops.kafka_cluster import answers
 from ops.platform import Platform
 
 MINIMUM_MEMBERS = 3

@@ -17,7 +17,7 @@ from ops.drills.promises import judge
 from ops.drills.redis_figures import judge_redis
 from ops.drills.session import Session
 from ops.errors import BrokenError, RefusedError, UnreachableError
-from ops.kafka_errors import kafka_errors
+from ops.kafka_cluster import kafka_errors
 from ops.platform import Platform
 
 Say = Callable[[str], None]

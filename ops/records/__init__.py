@@ -1,1 +1,1 @@
-"""Records: written from lines, and shown as lines."""
+"""Records: produced from lines, and consumed as lines."""

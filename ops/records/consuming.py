@@ -1,25 +1,25 @@
-"""Reads records from a place on, until the end that there was or for ever."""
+"""Reads records from a position to the end offsets at the start, or continuously."""
 
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ops.cluster import bounds, offsets, require_topics
 from ops.errors import RefusedError
+from ops.kafka_cluster import bounds, leaders, offsets, require_topics
 from ops.platform import Platform
-from ops.positions import Edge, Position, Timestamp, clamped, wanted_offset
 from ops.records.formats import Record
+from ops.records.positions import Edge, Position, Timestamp, clamped, wanted_offset
 
 if TYPE_CHECKING:
     from kafka import ConsumerRecord, KafkaConsumer, TopicPartition
 
 POLL_MILLISECONDS = 500
 BATCH = 500
-"""Records that are read at once at most."""
+"""The most records of one poll."""
 
 JOIN_SECONDS = 60.0
-"""Seconds for a group to give this member its partitions: others may have to finish a batch first."""
+"""Timeout of joining a group: other members may have to finish a batch first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +27,13 @@ class Reading:
     """What to read.
 
     Args:
-        topic: A topic that exists; none is ever made.
-        position: Where to begin; a shift counts from the end of each partition. With a group only the edges make
-            sense, for partitions that it committed no offset of.
-        partitions: Which partitions; none means all.
-        count: Records after which to end; None is no limit.
-        group: The consumer group to read as; its offsets are committed after records were handed on.
-        follow: Whether to wait for further records at the end.
+        topic: An existing topic; none is ever created.
+        position: The start; a shift counts from the end of each partition. With a group only the edges apply, to
+            partitions without a committed offset.
+        partitions: Partitions to read; empty for all.
+        count: The number of records to read; None for no limit.
+        group: The consumer group to join; offsets are committed after the records were yielded.
+        follow: Whether to wait for new records at the end.
     """
 
     topic: str
@@ -48,7 +48,7 @@ def read(platform: Platform, reading: Reading) -> Iterator[Record]:
     """Read records, in order within each partition.
 
     Raises:
-        RefusedError: The topic or a partition does not exist, or a partition that is wanted has no leader.
+        RefusedError: The topic or a partition does not exist, or a partition has no leader.
     """
     limits, at_time = _limits(platform, reading)
     options: dict[str, Any] = {
@@ -68,21 +68,18 @@ def read(platform: Platform, reading: Reading) -> Iterator[Record]:
 def _limits(
     platform: Platform, reading: Reading
 ) -> "tuple[dict[TopicPartition, tuple[int, int]], dict[TopicPartition, int]]":
-    """Beginning and end of each partition, and the first record that is young enough where a time was given."""
+    """First and end offset of each partition, and for a timestamp the first offset at or after it."""
     from kafka import TopicPartition
 
     with platform.admin() as client:
         require_topics(client, [reading.topic])
-        found = {
-            TopicPartition(reading.topic, partition["partition_index"]): partition["leader_id"]
-            for partition in client.describe_topics([reading.topic])[0]["partitions"]
-        }
+        found = leaders(client, [reading.topic])
         numbers = reading.partitions or sorted(item.partition for item in found)
         wanted = [TopicPartition(reading.topic, number) for number in numbers]
         problems = [
             f"there is no partition {item.partition}; it has 0 to {len(found) - 1}"
             if item not in found
-            else f"partition {item.partition} has no leader now"
+            else f"partition {item.partition} has no leader"
             for item in wanted
             if found.get(item, -1) < 0
         ]
@@ -108,15 +105,15 @@ def _join(consumer: "KafkaConsumer", reading: Reading) -> None:
     """Join the group and wait for partitions.
 
     Raises:
-        RefusedError: The group gave it none in time, because it has more members than there are partitions.
+        RefusedError: The group assigned none in time; it has more members than the topic has partitions.
     """
     consumer.subscribe([reading.topic])
     until = time.monotonic() + JOIN_SECONDS
     while not consumer.assignment():
         if time.monotonic() > until:
-            raise RefusedError(f"group {reading.group} gave this member no partition of {reading.topic}")
+            raise RefusedError(f"group {reading.group} assigned this member no partition of {reading.topic}")
         early = consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=1)
-        for item, records in early.items():  # looked at too early: it is read again
+        for item, records in early.items():  # polled before all partitions are known: read again later
             consumer.seek(item, records[0].offset)
 
 
@@ -129,7 +126,7 @@ def _records(consumer: "KafkaConsumer", reading: Reading, ends: "dict[TopicParti
             return
         batch = consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=BATCH if left is None else min(BATCH, left))
         for item, records in batch.items():
-            # What came after the end that there was is not read: a topic that is written to would never end.
+            # Records after the end offsets at the start are skipped: reading a busy topic would never end.
             due = records if reading.follow else [record for record in records if record.offset < ends[item]]
             yield from map(_record, due)
             left = None if left is None else left - len(due)

@@ -1,4 +1,4 @@
-"""Records as lines of text, both ways: what `consume --format json` prints, `produce --format json` writes again."""
+"""Records as lines and back: `produce --format json` reads what `consume --format json` prints."""
 
 import base64
 import binascii
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from components.errors import nearest
 
@@ -37,12 +37,12 @@ class Record:
 
     Args:
         value: The value; None is a tombstone, which deletes its key from a compacted topic.
-        key: The key; None is none.
-        headers: Names and values, in order; a name can be there twice.
+        key: The key, or None.
+        headers: Names and values, in order; names can repeat.
         timestamp: Milliseconds since 1970, UTC; None for the time of writing.
-        topic: Where it was read; "" while it was not.
-        partition: Where it was read; -1 while it was not.
-        offset: Where it was read; -1 while it was not.
+        topic: Where it was read; "" for a new record.
+        partition: Where it was read; -1 for a new record.
+        offset: Where it was read; -1 for a new record.
     """
 
     value: bytes | None
@@ -54,30 +54,32 @@ class Record:
     offset: int = -1
 
 
+_HEADER_FORMS = 'headers must be {"name": "value"} or [{"key": "name", "value": "value"}]'
+
 JSON_KEYS = ("topic", "partition", "offset", "timestamp", "key", "keyBase64", "value", "valueBase64", "headers")
-"""Keys of a record in JSON. ``keyBase64`` and ``valueBase64`` stand for bytes that are no UTF-8."""
+"""Keys of a record in JSON. ``keyBase64`` and ``valueBase64`` hold bytes that are not UTF-8."""
 
 
 def parse_line(line: bytes, form: InputFormat, separator: str | None = None) -> Record:
-    """A record from one line.
+    """Read a record from one line.
 
     Args:
-        line: The line, without its end.
-        form: How to read it.
-        separator: What divides key and value; None where the line is the value alone. Not with JSON.
+        line: The line, without line end.
+        form: Its format.
+        separator: Separates key and value; None if the line is the value alone. Ignored for JSON.
 
     Raises:
-        ValueError: The line is not in the format; says why.
+        ValueError: The line has the wrong format; says why.
     """
     if form is InputFormat.JSON:
         return _from_json(line)
-    key, value = _divided(line, separator)
+    key, value = _split(line, separator)
     if form is InputFormat.BASE64:
         return Record(key=None if key is None else _decoded(key), value=_decoded(value))
     return Record(key=key, value=value)
 
 
-def _divided(line: bytes, separator: str | None) -> tuple[bytes | None, bytes]:
+def _split(line: bytes, separator: str | None) -> tuple[bytes | None, bytes]:
     if separator is None:
         return None, line
     key, found, value = line.partition(separator.encode())
@@ -90,16 +92,17 @@ def _decoded(text: bytes | str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("it is no base64") from None
+        raise ValueError("it is not base64") from None
 
 
 def _from_json(line: bytes) -> Record:
     try:
-        found: Any = json.loads(line)
+        parsed: Any = json.loads(line)
     except ValueError as error:
-        raise ValueError(f"it is no JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise ValueError('it is no JSON object; write {"value": …} for a record with a value alone')
+        raise ValueError(f"it is not JSON ({error})") from None
+    if not isinstance(parsed, dict):
+        raise ValueError('it is not a JSON object; write {"value": …} for a record with only a value')
+    found = cast(dict[str, Any], parsed)
     unknown = [key for key in found if key not in JSON_KEYS]
     if unknown:
         raise ValueError(f'unknown key "{unknown[0]}".{nearest(unknown[0], JSON_KEYS)} Known: {", ".join(JSON_KEYS)}')
@@ -114,7 +117,7 @@ def _from_json(line: bytes) -> Record:
 
 
 def _bytes_at(found: Mapping[str, Any], name: str) -> bytes | None:
-    """Text as UTF-8, decoded base64, or any other JSON as its compact text; null is no bytes at all."""
+    """Text as UTF-8, decoded base64, or any other JSON as compact text; None for null."""
     if encoded := found.get(f"{name}Base64"):
         return _decoded(str(encoded))
     value = found.get(name)
@@ -124,13 +127,23 @@ def _bytes_at(found: Mapping[str, Any], name: str) -> bytes | None:
 
 
 def _headers(found: Any) -> list[Header]:
-    if found is None:
-        return []
-    if isinstance(found, dict):
-        found = [{"key": key, "value": value} for key, value in found.items()]
-    if not isinstance(found, list) or not all(isinstance(item, dict) and "key" in item for item in found):
-        raise ValueError('headers must be {"name": "value"} or [{"key": "name", "value": "value"}]')
-    return [(str(item["key"]), _bytes_at(item, "value")) for item in found]
+    match found:
+        case None:
+            return []
+        case dict():
+            return [(name, _bytes_at({"value": value}, "value")) for name, value in cast(dict[str, Any], found).items()]
+        case list():
+            return [_header(item) for item in cast(list[Any], found)]
+        case _:
+            raise ValueError(_HEADER_FORMS)
+
+
+def _header(found: Any) -> Header:
+    match found:
+        case {"key": name}:
+            return str(name), _bytes_at(found, "value")
+        case _:
+            raise ValueError(_HEADER_FORMS)
 
 
 def _timestamp(found: Any) -> int | None:
@@ -145,12 +158,12 @@ def _timestamp(found: Any) -> int | None:
 
 
 def format_record(record: Record, form: OutputFormat, separator: str | None = None) -> bytes:
-    """A record as one line, with its end.
+    """A record as one line, with line end.
 
     Args:
         record: The record.
-        form: How to show it; only ``value`` passes bytes on that are no UTF-8.
-        separator: What divides key and value; None leaves the key out. Not with JSON, which has it anyway.
+        form: The format; only ``value`` keeps bytes that are not UTF-8.
+        separator: Separates key and value; None leaves the key out. Ignored for JSON, which always has the key.
     """
     if form is OutputFormat.JSON:
         return json.dumps(_to_json(record), ensure_ascii=False).encode() + b"\n"
@@ -160,7 +173,7 @@ def format_record(record: Record, form: OutputFormat, separator: str | None = No
 
 
 def _readable(data: bytes) -> bytes:
-    r"""Text; bytes that are none as ``\xff``."""
+    r"""Text; bytes that are not UTF-8 as ``\xff``."""
     return data.decode(errors="backslashreplace").encode()
 
 

@@ -1,12 +1,12 @@
-"""Writes records, and counts where they went."""
+"""Writes records and counts them by partition."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ops.cluster import require_topics
 from ops.console import Advance
 from ops.errors import OpsError, RefusedError
+from ops.kafka_cluster import require_topics
 from ops.platform import Platform
 from ops.records.formats import Header, InputFormat, Record, parse_line
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Written:
-    """Where records went.
+    """The written records.
 
     Args:
         offsets: First and last offset and number of records, by partition.
-        problems: Why records were not written.
+        problems: Why some records were not written.
     """
 
     offsets: dict[int, tuple[int, int, int]] = field(default_factory=dict[int, tuple[int, int, int]])
@@ -28,24 +28,24 @@ class Written:
 
     @property
     def records(self) -> int:
-        """How many were written."""
+        """The number of written records."""
         return sum(number for _, _, number in self.offsets.values())
 
     def add(self, partition: int, offset: int) -> None:
-        """Count a record that the brokers took."""
+        """Count a written record."""
         first, last, number = self.offsets.get(partition, (offset, offset, 0))
         self.offsets[partition] = (min(first, offset), max(last, offset), number + 1)
 
-    def took(self, metadata: "RecordMetadata") -> None:
-        """The brokers took a record."""
+    def acknowledged(self, metadata: "RecordMetadata") -> None:
+        """Count an acknowledged record."""
         self.add(metadata.partition, metadata.offset)
 
     def refused(self, error: Exception) -> None:
-        """A record was not written."""
+        """Note why a record was not written."""
         self.problems.add(str(error) or type(error).__name__)
 
     def __str__(self) -> str:
-        """Partitions and offsets in words; without acks no offset is known."""
+        """Partitions and offsets as text; without acks, offsets are unknown."""
         places: list[str] = []
         for partition, (first, last, number) in sorted(self.offsets.items()):
             where = "" if last < 0 else f" at {first}" if number == 1 else f" at {first} to {last}"
@@ -64,14 +64,14 @@ def records_of(
     """Records from lines.
 
     Args:
-        lines: Lines with or without their ends.
-        form: How to read a line.
-        separator: What divides key and value in a line.
+        lines: Lines with or without line ends.
+        form: The format of a line.
+        separator: Separates key and value in a line.
         key: The key of records whose line has none.
-        headers: Headers that every record gets after its own.
+        headers: Headers to append to every record.
 
     Raises:
-        OpsError: A line is not in the format; says which.
+        OpsError: A line has the wrong format; names the line.
     """
     for number, line in enumerate(lines, start=1):
         try:
@@ -99,19 +99,19 @@ def produce(
 
     Args:
         platform: The platform.
-        topic: A topic that exists; none is ever made.
+        topic: An existing topic; none is ever created.
         records: The records.
-        partition: Where to; None lets the key decide.
-        acks: ``all``, 1 or 0: the replicas that must have a record before it counts as written.
-        advance: Called with the number of records that were just sent.
+        partition: The partition; None to choose it by key.
+        acks: ``all``, 1 or 0, as in Kafka's producer.
+        advance: Called with the number of records just sent.
 
     Raises:
         RefusedError: The topic or partition does not exist.
-        OpsError: A line was wrong or the cluster refused records; says how many were written before.
+        OpsError: A line was wrong or the cluster refused records; reports how many were written before.
     """
     _require(platform, topic, partition)
     written = Written()
-    # A topic that is deleted right now must not come back with a broker's defaults.
+    # A topic that is being deleted must not be recreated with broker defaults.
     options: dict[str, Any] = {"acks": acks, "enable_idempotence": acks == "all", "allow_auto_create_topics": False}
     with platform.producer(**options, linger_ms=5) as producer:
         _send(producer, topic, records, partition, written, advance)
@@ -129,7 +129,7 @@ def _send(
     written: Written,
     advance: Advance,
 ) -> None:
-    """Send until the records end or one is wrong; what comes of each is added to ``written``."""
+    """Send records until they end or one is wrong; results are added to ``written``."""
     from kafka.errors import KafkaError
 
     try:
@@ -142,12 +142,12 @@ def _send(
                 partition=partition,
                 timestamp_ms=record.timestamp,
             )
-            sent.add_callback(written.took)
+            sent.add_callback(written.acknowledged)
             sent.add_errback(written.refused)
             advance(1)
     except OpsError as error:
         written.problems.add(error.headline)
-    except KafkaError as error:  # refused before it was sent: it is too large, or there is no room to wait in
+    except KafkaError as error:  # refused before sending: the record is too large or the buffer is full
         written.refused(error)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import exits
+from ops.errors import ExitCode
 from tests.cluster.clusters import ClusterStack, overlay
 from tests.integration.ops.conftest import Ops, runner
 from tests.integration.stacks import standing
@@ -45,7 +45,7 @@ def test_monitoring_runs_beside_the_servers_and_sees_them(watched: ClusterStack)
 
 def test_status_finds_all_well_and_the_members_roles(ops: Ops) -> None:
     status = json.loads(ops("status", "--json").stdout)
-    assert status["well"], status["problems"]
+    assert status["healthy"], status["problems"]
     roles = {member["name"]: member["role"] for member in status["members"]}
     assert sorted(roles) == [
         *("kafka-0", "kafka-1", "kafka-2", "redis-0"),
@@ -84,9 +84,9 @@ def test_a_backup_of_production_is_complete(ops: Ops, tmp_path: Path) -> None:
 
 def test_production_is_not_broken_by_mistake(ops: Ops) -> None:
     refused = ops("drill", "broker-loss", check=False)
-    assert refused.returncode == exits.REFUSED
+    assert refused.returncode == ExitCode.REFUSED
     assert "--yes-on test-watched" in refused.stderr
-    assert ops("drill", "network-partition", "--yes-on", "test-watched", check=False).returncode == exits.REFUSED
+    assert ops("drill", "network-partition", "--yes-on", "test-watched", check=False).returncode == ExitCode.REFUSED
 
 
 @pytest.mark.parametrize("drill", ["broker-loss", "zookeeper-leader-loss", "rolling-restart", "redis-restart"])

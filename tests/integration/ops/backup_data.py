@@ -1,4 +1,4 @@
-"""Data of every kind for a platform, and everything that a platform holds, to be compared."""
+"""Fills a platform with data of every kind, and reads all of it for comparison."""
 
 import os
 import time
@@ -11,27 +11,27 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetad
 from kafka.errors import KafkaError
 from redis import Redis
 
-from ops.backup.frames import Record
-from ops.backup.model import Place
-from ops.backup.produce import Producer
+from ops.backup.archive.frames import Record
+from ops.backup.archive.model import PartitionId
+from ops.backup.restore.produce import Producer
 from tests.integration.stacks import Stack, bootstrap, eventually
 
 PAST = 1_500_000_000_000
 """A timestamp of 2017."""
 
-FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+NO_RETENTION_LIMIT = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 TOPICS: dict[str, dict[str, Any]] = {
-    "plain": {"num_partitions": 3, "configs": FOR_EVER},
+    "plain": {"num_partitions": 3, "configs": NO_RETENTION_LIMIT},
     "compacted": {
         "num_partitions": 1,
         "configs": {"cleanup.policy": "compact", "segment.ms": "200", "min.cleanable.dirty.ratio": "0.01"},
     },
-    "transactions": {"num_partitions": 1, "configs": FOR_EVER},
+    "transactions": {"num_partitions": 1, "configs": NO_RETENTION_LIMIT},
     "appended": {"num_partitions": 1, "configs": {"message.timestamp.type": "LogAppendTime"}},
-    "squeezed": {"num_partitions": 1, "configs": {**FOR_EVER, "max.message.bytes": "20000"}},
-    "emptied": {"num_partitions": 1, "configs": FOR_EVER},
-    "big": {"num_partitions": 2, "configs": FOR_EVER},
+    "squeezed": {"num_partitions": 1, "configs": {**NO_RETENTION_LIMIT, "max.message.bytes": "20000"}},
+    "emptied": {"num_partitions": 1, "configs": NO_RETENTION_LIMIT},
+    "big": {"num_partitions": 2, "configs": NO_RETENTION_LIMIT},
 }
 
 RULES = [("orders", "User:reader", 3), ("users", "User:writer", 4)]
@@ -57,7 +57,7 @@ def redis(stack: Stack, db: int = 0) -> Any:
 
 
 def fill(stack: Stack) -> None:
-    """Everything that a backup has to keep."""
+    """Write everything that a backup must contain."""
     make_topics(stack, *TOPICS)
     with clients(stack) as (client, servers):
         _plain(servers)
@@ -78,7 +78,7 @@ def make_topics(stack: Stack, *names: str) -> None:
 
 
 def use_up_offsets(stack: Stack, topic: str) -> None:
-    """Write records and delete them: the next one does not get offset 0."""
+    """Write records and delete them, so that the next offset is not 0."""
     with clients(stack) as (client, servers):
         producer = KafkaProducer(**servers)
         for _ in range(3):
@@ -103,7 +103,7 @@ def _plain(servers: dict[str, Any]) -> None:
         Record(0, 0, 0, b"", b"", ()),
     ]
     with Producer({**servers, "proxy_url": None}, "none") as producer:
-        producer.write(Place("plain", 1), odd)
+        producer.write(PartitionId("plain", 1), odd)
         producer.flush()
 
 
@@ -135,7 +135,7 @@ def _others(servers: dict[str, Any]) -> None:
 
 
 def _compacted(servers: dict[str, Any]) -> None:
-    """Keys that are overwritten, until the broker has compacted them: offsets have gaps then."""
+    """Overwrite keys until the broker has compacted them, which leaves gaps in the offsets."""
     producer = KafkaProducer(**servers)
     for i in range(100):
         producer.send("compacted", b"%d" % i, key=b"key-%d" % (i % 10))
@@ -184,7 +184,7 @@ def _rule(topic: str, principal: str, operation: int) -> admin.ACL:
 
 
 def write_big(servers: dict[str, Any], number: int) -> None:
-    """Records of 1 KB that no compression makes smaller."""
+    """Write incompressible records of 1 KB."""
     values = [os.urandom(1000) for _ in range(2000)]
     with Producer({**servers, "proxy_url": None}, "none") as producer:
         for partition in range(2):
@@ -192,7 +192,7 @@ def write_big(servers: dict[str, Any], number: int) -> None:
                 batch = [
                     Record(0, PAST + i, 0, b"%09d" % i, values[i % 2000], ()) for i in range(start, start + 10_000)
                 ]
-                producer.write(Place("big", partition), batch)
+                producer.write(PartitionId("big", partition), batch)
         producer.flush()
 
 
@@ -214,7 +214,7 @@ def _keys(stack: Stack) -> None:
 
 @dataclass
 class Snapshot:
-    """Everything that a platform holds."""
+    """All data of a platform."""
 
     records: dict[tuple[str, int], list[Any]]
     configs: dict[str, dict[str, str]]
@@ -224,7 +224,7 @@ class Snapshot:
 
 
 def snapshot(stack: Stack) -> Snapshot:
-    """Everything that a platform holds now."""
+    """Read all data of a platform."""
     with clients(stack) as (client, servers):
         topics = {topic["name"]: topic for topic in client.describe_topics() if not topic["name"].startswith("__")}
         with reader(servers) as consumer:
@@ -244,7 +244,7 @@ def snapshot(stack: Stack) -> Snapshot:
 
 @dataclass
 class Extent:
-    """How much a platform holds, and how its topics are set: quicker than a snapshot."""
+    """The amount of data and the topic configuration: faster than a snapshot."""
 
     records: dict[TopicPartition, int]
     configs: dict[str, dict[str, str]]
@@ -272,7 +272,7 @@ def extent(stack: Stack) -> Extent:
 
 
 def kept(record: Any) -> tuple[Any, ...]:
-    """What must be the same."""
+    """The fields that a restore must preserve."""
     return (record.key, record.value, tuple(record.headers), record.timestamp)
 
 
@@ -309,14 +309,14 @@ def configs(client: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, s
 
 
 def positions(client: KafkaAdminClient) -> dict[str, Any]:
-    """Committed offsets of all groups that have some."""
+    """Committed offsets of all groups that have any."""
     names = [group["group_id"] for group in client.list_groups()]
     found = client.list_group_offsets(names) if names else {}
     return {group: offsets for group, offsets in found.items() if offsets}
 
 
 def _next_records(client: KafkaAdminClient, held: dict[tuple[str, int], list[Any]]) -> dict[tuple[str, str, int], Any]:
-    """What each group reads next, and the metadata of its position."""
+    """The next record of each group, and the metadata of its committed offset."""
     return {
         (group, place.topic, place.partition): (
             next((kept(record) for record in held[tuple(place)] if record.offset >= at.offset), None),

@@ -1,4 +1,4 @@
-"""One staging stack for all tests of the command line; each leaves it as well as it was found."""
+"""One staging stack for all tests of the command line; each leaves it healthy."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Everything that a platform holds goes into one file, the platform is destroyed, and all of it comes back."""
+"""Backs up a platform to one file, destroys the platform, and restores everything."""
 
 import resource
 import signal
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 
-from ops.backup.container import read_parts
-from ops.backup.model import Place
-from ops.backup.verify import check
+from ops.backup.archive.model import PartitionId
+from ops.backup.archive.parts import read_parts
+from ops.backup.archive.verify import check
 from tests.integration.ops import backup_data as data
 from tests.integration.ops.conftest import Ops, runner
 from tests.integration.stacks import Stack, eventually, ports_of, standing
@@ -22,14 +22,14 @@ from tests.integration.stacks import Stack, eventually, ports_of, standing
 pytestmark = pytest.mark.docker
 
 MEMORY = 256 * 1024 * 1024
-"""Bytes that a process may take, however much there is to back up."""
+"""The memory limit of a process in bytes, for any amount of data."""
 
 INTERRUPTED = 130
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The dev stack file on other ports, with an authorizer, and a cleaner that does not wait."""
+    """The dev stack file on different ports, with an authorizer and a fast log cleaner."""
     config = {
         "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
         "super.users": "User:ANONYMOUS",
@@ -53,7 +53,7 @@ def ops(stack: Stack) -> Ops:
 
 @dataclass
 class Backup:
-    """An archive, and what the platform held when it was made."""
+    """An archive, and the platform's data at that time."""
 
     file: Path
     before: data.Snapshot
@@ -62,7 +62,7 @@ class Backup:
 
 @pytest.fixture(scope="module")
 def backup(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Backup:
-    """A backup of a platform that holds data of every kind."""
+    """A backup of a platform with data of every kind."""
     data.fill(stack)
     before = data.snapshot(stack)
     file = tmp_path_factory.mktemp("archive") / "all.tar"
@@ -71,7 +71,7 @@ def backup(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Backup:
 
 @pytest.fixture(scope="module")
 def fresh(stack: Stack, backup: Backup) -> Stack:
-    """The same stack, destroyed after the backup and made anew: it holds empty topics of the stack file."""
+    """The same stack, destroyed after the backup and created again: only the stack file's topics, all empty."""
     assert backup.file.exists()
     stack.change("destroy")
     stack.up()
@@ -87,12 +87,12 @@ finally:
     with open("/proc/self/status") as status:
         sys.stdout.write(next(line for line in status if line.startswith("VmHWM")))
 """
-"""Runs the command line and prints the most memory that it took. What the kernel tells a parent would not do: it counts
-the copy of the parent that a child is before it becomes another program."""
+"""Runs the command line and prints its peak memory. The kernel's figure for child processes includes the copy of the
+parent before exec, so it cannot be used."""
 
 
 def _peak(stack: Stack, *arguments: str) -> int:
-    """Run a command, and measure the most memory in bytes that it takes."""
+    """Run a command and return its peak memory in bytes."""
     process = _start(stack, *arguments, program=("-c", MEASURED))
     out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
@@ -118,7 +118,7 @@ def _start(
 
 
 def _interrupt_backup(stack: Stack, file: Path, number: signal.Signals, *arguments: str) -> str:
-    """End a backup by a signal when some of its records are kept already."""
+    """Interrupt a backup by a signal after it has saved some records."""
     process = _start(stack, "backup", str(file), *arguments)
     partial = file.with_name(file.name + ".partial")
 
@@ -134,17 +134,17 @@ def _interrupt_backup(stack: Stack, file: Path, number: signal.Signals, *argumen
     return said
 
 
-def _big(stack: Stack) -> dict[Place, int]:
-    return {Place("big", number): data.BIG_RECORDS for number in range(2)}
+def _big(stack: Stack) -> dict[PartitionId, int]:
+    return {PartitionId("big", number): data.BIG_RECORDS for number in range(2)}
 
 
-def test_a_backup_keeps_only_what_is_committed_and_counts_it(backup: Backup) -> None:
+def test_a_backup_holds_and_counts_only_committed_records(backup: Backup) -> None:
     contents = check(backup.file)
-    expected = {Place(*place): len(records) for place, records in backup.before.records.items()}
+    expected = {PartitionId(*place): len(records) for place, records in backup.before.records.items()}
     assert {place: number for place, number in contents.records.items() if number} == {
         place: number for place, number in expected.items() if number
     }
-    assert contents.records[Place("transactions", 0)] == 30
+    assert contents.records[PartitionId("transactions", 0)] == 30
 
 
 def test_a_backup_is_readable_to_its_owner_alone(backup: Backup) -> None:
@@ -152,7 +152,7 @@ def test_a_backup_is_readable_to_its_owner_alone(backup: Backup) -> None:
 
 
 def test_a_backup_takes_little_memory(backup: Backup) -> None:
-    assert backup.file.stat().st_size > 200_000_000, "there was too little to prove anything"
+    assert backup.file.stat().st_size > 200_000_000, "too little data for this test"
     assert backup.peak < MEMORY
 
 
@@ -160,32 +160,32 @@ def test_a_backup_does_not_overwrite_a_file(ops: Ops, backup: Backup) -> None:
     size = backup.file.stat().st_size
     done = ops("backup", str(backup.file), check=False)
     assert done.returncode == 4
-    assert f"{backup.file} is there already" in done.stderr
+    assert f"{backup.file} already exists" in done.stderr
     assert backup.file.stat().st_size == size
 
 
-def test_a_topic_that_is_not_there_is_refused(ops: Ops, backup: Backup, tmp_path: Path) -> None:
+def test_an_unknown_topic_is_refused(ops: Ops, backup: Backup, tmp_path: Path) -> None:
     done = ops("backup", str(tmp_path / "a.tar"), "--topics", "plain,plane", check=False)
     assert done.returncode == 4
-    assert '"plane" fits none of its topics' in done.stderr
+    assert '"plane" matches none of its topics' in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backup_that_was_interrupted_goes_on_with_the_same_cut(
+def test_an_interrupted_backup_resumes_with_the_same_cut(
     stack: Stack, ops: Ops, backup: Backup, tmp_path: Path
 ) -> None:
     file = tmp_path / "a.tar"
     said = _interrupt_backup(stack, file, signal.SIGINT, "--topics", "big,plain")
-    assert "the same command goes on where it stopped" in said
+    assert "the same command continues where it stopped" in said
     with data.clients(stack) as (_, servers):
         data.write_big(servers, 10_000)
     done = ops("backup", str(file), "--topics", "big,plain")
-    assert "going on with" in done.stderr
+    assert "resuming" in done.stderr
     assert {place: number for place, number in check(file).records.items() if place.topic == "big"} == _big(stack)
     assert not file.with_name("a.tar.partial").exists()
 
 
-def test_a_backup_that_was_killed_goes_on_and_tells_what_retention_took_meanwhile(
+def test_a_killed_backup_resumes_and_reports_records_lost_to_retention(
     stack: Stack, ops: Ops, backup: Backup, tmp_path: Path
 ) -> None:
     file = tmp_path / "a.tar"
@@ -197,23 +197,25 @@ def test_a_backup_that_was_killed_goes_on_and_tells_what_retention_took_meanwhil
     done = ops("backup", str(file), "--topics", "big")
     assert "warning: topic big: retention deleted 60000 offsets before they were read" in done.stderr
     contents = check(file)
-    assert contents.records[Place("big", 0)] == 110_000
-    assert contents.records[Place("big", 1)] == 50_000
+    assert contents.records[PartitionId("big", 0)] == 110_000
+    assert contents.records[PartitionId("big", 1)] == 50_000
     assert ops("archive", "show", str(file)).stdout.splitlines()[1].split("\t")[-1] == "60000"
 
 
-def test_a_partial_backup_goes_on_only_as_it_was_begun(stack: Stack, ops: Ops, backup: Backup, tmp_path: Path) -> None:
+def test_a_partial_backup_resumes_only_with_the_same_options(
+    stack: Stack, ops: Ops, backup: Backup, tmp_path: Path
+) -> None:
     file = tmp_path / "a.tar"
     _interrupt_backup(stack, file, signal.SIGINT, "--topics", "big")
     done = ops("backup", str(file), "--topics", "plain", check=False)
     assert done.returncode == 4
-    assert "it was begun with --topics big; now it is --topics plain" in done.stderr
+    assert "it was started with --topics big; now with --topics plain" in done.stderr
     done = ops("restore", f"{file}.partial", check=False)
     assert done.returncode == 4
-    assert f"`python -m ops backup {file}` goes on where it stopped" in done.stderr
+    assert f"`python -m ops backup {file}` continues where it stopped" in done.stderr
 
 
-def test_a_full_disk_is_told_and_the_backup_goes_on_later(
+def test_a_full_disk_is_reported_and_the_backup_resumes_later(
     stack: Stack, ops: Ops, backup: Backup, tmp_path: Path
 ) -> None:
     file = tmp_path / "a.tar"
@@ -226,26 +228,26 @@ def test_a_full_disk_is_told_and_the_backup_goes_on_later(
     assert check(file).keys == {}
 
 
-def test_a_platform_that_holds_the_same_refuses_all_of_it_at_once(stack: Stack, ops: Ops, backup: Backup) -> None:
+def test_all_conflicts_with_existing_data_are_refused_at_once(stack: Stack, ops: Ops, backup: Backup) -> None:
     before = data.extent(stack)
     done = ops("restore", str(backup.file), check=False)
     assert done.returncode == 4
     for name in ("plain", "compacted", "transactions", "tda_jobs"):
-        assert f"topic {name} holds" in done.stderr
-    assert "group midway has committed offsets already" in done.stderr
-    assert "Redis holds keys already, in database 0" in done.stderr
-    assert "Redis holds keys already, in database 3" in done.stderr
+        assert f"topic {name} already holds" in done.stderr
+    assert "group midway already has committed offsets" in done.stderr
+    assert "Redis database 0 already holds keys" in done.stderr
+    assert "Redis database 3 already holds keys" in done.stderr
     assert data.extent(stack) == before
 
 
 def _empty(stack: Stack) -> data.Extent:
-    """What must be so again when nothing of a restore is left."""
+    """The state before a restore and after its rollback."""
     found = data.extent(stack)
     assert found.empty, found
     return found
 
 
-def test_a_damaged_archive_is_refused_with_the_place_and_changes_nothing(
+def test_a_damaged_archive_is_refused_with_the_location_and_changes_nothing(
     fresh: Stack, ops: Ops, backup: Backup, tmp_path: Path
 ) -> None:
     before = _empty(fresh)
@@ -263,7 +265,7 @@ def test_a_damaged_archive_is_refused_with_the_place_and_changes_nothing(
     assert part.entry[2] in verified.stderr
 
 
-def test_a_dry_run_tells_everything_and_changes_nothing(fresh: Stack, ops: Ops, backup: Backup) -> None:
+def test_a_dry_run_shows_the_plan_and_changes_nothing(fresh: Stack, ops: Ops, backup: Backup) -> None:
     before = _empty(fresh)
     done = ops("restore", str(backup.file), "--dry-run")
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in done.stdout.splitlines()}
@@ -272,7 +274,7 @@ def test_a_dry_run_tells_everything_and_changes_nothing(fresh: Stack, ops: Ops, 
     assert _empty(fresh) == before
 
 
-def test_records_that_retention_will_delete_are_told_with_their_number(fresh: Stack, ops: Ops, backup: Backup) -> None:
+def test_records_that_retention_will_delete_are_counted_in_a_warning(fresh: Stack, ops: Ops, backup: Backup) -> None:
     with data.clients(fresh) as (client, _):
         topic = {"num_partitions": 1, "replication_factor": 1, "configs": {"retention.ms": "86400000"}}
         client.create_topics({"transactions": topic}, wait_for_metadata=True)
@@ -308,7 +310,7 @@ def test_a_restore_that_is_interrupted_leaves_nothing(fresh: Stack, backup: Back
     assert list(backup.file.parent.iterdir()) == [backup.file]
 
 
-def test_what_a_killed_restore_left_is_taken_back_on_demand(fresh: Stack, ops: Ops, backup: Backup) -> None:
+def test_a_killed_restore_is_rolled_back_with_undo(fresh: Stack, ops: Ops, backup: Backup) -> None:
     before = _empty(fresh)
     process = _start(fresh, "restore", str(backup.file))
     _when_records_arrive(fresh, process)
@@ -332,13 +334,13 @@ def test_a_restore_that_fails_at_its_end_leaves_nothing(fresh: Stack, ops: Ops, 
             client.config_set("maxmemory", "0")
     assert done.returncode == 1
     assert "Redis refused keys: command not allowed when used memory" in done.stderr
-    assert "RESTORE" not in done.stderr, "what keys hold is nobody's business"
+    assert "RESTORE" not in done.stderr, "values of keys must not be shown"
     assert "nothing of the archive is left on the platform" in done.stderr
     assert _empty(fresh) == before
 
 
 def test_everything_comes_back_as_it_was(fresh: Stack, backup: Backup) -> None:
-    # Some topics are there already, with a configuration that would spoil what is restored, or a first offset above 0.
+    # Some topics exist, with a configuration that would alter restored records, or a first offset above 0.
     data.make_topics(fresh, "appended", "squeezed", "emptied")
     data.use_up_offsets(fresh, "emptied")
     peak = _peak(fresh, "restore", str(backup.file))

@@ -1,6 +1,6 @@
-"""Working with a running platform: looking at it, topics, records, groups, logs, and the doctor.
+"""Working with a running platform: status, topics, records, groups, logs and the doctor.
 
-Proof limit: the members run on this machine's Docker; the way to them through Kubernetes is the tunnel's own test.
+Not covered: the members run on this machine's Docker; the tunnel's own tests cover the route through Kubernetes.
 """
 
 import base64
@@ -21,10 +21,10 @@ from components.kafka.client import admin_client
 from components.stack_file.settings import load_settings
 from components.topics.client import delete_topics, observe
 from components.topics.safety import matches
-from ops import exits
 from ops.doctor import machine
-from ops.doctor.case import Case
-from ops.doctor.report import State
+from ops.doctor.local_stack import LocalStack
+from ops.doctor.outcome import State
+from ops.errors import ExitCode
 from tests.integration.ops.conftest import Ops, runner
 from tests.integration.stacks import Stack, bootstrap, eventually
 
@@ -50,7 +50,7 @@ def servers(stack: Stack) -> str:
 
 @pytest.fixture
 def foreign(servers: str) -> Iterator[Foreign]:
-    """Topics that no stack made, under new names each time: brokers take their time to delete the last ones."""
+    """Topics outside of any stack, with new names each time: brokers delete the previous ones slowly."""
     names = {short: f"work-{uuid.uuid4().hex[:8]}.{short}" for short in FOREIGN}
     with admin_client(servers) as client:
         client.create_topics({names[short]: topic for short, topic in FOREIGN.items()}, wait_for_metadata=True)
@@ -64,10 +64,10 @@ def statuses(ops: Ops) -> dict[str, Any]:
     return json.loads(ops("status", "--json", check=False).stdout)
 
 
-def test_a_healthy_platform_is_well_without_colour_or_talk(ops: Ops) -> None:
+def test_a_healthy_platform_is_reported_without_colour_or_messages(ops: Ops) -> None:
     done = ops("status")
 
-    assert "is well" in done.stdout.splitlines()[0]
+    assert "is healthy" in done.stdout.splitlines()[0]
     assert "\x1b" not in done.stdout + done.stderr
     assert {member["role"] for member in statuses(ops)["members"]} == {
         "leader",
@@ -78,7 +78,7 @@ def test_a_healthy_platform_is_well_without_colour_or_talk(ops: Ops) -> None:
     }
 
 
-def test_members_that_are_gone_are_rows_and_the_doctor_says_how_to_get_them_back(stack: Stack, ops: Ops) -> None:
+def test_stopped_members_are_shown_as_down_and_the_doctor_knows_the_fix(stack: Stack, ops: Ops) -> None:
     gone = ("redis-0", "zookeeper-2")
     try:
         for member in gone:
@@ -87,18 +87,18 @@ def test_members_that_are_gone_are_rows_and_the_doctor_says_how_to_get_them_back
     finally:
         for member in gone:
             stack.container(member).start()
-    eventually(lambda: statuses(ops)["well"], 60, "the platform to be well")
+    eventually(lambda: statuses(ops)["healthy"], 60, "the platform to be healthy")
 
-    assert looked.returncode == doctor.returncode == exits.FOUND_WRONG
+    assert looked.returncode == doctor.returncode == ExitCode.FOUND_WRONG
     found = json.loads(looked.stdout)
     assert [member["name"] for member in found["members"] if not member["up"]] == ["zookeeper-2", "redis-0"]
     checks = {check["check"]: check for check in json.loads(doctor.stdout)}
     assert checks["containers"]["state"] == "wrong"
     assert all(f"{stack.platform}-{member}" in checks["containers"]["seen"] for member in gone)
-    assert f"pulumi up -s {stack.name} --refresh" in checks["containers"]["mend"]
+    assert f"pulumi up -s {stack.name} --refresh" in checks["containers"]["fix"]
 
 
-def test_topics_show_partitions_and_values_that_hold(ops: Ops, foreign: Foreign) -> None:
+def test_topics_show_partitions_and_effective_values(ops: Ops, foreign: Foreign) -> None:
     listed = {line.split("\t")[0]: line.split("\t") for line in ops("topics", "list").stdout.splitlines()}
     described = json.loads(ops("topics", "describe", foreign["tuned"], "--json").stdout)[0]
 
@@ -150,7 +150,7 @@ def test_records_come_back_as_they_were_written(ops: Ops, foreign: Foreign) -> N
     assert (by_key["b"]["value"], by_key["b"]["partition"]) == ("2", 1)
 
 
-def test_reading_begins_and_ends_where_it_was_told(ops: Ops, foreign: Foreign) -> None:
+def test_consume_starts_and_ends_as_asked(ops: Ops, foreign: Foreign) -> None:
     ops("produce", foreign["tuned"], "--key-separator", ":", stdin="".join(f"{n}:v{n}\n" for n in range(10)))
 
     def values(*options: str) -> list[str]:
@@ -162,11 +162,11 @@ def test_reading_begins_and_ends_where_it_was_told(ops: Ops, foreign: Foreign) -
     assert values("--from", "2001-01-01T00:00:00Z", "--count", "1") == ["v0"]
     assert values("--from", "0", "--partition", "0", "--count", "1", "--key-separator", "=") == ["0=v0"]
     wrong = ops("consume", foreign["tuned"], "--partition", "7", check=False)
-    assert wrong.returncode == exits.REFUSED
+    assert wrong.returncode == ExitCode.REFUSED
     assert "it has 0 to 0" in wrong.stderr
 
 
-def test_a_reader_that_has_enough_ends_it_quietly(stack: Stack, ops: Ops, foreign: Foreign) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(stack: Stack, ops: Ops, foreign: Foreign) -> None:
     ops("produce", foreign["tuned"], "--key", "k", stdin="x" * 1000 + "\n" * 3000)
 
     command = f"{sys.executable} -m ops --stack {stack.name} consume {foreign['tuned']} --format json | head -n 1"
@@ -183,26 +183,26 @@ def test_a_reader_that_has_enough_ends_it_quietly(stack: Stack, ops: Ops, foreig
     assert json.loads(done.stdout)["offset"] == 0
 
 
-def test_a_wrong_line_stops_and_says_how_far_it_came(ops: Ops, foreign: Foreign) -> None:
+def test_a_wrong_line_stops_produce_with_a_count_of_written_records(ops: Ops, foreign: Foreign) -> None:
     done = ops("produce", foreign["plain"], "--format", "base64", stdin="YQ==\n%%%\nYg==\n", check=False)
 
-    assert done.returncode == exits.FOUND_WRONG
+    assert done.returncode == ExitCode.FOUND_WRONG
     assert "only 1" in done.stderr
-    assert "line 2: it is no base64" in done.stderr
+    assert "line 2: it is not base64" in done.stderr
 
 
-def test_a_misspelt_topic_is_refused_and_never_made_even_where_brokers_would(dev: Stack) -> None:
+def test_a_misspelt_topic_is_refused_and_never_auto_created(dev: Stack) -> None:
     ops = runner(dev)
     known = dev.topics()[0]["name"]
     for arguments in (("produce", f"{known}x", "--value", "1"), ("consume", f"{known}x")):
         done = ops(*arguments, check=False)
-        assert done.returncode == exits.REFUSED
+        assert done.returncode == ExitCode.REFUSED
         assert f'Did you mean "{known}"?' in done.stderr
     with admin_client(",".join(bootstrap(dev))) as client:
         assert f"{known}x" not in client.list_topics()
 
 
-def test_a_group_is_read_moved_when_asked_for_and_never_under_its_members(
+def test_a_group_is_described_and_reset_but_never_while_it_has_members(
     ops: Ops, servers: str, foreign: Foreign
 ) -> None:
     ops("produce", foreign["tuned"], "--key-separator", ":", stdin="".join(f"{n}:v{n}\n" for n in range(10)))
@@ -231,23 +231,23 @@ def test_a_group_is_read_moved_when_asked_for_and_never_under_its_members(
         refused = ops(*reset, "--to", "earliest", "--execute", check=False)
     finally:
         member.close(autocommit=False)
-    assert refused.returncode == exits.REFUSED
+    assert refused.returncode == ExitCode.REFUSED
     assert "busy at " in refused.stderr
     assert committed() == 10
     assert (
         ops("groups", "reset", "wrok", "--topic", foreign["tuned"], "--to", "0", check=False).returncode
-        == exits.REFUSED
+        == ExitCode.REFUSED
     )
 
 
 def test_the_end_of_a_member_s_log_is_shown(ops: Ops) -> None:
     assert len(ops("logs", "kafka-1", "--tail", "3").stdout.splitlines()) == 3
     unknown = ops("logs", "kafka-9", check=False)
-    assert unknown.returncode == exits.REFUSED
+    assert unknown.returncode == ExitCode.REFUSED
     assert "redis-0" in unknown.stderr
 
 
-def test_the_doctor_finds_nothing_where_nothing_is_wrong(ops: Ops) -> None:
+def test_the_doctor_finds_no_problem_on_a_healthy_platform(ops: Ops) -> None:
     results = {check["check"]: check for check in json.loads(ops("doctor", "--json").stdout)}
 
     assert {check["state"] for check in results.values()} == {"ok", "skipped"}
@@ -255,31 +255,31 @@ def test_the_doctor_finds_nothing_where_nothing_is_wrong(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "check", "mend"),
+    ("environment", "check", "fix"),
     [
         ({"PULUMI_CONFIG_PASSPHRASE": "wrong"}, "passphrase", "PULUMI_CONFIG_PASSPHRASE"),
         ({"DOCKER_HOST": "unix:///nonexistent/docker.sock"}, "engine", "make engine"),
         ({"MILLRACE_IMAGES": "none"}, "images", ""),
     ],
 )
-def test_the_doctor_goes_on_with_what_is_broken(ops: Ops, environment: dict[str, str], check: str, mend: str) -> None:
+def test_the_doctor_continues_after_a_failed_check(ops: Ops, environment: dict[str, str], check: str, fix: str) -> None:
     done = ops("doctor", "--json", check=False, environment=environment)
 
     results = {result["check"]: result for result in json.loads(done.stdout)}
-    assert done.returncode == exits.FOUND_WRONG
+    assert done.returncode == ExitCode.FOUND_WRONG
     assert results[check]["state"] in ("wrong", "unchecked")
-    assert mend in results[check]["mend"]
+    assert fix in results[check]["fix"]
     assert results["python"]["state"] == results["stack file"]["state"] == "ok"
 
 
-def test_the_doctor_tells_who_has_a_port(tmp_path: Path) -> None:
+def test_the_doctor_names_the_process_on_a_port(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         (tmp_path / "Pulumi.yaml").write_text("name: millrace\n")
         (tmp_path / "Pulumi.x.yaml").write_text(f"config: {{'millrace:redis': {{port: {port}}}}}\n")
-        outcome = machine.ports(Case("x", tmp_path))
+        outcome = machine.ports(LocalStack("x", tmp_path))
 
     assert outcome.state is State.WRONG
     assert f"port {port}, which redis-0 needs, is taken by process " in outcome.seen

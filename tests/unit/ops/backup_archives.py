@@ -2,28 +2,28 @@
 
 from pathlib import Path
 
-from ops.backup.archive import Archive
-from ops.backup.container import Writer
-from ops.backup.frames import Record, encode
-from ops.backup.model import CUT, Commit, Cut, Place, RecordsMeta, RedisSummary, Selection, Span, Topic
+from ops.backup.archive.frames import Record, encode
+from ops.backup.archive.model import CUT, Commit, Cut, PartitionId, RecordsMeta, RedisSummary, Selection, Span, Topic
+from ops.backup.archive.parts import Writer
+from ops.backup.archive.writer import Archive
 from ops.backup.redis_keys import Key
 
 RECORDS = {
-    Place("orders", 0): [
+    PartitionId("orders", 0): [
         [Record(5, 1_000, 0, b"a", b"1", ()), Record(7, 2_000, 0, None, b"", (("h", b"x"), ("h", None)))],
         [Record(9, 3_000, 1, b"", None, ()), Record(12, 4_000, 0, None, None, (("ü", b""),))],
     ],
-    Place("orders", 1): [[]],
+    PartitionId("orders", 1): [[]],
 }
 """Chunks of records by partition; offsets have gaps, and one partition held control markers only."""
 
-SPANS = {Place("orders", 0): (5, 20), Place("orders", 1): (0, 3)}
+SPANS = {PartitionId("orders", 0): (5, 20), PartitionId("orders", 1): (0, 3)}
 
 COMMITS = {"readers": [Commit(topic="orders", partition=0, offset=8), Commit(topic="orders", partition=1, offset=3)]}
 
 
 def cut(**changes: object) -> Cut:
-    """What the archive's backup began with."""
+    """The cut of the archive."""
     spans = [Span(begin=begin, end=end) for begin, end in SPANS.values()]
     topic = Topic(id="id-1", replication=3, config={"retention.ms": "1000", "min.insync.replicas": "2"}, spans=spans)
     made = Cut(
@@ -39,17 +39,17 @@ def cut(**changes: object) -> Cut:
     return made.model_copy(update=changes)
 
 
-def chunks(place: Place) -> list[tuple[RecordsMeta, bytes]]:
-    """A partition's chunks, as a backup hands them on."""
-    start, end = SPANS[place]
+def chunks(partition: PartitionId) -> list[tuple[RecordsMeta, bytes]]:
+    """A partition's chunks, as a backup adds them."""
+    start, end = SPANS[partition]
     found: list[tuple[RecordsMeta, bytes]] = []
-    for number, records in enumerate(RECORDS[place]):
-        later = RECORDS[place][number + 1 :]
+    for number, records in enumerate(RECORDS[partition]):
+        later = RECORDS[partition][number + 1 :]
         following = later[0][0].offset if later else end
         data = encode(records)
         meta = RecordsMeta(
-            topic=place.topic,
-            partition=place.partition,
+            topic=partition.topic,
+            partition=partition.partition,
             start=start,
             next=following,
             records=len(records),
@@ -69,8 +69,8 @@ def write(path: Path, *, finished: bool = True, begun: Cut | None = None) -> Pat
         archive = Archive(writer, begun)
         archive.add_keys(0, 0, [Key(b"k", -1, b"dump"), Key(b"t", 99, b"")])
         archive.end_redis(RedisSummary(version="7.0.15", keys={0: 2}))
-        for place in RECORDS:
-            for meta, data in chunks(place):
+        for partition in RECORDS:
+            for meta, data in chunks(partition):
                 archive.add_records(meta, data)
         if finished:
             archive.finish()

@@ -8,8 +8,8 @@ import pytest
 import typer
 
 from components.errors import ClusterError, TopicError
-from ops import app, exits
-from ops.errors import BrokenError, OpsError, RefusedError, UnreachableError
+from ops import app
+from ops.errors import BrokenError, ExitCode, OpsError, RefusedError, UnreachableError
 
 
 class Failing:
@@ -43,14 +43,14 @@ def status_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], obje
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (OpsError("x"), exits.FOUND_WRONG),
-        (BrokenError("x"), exits.FOUND_WRONG),
-        (UnreachableError("x"), exits.UNREACHABLE),
-        (RefusedError("x"), exits.REFUSED),
-        (ClusterError("x"), exits.UNREACHABLE),
-        (TopicError("x"), exits.UNREACHABLE),
-        (KeyboardInterrupt(), exits.INTERRUPTED),
-        (typer.BadParameter("x"), exits.USAGE),
+        (OpsError("x"), ExitCode.FOUND_WRONG),
+        (BrokenError("x"), ExitCode.FOUND_WRONG),
+        (UnreachableError("x"), ExitCode.UNREACHABLE),
+        (RefusedError("x"), ExitCode.REFUSED),
+        (ClusterError("x"), ExitCode.UNREACHABLE),
+        (TopicError("x"), ExitCode.UNREACHABLE),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (typer.BadParameter("x"), ExitCode.USAGE),
     ],
 )
 def test_each_error_has_its_exit_code(
@@ -73,7 +73,7 @@ def test_the_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as ending:
         app.run(["statsu"])
 
-    assert ending.value.code == exits.USAGE
+    assert ending.value.code == ExitCode.USAGE
     assert "statsu" in capsys.readouterr().err
 
 
@@ -94,7 +94,7 @@ def test_every_command_has_help_that_shows_without_a_stack() -> None:
     for command in commands:
         with pytest.raises(SystemExit) as ending:
             app.run([command, "--help"])
-        assert ending.value.code == exits.OK, command
+        assert ending.value.code == ExitCode.OK, command
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def test_every_command_has_help_that_shows_without_a_stack() -> None:
         (["status", "5"], "--watch"),
         (["topics", "list", "--bootstrap", "nowhere"], "HOST:PORT"),
         (["consume", "orders", "--from", "+5"], "after the end"),
-        (["consume", "orders", "--from", "soon"], "no place"),
+        (["consume", "orders", "--from", "soon"], "not a position"),
         (["consume", "orders", "--group", "g", "--from", "12"], "groups reset"),
         (["consume", "orders", "--group", "g", "--partition", "1"], "--partition"),
         (["produce", "orders", "--acks", "2"], "--acks"),
         (["produce", "orders", "--value", "x", "--header", "nothing"], "NAME=VALUE"),
         (["produce", "orders", "--format", "json", "--key-separator", ":"], "--key-separator"),
-        (["groups", "reset", "g", "--topic", "orders:x", "--to", "0"], "no topic"),
-        (["logs", "kafka-0", "--since", "soon"], "no moment"),
+        (["groups", "reset", "g", "--topic", "orders:x", "--to", "0"], "not a topic"),
+        (["logs", "kafka-0", "--since", "soon"], "not a time"),
     ],
 )
 def test_wrong_options_are_usage_errors_before_anything_is_asked(
@@ -121,5 +121,5 @@ def test_wrong_options_are_usage_errors_before_anything_is_asked(
     with pytest.raises(SystemExit) as ending:
         app.run(arguments)
 
-    assert ending.value.code == exits.USAGE
+    assert ending.value.code == ExitCode.USAGE
     assert why in capsys.readouterr().err

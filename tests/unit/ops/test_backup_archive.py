@@ -1,4 +1,4 @@
-"""Archives: complete ones are read back, and nothing else passes."""
+"""Archives: complete ones are read back, all others are refused."""
 
 import io
 import json
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.backup import archive as archives
-from ops.backup.container import DamagedError, Writer, read_parts
-from ops.backup.model import CUT, MANIFEST, VERSION, Place
-from ops.backup.verify import check, summary
+from ops.backup.archive import writer as archives
+from ops.backup.archive.model import CUT, MANIFEST, VERSION, PartitionId
+from ops.backup.archive.parts import DamagedError, Writer, read_parts
+from ops.backup.archive.verify import check, summary
 from ops.errors import RefusedError
 from tests.unit.ops import backup_archives
 
@@ -36,14 +36,14 @@ def test_an_archive_is_a_plain_tar_file(archive: Path) -> None:
 
 def test_a_whole_archive_passes_with_its_counts(archive: Path) -> None:
     contents = check(archive)
-    assert contents.records == {Place("orders", 0): 4, Place("orders", 1): 0}
+    assert contents.records == {PartitionId("orders", 0): 4, PartitionId("orders", 1): 0}
     assert contents.keys == {0: 2}
     assert contents.manifest is not None
     assert contents.manifest.topics["orders"].records == 4
 
 
 def test_positions_are_counted_in_records_not_in_offsets(archive: Path) -> None:
-    assert check(archive).before == {Place("orders", 0): {8: 2}, Place("orders", 1): {3: 0}}
+    assert check(archive).before == {PartitionId("orders", 0): {8: 2}, PartitionId("orders", 1): {3: 0}}
 
 
 def test_records_before_a_limit_are_counted_as_old(archive: Path) -> None:
@@ -68,7 +68,7 @@ def _refuses(path: Path) -> bool:
     return False
 
 
-def test_any_flipped_byte_is_noticed(archive: Path, tmp_path: Path) -> None:
+def test_any_flipped_byte_is_detected(archive: Path, tmp_path: Path) -> None:
     whole = archive.read_bytes()
     damaged = tmp_path / "damaged.tar"
     for position in range(0, len(whole), 17):
@@ -79,7 +79,7 @@ def test_any_flipped_byte_is_noticed(archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", range(7))
-def test_a_flipped_byte_in_a_part_is_refused_with_the_place_and_both_checksums(archive: Path, number: int) -> None:
+def test_a_flipped_byte_in_a_part_is_reported_with_its_location_and_both_checksums(archive: Path, number: int) -> None:
     part = list(read_parts(archive))[number]
     data = bytearray(archive.read_bytes())
     data[data.index(part.payload, part.begin)] ^= 1
@@ -91,14 +91,14 @@ def test_a_flipped_byte_in_a_part_is_refused_with_the_place_and_both_checksums(a
     assert "has sha256" in str(error.value)
 
 
-def test_a_truncated_archive_is_refused_with_the_place(archive: Path, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_reported_with_the_location(archive: Path, tmp_path: Path) -> None:
     whole = archive.read_bytes()
     cut = tmp_path / "cut.tar"
     for length in range(0, len(whole), 211):
         cut.write_bytes(whole[:length])
         with pytest.raises(RefusedError) as error:
             check(cut)
-        assert "byte" in str(error.value) or length < 3 * 512, f"no place for {length}: {error.value}"
+        assert "byte" in str(error.value) or length < 3 * 512, f"no location for {length}: {error.value}"
 
 
 def test_bytes_after_the_end_are_refused(archive: Path) -> None:
@@ -112,11 +112,11 @@ def test_a_missing_part_is_refused_though_all_checksums_are_right(archive: Path)
     whole = archive.read_bytes()
     gone = parts[3]
     archive.write_bytes(whole[: gone.begin] + whole[gone.end :])
-    with pytest.raises(DamagedError, match="go on at 5, not at 9"):
+    with pytest.raises(DamagedError, match="continue at 5, not at 9"):
         check(archive)
 
 
-def test_parts_in_another_order_are_refused(archive: Path) -> None:
+def test_parts_in_the_wrong_order_are_refused(archive: Path) -> None:
     parts = list(read_parts(archive))
     whole = archive.read_bytes()
     keys, end = parts[1], parts[2]
@@ -126,15 +126,15 @@ def test_parts_in_another_order_are_refused(archive: Path) -> None:
         check(archive)
 
 
-def test_counts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_wrong_counts_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     with path.open("wb") as file:
         writer = Writer(file, [])
         begun = backup_archives.cut()
         writer.add(CUT, begun.model_dump_json().encode(), {})
         unfinished = archives.Archive(writer, begun)
-        for place in backup_archives.RECORDS:
-            for meta, data in backup_archives.chunks(place):
+        for partition in backup_archives.RECORDS:
+            for meta, data in backup_archives.chunks(partition):
                 unfinished.add_records(meta.model_copy(update={"records": meta.records + 1}), data)
         unfinished.finish()
     with pytest.raises(DamagedError, match="it holds 2 records; its header says 3"):
@@ -144,14 +144,14 @@ def test_counts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"hello", bytes(10_000), b"PK\x03\x04" + bytes(2000)], ids=["empty", "text", "zeros", "zip"]
 )
-def test_what_is_no_archive_is_refused_as_such(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_refused_as_such(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(data)
     with pytest.raises(RefusedError, match="is not an archive of `ops backup`"):
         check(path)
 
 
-def test_another_tar_file_is_no_archive(tmp_path: Path) -> None:
+def test_a_different_tar_file_is_not_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as tar:
         tar.addfile(tarfile.TarInfo("readme"), io.BytesIO())
@@ -159,7 +159,7 @@ def test_another_tar_file_is_no_archive(tmp_path: Path) -> None:
         check(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="No such file"):
         check(tmp_path / "none.tar")
 
@@ -173,10 +173,10 @@ def test_a_newer_format_is_refused_with_both_versions(tmp_path: Path) -> None:
         check(path)
 
 
-def test_an_incomplete_backup_says_how_it_goes_on(tmp_path: Path) -> None:
+def test_an_incomplete_backup_names_the_command_that_continues_it(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial", finished=False)
     for look in (check, summary):
-        with pytest.raises(RefusedError, match=r"`python -m ops backup .*/a\.tar` goes on where it stopped"):
+        with pytest.raises(RefusedError, match=r"`python -m ops backup .*/a\.tar` continues where it stopped"):
             look(path)
 
 
@@ -191,7 +191,7 @@ def _resume(path: Path) -> archives.Archive | None:
         return archives.resumed(path, file)
 
 
-def test_a_torn_tail_is_cut_off_and_complete_parts_are_kept(tmp_path: Path) -> None:
+def test_an_incomplete_part_is_truncated_and_complete_parts_are_kept(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial", finished=False)
     parts = list(read_parts(path))
     whole = path.read_bytes()
@@ -201,7 +201,7 @@ def test_a_torn_tail_is_cut_off_and_complete_parts_are_kept(tmp_path: Path) -> N
         archive = _resume(path)
         assert archive is not None
         assert path.stat().st_size == last.begin
-        assert archive.reached == {Place("orders", 0): 9, Place("orders", 1): 0}
+        assert archive.reached == {PartitionId("orders", 0): 9, PartitionId("orders", 1): 0}
         assert archive.totals["orders"].records == 2
 
 
@@ -212,7 +212,7 @@ def test_the_resumed_backup_keeps_its_cut(tmp_path: Path) -> None:
     assert archive.left == {}
 
 
-def test_keys_are_read_anew_where_not_all_are_kept(tmp_path: Path) -> None:
+def test_incomplete_keys_are_read_again(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial", finished=False)
     parts = list(read_parts(path))
     path.write_bytes(path.read_bytes()[: parts[1].end])
@@ -222,16 +222,16 @@ def test_keys_are_read_anew_where_not_all_are_kept(tmp_path: Path) -> None:
     assert path.stat().st_size == parts[0].end
 
 
-def test_a_backup_that_was_complete_but_not_renamed_is_finished_anew(tmp_path: Path) -> None:
+def test_a_backup_that_was_complete_but_not_renamed_is_finished_again(tmp_path: Path) -> None:
     path = backup_archives.write(tmp_path / "a.tar.partial")
     with path.open("r+b") as file:
         archive = archives.resumed(path, file)
         assert archive is not None
         archive.finish()
-    assert check(path).records == {Place("orders", 0): 4, Place("orders", 1): 0}
+    assert check(path).records == {PartitionId("orders", 0): 4, PartitionId("orders", 1): 0}
 
 
-def test_nothing_of_use_begins_a_new_backup(tmp_path: Path) -> None:
+def test_a_partial_file_without_a_complete_part_starts_a_new_backup(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.partial"
     path.write_bytes(backup_archives.write(tmp_path / "whole").read_bytes()[:900])
     assert _resume(path) is None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.backup import redis_keys
-from ops.backup.frames import CHUNK_BYTES, CHUNK_RECORDS, Chunk, FrameError, Record, decode, encode, scan
+from ops.backup.archive.frames import CHUNK_BYTES, CHUNK_RECORDS, Chunk, FrameError, Record, decode, encode, scan
 
 optional_bytes = st.none() | st.binary(max_size=20)
 headers = st.lists(st.tuples(st.text(max_size=10), optional_bytes), max_size=2).map(tuple)
@@ -35,7 +35,7 @@ def test_a_null_is_not_an_empty_value() -> None:
 
 
 @given(records.filter(bool), st.data())
-def test_records_that_are_cut_off_are_refused(given_records: list[Record], data: st.DataObject) -> None:
+def test_truncated_records_are_refused(given_records: list[Record], data: st.DataObject) -> None:
     encoded = encode(given_records)
     ends = {len(encode(given_records[:number])) for number in range(len(given_records) + 1)}
     cut = data.draw(st.integers(0, len(encoded)).filter(lambda at: at not in ends))
@@ -65,7 +65,7 @@ def test_keys_come_back_as_they_were(given_keys: list[redis_keys.Key]) -> None:
     assert list(redis_keys.decode(redis_keys.encode(given_keys))) == given_keys
 
 
-def test_keys_that_are_cut_off_are_refused() -> None:
+def test_truncated_keys_are_refused() -> None:
     encoded = redis_keys.encode([redis_keys.Key(b"name", -1, b"value")])
     for cut in range(1, len(encoded)):
         with pytest.raises(FrameError):

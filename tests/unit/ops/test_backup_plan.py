@@ -1,13 +1,13 @@
-"""What a restore would do, what speaks against it, and where groups stand afterwards."""
+"""What a restore would do, what prevents it, and the groups' offsets afterwards."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.topics.safety import ObservedTopic
-from ops.backup.model import Acl, Commit, Place, RedisSummary, Selection, choose
-from ops.backup.plan import Target, Wanted, plan, refusals, translate
-from ops.backup.retention import age_warnings, limits, size_warnings
+from ops.backup.archive.model import Acl, Commit, PartitionId, RedisSummary, Selection, choose
+from ops.backup.restore.plan import Request, Target, plan, refusals, translate
+from ops.backup.restore.retention import age_warnings, limits, size_warnings
 from ops.errors import RefusedError
 from tests.unit.ops import backup_archives
 
@@ -24,8 +24,8 @@ RULE = Acl(
 )
 
 
-def wanted(**changes: object) -> Wanted:
-    return Wanted(**{"topics": ["orders"], **changes})  # pyright: ignore[reportArgumentType]
+def request(**changes: object) -> Request:
+    return Request(**{"topics": ["orders"], **changes})  # pyright: ignore[reportArgumentType]
 
 
 def target(**changes: object) -> Target:
@@ -37,17 +37,17 @@ def existing(partitions: int = 2, **config: str) -> dict[str, ObservedTopic]:
 
 
 def test_an_empty_platform_takes_everything() -> None:
-    assert refusals(CUT, REDIS, wanted(), target()) == []
-    made = plan(CUT, REDIS, wanted(), target())
+    assert refusals(CUT, REDIS, request(), target()) == []
+    made = plan(CUT, REDIS, request(), target())
     assert (made.create, made.fill, made.redis) == (["orders"], [], True)
     assert made.specs["orders"].config == CUT.topics["orders"].config
     assert made.groups == CUT.groups
 
 
-def test_an_empty_topic_that_is_there_is_filled_and_its_configuration_left_alone() -> None:
-    there = target(topics=existing(**{"retention.ms": "5"}), held={Place("orders", 0): (4, 4)})
-    assert refusals(CUT, REDIS, wanted(), there) == []
-    made = plan(CUT, REDIS, wanted(), there)
+def test_an_existing_empty_topic_is_filled_and_keeps_its_configuration() -> None:
+    there = target(topics=existing(**{"retention.ms": "5"}), held={PartitionId("orders", 0): (4, 4)})
+    assert refusals(CUT, REDIS, request(), there) == []
+    made = plan(CUT, REDIS, request(), there)
     assert (made.create, made.fill) == ([], ["orders"])
     assert made.specs["orders"].config == {"retention.ms": "5"}
 
@@ -55,35 +55,35 @@ def test_an_empty_topic_that_is_there_is_filled_and_its_configuration_left_alone
 def test_everything_that_would_be_overwritten_is_refused_at_once() -> None:
     there = target(
         topics=existing(partitions=3),
-        held={Place("orders", 0): (0, 2), Place("orders", 1): (3, 4)},
+        held={PartitionId("orders", 0): (0, 2), PartitionId("orders", 1): (3, 4)},
         groups=["readers", "others"],
         redis=RedisSummary(version="6.2.1", keys={0: 1, 4: 1}),
     )
-    assert refusals(CUT, REDIS, wanted(), there) == [
-        "topic orders holds 3 records already; only an empty one is filled",
-        "topic orders has 3 partitions; the archive's has 2",
-        "group readers has committed offsets already; stop it and delete it first",
-        "Redis holds keys already, in database 0; only an empty one is filled (--no-redis leaves it out)",
-        "Redis holds keys already, in database 4; only an empty one is filled (--no-redis leaves it out)",
-        "the keys are of Redis 7.0.15; Redis 6.2.1 is older and cannot read them",
+    assert refusals(CUT, REDIS, request(), there) == [
+        "topic orders already holds 3 records; only an empty topic can be filled",
+        "topic orders has 3 partitions; in the archive it has 2",
+        "group readers already has committed offsets; stop and delete it first",
+        "Redis database 0 already holds keys; only an empty one can be filled (--no-redis skips Redis)",
+        "Redis database 4 already holds keys; only an empty one can be filled (--no-redis skips Redis)",
+        "the keys come from Redis 7.0.15; Redis 6.2.1 is older and cannot read them",
     ]
 
 
-def test_what_is_left_out_is_not_refused() -> None:
+def test_skipped_data_is_not_refused() -> None:
     there = target(groups=["readers"], redis=RedisSummary(version="7.0.15", keys={0: 1}))
-    assert refusals(CUT, REDIS, wanted(groups=False, redis=False), there) == []
+    assert refusals(CUT, REDIS, request(groups=False, redis=False), there) == []
 
 
-def test_too_many_replicas_are_refused_with_the_cure() -> None:
-    problems = refusals(CUT, REDIS, wanted(), target(brokers=1))
+def test_too_many_replicas_are_refused_with_the_fix() -> None:
+    problems = refusals(CUT, REDIS, request(), target(brokers=1))
     assert problems == [
-        "topic orders: replication factor 3 is more than the 1 broker there are; "
-        "`--replication-factor 1` makes it with as many as there are"
+        "topic orders: replication factor 3 is more than the 1 broker there are",
+        "topic orders: `--replication-factor 1` creates it with fewer replicas",
     ]
 
 
-def test_a_lower_replication_factor_lowers_the_minimum_in_sync_and_says_so() -> None:
-    fewer = wanted(replication=1)
+def test_a_lower_replication_factor_lowers_min_insync_replicas_with_a_warning() -> None:
+    fewer = request(replication=1)
     assert refusals(CUT, REDIS, fewer, target(brokers=1)) == []
     made = plan(CUT, REDIS, fewer, target(brokers=1))
     assert made.specs["orders"].replication_factor == 1
@@ -91,20 +91,20 @@ def test_a_lower_replication_factor_lowers_the_minimum_in_sync_and_says_so() -> 
     assert made.warnings == ["topic orders: min.insync.replicas 2 is lowered to 1, its replication factor"]
 
 
-def test_access_rules_need_an_authorizer() -> None:
+def test_acls_need_an_authorizer() -> None:
     cut = backup_archives.cut(acls=[RULE])
-    assert "--no-acls leaves them out" in refusals(cut, None, wanted(), target(acls=None))[0]
-    assert refusals(cut, None, wanted(acls=False), target(acls=None)) == []
+    assert "--no-acls skips them" in refusals(cut, None, request(), target(acls=None))[0]
+    assert refusals(cut, None, request(acls=False), target(acls=None)) == []
 
 
-def test_access_rules_that_are_there_are_not_made_and_so_not_taken_back() -> None:
+def test_existing_acls_are_not_created_and_so_not_rolled_back() -> None:
     other = RULE.model_copy(update={"name": "others"})
     cut = backup_archives.cut(acls=[RULE, other])
-    assert plan(cut, None, wanted(), target(acls=[RULE])).acls == [other]
+    assert plan(cut, None, request(), target(acls=[RULE])).acls == [other]
 
 
 def test_nothing_is_deleted_or_compacted_while_records_are_written() -> None:
-    config = plan(CUT, REDIS, wanted(), target()).while_restoring["orders"].config
+    config = plan(CUT, REDIS, request(), target()).while_restoring["orders"].config
     assert config["retention.ms"] == "-1"
     assert config["cleanup.policy"] == "delete"
     assert config["message.timestamp.type"] == "CreateTime"
@@ -113,7 +113,7 @@ def test_nothing_is_deleted_or_compacted_while_records_are_written() -> None:
 
 def test_retention_is_the_topics_own_or_the_brokers() -> None:
     def kept(there: Target, default: int = 99) -> dict[str, int]:
-        return limits("retention.ms", plan(CUT, REDIS, wanted(), there).specs, {"retention.ms": default})
+        return limits("retention.ms", plan(CUT, REDIS, request(), there).specs, {"retention.ms": default})
 
     assert kept(target()) == {"orders": 1000}
     assert kept(target(topics=existing(**{"cleanup.policy": "compact"}))) == {}
@@ -121,24 +121,24 @@ def test_retention_is_the_topics_own_or_the_brokers() -> None:
     assert kept(target(topics=existing()), default=-1) == {}
 
 
-def test_records_that_are_older_than_retention_are_told_with_their_number() -> None:
+def test_records_that_are_older_than_retention_are_reported_with_their_number() -> None:
     (warning,) = age_warnings({"orders": 7, "others": 0}, {"orders": 86_400_000, "others": 1})
     assert "7 records" in warning
     assert "(1 days)" in warning
 
 
-def test_partitions_that_are_larger_than_retention_are_told_with_both_sizes() -> None:
-    sizes = {Place("orders", 0): 100, Place("orders", 1): 101, Place("others", 0): 500}
+def test_partitions_that_are_larger_than_retention_are_reported_with_both_sizes() -> None:
+    sizes = {PartitionId("orders", 0): 100, PartitionId("orders", 1): 101, PartitionId("others", 0): 500}
     (warning,) = size_warnings(sizes, {"orders": 100})
     assert warning.startswith("orders-1: its 101 bytes are more than the topic's retention.bytes (100)")
 
 
 @given(st.sets(st.integers(0, 60)), st.integers(0, 70), st.integers(0, 5))
 def test_a_translated_offset_is_the_same_record(offsets: set[int], committed: int, base: int) -> None:
-    place = Place("t", 0)
+    partition = PartitionId("t", 0)
     records = sorted(offsets)
-    before = {place: {committed: sum(offset < committed for offset in records)}}
-    (made,) = translate([Commit(topic="t", partition=0, offset=committed, metadata="m")], before, {place: base})
+    before = {partition: {committed: sum(offset < committed for offset in records)}}
+    (made,) = translate([Commit(topic="t", partition=0, offset=committed, metadata="m")], before, {partition: base})
     restored = [None] * base + list(records)
     next_one = next((offset for offset in records if offset >= committed), None)
     assert (restored[made.offset] if made.offset < len(restored) else None) == next_one
@@ -152,8 +152,8 @@ def test_patterns_choose_topics_and_internal_ones_only_by_name() -> None:
     assert choose(names, ["__consumer_offsets"], "x") == ["__consumer_offsets"]
 
 
-def test_a_pattern_that_fits_nothing_is_refused() -> None:
-    with pytest.raises(RefusedError, match='"order" fits none of its topics: orders'):
+def test_a_pattern_that_matches_nothing_is_refused() -> None:
+    with pytest.raises(RefusedError, match='"order" matches none of its topics: orders'):
         choose(["orders"], ["order"], "stack dev")
 
 

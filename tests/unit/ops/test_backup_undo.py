@@ -1,10 +1,10 @@
-"""What a restore did is taken back by patient steps, and what cannot be is listed."""
+"""A restore is rolled back in steps that are retried; what cannot be removed is listed."""
 
 import pytest
 from kafka.errors import NotCoordinatorError
 
-from ops.backup import undo
-from ops.backup.journal import Journal
+from ops.backup.restore import undo
+from ops.backup.restore.journal import Journal
 from ops.errors import OpsError
 from tests.unit.ops.test_drill_faults import platform
 
@@ -42,17 +42,17 @@ def use(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> Steps:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_step_that_fails_is_tried_again_and_the_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_failed_steps_are_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = use(Steps(failures=2), monkeypatch)
-    undo.take_back(platform(), JOURNAL)
+    undo.roll_back(platform(), JOURNAL)
     assert steps.done == ["groups", "topics", "groups", "groups"]
 
 
 @pytest.mark.usefixtures("clock")
-def test_what_fails_until_the_end_is_listed_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_that_never_succeed_are_listed_with_their_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = use(Steps(failures=1000), monkeypatch)
     with pytest.raises(OpsError, match="still holds parts of the restore") as raised:
-        undo.take_back(platform(), JOURNAL)
+        undo.roll_back(platform(), JOURNAL)
     assert len(raised.value.problems) == 1
     assert "offsets of groups readers" in raised.value.problems[0]
     assert "busy" in raised.value.problems[0]

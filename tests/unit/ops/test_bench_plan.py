@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ops import exits
 from ops.app import build
 from ops.benchmark.fault import PlannedFault, planned_fault
 from ops.benchmark.output import Consumed, Total
@@ -15,9 +14,8 @@ from ops.benchmark.plan import Plan
 from ops.benchmark.result import Limits, ProducerRun, Result, violations
 from ops.benchmark.tools import consumer_tool, end_to_end_tool, producer_tools
 from ops.drills.journal import Journal, path_of
-from ops.errors import RefusedError
-from ops.platform import Platform
-from ops.safety import is_production, refuse_production
+from ops.errors import ExitCode, RefusedError
+from ops.platform import Platform, is_production, refuse_production
 
 PLAN = Plan(identity="0a1b2c3d")
 MIB = 1024**2
@@ -73,19 +71,19 @@ def test_settings_of_a_person_come_last_since_the_tool_takes_the_last():
 @pytest.mark.parametrize("text", ["acks=1", "bootstrap.servers=elsewhere:9092", "linger.ms", "=5", "a=b=c"])
 def test_settings_that_change_what_is_measured_are_wrong_usage(text: str):
     done = CliRunner().invoke(build(), ["bench", "--property", text])
-    assert done.exit_code == exits.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert text in done.stderr
 
 
 def test_a_run_with_a_fault_must_be_long_enough_to_hold_it():
     done = CliRunner().invoke(build(), ["bench", "--through", "broker-loss", "--seconds", "10"])
-    assert done.exit_code == exits.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert "20 s or more" in done.stderr
 
 
 def test_a_fault_that_is_not_known_is_wrong_usage():
     done = CliRunner().invoke(build(), ["bench", "--through", "flood"])
-    assert done.exit_code == exits.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert "none of broker-loss" in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""What results look like where nobody watches, and what becomes of them when the reader leaves."""
+"""Output without a terminal, and when the reader closes the pipe."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ def test_a_table_without_a_terminal_is_tab_separated_and_has_no_colour(capsys: p
     assert capsys.readouterr().out == "NAME\tSTATE\nkafka-0\tdown\n"
 
 
-def test_a_cell_never_breaks_the_table_of_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tabs_and_newlines_in_a_cell_do_not_break_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     console.table(("A", "B"), [["one\ttwo", "first\nsecond"]])
 
     assert capsys.readouterr().out.splitlines()[1].split("\t") == ["one two", "first; second"]
@@ -41,7 +41,7 @@ def test_json_is_one_document_whatever_the_width(capsys: pytest.CaptureFixture[s
     ("amount", "text"),
     [(None, "?"), (0, "0B"), (1023, "1023B"), (1536, "1.5KiB"), (1024**3, "1.0GiB"), (5 * 1024**5, "5120.0TiB")],
 )
-def test_bytes_are_told_in_their_largest_unit(amount: int | None, text: str) -> None:
+def test_bytes_are_shown_in_their_largest_unit(amount: int | None, text: str) -> None:
     assert console.size(amount) == text
 
 

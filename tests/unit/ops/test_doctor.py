@@ -1,4 +1,4 @@
-"""Each check on something that is really broken, as far as that takes no stack."""
+"""Each check on something broken, as far as that is possible without a stack."""
 
 import json
 import os
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.doctor import machine, running, state, tools
-from ops.doctor.case import Case
-from ops.doctor.report import Check, State, run_checks, well
+from ops.doctor import machine, stack, tools
+from ops.doctor.checks import Check, run_checks
+from ops.doctor.local_stack import LocalStack
+from ops.doctor.outcome import State, ok
 
 PROJECT = {"name": "millrace", "backend": {"url": "file://."}, "requiredPulumiVersion": ">=3.200.0"}
 
@@ -21,11 +22,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def case(folder: Path, **config: Any) -> Case:
+def case(folder: Path, **config: Any) -> LocalStack:
     """A stack with these settings."""
     values = {f"millrace:{key}": value for key, value in config.items()}
     (folder / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": values}))
-    return Case("dev", folder)
+    return LocalStack("dev", folder)
 
 
 def cli(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -42,11 +43,11 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
 
 
-def test_a_check_that_breaks_says_so_and_ends_none_of_the_others(folder: Path) -> None:
-    def breaks(_: Case) -> Any:
+def test_a_check_that_raises_is_reported_and_does_not_stop_the_others(folder: Path) -> None:
+    def breaks(_: LocalStack) -> Any:
         raise ZeroDivisionError("by nought")
 
-    results = run_checks([Check("first", breaks), Check("second", lambda _: well("fine"))], case(folder))
+    results = run_checks([Check("first", breaks), Check("second", lambda _: ok("fine"))], case(folder))
 
     assert [(result.name, result.outcome.state) for result in results] == [
         ("first", State.UNCHECKED),
@@ -56,20 +57,20 @@ def test_a_check_that_breaks_says_so_and_ends_none_of_the_others(folder: Path) -
     assert results[0].is_wrong
 
 
-def test_a_dead_engine_is_one_finding_and_what_needs_it_is_not_blamed(folder: Path, no_engine: None) -> None:
-    checks = [Check("engine", machine.engine), Check("ports", machine.ports), Check("containers", state.containers)]
-    case_ = case(folder)
-    case_.__dict__["deployment"] = {}
+def test_a_dead_engine_is_one_finding_and_dependent_checks_are_unchecked(folder: Path, no_engine: None) -> None:
+    checks = [Check("engine", machine.engine), Check("ports", machine.ports), Check("containers", stack.containers)]
+    local = case(folder)
+    local.__dict__["deployment"] = {}
 
-    engine, ports, containers = run_checks(checks, case_)
+    engine, ports, containers = run_checks(checks, local)
 
     assert engine.outcome.state is State.WRONG
-    assert "make engine" in engine.outcome.mend
+    assert "make engine" in engine.outcome.fix
     assert ports.outcome.state is containers.outcome.state is State.UNCHECKED
 
 
 def test_mistakes_of_the_stack_file_are_all_listed(folder: Path) -> None:
-    outcome = state.stack_file(case(folder, profil="light", kafka={"replicas": 0}))
+    outcome = stack.stack_file(case(folder, profil="light", kafka={"replicas": 0}))
 
     assert outcome.state is State.WRONG
     assert "profil" in outcome.seen
@@ -79,66 +80,66 @@ def test_mistakes_of_the_stack_file_are_all_listed(folder: Path) -> None:
 def test_a_secret_in_the_stack_file_needs_no_passphrase(folder: Path) -> None:
     with_secret = case(folder, redis={"authentication": True, "password": {"secure": "v1:abc"}})
 
-    assert state.stack_file(with_secret).state is State.OK
+    assert stack.stack_file(with_secret).state is State.OK
 
 
 def test_a_missing_stack_file_says_how_to_make_one(folder: Path) -> None:
-    assert state.stack_file(Case("nope", folder)).mend == "pulumi stack init nope"
+    assert stack.stack_file(LocalStack("nope", folder)).fix == "pulumi stack init nope"
 
 
-def test_a_wrong_passphrase_is_told_from_other_failures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_passphrase_is_distinguished_from_other_failures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cli(folder, monkeypatch, "echo 'error: failed to decrypt: incorrect passphrase' >&2; exit 255")
 
-    outcome = state.passphrase(case(folder))
+    outcome = stack.passphrase(case(folder))
 
     assert outcome.state is State.WRONG
-    assert "PULUMI_CONFIG_PASSPHRASE" in outcome.mend
+    assert "PULUMI_CONFIG_PASSPHRASE" in outcome.fix
 
 
-def test_a_lock_of_a_process_that_is_gone_is_found(folder: Path) -> None:
+def test_a_lock_of_a_dead_process_is_found(folder: Path) -> None:
     locks = folder / ".pulumi" / "locks" / "organization" / "millrace" / "dev"
     locks.mkdir(parents=True)
-    stack = case(folder)
-    stack.__dict__["deployment"] = {}
-    assert state.lock(stack).state is State.OK
+    local = case(folder)
+    local.__dict__["deployment"] = {}
+    assert stack.lock(local).state is State.OK
 
     lock = {"pid": os.getpid(), "username": "me", "hostname": "here", "timestamp": "now"}
     (locks / "1.json").write_text(json.dumps(lock))
-    assert "is running" in state.lock(stack).seen
+    assert "is running" in stack.lock(local).seen
 
     (locks / "1.json").write_text(json.dumps({**lock, "pid": 2**22 + 1}))
-    outcome = state.lock(stack)
+    outcome = stack.lock(local)
     assert outcome.state is State.WRONG
-    assert outcome.mend == "pulumi cancel -s dev --yes"
+    assert outcome.fix == "pulumi cancel -s dev --yes"
 
 
-def test_an_update_that_ended_in_the_middle_is_found(folder: Path) -> None:
-    stack = case(folder)
-    stack.__dict__["deployment"] = {"pending_operations": [{"resource": {"urn": "urn:pulumi:dev::m::t::kafka-0"}}]}
+def test_an_interrupted_update_is_found(folder: Path) -> None:
+    local = case(folder)
+    local.__dict__["deployment"] = {"pending_operations": [{"resource": {"urn": "urn:pulumi:dev::m::t::kafka-0"}}]}
 
-    outcome = state.lock(stack)
+    outcome = stack.lock(local)
 
     assert "kafka-0" in outcome.seen
-    assert outcome.mend == "pulumi refresh -s dev"
+    assert outcome.fix == "pulumi refresh -s dev"
 
 
-def test_containers_that_are_gone_stopped_or_nobody_s_are_told_apart() -> None:
-    outcome = state.judge_containers(
+def test_missing_stopped_and_foreign_containers_are_distinguished() -> None:
+    outcome = stack.judge_containers(
         {"1": "p-kafka-0", "2": "p-kafka-1", "3": "p-kafka-2"},
         {"1": ("p-kafka-0", True), "2": ("p-kafka-1", False), "9": ("p-left", True)},
         "dev",
     )
 
     assert outcome.seen == "in the state but gone: p-kafka-2; stopped: p-kafka-1; not in the state: p-left"
-    assert outcome.mend == "docker rm -f p-left, then pulumi up -s dev --refresh"
-    assert state.judge_containers({"1": "a"}, {"1": ("a", True)}, "dev").state is State.OK
+    assert outcome.fix == "docker rm -f p-left, then pulumi up -s dev --refresh"
+    assert stack.judge_containers({"1": "a"}, {"1": ("a", True)}, "dev").state is State.OK
 
 
 def test_a_context_that_the_kubeconfig_lacks_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump({"contexts": [{"name": "other"}]}))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    outcome = running.kubernetes(case(folder, target="kubernetes", kubernetes={"context": "production"}))
+    outcome = machine.kubernetes(case(folder, target="kubernetes", kubernetes={"context": "production"}))
 
     assert outcome.state is State.WRONG
     assert '"production"; it has other' in outcome.seen
@@ -152,17 +153,17 @@ def test_a_cluster_that_does_not_answer_is_found(folder: Path, monkeypatch: pyte
     kubeconfig.write_text(yaml.safe_dump(content))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
 
-    outcome = running.kubernetes(case(folder, target="kubernetes", kubernetes={"context": "production"}))
+    outcome = machine.kubernetes(case(folder, target="kubernetes", kubernetes={"context": "production"}))
 
     assert outcome.state is State.WRONG
     assert "127.0.0.1:1" in outcome.seen
 
 
 def test_docker_s_checks_do_not_apply_to_a_stack_on_kubernetes(folder: Path, no_engine: None) -> None:
-    stack = case(folder, target="kubernetes", kubernetes={"context": "production"})
+    local = case(folder, target="kubernetes", kubernetes={"context": "production"})
 
-    for check in (machine.engine, machine.disk, machine.memory, machine.images, machine.ports, state.containers):
-        assert check(stack).state is State.SKIPPED
+    for check in (machine.engine, machine.disk, machine.memory, machine.images, machine.ports, stack.containers):
+        assert check(local).state is State.SKIPPED
 
 
 def test_clocks_that_differ_are_named() -> None:
@@ -196,4 +197,4 @@ def test_an_old_pulumi_cli_is_found(folder: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_missing_pulumi_cli_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder))
 
-    assert "activate" in tools.pulumi(case(folder)).mend
+    assert "activate" in tools.pulumi(case(folder)).fix

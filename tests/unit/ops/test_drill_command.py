@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ops import context, exits
 from ops.commands import drill as command
+from ops.commands import options
 from ops.drills import runner
 from ops.drills.catalogue import DRILLS
 from ops.drills.kafka_figures import figures_of
@@ -18,7 +18,7 @@ from ops.drills.outcome import Outcome
 from ops.drills.plan import Plan, Request
 from ops.drills.promises import Limits, judge
 from ops.drills.report import document, write
-from ops.errors import BrokenError, RefusedError
+from ops.errors import BrokenError, ExitCode, RefusedError
 from ops.platform import Platform
 from tests.unit.ops.test_drill_faults import platform
 from tests.unit.ops.test_drill_promises import evidence
@@ -53,7 +53,7 @@ def run(found: Platform, *arguments: str) -> Any:
 
     @app.callback()
     def root(given: typer.Context) -> None:
-        given.obj = context.Context(found.stack)
+        given.obj = options.Context(found.stack)
         given.obj.__dict__["platform"] = found
 
     command.register(app)
@@ -65,7 +65,7 @@ def test_production_is_refused_unless_it_is_named(name: str, project: Path) -> N
     refused = run(platform("kubernetes"), name)
     assert isinstance(refused.exception, RefusedError)
     assert "--yes-on test" in str(refused.exception)
-    assert refused.exception.code == exits.REFUSED
+    assert refused.exception.code == ExitCode.REFUSED
 
 
 def test_what_does_not_apply_is_refused_with_the_reason(project: Path) -> None:
@@ -107,14 +107,14 @@ def test_a_broken_promise_ends_with_status_one_after_the_report(project: Path, m
     use(outcome(failed=1, errors={"KafkaTimeoutError: too late": 1}), monkeypatch)
     done = run(platform("docker"), "broker-loss", "--report", "report")
     assert isinstance(done.exception, BrokenError)
-    assert done.exception.code == exits.FOUND_WRONG
+    assert done.exception.code == ExitCode.FOUND_WRONG
     assert "1 of 40 failed, most with KafkaTimeoutError" in str(done.exception)
     assert "BROKEN\tthe client gets no error" in done.stdout
     assert json.loads((project / "report" / "report.json").read_text())["kept"] is False
 
 
 def test_seconds_and_minutes_together_are_wrong_usage() -> None:
-    assert run(platform("docker"), "broker-loss", "--minutes", "1", "--seconds", "2").exit_code == exits.USAGE
+    assert run(platform("docker"), "broker-loss", "--minutes", "1", "--seconds", "2").exit_code == ExitCode.USAGE
 
 
 def test_a_report_has_figures_promises_versions_and_a_timeline(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
-"""Groups' lag, and what a reset would do to whom."""
+"""Lag of groups, and the effect of a reset."""
 
 import pytest
 from kafka import TopicPartition
 
 from ops.errors import RefusedError
-from ops.group_reset import Move, moves, parse_selection, refuse_active
-from ops.groups import Group, Progress
-from ops.positions import Edge, Offset, Shift, Timestamp
+from ops.groups.progress import Group, Progress
+from ops.groups.reset import Move, moves, parse_selection, refuse_active
+from ops.records.positions import Edge, Offset, Shift, Timestamp
 
 ZERO, ONE = TopicPartition("orders", 0), TopicPartition("orders", 1)
 LIMITS = {ZERO: (10, 20), ONE: (0, 5)}
@@ -31,13 +31,13 @@ def test_a_group_s_lag_is_the_sum_of_what_is_known() -> None:
     assert group.topics == ["orders"]
 
 
-def test_a_reset_tells_what_is_skipped_and_what_is_read_again() -> None:
+def test_a_reset_counts_skipped_and_replayed_records() -> None:
     plan = moves([ZERO, ONE], Edge.END, {ZERO: 12, ONE: 5}, LIMITS, {})
 
     assert [(move.target, move.skipped, move.replayed) for move in plan] == [(20, 8, 0), (5, 0, 0)]
 
 
-def test_an_offset_that_is_not_there_is_clamped_and_says_so() -> None:
+def test_an_offset_out_of_range_is_clamped_with_a_note() -> None:
     low, high = moves([ZERO, ONE], Offset(7), {ZERO: 15}, LIMITS, {})
 
     assert (low.target, low.replayed, low.note) == (10, 5, "7 is outside 10 to 20")
@@ -53,10 +53,10 @@ def test_a_time_after_the_last_record_means_the_end() -> None:
     found, none = moves([ZERO, ONE], Timestamp(1), {}, LIMITS, {ZERO: 14, ONE: -1})
 
     assert found == Move(topic="orders", partition=0, committed=None, target=14)
-    assert (none.target, none.note) == (5, "no record is as young: the end")
+    assert (none.target, none.note) == (5, "no record at or after this time: end offset")
 
 
-def test_a_group_with_members_is_left_alone_and_they_are_named() -> None:
+def test_a_group_with_members_is_refused_and_they_are_named() -> None:
     group = Group(name="g", state="Stable", members=["app at 10.0.0.1"], progress=[])
 
     with pytest.raises(RefusedError, match="1 active member") as refused:
@@ -68,5 +68,5 @@ def test_a_selection_is_a_topic_or_one_of_its_partitions() -> None:
     assert parse_selection("orders") == ("orders", None)
     assert parse_selection("orders:3") == ("orders", 3)
     for text in ("", ":3", "orders:", "orders:x"):
-        with pytest.raises(ValueError, match="no topic"):
+        with pytest.raises(ValueError, match="not a topic"):
             parse_selection(text)

@@ -1,4 +1,4 @@
-"""Rules and dashboards for a Prometheus and a Grafana of one's own, from what a stack's outputs say."""
+"""Rules and dashboards for the user's own Prometheus and Grafana, from a stack's outputs."""
 
 import json
 
@@ -30,7 +30,7 @@ def test_the_topology_is_that_of_the_running_stack() -> None:
     assert _topology(platform({"topology": outputs})) == written
 
 
-def test_a_stack_that_runs_no_exporter_is_refused_with_the_cure() -> None:
+def test_a_stack_without_an_exporter_is_refused_with_the_fix() -> None:
     with pytest.raises(RefusedError) as caught:
         _topology(platform({}))
     assert str(caught.value) == (

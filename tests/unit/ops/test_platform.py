@@ -1,4 +1,4 @@
-"""The platform as outputs describe it, and what a stack that cannot be read says."""
+"""The platform as outputs describe it, and errors of stacks that cannot be read."""
 
 import os
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_a_stack_with_nothing_up_says_which_command_brings_it_up() -> None:
         platform_of("dev", {})
 
 
-def test_what_the_cli_says_reaches_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_of_the_cli_reaches_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cli(tmp_path, monkeypatch, "echo 'error: no stack named nope found' >&2; exit 255")
 
     with pytest.raises(UnreachableError) as failed:
@@ -75,8 +75,8 @@ def test_the_current_folder_counts_where_it_is_a_project(tmp_path: Path, monkeyp
     assert project_folder() == tmp_path
 
 
-def nobody(**changes: str) -> Platform:
-    """A platform of which nothing answers: port 1 of this machine is never taken."""
+def unreachable(**changes: str) -> Platform:
+    """A platform that never answers: nothing listens on port 1 of this machine."""
     return Platform(
         stack="dev",
         name="millrace-dev",
@@ -89,12 +89,15 @@ def nobody(**changes: str) -> Platform:
 
 
 def test_brokers_that_do_not_answer_are_named_with_their_logs() -> None:
-    with pytest.raises(UnreachableError) as failed, nobody().admin():
+    with pytest.raises(UnreachableError) as failed, unreachable().admin():
         pass
     assert "127.0.0.1:1" in failed.value.problems[0]
     assert "docker logs kafka-0" in failed.value.problems[0]
 
 
-def test_redis_that_does_not_answer_is_no_traceback() -> None:
-    with pytest.raises(UnreachableError, match="Redis of stack dev does not answer"), nobody().redis_client() as client:
+def test_redis_that_does_not_answer_is_reported_without_traceback() -> None:
+    with (
+        pytest.raises(UnreachableError, match="Redis of stack dev does not answer"),
+        unreachable().redis_client() as client,
+    ):
         client.ping()

@@ -1,4 +1,4 @@
-"""Records as lines: what is printed as JSON can be written again, and a wrong line says what is wrong."""
+"""Records as lines: printed JSON can be written again, and a wrong line is explained."""
 
 import base64
 import json
@@ -6,8 +6,8 @@ import json
 import pytest
 
 from ops.errors import OpsError
-from ops.positions import Edge, Offset, Shift, Timestamp, clamped, parse_position, wanted_offset
 from ops.records.formats import InputFormat, OutputFormat, Record, format_record, parse_line
+from ops.records.positions import Edge, Offset, Shift, Timestamp, clamped, parse_position, wanted_offset
 from ops.records.producing import Written, records_of
 
 TEXT, JSON, BASE64, VALUE = OutputFormat.TEXT, OutputFormat.JSON, OutputFormat.BASE64, OutputFormat.VALUE
@@ -22,7 +22,7 @@ RECORDS = [
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_what_json_shows_is_written_again(record: Record) -> None:
+def test_printed_json_can_be_written_again(record: Record) -> None:
     line = format_record(record, JSON)
 
     assert line.count(b"\n") == 1, "one record is one line"
@@ -35,7 +35,7 @@ def test_what_json_shows_is_written_again(record: Record) -> None:
     )
 
 
-def test_json_tells_where_a_record_was_read() -> None:
+def test_json_contains_the_position_of_a_record() -> None:
     assert json.loads(format_record(RECORDS[0], JSON)) == {
         "topic": "t",
         "partition": 1,
@@ -47,14 +47,14 @@ def test_json_tells_where_a_record_was_read() -> None:
     }
 
 
-def test_bytes_that_are_no_text_stand_as_base64() -> None:
+def test_bytes_that_are_not_utf_8_become_base64() -> None:
     shown = json.loads(format_record(RECORDS[3], JSON))
 
     assert base64.b64decode(shown["valueBase64"]) == b"\xff\x00"
     assert "value" not in shown
 
 
-def test_text_is_readable_and_value_is_as_it_was() -> None:
+def test_text_is_readable_and_value_is_unchanged() -> None:
     record = Record(value=b"a\xff", key=b"k")
 
     assert format_record(record, TEXT) == b"a\\xff\n"
@@ -63,7 +63,7 @@ def test_text_is_readable_and_value_is_as_it_was() -> None:
     assert format_record(record, BASE64, ":") == b"aw==:Yf8=\n"
 
 
-def test_a_line_is_the_value_or_divided_into_key_and_value() -> None:
+def test_a_line_is_the_value_or_key_and_value() -> None:
     assert parse_line(b"a:b:c", InputFormat.TEXT).value == b"a:b:c"
     divided = parse_line(b"a:b:c", InputFormat.TEXT, ":")
     assert (divided.key, divided.value) == (b"a", b"b:c")
@@ -81,27 +81,27 @@ def test_any_json_can_be_a_value() -> None:
     ("line", "form", "separator", "why"),
     [
         (b"no separator", InputFormat.TEXT, "|", 'no "|"'),
-        (b"%%%", InputFormat.BASE64, None, "no base64"),
-        (b"{", InputFormat.JSON, None, "no JSON"),
-        (b"3", InputFormat.JSON, None, "no JSON object"),
+        (b"%%%", InputFormat.BASE64, None, "not base64"),
+        (b"{", InputFormat.JSON, None, "not JSON"),
+        (b"3", InputFormat.JSON, None, "not a JSON object"),
         (b"{}", InputFormat.JSON, None, "null for a tombstone"),
         (b'{"valu": 1}', InputFormat.JSON, None, 'Did you mean "value"'),
         (b'{"value": 1, "timestamp": "soon"}', InputFormat.JSON, None, "timestamp"),
         (b'{"value": 1, "headers": [1]}', InputFormat.JSON, None, "headers"),
-        (b'{"valueBase64": "%"}', InputFormat.JSON, None, "no base64"),
+        (b'{"valueBase64": "%"}', InputFormat.JSON, None, "not base64"),
     ],
 )
-def test_a_wrong_line_says_what_is_wrong(line: bytes, form: InputFormat, separator: str | None, why: str) -> None:
+def test_a_wrong_line_is_explained(line: bytes, form: InputFormat, separator: str | None, why: str) -> None:
     with pytest.raises(ValueError, match=why.replace("|", r"\|")):
         parse_line(line, form, separator)
 
 
-def test_the_number_of_a_wrong_line_is_told() -> None:
-    with pytest.raises(OpsError, match="line 2: it is no base64"):
+def test_the_number_of_a_wrong_line_is_reported() -> None:
+    with pytest.raises(OpsError, match="line 2: it is not base64"):
         list(records_of([b"YQ==\n", b"%\n"], InputFormat.BASE64))
 
 
-def test_the_ends_of_lines_are_no_part_of_values_and_options_fill_in_what_lines_lack() -> None:
+def test_line_ends_are_removed_and_options_provide_missing_keys_and_headers() -> None:
     found = list(records_of([b"a:1\r\n", b"b:2"], InputFormat.TEXT, separator=":", headers=[("h", b"v")]))
     keyless = list(records_of([b"x"], InputFormat.TEXT, key=b"k"))
 
@@ -110,7 +110,7 @@ def test_the_ends_of_lines_are_no_part_of_values_and_options_fill_in_what_lines_
     assert keyless[0].key == b"k"
 
 
-def test_where_records_went_is_told_by_partition() -> None:
+def test_written_records_are_counted_by_partition() -> None:
     written = Written()
     for partition, offset in ((1, 5), (0, 2), (1, 4), (1, 6)):
         written.add(partition, offset)
@@ -119,7 +119,7 @@ def test_where_records_went_is_told_by_partition() -> None:
     assert str(written) == "partition 0: 1 at 2; partition 1: 3 at 4 to 6"
 
 
-def test_without_acks_no_offset_is_known() -> None:
+def test_without_acks_offsets_are_unknown() -> None:
     written = Written()
     written.add(0, -1)
 
@@ -139,12 +139,12 @@ def test_without_acks_no_offset_is_known() -> None:
         ("2026-03-01T13:00:00+01:00", Timestamp(1_772_366_400_000)),
     ],
 )
-def test_places_are_read_as_people_write_them(text: str, position: object) -> None:
+def test_positions_are_parsed(text: str, position: object) -> None:
     assert parse_position(text) == position
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1.5", "--3", "2026-13-01"])
-def test_what_is_no_place_says_what_is(text: str) -> None:
+def test_an_invalid_position_is_refused_with_valid_forms(text: str) -> None:
     with pytest.raises(ValueError, match="earliest, latest, an offset"):
         parse_position(text)
 
@@ -157,5 +157,5 @@ def test_positions_become_offsets_within_what_there_is() -> None:
     assert wanted_offset(Shift(-3), **limits) == 17, "without an origin a shift counts from the end"
     assert wanted_offset(Shift(-3), **limits, origin=15) == 12
     assert wanted_offset(Timestamp(0), **limits, at_time=13) == 13
-    assert wanted_offset(Timestamp(0), **limits, at_time=-1) == 20, "no record is as young"
+    assert wanted_offset(Timestamp(0), **limits, at_time=-1) == 20, "no record at or after this time"
     assert [clamped(offset, 10, 20) for offset in (3, 15, 99)] == [10, 15, 20]

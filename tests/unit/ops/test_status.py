@@ -1,13 +1,13 @@
-"""The state of a platform in words, in JSON, and when nothing of it answers."""
+"""The status of a platform as text, as JSON, and when no member answers."""
 
 import json
 
 import pytest
 
 from ops.commands.status import _show
-from ops.groups import Group
+from ops.groups.progress import Group
+from ops.members.status import Member, Status, read_status
 from ops.platform import Platform
-from ops.status import Member, Status, read_status
 
 MEMBERS = [
     Member(name="kafka-0", address="h:1", up=True, role="controller", led=3, held=5, lagging=0, disk=2048),
@@ -15,11 +15,11 @@ MEMBERS = [
 ]
 
 
-def test_a_platform_without_problems_is_well() -> None:
+def test_a_platform_without_problems_is_healthy() -> None:
     status = Status(stack="dev", members=MEMBERS)
 
-    assert status.headline == "dev is well: 2 members, 3 partitions in sync"
-    assert status.to_json()["well"] is True
+    assert status.headline == "dev is healthy: 2 members, 3 partitions in sync"
+    assert status.to_json()["healthy"] is True
 
 
 def test_the_headline_counts_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +36,7 @@ def test_json_has_stable_keys(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert json.loads(capsys.readouterr().out) == {
         "stack": "dev",
-        "well": True,
+        "healthy": True,
         "problems": [],
         "members": [
             {
@@ -54,15 +54,15 @@ def test_json_has_stable_keys(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_members_that_do_not_answer_are_rows_and_no_crash() -> None:
-    nobody = "127.0.0.1:1"  # a port that is never taken
+def test_members_that_do_not_answer_are_shown_as_down() -> None:
+    unreachable = "127.0.0.1:1"  # nothing listens on this port
     platform = Platform(
         stack="dev",
         name="millrace-dev",
         target="docker",
-        brokers={"kafka-0": nobody},
-        zookeeper={"zookeeper-0": nobody},
-        redis={"redis-0": nobody},
+        brokers={"kafka-0": unreachable},
+        zookeeper={"zookeeper-0": unreachable},
+        redis={"redis-0": unreachable},
     )
 
     status = read_status(platform)

@@ -1,4 +1,4 @@
-"""Topics as a stack file declares them: what is exported is what the cluster has."""
+"""Topics as a stack file declares them: exports match the cluster."""
 
 from typing import Any
 
@@ -8,10 +8,9 @@ import yaml
 from components.stack_file.settings import load_settings
 from components.topics.safety import ObservedTopic, matches
 from components.topics.settings import TopicSpec
-from ops.cluster import refuse_unknown
-from ops.errors import RefusedError
-from ops.topic_export import entry, obstacles, stack_file_text
-from ops.topics import PartitionView, TopicView, is_internal
+from ops.errors import RefusedError, refuse_unknown
+from ops.topics.export import entry, obstacles, stack_file_text
+from ops.topics.views import PartitionView, TopicView, is_internal
 
 THREE = ((0, 1, 2), (1, 2, 0))
 
@@ -19,7 +18,7 @@ CASES: dict[str, dict[str, str]] = {
     "defaults": {},
     "a_week": {"retention.ms": "604800000"},
     "odd_time": {"retention.ms": "1501"},
-    "for_ever": {"retention.ms": "-1", "retention.bytes": "-1"},
+    "permanent": {"retention.ms": "-1", "retention.bytes": "-1"},
     "the_largest_number_there_is": {"retention.ms": "9223372036854775807"},
     "sizes": {"retention.bytes": "1073741824", "max.message.bytes": "1048588"},
     "both_policies": {"cleanup.policy": "delete,compact", "compression.type": "zstd"},
@@ -45,7 +44,7 @@ def test_what_is_exported_declares_exactly_what_the_cluster_has() -> None:
         assert matches(specs[name], topic), f"{name}: {specs[name]} is not {topic}"
 
 
-def test_the_stack_file_s_own_spelling_is_used_where_it_has_one() -> None:
+def test_the_stack_file_s_keys_are_used_where_they_exist() -> None:
     config = {
         "retention.ms": "604800000",
         "retention.bytes": "536870912",
@@ -74,7 +73,7 @@ def test_a_default_of_the_brokers_is_not_exported() -> None:
     }
 
 
-def test_what_a_stack_file_cannot_declare_is_said() -> None:
+def test_obstacles_to_a_declaration_are_listed() -> None:
     uneven = ObservedTopic(replicas=((0, 1), (0,)), config={"new.key": "1"})
 
     problems = "\n".join(obstacles("__odd", uneven, brokers=1))
@@ -94,9 +93,9 @@ def view(*limits: tuple[int | None, int | None]) -> TopicView:
     return TopicView(name="orders", partitions=partitions, effective={}, own={}, disk=40)
 
 
-def test_records_are_end_less_beginning_of_all_partitions() -> None:
+def test_records_are_end_minus_first_offsets() -> None:
     assert view((5, 10), (0, 7)).records == 12
-    assert view((0, 1), (None, None)).records is None, "a partition without a leader tells nothing"
+    assert view((0, 1), (None, None)).records is None, "the offsets of a partition without a leader are unknown"
 
 
 def test_json_has_stable_keys() -> None:
@@ -120,6 +119,6 @@ def test_all_unknown_names_are_refused_at_once_with_the_nearest() -> None:
     assert refused.value.problems == ('there is no topic "ordres". Did you mean "orders"?', 'there is no topic "zzz".')
 
 
-def test_internal_topics_are_told_by_their_name() -> None:
+def test_internal_topics_are_recognized_by_name() -> None:
     assert is_internal("__consumer_offsets")
     assert not is_internal("_orders")

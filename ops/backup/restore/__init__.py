@@ -1,0 +1,1 @@
+"""Restores an archive into a platform, all or nothing."""

@@ -1,0 +1,1 @@
+"""Consumer groups: their progress, and resets of their offsets."""

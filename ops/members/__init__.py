@@ -1,0 +1,1 @@
+"""Members of the platform: their status and their logs."""

@@ -1,0 +1,1 @@
+"""Topics: listed, described, and exported as a stack file declares them."""
