@@ -88,8 +88,9 @@ def _gates(gate: Resource, context: Context) -> Iterator[str]:
             if pod.resource.object_name == gate.props.text("workload") and pod.replicas != members:
                 yield f"{gate} covers {members} member(s), {pod} has {pod.replicas}"
     elif context.stack.broker_count:
-        brokers = len(gate.props.object("brokers"))
-        if brokers != context.stack.broker_count:
+        part = gate.props.object("kafka") if gate.kind == "HealthGate" else gate.props
+        brokers = len(part.object("brokers"))
+        if brokers and brokers != context.stack.broker_count:
             yield f"{gate} covers {brokers} broker(s), the stack has {context.stack.broker_count}"
 
 

@@ -23,7 +23,7 @@ from components.monitoring.client import get
 from components.monitoring.files import jmx_job, prometheus_config
 from components.monitoring.panels import rows_of
 from components.monitoring.promql import selected
-from components.monitoring.topology import Topology, topology_of
+from components.monitoring.topology import Topology
 from tests.integration import alert_scenarios
 from tests.integration.ops.conftest import runner
 from tests.integration.stacks import (
@@ -64,7 +64,7 @@ def promtool(folder: Path, *arguments: str) -> str:
 @pytest.fixture(params=STACKS)
 def topology(request: pytest.FixtureRequest) -> Topology:
     """The platform of each stack file."""
-    return topology_of(settings_of(request.param), f"millrace-{request.param}")
+    return settings_of(request.param).topology(f"millrace-{request.param}")
 
 
 @pytest.fixture

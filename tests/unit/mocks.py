@@ -16,11 +16,11 @@ import yaml
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
-from components.platform import StreamingPlatform, StreamingPlatformArgs
+from components.platform import StreamingPlatform, StreamingPlatformArgs, workloads_of
 from components.stack import target_for
 from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings, load_settings
-from components.targets import kubernetes
+from components.targets.kubernetes import target as kubernetes_target
 from components.targets.base import Target
 from components.targets.docker.target import DockerTarget
 from components.targets.kubernetes.target import KubernetesTarget
@@ -228,11 +228,11 @@ def run_on_cluster(
         options: Replaces some of the target's options.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kubernetes, "preflight", preflight)
+        patch.setattr(kubernetes_target, "preflight", preflight)
         target = target_for(settings, name)
         assert isinstance(target, KubernetesTarget)
         if options:
-            target = KubernetesTarget(name, replace(target._options, **options))
+            target = KubernetesTarget(name, replace(target.options, **options))
         return run_on(target, settings, name, monitor or RecordingMonitor(RecordingMocks()))
 
 
@@ -242,14 +242,16 @@ def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMoni
     secret: set[str] = set()
 
     async def look(platform: StreamingPlatform) -> None:
-        for key, value in platform.outputs.items():
+        for key, value in platform.outputs.by_name().items():
             output = pulumi.Output.from_input(value)
             resolved[key] = await output.future()
             if await output.is_secret():
                 secret.add(key)
 
     def program() -> Any:
-        args = StreamingPlatformArgs(settings=settings, images=choose_images(settings, {}), target=target)
+        images = choose_images(settings, {})
+        target.preflight(workloads_of(settings, images, target, name))
+        args = StreamingPlatformArgs(settings=settings, images=images, target=target)
         return look(StreamingPlatform(name, args))
 
     run_program(program, monitor)

@@ -5,7 +5,6 @@ Look at ``git diff tests/golden`` afterwards: a golden file is what someone read
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ import yaml
 from components import platform
 from components.monitoring.alerts import render_alerts
 from components.monitoring.dashboard import dashboard_json
-from components.monitoring.topology import topology_of
-from components.naming import member_name
 from components.stack import target_for
 from components.stack_file.images import Images
 from components.stack_file.settings import Settings, load_settings
@@ -33,6 +30,7 @@ MANIFESTS = "manifests.yaml"
 """All objects of a stack that runs on Kubernetes."""
 
 PREFIX = "millrace:"
+PLATFORM = "millrace-test"
 
 
 def declared_in(stack: str) -> dict[str, Any]:
@@ -46,15 +44,11 @@ def settings_of(stack: str) -> Settings:
     return load_settings(declared_in(stack), source=f"Pulumi.{stack}.yaml")
 
 
-def host_of(settings: Settings, platform_name: str = "millrace-test") -> Callable[[str, int], str]:
-    """The names of members as a stack's target has them."""
-    return target_for(settings, platform_name).host if settings.on_kubernetes else member_name
-
-
 def workloads_of(settings: Settings) -> dict[str, Workload]:
     """The servers of a platform by name, with names of members as its target has them."""
     images = Images("test", "a test", zookeeper="zookeeper:test", kafka="kafka:test", redis="redis:test")
-    return {workload.name: workload for workload in platform.workloads_of(settings, images, host_of(settings))}
+    target = target_for(settings, PLATFORM)
+    return {workload.name: workload for workload in platform.workloads_of(settings, images, target, PLATFORM)}
 
 
 def rendered(stack: str) -> dict[str, str]:
@@ -71,7 +65,7 @@ def rendered(stack: str) -> dict[str, str]:
 
 def monitored(stack: str) -> dict[str, str]:
     """The texts of what watches a stack, by file name, whether or not its file switches that on."""
-    topology = topology_of(settings_of(stack), f"millrace-{stack}")
+    topology = settings_of(stack).topology(f"millrace-{stack}")
     return {"alerts.yml": render_alerts(topology), "dashboard.json": dashboard_json(topology)}
 
 

@@ -14,7 +14,7 @@ import yaml
 from components.errors import SettingsError
 from components.monitoring.alerts import LAG_LONGEST, LAG_SHORTEST, AlertRule, alert_rules, lag_wait
 from components.monitoring.panels import rows_of
-from components.monitoring.topology import Topology, topology_of
+from components.monitoring.topology import Topology
 from components.naming import MEMBER_LABEL
 from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings, load_settings
@@ -56,7 +56,7 @@ JMX_IMAGE = {"kafka": {"image": "own/kafka:1.0"}}
 
 
 def topology(stack: str = "staging", **changes: Any) -> Topology:
-    return topology_of(settings_of(stack, **changes), f"millrace-{stack}")
+    return settings_of(stack, **changes).topology(f"millrace-{stack}")
 
 
 def rules(stack: str, **changes: Any) -> dict[tuple[str, str], AlertRule]:

@@ -16,7 +16,7 @@ class MemberGateProvider(ResourceProvider):
     def create(self, props: Props) -> CreateResult:
         """Wait; a failed create is tried again by the next ``up``."""
         _pass(props)
-        return CreateResult(props["stops"] or f"{props['returns']}-returned", props)
+        return CreateResult(props.get("stops") or f"{props['returns']}-returned", props)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
@@ -35,7 +35,7 @@ def _pass(props: Props) -> None:
     Raises:
         UnhealthyError: The deadline passed; holds what was found last.
     """
-    stops, returns = props["stops"], props["returns"]
+    stops, returns = props.get("stops"), props.get("returns")
     members = Members(addresses=in_order(props["members"]), logs=props["logs"])
     safety = safety_of(props["safety"], members)
     deadline = float(props["deadline"])

@@ -5,7 +5,6 @@ import json
 import pytest
 import yaml
 
-from components.monitoring.topology import topology_of
 from ops.commands.monitoring import _topology
 from ops.errors import RefusedError
 from ops.platform import Platform
@@ -25,7 +24,7 @@ def platform(operations: dict[str, object]) -> Platform:
 
 
 def test_the_topology_is_that_of_the_running_stack() -> None:
-    written = topology_of(settings_of("staging"), "millrace-blue")
+    written = settings_of("staging").topology("millrace-blue")
     outputs = json.loads(json.dumps(written.as_output()))
     assert _topology(platform({"topology": outputs})) == written
 
