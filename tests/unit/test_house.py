@@ -232,19 +232,17 @@ def output_problems(component: type) -> list[str]:
         for statement, following in zip(tree.body, [*tree.body[1:], None], strict=True)
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
     }
-    assigned = {node.attr for node in ast.walk(tree) if _is_own_attribute(node) and not node.attr.startswith("_")}
+    assigned = {name for name in map(_own_attribute, ast.walk(tree)) if name and not name.startswith("_")}
     problems = [f"{name} has no docstring" for name, described in declared.items() if not described]
     return problems + [f"{name} is not declared" for name in sorted(assigned - declared.keys())]
 
 
-def _is_own_attribute(node: ast.AST) -> bool:
-    """Whether a node sets an attribute of ``self``."""
-    return (
-        isinstance(node, ast.Attribute)
-        and isinstance(node.ctx, ast.Store)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "self"
-    )
+def _own_attribute(node: ast.AST) -> str | None:
+    """The attribute of ``self`` that a node sets, if it does."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+            return name
+    return None
 
 
 def _is_text(statement: ast.stmt | None) -> bool:
