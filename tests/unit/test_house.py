@@ -54,6 +54,9 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "report": "mistakes of all sections as text",
         "sections": "the base of every subject's settings",
     },
+    "topics": {
+        "rules": "what Kafka allows of a topic, whoever declares it",
+    },
     "targets": {
         "base": "the interface of a target",
         "routes": "opens the route that a provider's properties describe, whichever target it is",
@@ -63,16 +66,19 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "target": "workloads as containers",
     },
     "targets/kubernetes": {
+        "access_review": "questions to the API about rights",
         "addresses": "names and addresses, without a cluster",
         "claims": "the work of a provider: volume claims",
         "kubeconfig": "contexts and credentials",
         "labels": "labels and metadata of all objects",
         "network_policies": "a part of a workload's manifests",
         "objects": "the API's answers, read",
+        "pod_state": "the API's answers on pods, read",
         "pods": "a part of a workload's manifests",
         "port_forward": "one connection to a pod",
         "preflight": "questions before anything is registered",
         "prepared": "workloads as StatefulSets",
+        "quantity": "quantities as Kubernetes writes them",
         "relay": "copies bytes between two connections of the tunnel",
         "rest": "requests to the API server",
         "roll": "the work of a provider: restarts",
@@ -83,6 +89,11 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Further file names by folder, and why each is a file of its own."""
+
+OWN_RESOURCES: Mapping[str, str] = {
+    "examples/kubernetes/namespace/__main__.py": "declares a namespace with the vendor's own package, and passes it on",
+}
+"""Modules outside of the targets that declare other resources than a target does."""
 
 GATHERING: Mapping[str, str] = {
     "ops/drills/faults/__init__.py": "each fault by its kind",
@@ -162,7 +173,7 @@ def provider_imports(root: Path) -> list[str]:
     return [
         f"{path} imports {package}"
         for path, tree in modules(root)
-        if not path.startswith("components/targets/")
+        if not path.startswith("components/targets/") and path not in OWN_RESOURCES
         for package in sorted(_imports(tree) & {"pulumi_docker", "pulumi_kubernetes"})
     ]
 
