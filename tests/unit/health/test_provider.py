@@ -104,7 +104,7 @@ class Pods:
         ]
 
 
-def test_every_check_of_a_platform_takes_the_open_route_its_inputs(servers: Servers, detour: Route) -> None:
+def test_every_check_of_a_platform_takes_the_route_of_its_inputs(servers: Servers, detour: Route) -> None:
     HealthGateProvider().create(health_gate(route=VIA))
     HealthGateProvider().read("millrace-prod", health_gate(route=VIA))
     assert len(servers.routes) == 2 * 6 + 2, "roles, session, listening, client, round trip, Redis; and the summary"
