@@ -17,7 +17,7 @@ from components.routes import DIRECT
 from components.targets.kubernetes import provider as rolls
 from components.targets.kubernetes.provider import GatedRollProvider
 from tests.unit.clusters import NEW, OLD, Clock, FakeCluster, FakePod, FakeServers, address, connected, inputs
-from tests.unit.test_providers import from_engine, shown, unknown
+from tests.unit.dynamic import from_engine, shown, unknown
 
 Props = dict[str, Any]
 

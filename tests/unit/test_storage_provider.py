@@ -13,7 +13,7 @@ from components.errors import ClusterError, PlatformError, TopicError, Unhealthy
 from components.targets.kubernetes import provider as storage
 from components.targets.kubernetes.provider import MemberStorageProvider
 from tests.unit.clusters import LABELS, Clock, FakeClaims, FakeCluster, FakeServers, address, claim, connected, inputs
-from tests.unit.test_providers import from_engine, shown, unknown
+from tests.unit.dynamic import from_engine, shown, unknown
 
 GIB = 1024**3
 Props = dict[str, Any]
