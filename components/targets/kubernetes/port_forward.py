@@ -18,15 +18,13 @@ from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketExc
 
 from components.errors import ClusterError
 from components.targets.kubernetes.kubeconfig import Access
+from components.targets.kubernetes.socks import FAILED, REFUSED, UNREACHABLE_HOST, UNREACHABLE_NETWORK
 
 DIAL_SECONDS = 10.0
 """Seconds for the API server and the pod's node to take a connection."""
 
 SETTLE_SECONDS = 0.05
 """Seconds in which a node says that nothing listens on a port, once it has taken the request."""
-
-FAILED, UNREACHABLE_NETWORK, UNREACHABLE_HOST, REFUSED = 1, 3, 4, 5
-"""Why a connection was not made, in SOCKS5's own numbers."""
 
 _SUBPROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1

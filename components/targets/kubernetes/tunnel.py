@@ -1,14 +1,12 @@
-"""A way to pods for clients on this machine: a SOCKS5 server on loopback, and listeners for clients without SOCKS.
+"""A tunnel to pods for clients on this machine: a SOCKS5 server on loopback, and listeners for clients without SOCKS.
 
-Every connection opens one of its own to the pod that the host's first label names, so a pod that was replaced is
-reached again by the next connection. Only the hosts that were named can be reached, and only from this machine.
+Every connection opens its own connection to the pod that the host's first label names, so the next connection reaches
+a pod that was replaced. Only the given hosts can be reached, and only from this machine.
 """
 
 import contextlib
-import select
 import selectors
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -16,32 +14,18 @@ from typing import Self
 
 from components.errors import ClusterError
 from components.findings import host_and_port
-from components.targets.kubernetes.port_forward import FAILED, PodConnection, PodRefused
+from components.targets.kubernetes import socks
+from components.targets.kubernetes.port_forward import PodConnection, PodRefused
+from components.targets.kubernetes.relay import relay
 
 Dial = Callable[[str, int], PodConnection]
 """Connects to a port of a pod, or raises ``PodRefused``."""
 
 HANDSHAKE_SECONDS = 10.0
-"""Seconds for a client to say where it wants to go."""
-
-PING_SECONDS = 5.0
-DEAD_SECONDS = 14.0
-"""Seconds between questions to a pod's node, and without any answer until the connection counts as dead."""
-
-LINGER_SECONDS = 3.0
-"""Seconds without a byte after which a connection ends whose client has sent its last: the API cannot pass on that
-end, and most clients that send it are gone altogether."""
+"""Seconds for each part of a client's SOCKS5 request."""
 
 CLOSE_SECONDS = 3.0
 """Seconds that :meth:`Tunnel.close` waits for connections to end."""
-
-_VERSION, _CONNECT, _NO_AUTHENTICATION = 5, 1, 0
-_IPV4, _DOMAIN, _IPV6 = 1, 3, 4
-_GRANTED, _NOT_ALLOWED, _NO_SUCH_COMMAND, _NO_SUCH_ADDRESS_TYPE = 0, 2, 7, 8
-_NO_METHOD = 0xFF
-_CHUNK = 64 * 1024
-_FULL = 256 * 1024
-"""Bytes that wait in one direction before its source is read on."""
 
 
 class Tunnel:
@@ -186,19 +170,19 @@ class Tunnel:
 
     def _serve_socks(self, client: socket.socket) -> None:
         client.settimeout(HANDSHAKE_SECONDS)
-        host, port, refusal = _socks_request(client)
+        host, port, refusal = socks.read_request(client)
         if not refusal and _normal(host) not in self._pods:
-            refusal = _NOT_ALLOWED
+            refusal = socks.NOT_ALLOWED
         if refusal:
-            _refuse(client, refusal)
+            socks.refuse(client, refusal)
             return
         try:
             pod = self._open(f"{host}:{port}")
         except PodRefused as error:
-            _refuse(client, error.reply)
+            socks.refuse(client, error.reply)
             return
         try:
-            client.sendall(_reply(_GRANTED))
+            client.sendall(socks.reply(socks.GRANTED))
         except OSError:
             pod.close()
             raise
@@ -209,169 +193,3 @@ def _normal(host: str) -> str:
     """A name, or an address, as it is compared."""
     name, colon, port = host.partition(":")
     return f"{name.removesuffix('.').lower()}{colon}{port}"
-
-
-def _exactly(client: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        chunk = client.recv(size - len(data))
-        if not chunk:
-            raise EOFError("the client left in the middle of its request")
-        data += chunk
-    return data
-
-
-def _socks_request(client: socket.socket) -> tuple[str, int, int]:
-    """Read a client's request (RFC 1928): host, port, and the reply code that refuses it, or 0.
-
-    Raises:
-        EOFError: The client left, or speaks something else.
-    """
-    version, methods = _exactly(client, 2)
-    if version != _VERSION:
-        raise EOFError("not SOCKS5")
-    if _NO_AUTHENTICATION not in _exactly(client, methods):
-        client.sendall(bytes([_VERSION, _NO_METHOD]))
-        raise EOFError("the client wants to log in")
-    client.sendall(bytes([_VERSION, _NO_AUTHENTICATION]))
-    version, command, _, kind = _exactly(client, 4)
-    if version != _VERSION:
-        raise EOFError("not SOCKS5")
-    if kind not in (_IPV4, _DOMAIN, _IPV6):
-        return "", 0, _NO_SUCH_ADDRESS_TYPE
-    size = {_IPV4: 4, _IPV6: 16}.get(kind) or _exactly(client, 1)[0]
-    host = _exactly(client, size)
-    port: int = struct.unpack(">H", _exactly(client, 2))[0]
-    if command != _CONNECT:
-        return "", 0, _NO_SUCH_COMMAND
-    if kind != _DOMAIN:
-        return "", 0, _NO_SUCH_ADDRESS_TYPE
-    return host.decode("ascii", errors="replace"), port, 0
-
-
-def _reply(code: int) -> bytes:
-    return bytes([_VERSION, code, 0, _IPV4]) + bytes(6)
-
-
-def _refuse(client: socket.socket, code: int) -> None:
-    """Reply, and read what else the client sent: closing over unread bytes would take the reply from it."""
-    client.sendall(_reply(code or FAILED))
-    client.shutdown(socket.SHUT_WR)
-    client.settimeout(1.0)
-    while client.recv(_CHUNK):
-        pass
-
-
-def relay(client: socket.socket, pod: PodConnection, closing: threading.Event) -> None:
-    """Pass bytes both ways until either side ends, then close the pod's connection.
-
-    Args:
-        client: The client's connection; its owner closes it.
-        pod: The connection to the pod.
-        closing: Set when everything has to end.
-    """
-    try:
-        client.setblocking(False)
-        _Relay(client, pod).run(closing)
-    finally:
-        pod.close()
-
-
-class _Relay:
-    """Bytes of one connection on their way; one thread does all, since TLS bears no two at a time."""
-
-    def __init__(self, client: socket.socket, pod: PodConnection) -> None:
-        self._client = client
-        self._pod = pod
-        self._to_client = bytearray(pod.receive())  # a pod may have spoken, and even ended, before its client is here
-        self._client_ended = False
-        self._client_gone = False
-        self._moved = time.monotonic()
-        self._pinged = 0.0
-
-    def run(self, closing: threading.Event) -> None:
-        while not closing.is_set() and not self._is_over():
-            self._keep_alive()
-            client, pod = self._wait()
-            if client & (select.POLLIN | select.POLLHUP):
-                self._read_client(hung_up=bool(client & select.POLLHUP))
-            if client & (select.POLLERR | select.POLLNVAL):
-                return
-            if pod:
-                self._to_client += self._pod.receive()
-            self._pod.flush()
-            self._write_client()
-
-    def _is_over(self) -> bool:
-        if self._pod.ended and not self._to_client:
-            return True
-        if self._client_gone and not self._pod.unsent:
-            return True
-        ending = self._pod.ended or self._client_ended
-        return ending and time.monotonic() - self._moved > LINGER_SECONDS
-
-    def _keep_alive(self) -> None:
-        """Ask the pod's node for an answer now and then; give up where it ceased to give any."""
-        now = time.monotonic()
-        if len(self._to_client) >= _FULL:
-            self._pod.heard = now  # nothing is read, so nothing can be heard
-        if self._pod.answers_pings and now - self._pod.heard > DEAD_SECONDS:
-            self._pod.ended = True
-        elif now - self._pinged >= PING_SECONDS:
-            self._pinged = now
-            self._pod.ping()
-            self._pod.flush()
-
-    def _wait(self) -> tuple[int, int]:
-        """Wait until something can be moved; the events of client and pod."""
-        poll = select.poll()
-        wants_client = select.POLLOUT if self._to_client else 0
-        if not self._client_ended and not self._pod.ended and self._pod.unsent < _FULL:
-            wants_client |= select.POLLIN
-        if not self._client_gone:
-            poll.register(self._client, wants_client)
-        wants_pod = select.POLLOUT if self._pod.unsent else 0
-        if len(self._to_client) < _FULL:
-            wants_pod |= select.POLLIN
-        if wants_pod and not self._pod.ended:
-            poll.register(self._pod, wants_pod)
-        until = self._pinged + PING_SECONDS
-        if self._pod.ended or self._client_ended:
-            until = min(until, self._moved + LINGER_SECONDS)
-        more = self._pod.buffered and wants_pod & select.POLLIN
-        wait = 0 if more else max(until - time.monotonic(), 0) * 1000 + 1
-        events = dict(poll.poll(wait))
-        pod = 0 if self._pod.ended else events.get(self._pod.fileno(), 0)
-        return events.get(self._client.fileno(), 0), pod or (select.POLLIN if more else 0)
-
-    def _read_client(self, *, hung_up: bool) -> None:
-        """Read once; all that is left where the client is gone altogether."""
-        try:
-            while not self._client_ended:
-                data = self._client.recv(_CHUNK)
-                self._client_ended = not data
-                if data:
-                    self._moved = time.monotonic()
-                    self._pod.send(data)
-                if not hung_up:
-                    break
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._client_ended = self._client_gone = True
-        if hung_up:
-            self._client_ended = self._client_gone = True
-        if self._client_ended:
-            self._moved = time.monotonic()
-
-    def _write_client(self) -> None:
-        try:
-            while self._to_client:
-                sent = self._client.send(self._to_client[:_CHUNK])
-                del self._to_client[:sent]
-                self._moved = time.monotonic()
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._client_gone = True
-            self._to_client.clear()
