@@ -111,7 +111,7 @@ def files(container: Registered) -> dict[str, Any]:
             {"grafana": {"enabled": True}},
             [
                 "monitor: grafana.enabled is true but enabled is false; set enabled to true",
-                "monitor: grafana.enabled is true but prometheus.enabled is false, which it reads; set that to true",
+                "monitor: grafana.enabled is true but prometheus.enabled is false; set prometheus.enabled to true",
             ],
         ),
         ({"enabled": True, "interval": "10m"}, [f'monitor.interval is "10m": {INTERVAL}']),
@@ -124,7 +124,7 @@ def files(container: Registered) -> dict[str, Any]:
         ),
         (
             {"enabled": True, "prometheus": {"enabled": True, "retentionSize": "20GiB"}},
-            ["monitor.prometheus: retentionSize 20.0GiB must be some, and fit into storage 10.0GiB"],
+            ["monitor.prometheus: retentionSize 20.0GiB must be above 0 and at most storage 10.0GiB"],
         ),
         *(
             (
@@ -495,7 +495,7 @@ def test_every_query_asks_for_this_platform_alone() -> None:
 def test_limits_of_the_dashboard_follow_from_the_topology() -> None:
     def limits(stack: str, title: str) -> list[tuple[float | None, str]]:
         (panel,) = (panel for row in rows_of(topology(stack)) for panel in row.panels if panel.title.startswith(title))
-        return list(panel.limits)
+        return list(panel.thresholds)
 
     assert limits("staging", "Brokers online") == [(None, "red"), (2, "yellow"), (3, "green")]
     assert limits("dev", "Brokers online") == [(None, "red"), (1, "green")]
@@ -506,7 +506,7 @@ def test_limits_of_the_dashboard_follow_from_the_topology() -> None:
 
 def test_dashboards_of_platforms_with_jmx_have_a_row_for_it() -> None:
     titles = [row.title for row in rows_of(topology(monitor=WHOLE))]
-    assert titles[-1] == "Brokers from inside (JMX)"
+    assert titles[-1] == "Broker internals (JMX)"
     assert titles[:-1] == [row.title for row in rows_of(topology())]
 
 
