@@ -18,12 +18,12 @@ LINGER_SECONDS = 3.0
 pass that on, and most such clients are gone altogether."""
 
 _CHUNK = 64 * 1024
-_FULL = 256 * 1024
+_BUFFER_LIMIT = 256 * 1024
 """Bytes buffered in one direction at which its source is no longer read."""
 
 
 def relay(client: socket.socket, pod: PodConnection, closing: threading.Event) -> None:
-    """Pass bytes both ways until either side ends, then close the pod's connection.
+    """Pass bytes both ways until either side ends, then close the pod's connection; blocks until then.
 
     Args:
         client: The client's connection; its owner closes it.
@@ -38,16 +38,16 @@ def relay(client: socket.socket, pod: PodConnection, closing: threading.Event) -
 
 
 class _Relay:
-    """Bytes of one connection on their way; one thread does all, since TLS bears no two at a time."""
+    """The bytes of one connection; one thread moves both directions, since TLS allows only one at a time."""
 
     def __init__(self, client: socket.socket, pod: PodConnection) -> None:
         self._client = client
         self._pod = pod
-        self._to_client = bytearray(pod.receive())  # a pod may have spoken, and even ended, before its client is here
+        self._to_client = bytearray(pod.receive())  # a pod may have sent bytes, and even ended, before this starts
         self._client_ended = False
         self._client_gone = False
-        self._moved = time.monotonic()
-        self._pinged = 0.0
+        self._last_moved = time.monotonic()
+        self._last_ping = 0.0
 
     def run(self, closing: threading.Event) -> None:
         while not closing.is_set() and not self._is_over():
@@ -68,36 +68,36 @@ class _Relay:
         if self._client_gone and not self._pod.unsent:
             return True
         ending = self._pod.ended or self._client_ended
-        return ending and time.monotonic() - self._moved > LINGER_SECONDS
+        return ending and time.monotonic() - self._last_moved > LINGER_SECONDS
 
     def _keep_alive(self) -> None:
-        """Ask the pod's node for an answer now and then; give up where it ceased to give any."""
+        """Ping the pod's node now and then; end the connection if it no longer answers."""
         now = time.monotonic()
-        if len(self._to_client) >= _FULL:
-            self._pod.heard = now  # nothing is read, so nothing can be heard
+        if len(self._to_client) >= _BUFFER_LIMIT:
+            self._pod.heard = now  # nothing is read, so no answer can arrive
         if self._pod.answers_pings and now - self._pod.heard > DEAD_SECONDS:
             self._pod.ended = True
-        elif now - self._pinged >= PING_SECONDS:
-            self._pinged = now
+        elif now - self._last_ping >= PING_SECONDS:
+            self._last_ping = now
             self._pod.ping()
             self._pod.flush()
 
     def _wait(self) -> tuple[int, int]:
-        """Wait until something can be moved; the events of client and pod."""
+        """Wait until bytes can be moved; returns the poll events of client and pod."""
         poll = select.poll()
         wants_client = select.POLLOUT if self._to_client else 0
-        if not self._client_ended and not self._pod.ended and self._pod.unsent < _FULL:
+        if not self._client_ended and not self._pod.ended and self._pod.unsent < _BUFFER_LIMIT:
             wants_client |= select.POLLIN
         if not self._client_gone:
             poll.register(self._client, wants_client)
         wants_pod = select.POLLOUT if self._pod.unsent else 0
-        if len(self._to_client) < _FULL:
+        if len(self._to_client) < _BUFFER_LIMIT:
             wants_pod |= select.POLLIN
         if wants_pod and not self._pod.ended:
             poll.register(self._pod, wants_pod)
-        until = self._pinged + PING_SECONDS
+        until = self._last_ping + PING_SECONDS
         if self._pod.ended or self._client_ended:
-            until = min(until, self._moved + LINGER_SECONDS)
+            until = min(until, self._last_moved + LINGER_SECONDS)
         more = self._pod.buffered and wants_pod & select.POLLIN
         wait = 0 if more else max(until - time.monotonic(), 0) * 1000 + 1
         events = dict(poll.poll(wait))
@@ -105,13 +105,13 @@ class _Relay:
         return events.get(self._client.fileno(), 0), pod or (select.POLLIN if more else 0)
 
     def _read_client(self, *, hung_up: bool) -> None:
-        """Read once; all that is left where the client is gone altogether."""
+        """Read once, or everything that is left if the client hung up."""
         try:
             while not self._client_ended:
                 data = self._client.recv(_CHUNK)
                 self._client_ended = not data
                 if data:
-                    self._moved = time.monotonic()
+                    self._last_moved = time.monotonic()
                     self._pod.send(data)
                 if not hung_up:
                     break
@@ -122,14 +122,14 @@ class _Relay:
         if hung_up:
             self._client_ended = self._client_gone = True
         if self._client_ended:
-            self._moved = time.monotonic()
+            self._last_moved = time.monotonic()
 
     def _write_client(self) -> None:
         try:
             while self._to_client:
                 sent = self._client.send(self._to_client[:_CHUNK])
                 del self._to_client[:sent]
-                self._moved = time.monotonic()
+                self._last_moved = time.monotonic()
         except BlockingIOError:
             pass
         except OSError:

@@ -37,7 +37,7 @@ class Tunnel:
     """
 
     def __init__(self, hosts: Iterable[str], dial: Dial) -> None:
-        self._pods = {_normal(host): _normal(host).partition(".")[0] for host in hosts}
+        self._pods = {_normalized(host): _normalized(host).partition(".")[0] for host in hosts}
         self._dial = dial
         self._troubles: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -53,14 +53,14 @@ class Tunnel:
 
     @property
     def proxy_url(self) -> str | None:
-        """The SOCKS5 server, which resolves names itself."""
+        """URL of the SOCKS5 server, which resolves names itself."""
         return self._socks
 
     def local(self, address: str) -> str:
-        """A listener of this machine whose connections all go to one address; opened once.
+        """``host:port`` of a listener on this machine whose connections all go to one address; opened once.
 
         Raises:
-            ClusterError: The address is none of those that may be reached.
+            ClusterError: The address may not be reached.
         """
         self._pod(address)
         with self._lock:
@@ -73,11 +73,11 @@ class Tunnel:
             return self._listeners[address]
 
     def connect(self, address: str, timeout: float) -> socket.socket:
-        """A connection to a member, made when this returns.
+        """A connection to a member, established when this returns.
 
         Raises:
-            PodRefused: The API, the node or the pod refused.
-            ClusterError: The address is none of those that may be reached.
+            PodRefused: The API server, the node or the pod refused.
+            ClusterError: The address may not be reached.
         """
         pod = self._open(address)
         ours, theirs = socket.socketpair()
@@ -86,25 +86,25 @@ class Tunnel:
         return ours
 
     def trouble(self, address: str) -> str | None:
-        """Why the last connection to a member was not made."""
-        return self._troubles.get(_normal(address))
+        """Why the last connection to a member failed, or None."""
+        return self._troubles.get(_normalized(address))
 
     def close(self) -> None:
         """End all listeners and connections."""
         if self._closing.is_set():
             return
         self._closing.set()
-        with contextlib.suppress(OSError):  # the acceptor may have seen it already, and closed the other end
+        with contextlib.suppress(OSError):  # the acceptor may have closed the other end already
             self._wake.send(b"x")
         self._acceptor.join(CLOSE_SECONDS)
         self._wake.close()
         with self._lock:
-            open_ones = dict(self._clients)
-        for client in open_ones.values():
+            clients = dict(self._clients)
+        for client in clients.values():
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
         end = time.monotonic() + CLOSE_SECONDS
-        for thread in open_ones:
+        for thread in clients:
             thread.join(max(end - time.monotonic(), 0))
 
     def __enter__(self) -> Self:
@@ -114,24 +114,24 @@ class Tunnel:
         self.close()
 
     def _pod(self, address: str) -> str:
-        pod = self._pods.get(_normal(host_and_port(address)[0]))
+        pod = self._pods.get(_normalized(host_and_port(address)[0]))
         if pod is None:
-            raise ClusterError(f"{address} is none of this stack's members", [f"they are {', '.join(self._pods)}"])
+            raise ClusterError(f"{address} is not a member of this stack", [f"its members are {', '.join(self._pods)}"])
         return pod
 
     def _open(self, address: str) -> PodConnection:
-        """Connect to the pod, and remember why that failed."""
+        """Connect to the pod, and remember the reason if that fails."""
         pod, port = self._pod(address), host_and_port(address)[1]
         try:
             connection = self._dial(pod, port)
         except PodRefused as error:
-            self._troubles[_normal(address)] = str(error)
+            self._troubles[_normalized(address)] = str(error)
             raise
-        self._troubles.pop(_normal(address), None)
+        self._troubles.pop(_normalized(address), None)
         return connection
 
     def _listen(self, serve: Callable[[socket.socket], None]) -> str:
-        """Serve the connections to a new port of this machine; returns its address."""
+        """Listen on a new port of this machine and serve its connections; returns its ``host:port``."""
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, serve)
@@ -144,7 +144,7 @@ class Tunnel:
                 if isinstance(key.fileobj, socket.socket) and key.data:
                     try:
                         client, _ = key.fileobj.accept()
-                    except OSError:  # the client is gone again, or there is no file descriptor left
+                    except OSError:  # the client is gone already, or no file descriptor is left
                         time.sleep(0.01)
                         continue
                     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -171,7 +171,7 @@ class Tunnel:
     def _serve_socks(self, client: socket.socket) -> None:
         client.settimeout(HANDSHAKE_SECONDS)
         host, port, refusal = socks.read_request(client)
-        if not refusal and _normal(host) not in self._pods:
+        if not refusal and _normalized(host) not in self._pods:
             refusal = socks.NOT_ALLOWED
         if refusal:
             socks.refuse(client, refusal)
@@ -189,7 +189,7 @@ class Tunnel:
         relay(client, pod, self._closing)
 
 
-def _normal(host: str) -> str:
-    """A name, or an address, as it is compared."""
+def _normalized(host: str) -> str:
+    """A host, or ``host:port``, in the form in which names are compared."""
     name, colon, port = host.partition(":")
     return f"{name.removesuffix('.').lower()}{colon}{port}"
