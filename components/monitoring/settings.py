@@ -115,13 +115,15 @@ class MonitorSettings(ContainerSettings):
     def broken_rules(self) -> list[str]:
         """JMX, Prometheus and Grafana need the exporter; Grafana needs Prometheus."""
         problems = super().broken_rules()
-        asked = {
+        dependents = {
             "jmx": self.jmx,
             "prometheus.enabled": self.prometheus.enabled,
             "grafana.enabled": self.grafana.enabled,
         }
         if not self.enabled:
-            problems += [f"{key} is true but enabled is false; set enabled to true" for key, on in asked.items() if on]
+            problems += [
+                f"{key} is true but enabled is false; set enabled to true" for key, on in dependents.items() if on
+            ]
         if self.grafana.enabled and not self.prometheus.enabled:
             problems.append("grafana.enabled is true but prometheus.enabled is false; set prometheus.enabled to true")
         return problems

@@ -24,12 +24,8 @@ def open_route(props: RouteProps | None) -> Route:
     """
     if props is None:
         return DIRECT
-    kubeconfig, context, namespace, hosts = (
-        props.get("kubeconfig"),
-        props["context"],
-        props["namespace"],
-        props["hosts"],
-    )
+    kubeconfig, context = props.get("kubeconfig"), props["context"]
+    namespace, hosts = props["namespace"], props["hosts"]
     key = (kubeconfig, context, namespace, *hosts)
     with _opening:
         if key not in _tunnels:

@@ -72,14 +72,14 @@ def test_each_missing_image_is_a_reason() -> None:
 def test_a_port_that_a_foreign_container_publishes_names_both_containers() -> None:
     assert problems(FakeEngine(published={9092: ("other-kafka-0", False)})) == [
         "port 9092, which p-kafka-0 needs, is taken by container other-kafka-0. "
-        "Stop that, or set another port in the stack file"
+        "Stop that, or set a different port in the stack file"
     ]
 
 
 def test_a_port_that_a_process_holds_names_the_process() -> None:
     assert problems(FakeEngine(holders={6379: "process redis-server (pid 17)"})) == [
         "port 6379, which p-redis-0 needs, is taken by process redis-server (pid 17). "
-        "Stop that, or set another port in the stack file"
+        "Stop that, or set a different port in the stack file"
     ]
 
 

@@ -97,6 +97,6 @@ def _port_problems(engine: EngineProbe, needs: Needs) -> list[str]:
             if taken_by:
                 problems.append(
                     f"port {port}, which {container} needs, is taken by {taken_by}. "
-                    "Stop that, or set another port in the stack file"
+                    "Stop that, or set a different port in the stack file"
                 )
     return problems
