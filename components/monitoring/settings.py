@@ -115,14 +115,14 @@ class MonitorSettings(ContainerSettings):
     def broken_rules(self) -> list[str]:
         """JMX, Prometheus and Grafana need the exporter; Grafana needs Prometheus."""
         problems = super().broken_rules()
-        needing = {
+        dependents = {
             "jmx": self.jmx,
             "prometheus.enabled": self.prometheus.enabled,
             "grafana.enabled": self.grafana.enabled,
         }
         if not self.enabled:
             problems += [
-                f"{key} is true but enabled is false; set enabled to true" for key, on in needing.items() if on
+                f"{key} is true but enabled is false; set enabled to true" for key, on in dependents.items() if on
             ]
         if self.grafana.enabled and not self.prometheus.enabled:
             problems.append("grafana.enabled is true but prometheus.enabled is false; set prometheus.enabled to true")

@@ -276,7 +276,7 @@ def test_an_address_that_is_not_this_machines_is_told_instead_of_taken_ports() -
     with pytest.raises(PreflightError) as caught:
         preflight(engine, replace(needs(), bind_address="192.0.2.7"))
     assert list(caught.value.problems) == [
-        "no port can be bound to 192.0.2.7 (Cannot assign requested address). Set bindAddress to an address of this machine"
+        "no port can be bound to 192.0.2.7 (Cannot assign requested address). Set bindAddress to a local address"
     ]
 
 

@@ -69,9 +69,7 @@ def preflight(engine: EngineProbe, needs: Needs) -> None:
         raise PreflightError("no Docker engine can be used; nothing was changed", [reason])
     problems = [reason for image in needs.images if (reason := engine.missing_image(image))]
     if reason := engine.unusable_address(needs.bind_address):
-        problems.append(
-            f"no port can be bound to {needs.bind_address} ({reason}). Set bindAddress to an address of this machine"
-        )
+        problems.append(f"no port can be bound to {needs.bind_address} ({reason}). Set bindAddress to a local address")
     else:
         problems += _port_problems(engine, needs)
     total, available = sum(needs.memory.values()), engine.memory()
