@@ -128,7 +128,7 @@ def test_a_stateful_set_that_never_appears_is_told(scene: Callable[..., Scene]) 
     made = scene("kafka")
     made.cluster.there = False
     error = made.fails()
-    assert error.problems == ("StatefulSet kafka is not there; expected one in namespace streaming",)
+    assert error.problems == ("StatefulSet kafka does not exist; expected it in namespace streaming",)
 
 
 # ------------------------------------------------------------------------------------------------------- the order

@@ -20,7 +20,7 @@ def test_every_query_asks_for_this_platform_alone() -> None:
 def test_limits_of_the_dashboard_follow_from_the_topology() -> None:
     def limits(stack: str, title: str) -> list[tuple[float | None, str]]:
         (panel,) = (panel for row in rows_of(topology(stack)) for panel in row.panels if panel.title.startswith(title))
-        return list(panel.limits)
+        return list(panel.thresholds)
 
     assert limits("staging", "Brokers online") == [(None, "red"), (2, "yellow"), (3, "green")]
     assert limits("dev", "Brokers online") == [(None, "red"), (1, "green")]
@@ -31,5 +31,5 @@ def test_limits_of_the_dashboard_follow_from_the_topology() -> None:
 
 def test_dashboards_of_platforms_with_jmx_have_a_row_for_it() -> None:
     titles = [row.title for row in rows_of(topology(monitor=WHOLE))]
-    assert titles[-1] == "Brokers from inside (JMX)"
+    assert titles[-1] == "Broker internals (JMX)"
     assert titles[:-1] == [row.title for row in rows_of(topology())]

@@ -27,7 +27,7 @@ INTERVAL = "must be whole seconds, from 1s to 2m: Prometheus forgets a sample af
             {"grafana": {"enabled": True}},
             [
                 "monitor: grafana.enabled is true but enabled is false; set enabled to true",
-                "monitor: grafana.enabled is true but prometheus.enabled is false, which it reads; set that to true",
+                "monitor: grafana.enabled is true but prometheus.enabled is false; set prometheus.enabled to true",
             ],
         ),
         ({"enabled": True, "interval": "10m"}, [f'monitor.interval is "10m": {INTERVAL}']),
@@ -40,7 +40,7 @@ INTERVAL = "must be whole seconds, from 1s to 2m: Prometheus forgets a sample af
         ),
         (
             {"enabled": True, "prometheus": {"enabled": True, "retentionSize": "20GiB"}},
-            ["monitor.prometheus: retentionSize 20.0GiB must be some, and fit into storage 10.0GiB"],
+            ["monitor.prometheus: retentionSize 20.0GiB must be above 0 and at most storage 10.0GiB"],
         ),
         *(
             (
