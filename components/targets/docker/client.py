@@ -121,7 +121,7 @@ def healthy_containers(names: Iterable[str]) -> set[str]:
     try:
         engine: Any = docker.from_env(timeout=30).api
         running: list[dict[str, Any]] = engine.containers()
-    except DockerException as error:
+    except (DockerException, OSError) as error:  # requests' own errors are OSErrors
         raise PreflightError("the Docker engine does not answer", [str(error)]) from error
     healthy = {container["Names"][0].lstrip("/") for container in running if "(healthy)" in container["Status"]}
     return healthy & set(names)

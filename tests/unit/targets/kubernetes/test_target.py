@@ -19,9 +19,9 @@ import yaml
 
 from components.errors import PreflightError
 from components.outputs import OUTPUTS
+from components.targets.kubernetes.addresses import ClusterOptions
 from components.targets.kubernetes.pods import ZONE_SCRIPT
 from components.targets.kubernetes.preflight import ClusterNeeds
-from components.targets.kubernetes.addresses import ClusterOptions
 from components.targets.kubernetes.target import KubernetesTarget
 from tests.manifests import as_yaml, manifests
 from tests.unit.mocks import (
