@@ -1,8 +1,5 @@
 """Unit tests see nothing of the machine's own clusters, and do not fail because it is busy."""
 
-import sys
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -14,11 +11,3 @@ settings.load_profile("millrace")
 @pytest.fixture(autouse=True)
 def _no_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
-
-
-@pytest.fixture
-def _traceback_limit() -> Iterator[None]:
-    """Forget what an error without a traceback sets for the whole process."""
-    yield
-    if hasattr(sys, "tracebacklimit"):
-        del sys.tracebacklimit

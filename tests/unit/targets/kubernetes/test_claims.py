@@ -11,7 +11,7 @@ import pytest
 from components.errors import ClusterError, PlatformError, SafetyError, UnhealthyError
 from components.targets.kubernetes import claims as storage
 from components.targets.kubernetes.provider import MemberStorageProvider
-from tests.unit.engine import from_engine, shown, unknown
+from tests.unit.dynamic import from_engine, shown, unknown
 from tests.unit.targets.kubernetes.clusters import (
     LABELS,
     Clock,

@@ -19,7 +19,7 @@ from components.targets.kubernetes.provider import GatedRollProvider
 from components.targets.kubernetes.roll import next_member
 from components.zookeeper import client as zookeeper
 from components.zookeeper.client import MemberState
-from tests.unit.engine import from_engine, shown, unknown
+from tests.unit.dynamic import from_engine, shown, unknown
 from tests.unit.targets.kubernetes.clusters import (
     NEW,
     OLD,
