@@ -267,7 +267,7 @@ def test_an_image_that_is_nowhere_is_told_with_the_registrys_reason_and_a_cure()
     engine = local_engine(images=images(here=False, refusal="no such host"))
     assert engine.missing_image("example/kafka:1") == (
         "image example/kafka:1 is not on the engine and cannot be pulled (no such host). "
-        "Mend the reference, or build the local images (`make images`) and set millrace:images to local"
+        "Correct the reference, or build the local images (`make images`) and set millrace:images to local"
     )
 
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from components import routes
 from components.errors import ClusterError
 from components.kafka import client as kafka
 from components.redis import client as redis
 from components.routes import DIRECT
+from components.targets import routes
 from components.targets.kubernetes import port_forward, tunnel
 from components.targets.kubernetes.kubeconfig import Access
 from components.targets.kubernetes.port_forward import PodConnection, PodRefused, PortForward
