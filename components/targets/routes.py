@@ -24,7 +24,7 @@ def open_route(props: RouteProps | None) -> Route:
     """
     if props is None:
         return DIRECT
-    key = json.dumps(props, sort_keys=True)
+    key = json.dumps([props.get("kubeconfig"), props["context"], props["namespace"], props["hosts"]])
     with _opening:
         if key not in _tunnels:
             dial = PortForward(Access(props.get("kubeconfig"), props["context"]), props["namespace"])
