@@ -20,9 +20,9 @@ from components.platform import StreamingPlatform, StreamingPlatformArgs, worklo
 from components.stack import target_for
 from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings, load_settings
-from components.targets.kubernetes import target as kubernetes_target
 from components.targets.base import Target
 from components.targets.docker.target import DockerTarget
+from components.targets.kubernetes import target as kubernetes_target
 from components.targets.kubernetes.target import KubernetesTarget
 
 ROOT = Path(__file__).parents[2]
@@ -135,8 +135,8 @@ class Run:
     resources: list[Registered]
     registered_outputs: list[tuple[str, str, dict[str, Any]]]
     """Type, name and outputs of each call of ``register_outputs``."""
-    outputs: dict[str, object]
-    """The platform's stack outputs, resolved."""
+    outputs: dict[str, Any]
+    """The outputs that the program returned, resolved."""
     secret_outputs: frozenset[str]
     """Which of them are secret."""
 
@@ -238,23 +238,30 @@ def run_on_cluster(
 
 def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMonitor) -> Run:
     """Build the platform for a target on mocks and wait until every registration has landed."""
+
+    def program() -> Mapping[str, object]:
+        images = choose_images(settings, {})
+        target.preflight(workloads_of(settings, images, target, name))
+        args = StreamingPlatformArgs(settings=settings, images=images, target=target)
+        return StreamingPlatform(name, args).outputs.by_name()
+
+    return declared_by(program, monitor)
+
+
+def declared_by(program: Callable[[], Mapping[str, object]], monitor: RecordingMonitor | None = None) -> Run:
+    """Run a program on mocks, wait until every registration has landed, and resolve the outputs that it returns."""
+    monitor = monitor or RecordingMonitor(RecordingMocks())
     resolved: dict[str, object] = {}
     secret: set[str] = set()
 
-    async def look(platform: StreamingPlatform) -> None:
-        for key, value in platform.outputs.by_name().items():
+    async def look(outputs: Mapping[str, object]) -> None:
+        for key, value in outputs.items():
             output = pulumi.Output.from_input(value)
             resolved[key] = await output.future()
             if await output.is_secret():
                 secret.add(key)
 
-    def program() -> Any:
-        images = choose_images(settings, {})
-        target.preflight(workloads_of(settings, images, target, name))
-        args = StreamingPlatformArgs(settings=settings, images=images, target=target)
-        return look(StreamingPlatform(name, args))
-
-    run_program(program, monitor)
+    run_program(lambda: look(program()), monitor)
     requests = monitor.declared()
     names = {monitor.make_urn(request.parent, request.type, request.name): request.name for request in requests}
     return Run(
