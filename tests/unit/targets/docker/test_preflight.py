@@ -1,23 +1,14 @@
-"""What is found out about an engine and its machine before anything is made.
+"""What must hold of an engine and its machine before anything is made.
 
-Proof limit: the engine is a fake, so what a real one answers is not shown here; only the search for a port's holder
-looks at this machine itself.
+Proof limit: the engine is a fake, so what a real one answers is not shown here.
 """
 
-import os
-import socket
-from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
-import psutil
 import pytest
-from docker.errors import APIError, ImageNotFound
 
 from components.errors import PreflightError
 from components.quantities import MIB
-from components.targets.docker.client import LocalEngine
 from components.targets.docker.preflight import Needs, preflight
 from tests.unit.mocks import FakeEngine
 
@@ -135,142 +126,6 @@ def test_all_reasons_are_told_at_once() -> None:
     assert memory.startswith("the members' memory limits add up to 1792MiB")
 
 
-# ------------------------------------------------------------------------------------------------ the local engine
-
-
-def local_engine(**connection: Any) -> LocalEngine:
-    """An engine whose connection is a fake; ``ping`` would make a real one."""
-    engine = LocalEngine("p")
-    engine._connection = SimpleNamespace(**connection)
-    return engine
-
-
-def engine_on(base_url: str) -> LocalEngine:
-    return local_engine(api=SimpleNamespace(base_url=base_url))
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    """A socket of this process that listens on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
-
-
-def test_a_process_that_holds_a_port_is_named_with_its_id(listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    holder = engine_on("http+docker://localhost").port_holder("127.0.0.1", port)
-    assert holder == f"process {psutil.Process().name()} (pid {os.getpid()})"
-
-
-def test_a_process_on_all_addresses_holds_the_port_on_loopback_too() -> None:
-    with socket.create_server(("0.0.0.0", 0)) as everywhere:
-        port = everywhere.getsockname()[1]
-        holder = engine_on("http+docker://localhost").port_holder("127.0.0.1", port)
-    assert holder == f"process {psutil.Process().name()} (pid {os.getpid()})"
-
-
-def test_a_holder_that_this_user_may_not_see_is_another_program(
-    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(kind: str) -> list[object]:
-        raise psutil.AccessDenied
-
-    monkeypatch.setattr(psutil, "net_connections", refuse)
-    holder = engine_on("http+docker://localhost").port_holder("127.0.0.1", listener.getsockname()[1])
-    assert holder == "another program (Address already in use)"
-
-
-def test_a_port_is_free_again_once_its_listener_is_gone(listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    engine = engine_on("http+docker://localhost")
-    assert engine.port_holder("127.0.0.1", port) is not None
-    listener.close()
-    assert engine.port_holder("127.0.0.1", port) is None
-
-
-def test_a_port_that_was_just_used_is_free(listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    with socket.create_connection(("127.0.0.1", port)):
-        accepted, _ = listener.accept()
-        accepted.close()  # this side closes first, so its address lingers in TIME_WAIT
-    listener.close()
-    assert engine_on("http+docker://localhost").port_holder("127.0.0.1", port) is None
-
-
-def test_looking_for_a_holder_leaves_the_port_free() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        port = made.getsockname()[1]
-    assert engine_on("http+docker://localhost").port_holder("127.0.0.1", port) is None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", port))
-
-
-@pytest.mark.parametrize("base_url", ["http://192.0.2.1:2375", "https://192.0.2.1:2376"])
-def test_ports_of_this_machine_say_nothing_about_an_engine_elsewhere(base_url: str, listener: socket.socket) -> None:
-    assert engine_on(base_url).port_holder("127.0.0.1", listener.getsockname()[1]) is None
-
-
-def published(port: int, address: str, kind: str = "tcp") -> dict[str, Any]:
-    return {"PrivatePort": 1, "PublicPort": port, "IP": address, "Type": kind}
-
-
-def test_published_ports_tell_own_containers_from_foreign_ones() -> None:
-    def container(name: str, labels: dict[str, str] | None, *ports: dict[str, Any]) -> dict[str, Any]:
-        return {"Names": [f"/{name}"], "Labels": labels, "Ports": list(ports)}
-
-    listed = [
-        container("p-kafka-0", {"millrace.platform": "p"}, published(9092, "127.0.0.1")),
-        container("q-kafka-0", {"millrace.platform": "q"}, published(19092, "0.0.0.0")),
-        container("web", None, published(8080, "::"), {"PrivatePort": 443, "Type": "tcp"}),
-        container("elsewhere", None, published(6379, "127.0.0.2"), published(2181, "127.0.0.1", kind="udp")),
-    ]
-    engine = local_engine(api=SimpleNamespace(containers=lambda: listed))
-    assert engine.published_ports("127.0.0.1") == {
-        9092: ("p-kafka-0", True),
-        19092: ("q-kafka-0", False),
-        8080: ("web", False),
-    }
-
-
-def test_the_memory_is_what_the_engine_says() -> None:
-    assert local_engine(info=lambda: {"MemTotal": 8 * 1024 * MIB}).memory() == 8 * 1024 * MIB
-
-
-def images(*, here: bool, refusal: str | None = None) -> SimpleNamespace:
-    """An engine's images: ``here`` or not, and what the registry answers."""
-
-    def get(reference: str) -> object:
-        if not here:
-            raise ImageNotFound(f"No such image: {reference}")
-        return object()
-
-    def get_registry_data(reference: str) -> object:
-        if refusal:
-            raise APIError("500 Server Error", explanation=refusal)
-        return object()
-
-    return SimpleNamespace(get=get, get_registry_data=get_registry_data)
-
-
-@pytest.mark.parametrize(
-    ("here", "refusal"),
-    [
-        pytest.param(True, "no such host", id="on-the-engine-and-nowhere-else"),
-        pytest.param(False, None, id="in-its-registry"),
-    ],
-)
-def test_an_image_that_is_here_or_can_be_pulled_is_not_missing(here: bool, refusal: str | None) -> None:
-    assert local_engine(images=images(here=here, refusal=refusal)).missing_image("example/kafka:1") is None
-
-
-def test_an_image_that_is_nowhere_is_told_with_the_registrys_reason_and_a_cure() -> None:
-    engine = local_engine(images=images(here=False, refusal="no such host"))
-    assert engine.missing_image("example/kafka:1") == (
-        "image example/kafka:1 is not on the engine and cannot be pulled (no such host). "
-        "Correct the reference, or build the local images (`make images`) and set millrace:images to local"
-    )
-
-
 def test_an_address_that_is_not_this_machines_is_told_instead_of_taken_ports() -> None:
     engine = FakeEngine(addresses={"192.0.2.7": "Cannot assign requested address"}, holders={9092: "process x"})
     with pytest.raises(PreflightError) as caught:
@@ -278,10 +133,3 @@ def test_an_address_that_is_not_this_machines_is_told_instead_of_taken_ports() -
     assert list(caught.value.problems) == [
         "no port can be bound to 192.0.2.7 (Cannot assign requested address). Set bindAddress to one of its own"
     ]
-
-
-def test_an_address_of_this_machine_is_usable_and_another_is_not() -> None:
-    local = engine_on("http+docker://localhost")
-    assert local.unusable_address("127.0.0.1") is None
-    assert local.unusable_address("192.0.2.7")
-    assert engine_on("http://elsewhere:2375").unusable_address("192.0.2.7") is None, "only its own machine can tell"
