@@ -21,6 +21,8 @@ from tests.unit.mocks import (
     GENERATED_PASSWORD,
     IMAGE,
     MEMBER_STORAGE,
+    MONITOR_GATE,
+    NETWORK_POLICY,
     VOLUME,
     RecordingMocks,
     RecordingMonitor,
@@ -30,14 +32,11 @@ from tests.unit.mocks import (
     run_on_cluster,
     run_platform,
     settings_of,
-    unmasked,
 )
-from tests.unit.monitoring.samples import ALERTMANAGERS, JMX_IMAGE, WHOLE, topology
+from tests.unit.monitoring.samples import ALERTMANAGERS, JMX_IMAGE, WHOLE, files, topology
 from tests.unit.policies.programs import stack_of
 
-MONITOR_GATE = "pulumi-python:dynamic/millrace:MonitorGate"
 STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
-NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +64,6 @@ def prod(monitor: RecordingMonitor) -> Run:
 
 def variables(container: Registered) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in container.inputs["envs"])
-
-
-def files(container: Registered) -> dict[str, Any]:
-    """Its files by path; a list with a secret in it is a secret as a whole."""
-    uploads: Any = unmasked(container.inputs.get("uploads", []))
-    return {upload["file"]: upload["content"] for upload in uploads}
 
 
 # ------------------------------------------------------------------------------------------------------ on Docker
