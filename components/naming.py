@@ -42,6 +42,11 @@ def member_name(workload: str, ordinal: int) -> str:
     return f"{workload}-{ordinal}"
 
 
+def ordinal_of(member: str) -> int:
+    """A member's number in its workload: 0 of ``kafka-0``."""
+    return int(member.rpartition("-")[2])
+
+
 def qualified(platform: str, part: str) -> str:
     """A name that is unique on an engine: ``millrace-dev-kafka-0``."""
     return f"{platform}-{part}"
