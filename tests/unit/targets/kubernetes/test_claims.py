@@ -189,9 +189,7 @@ def test_a_bigger_volume_is_told_to_restart_nothing(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(("old", "new"), [(None, "fast"), ("fast", None), ("fast", "slow")])
 def test_another_storage_class_is_refused(old: str | None, new: str | None) -> None:
     olds, news = (props(**({"storageClass": name} if name else {})) for name in (old, new))
-    assert check(olds, news) == [
-        ("storageClass", "the StorageClass of kafka cannot change: its volumes exist already")
-    ]
+    assert check(olds, news) == [("storageClass", "the StorageClass of kafka cannot change: its volumes exist already")]
 
 
 @pytest.mark.parametrize(

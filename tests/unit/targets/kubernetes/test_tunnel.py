@@ -24,9 +24,10 @@ from components.kafka import client as kafka
 from components.redis import client as redis
 from components.routes import DIRECT
 from components.targets import routes
-from components.targets.kubernetes import port_forward, tunnel
+from components.targets.kubernetes import relay
 from components.targets.kubernetes.kubeconfig import Access
 from components.targets.kubernetes.port_forward import PodConnection, PodRefused, PortForward
+from components.targets.kubernetes.socks import FAILED, REFUSED, UNREACHABLE_HOST
 from components.targets.kubernetes.tunnel import Tunnel
 from components.targets.routes import open_route as route
 from components.zookeeper import client as zookeeper
