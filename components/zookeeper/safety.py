@@ -8,7 +8,7 @@ from components.zookeeper.client import member_states, restart_findings, role_fi
 
 
 class EnsembleSafety(Safety):
-    """ZooKeeper: a quorum stays, and the leader changes once."""
+    """ZooKeeper: the quorum is kept, and the leader changes only once."""
 
     def last(self) -> str | None:
         """The leader."""
@@ -16,7 +16,7 @@ class EnsembleSafety(Safety):
         return next((name for name, state in states.items() if state.mode == "leader"), None)
 
     def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
-        """Members that are not in sync. A member that is not ready may be stopped unless the quorum counts on it."""
+        """Members that are not in sync. A member that is not ready may be stopped unless the quorum needs it."""
         addresses, logs, route = self.members.addresses, self.members.logs, self.members.route
         if name in ready:
             return role_findings(addresses, logs, route=route)
