@@ -116,7 +116,7 @@ class HealthGateProvider(ResourceProvider):
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Check once. The gate of an unhealthy platform is dropped from the state, so that the next ``up`` checks again."""
+        """Check once. The gate of an unhealthy platform is dropped from the state, so the next ``up`` checks again."""
         findings = [line for part in parts_of(props).values() for line in part.look()]
         if not findings:
             return ReadResult(id_, props)

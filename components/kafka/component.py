@@ -25,7 +25,7 @@ _JMX = "/etc/millrace/jmx.yaml"
 _SCRIPT = "/etc/millrace/start-kafka.sh"
 _ZONE = "/run/millrace/zone"
 
-# ApiVersions (key 18, version 0, correlation id 1, no client id): a broker answers only once it serves requests, so this
+# ApiVersions (key 18, version 0, correlation id 1, no client id): a broker answers only once it serves requests, which
 # proves more than an open port. The answer's correlation id and error code must be 1 and 0.
 _SERVES = (
     "exec 3<>/dev/tcp/127.0.0.1/{port}; "
@@ -142,7 +142,7 @@ class KafkaCluster(pulumi.ComponentResource):
     internal_bootstrap_servers: pulumi.Output[str]
     """``host:port`` of each broker on the target's own network, separated by commas."""
     outside_bootstrap_servers: pulumi.Output[str]
-    """``host:port`` of each broker for clients outside the target's network, separated by commas; empty if there is none."""
+    """``host:port`` of each broker for clients outside the target's network, separated by commas; may be empty."""
     deployment: Deployment
     """The resources, for components that change after this one."""
     settings: KafkaSettings

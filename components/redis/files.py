@@ -37,7 +37,7 @@ def password_conf(password: str) -> str:
 
 
 def _argument(value: str) -> str:
-    """A directive's value, quoted if needed; several words stay several arguments, as in ``client-output-buffer-limit``."""
+    """A directive's value, quoted if needed; words stay separate arguments, as in ``client-output-buffer-limit``."""
     plain = value.isprintable() and value.isascii() and not set(value) & {'"', "'", "\\", "#"} and value.strip()
     return value if plain else _quoted(value)
 

@@ -81,9 +81,8 @@ def _missing(settings: Settings, chosen: str) -> list[str]:
     problems: list[str] = []
     if monitor.enabled and not monitor.image and "exporter" not in references:
         problems.append(
-            "monitor.image must be set: the exporter is not published. Build images/exporter, push it to your registry, "
-            "and set monitor.image to its name there; on this machine, `make images` builds "
-            + SETS["local"]["exporter"]
+            "monitor.image must be set: the exporter is not published. Build images/exporter, push it to your registry "
+            "and name it here; on this machine, `make images` builds " + SETS["local"]["exporter"]
         )
     if monitor.grafana.enabled and not monitor.grafana.image and "grafana" not in references:
         problems.append(

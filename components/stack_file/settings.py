@@ -80,7 +80,7 @@ class Settings(Section):
             problems.append(f"kafka.port is {self.kafka.port}: node ports are 30000 to 32767, one for each broker")
         if self.kafka.external != "none" and self.kafka.advertised_host == "127.0.0.1":
             problems.append(
-                f"kafka.advertisedHost must be a host that outside clients reach: kafka.external is {self.kafka.external}"
+                f"kafka.advertisedHost must be a host that outside clients reach: external is {self.kafka.external}"
             )
         if self.kafka.external == "loadBalancer" and self.kafka.replicas > 1 and not self.kafka.advertises_each:
             problems.append(
@@ -113,7 +113,7 @@ class Settings(Section):
 
     @property
     def protects_data(self) -> bool:
-        """Whether the volumes of ensemble and brokers are protected: by ``protect``, or because a topic is protected."""
+        """Whether the volumes of ensemble and brokers are protected: by ``protect`` or a protected topic."""
         return self.protect or any(topic.protect for topic in self.topics)
 
     def host_ports(self) -> dict[str, int]:

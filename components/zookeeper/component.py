@@ -21,7 +21,7 @@ NAME = "zookeeper"
 _CONFIG = "/etc/millrace/zoo.cfg"
 _SCRIPT = "/etc/millrace/start-zookeeper.sh"
 
-# Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, up to
+# Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, to
 # which the intervals double (https://zookeeper.apache.org/doc/r3.8.4/zookeeperAdmin.html).
 _VOTE_AGAIN = "-Dzookeeper.fastleader.maxNotificationInterval=2000"
 
