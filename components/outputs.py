@@ -7,7 +7,7 @@ OUTPUTS: Mapping[str, str] = {
     "exposed, outside the cluster; else for clients in the cluster",
     "kafkaInternalBootstrapServers": "the same for containers on the platform's network, or pods of the cluster",
     "zookeeperConnect": "`host:port` of every ensemble member, for clients on this machine or in the cluster",
-    "redisUrl": "`redis://…` for clients on this machine or in the cluster; a secret where there is a password",
+    "redisUrl": "`redis://…` for clients on this machine or in the cluster; a secret if there is a password",
     "topics": "the topics as created: partitions, replication factor, configuration",
     "health": "what the health gate found when the platform last changed, with timings",
     "images": "the image set, the reason for its choice, and the image references",
@@ -20,7 +20,7 @@ OUTPUTS: Mapping[str, str] = {
     "grafanaUrl": "with monitor.grafana.enabled: `http://…` of Grafana, likewise",
     "grafanaPassword": "with monitor.grafana.enabled: the password of its user `admin`; a secret",
     "operations": "what `python -m ops` reads: members, addresses and the route to them",
-    "clientEnvironment": "`KAFKA_BOOTSTRAP_SERVERS`, `REDIS_URL`, `ZOOKEEPER_CONNECT` and, where there is one, "
+    "clientEnvironment": "`KAFKA_BOOTSTRAP_SERVERS`, `REDIS_URL`, `ZOOKEEPER_CONNECT` and, if there is one, "
     "`REDIS_PASSWORD`; a secret",
     "dotenv": "the same as the text of a `.env` file; a secret",
     "readme": "a page about the running stack (`pulumi stack output readme`)",

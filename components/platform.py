@@ -174,7 +174,7 @@ class _Servers:
     def identities(self) -> Mapping[str, pulumi.Output[str]]:
         """For each member a value that changes whenever it is replaced."""
         servers = (self.zookeeper, self.kafka, self.redis)
-        return {member: made for server in servers for member, made in server.deployment.identities.items()}
+        return {member: identity for server in servers for member, identity in server.deployment.identities.items()}
 
     @cached_property
     def logs(self) -> Mapping[str, pulumi.Input[str]]:

@@ -20,7 +20,7 @@ _LOGGING = "/etc/millrace/log4j.properties"
 _SECURITY = "/etc/millrace/java.security"
 
 _LOG4J = {
-    # Standard output only, where the container engine keeps and rotates it.
+    # Standard output only, which the container engine keeps and rotates.
     "log4j.appender.stdout": "org.apache.log4j.ConsoleAppender",
     "log4j.appender.stdout.layout": "org.apache.log4j.PatternLayout",
     "log4j.appender.stdout.layout.ConversionPattern": "[%d] %p %m (%c)%n",

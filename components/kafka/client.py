@@ -118,16 +118,16 @@ def _closed_on_failure(setup_seconds: float) -> "Generator[Callable[..., KafkaNe
     """
     from kafka.net.compat import KafkaNetClient
 
-    made: list[KafkaNetClient] = []
+    created: list[KafkaNetClient] = []
 
-    def make(**configs: Any) -> KafkaNetClient:
-        made.append(KafkaNetClient(**configs, socket_connection_setup_timeout_ms=int(setup_seconds * 1000)))
-        return made[-1]
+    def create(**configs: Any) -> KafkaNetClient:
+        created.append(KafkaNetClient(**configs, socket_connection_setup_timeout_ms=int(setup_seconds * 1000)))
+        return created[-1]
 
     try:
-        yield make
+        yield create
     except BaseException:
-        for connections in made:
+        for connections in created:
             connections.close()
         raise
 
@@ -178,7 +178,7 @@ def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapp
 
 
 def broker_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
-    """Declared brokers that are not registered or advertise another address, and a missing controller."""
+    """Declared brokers that are not registered or advertise a different address, and a missing controller."""
     findings: list[str] = []
     for name, address in brokers.items():
         broker = broker_id(name)

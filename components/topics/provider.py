@@ -86,7 +86,7 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
 
     bootstrap, brokers, logs = props["bootstrap"], in_order(props["brokers"]), props["logs"]
     deadline = float(props["deadline"])
-    made, route = set(owned), open_route(props.get("route"))
+    now_owned, route = set(owned), open_route(props.get("route"))
 
     def look() -> list[str]:
         if not any_listens(bootstrap, route=route):
@@ -98,7 +98,7 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
             topics.apply_topics(
                 bootstrap=bootstrap,
                 declared=specs_of(props),
-                owned=made,
+                owned=now_owned,
                 adopt=props["existing"] == "adopt",
                 deadline=deadline,
                 report=progress,
