@@ -41,8 +41,8 @@ def _cpu_as_text(value: object) -> object:
 
 
 QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-"""JVM options of small servers. C1-only compilation halves a short-lived JVM's start time; G1 needs more memory than such
-a heap has."""
+"""JVM options of small servers. C1-only compilation halves a short-lived JVM's start time; G1 needs more memory than
+such a heap has."""
 
 THROUGHPUT = ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"]
 """JVM options of servers under load."""
