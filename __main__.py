@@ -8,8 +8,8 @@ import pulumi
 from components.errors import PlatformError
 from components.naming import platform_name
 from components.platform import StreamingPlatform, StreamingPlatformArgs, workloads_of
-from components.stack import stack_settings, stop, target_for
 from components.stack_file.images import choose_images
+from components.stack_file.stack import stack_settings, stop, target_for
 
 
 def main() -> None:

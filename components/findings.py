@@ -15,9 +15,3 @@ def finding(member: str, *, seen: str, expected: str, logs: Mapping[str, str]) -
     look = logs.get(member)
     hint = f"\nlook at: {look}" if look else ""
     return f"{member}: {seen}; expected {expected}{hint}"
-
-
-def host_and_port(address: str) -> tuple[str, int]:
-    """``"127.0.0.1:9092"`` as its two parts."""
-    host, _, port = address.rpartition(":")
-    return host, int(port)

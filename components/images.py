@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from components.errors import SettingsError
+
 VARIABLE = "MILLRACE_IMAGES"
 """Environment variable that names the image set; setup sets it where only package registries are reachable."""
 
@@ -41,6 +43,10 @@ def default_image(server: str) -> str:
         server: ``zookeeper``, ``kafka``, ``redis``, ``exporter``, ``prometheus`` or ``grafana``.
 
     Raises:
-        KeyError: The set has no such image.
+        SettingsError: There is no such set, or it has no such image.
     """
-    return SETS[os.environ.get(VARIABLE) or "public"][server]
+    chosen = os.environ.get(VARIABLE) or "public"
+    if server not in SETS.get(chosen, {}):
+        known = f"allowed are {' and '.join(sorted(SETS))}" if chosen not in SETS else "name an image in the arguments"
+        raise SettingsError(f'{VARIABLE} is "{chosen}", which has no image of {server}', [known])
+    return SETS[chosen][server]

@@ -3,8 +3,6 @@
 import socket
 from typing import NotRequired, Protocol, TypedDict
 
-from components.findings import host_and_port
-
 TUNNEL_SECONDS = 10.0
 """Seconds for a first answer through the Kubernetes API, which may be far away."""
 
@@ -20,6 +18,12 @@ class RouteProps(TypedDict):
     """DNS names of all pods that may be reached."""
     kubeconfig: NotRequired[str | None]
     """Path of the kubeconfig; the default one if absent or None."""
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """``"127.0.0.1:9092"`` as its two parts."""
+    host, _, port = address.rpartition(":")
+    return host, int(port)
 
 
 class Route(Protocol):

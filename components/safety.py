@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
+from components.errors import SafetyError
 from components.routes import DIRECT, Route
 
 
@@ -63,6 +64,24 @@ class Safety:
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         """Why members must not be removed permanently; empty when they may be."""
         return []
+
+
+def refuse_removal(safety: Safety, names: Sequence[str], shell: str) -> None:
+    """Refuse to remove members permanently that are still needed, or whose need cannot be determined.
+
+    Args:
+        safety: The rules of all members, the removed ones included.
+        names: Members that would be removed.
+        shell: The command that opens a shell on a member.
+
+    Raises:
+        SafetyError: With the reasons.
+    """
+    if problems := safety.removal_findings(names):
+        raise SafetyError(
+            f"{' and '.join(names)} cannot be removed",
+            [*problems, f"a shell on a member: {shell}", "then run `pulumi up` again; nothing was changed"],
+        )
 
 
 def reference(safety: type[Safety]) -> str:

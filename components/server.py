@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from components.properties import render_properties
 from components.quantities import MIB
-from components.stack_file.sections import ContainerSettings
+from components.sections import ContainerSettings
 from components.workload import File, Resources
 
 DATA_PATH = "/var/lib/kafka/data"

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from components.findings import host_and_port
-from components.routes import Route, RouteProps, patience
+from components.routes import Route, RouteProps, host_and_port, patience
 from components.targets.routes import open_route
 from ops.errors import RefusedError, UnreachableError
 from ops.kafka_cluster import kafka_errors

@@ -11,7 +11,7 @@ from pydantic import (
 from components.quantities import (
     Duration,
 )
-from components.stack_file.sections import Section
+from components.sections import Section
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "production": {"deadline": "10m"},

@@ -113,6 +113,7 @@ class KafkaClusterArgs:
         protect: Whether destroying the data is refused.
         jmx: Whether the brokers serve their JMX metrics to Prometheus; needs an image with the agent.
         clients: Names of further workloads that may connect, for network policies.
+        zookeeper_port: Port of an ensemble that ``zookeeper`` names by address, for network policies.
         deadline: Seconds within which a changed broker must serve again.
     """
 
@@ -123,6 +124,7 @@ class KafkaClusterArgs:
     protect: bool = False
     jmx: bool = False
     clients: Sequence[str] = ()
+    zookeeper_port: int = ZOOKEEPER_PORT
     deadline: float = 180
 
 
@@ -163,7 +165,7 @@ class KafkaCluster(pulumi.ComponentResource):
             protect=args.protect,
             jmx=args.jmx,
             clients=args.clients,
-            outgoing=() if ensemble else [ZOOKEEPER_PORT],
+            outgoing=() if ensemble else [args.zookeeper_port],
         )
         addresses = target.addresses(self.workload)
         self.brokers = pulumi.Output.all(**dict(zip(self.workload.members, addresses, strict=True)))

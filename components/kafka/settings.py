@@ -16,7 +16,7 @@ from components.quantities import (
     Whole,
     unlimited,
 )
-from components.stack_file.sections import (
+from components.sections import (
     DERIVED,
     QUICK_START,
     THROUGHPUT,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 
 from components.errors import count
-from components.findings import finding, host_and_port
-from components.routes import DIRECT, Route, patience
+from components.findings import finding
+from components.routes import DIRECT, Route, host_and_port, patience
 
 TIMEOUT = 5.0
 """Seconds for one answer."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ByteSize, Field, SecretStr, field_validator
 
 from components.quantities import MIB, Duration, Size, Whole
-from components.stack_file.sections import ContainerSettings, Cpu, Port, ServerSettings
+from components.sections import ContainerSettings, Cpu, Port, ServerSettings
 
 _LONGEST_INTERVAL = timedelta(minutes=2)
 """Prometheus treats a series as stale after 5 minutes without a sample
@@ -36,7 +36,7 @@ class PrometheusSettings(ServerSettings):
     enabled: bool = Field(False, description="Whether the stack runs a Prometheus; requires monitor.enabled")
     port: Port = Field(9091, description="Port on this machine")
     memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
-    cpu: Cpu = Field("100m", description="Processor time kept free for it (Kubernetes)")
+    cpu: Cpu = Field("100m", description="CPU request (Kubernetes)")
     retention: Duration = Field(timedelta(days=15), description="How long samples are kept")
     retention_size: Size | None = Field(None, description="Disk that samples may take; unset: limited by storage only")
     alertmanagers: list[Server] = Field(
@@ -67,7 +67,7 @@ class GrafanaSettings(ContainerSettings):
     enabled: bool = Field(False, description="Whether the stack runs a Grafana; requires monitor.prometheus.enabled")
     port: Port = Field(3000, description="Port on this machine")
     memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
-    cpu: Cpu = Field("100m", description="Processor time kept free for it (Kubernetes)")
+    cpu: Cpu = Field("100m", description="CPU request (Kubernetes)")
     password: SecretStr | None = Field(
         None, min_length=1, description="The admin's password (a Pulumi secret); unset generates one"
     )
@@ -87,7 +87,7 @@ class MonitorSettings(ContainerSettings):
     enabled: bool = Field(False, description="Whether the stack runs the metrics exporter")
     port: Port = Field(9090, description="Port of the metrics on this machine")
     memory: Size = Field(ByteSize(128 * MIB), description="Memory limit of the exporter")
-    cpu: Cpu = Field("100m", description="Processor time kept free for the exporter (Kubernetes)")
+    cpu: Cpu = Field("100m", description="CPU request of the exporter (Kubernetes)")
     interval: Duration = Field(
         timedelta(seconds=30),
         description="Time between two checks of the exporter, and between Prometheus' scrapes",

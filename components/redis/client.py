@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.findings import finding, host_and_port
-from components.routes import DIRECT, Route, patience
+from components.findings import finding
+from components.routes import DIRECT, Route, host_and_port, patience
 
 if TYPE_CHECKING:
     from redis import Redis

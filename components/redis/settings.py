@@ -15,7 +15,7 @@ from components.quantities import (
     Duration,
     Size,
 )
-from components.stack_file.sections import DERIVED, ConfigValue, Port, ServerSettings, refuse_protected
+from components.sections import DERIVED, ConfigValue, Port, ServerSettings, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {
     "appendonly": "set redis.appendOnly",

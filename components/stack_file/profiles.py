@@ -10,7 +10,7 @@ from components.health.settings import HealthSettings
 from components.kafka.settings import KafkaSettings
 from components.monitoring.settings import MonitorSettings
 from components.redis.settings import RedisSettings
-from components.stack_file.sections import PROFILE_NAMES, Section, merged
+from components.sections import PROFILE_NAMES, Section, merged
 from components.zookeeper.settings import ZooKeeperSettings
 
 _SECTIONS: Mapping[str, type[Section]] = {

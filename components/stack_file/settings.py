@@ -18,9 +18,9 @@ from components.kafka.settings import KafkaSettings
 from components.monitoring.settings import MonitorSettings
 from components.monitoring.topology import Topology, topology_of
 from components.redis.settings import RedisSettings
+from components.report import problems_of, unknown_profile, value_at
+from components.sections import Address, Section
 from components.stack_file.profiles import PROFILES, with_profile
-from components.stack_file.report import problems_of, unknown_profile, value_at
-from components.stack_file.sections import Address, Section
 from components.targets.kubernetes.settings import KubernetesSettings
 from components.topics.rules import TopicSpec, count_problems, set_problems
 from components.topics.settings import TopicSettings

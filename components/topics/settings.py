@@ -15,7 +15,7 @@ from components.quantities import (
     milliseconds_or_unlimited,
     unlimited,
 )
-from components.stack_file.sections import ConfigValue, Section
+from components.sections import ConfigValue, Section
 from components.topics.rules import TopicSpec, config_problems, name_problem, normal_value
 
 

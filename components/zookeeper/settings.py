@@ -13,7 +13,7 @@ from components.quantities import (
     Duration,
     Whole,
 )
-from components.stack_file.sections import (
+from components.sections import (
     DERIVED,
     QUICK_START,
     THROUGHPUT,

@@ -17,7 +17,7 @@ import pytest
 from kafka.errors import KafkaError
 from redis import Redis
 
-from components.findings import host_and_port
+from components.routes import host_and_port
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import NODES
 from offline.cluster.storage import grant_expansions

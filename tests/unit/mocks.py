@@ -17,9 +17,9 @@ from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 from components.platform import StreamingPlatform, StreamingPlatformArgs, workloads_of
-from components.stack import target_for
 from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings, load_settings
+from components.stack_file.stack import target_for
 from components.targets.base import Target
 from components.targets.docker.target import DockerTarget
 from components.targets.kubernetes import target as kubernetes_target
@@ -37,6 +37,7 @@ VOLUME = "docker:index/volume:Volume"
 CREDENTIALS = "pulumi-python:dynamic/millrace:Credentials"
 HEALTH_GATE = "pulumi-python:dynamic/millrace:HealthGate"
 MEMBER_GATE = "pulumi-python:dynamic/millrace:MemberGate"
+MEMBER_SET = "pulumi-python:dynamic/millrace:MemberSet"
 MONITOR_GATE = "pulumi-python:dynamic/millrace:MonitorGate"
 TOPIC_SET = "pulumi-python:dynamic/millrace:TopicSet"
 GATED_ROLL = "pulumi-python:dynamic/millrace:GatedRoll"

@@ -9,9 +9,9 @@ import sys
 from components import platform
 from components.monitoring.alerts import render_alerts
 from components.monitoring.dashboard import dashboard_json
-from components.stack import target_for
 from components.stack_file.images import Images
 from components.stack_file.settings import Settings
+from components.stack_file.stack import target_for
 from components.workload import Workload
 from tests import manifests
 from tests.unit.mocks import ROOT, run_on_cluster, settings_of

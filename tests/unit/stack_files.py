@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from components.errors import SettingsError
 from components.stack_file.settings import Settings, load_settings
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 
 MIB = 1024**2
 GIB = 1024**3

@@ -51,8 +51,7 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
     "stack_file": {
         "images": "the one place that chooses images",
         "profiles": "defaults of several subjects at once",
-        "report": "mistakes of all sections as text",
-        "sections": "the base of every subject's settings",
+        "stack": "the running stack's configuration and target",
     },
     "topics": {
         "rules": "what Kafka allows of a topic, whoever declares it",
@@ -106,6 +105,7 @@ PROVIDERS = [
     "components.health.provider:HealthGateProvider",
     "components.monitoring.provider:MonitorGateProvider",
     "components.targets.docker.provider:MemberGateProvider",
+    "components.targets.docker.provider:MemberSetProvider",
     "components.targets.kubernetes.provider:GatedRollProvider",
     "components.targets.kubernetes.provider:MemberStorageProvider",
     "components.topics.provider:TopicSetProvider",

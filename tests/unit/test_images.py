@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from components.errors import SettingsError
 from components.images import KAFKA_VERSION, SETS, VARIABLE, default_image
 
 
@@ -48,5 +49,12 @@ def test_a_program_without_a_stack_file_takes_the_set_that_the_variable_names(
 
 def test_an_image_that_the_set_lacks_is_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "public")
-    with pytest.raises(KeyError):
+    with pytest.raises(SettingsError, match='MILLRACE_IMAGES is "public", which has no image of exporter'):
         default_image("exporter")
+
+
+def test_a_set_that_does_not_exist_is_an_error_with_the_names_of_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "home-made")
+    with pytest.raises(SettingsError) as caught:
+        default_image("kafka")
+    assert caught.value.problems == ("allowed are local and public",)

@@ -46,7 +46,7 @@ def test_a_platform_is_named_after_project_and_stack(project: str, stack: str, n
 def test_a_name_that_cannot_be_part_of_a_host_name_is_refused(project: str, stack: str) -> None:
     with pytest.raises(SettingsError) as caught:
         platform_name(project, stack)
-    assert caught.value.headline == f'the stack\'s name makes "{project}-{stack}", which cannot be part of host names'
+    assert caught.value.headline == f'the stack\'s name gives "{project}-{stack}", which cannot be part of a host name'
     assert caught.value.problems == ("use lower-case letters, digits and single dashes, 40 characters at most",)
 
 

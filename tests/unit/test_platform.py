@@ -28,6 +28,7 @@ from tests.unit.mocks import (
     HEALTH_GATE,
     IMAGE,
     MEMBER_GATE,
+    MEMBER_SET,
     NETWORK,
     SECRET_MARK,
     TOPIC_SET,
@@ -59,6 +60,7 @@ EXPECTED_NAMES = {
         IMAGE: ["image-apache/kafka:3.9.2", "image-redis:7.2.16"],
         VOLUME: ["redis-data", "streaming-data"],
         CONTAINER: ["kafka-0", "redis-0", "zookeeper-0"],
+        MEMBER_SET: ["kafka-members", "zookeeper-members"],
         TOPIC_SET: ["topics"],
         HEALTH_GATE: ["health"],
     },
@@ -72,6 +74,7 @@ EXPECTED_NAMES = {
         VOLUME: ["redis-data", "streaming-data"],
         CONTAINER: ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"],
         CREDENTIALS: ["redis-password"],
+        MEMBER_SET: ["kafka-members", "zookeeper-members"],
         MEMBER_GATE: [
             *("kafka-0-may-stop", "kafka-1-may-stop", "kafka-2-may-stop", "kafka-settled"),
             *("zookeeper-0-may-stop", "zookeeper-1-may-stop", "zookeeper-2-may-stop", "zookeeper-settled"),
@@ -204,7 +207,7 @@ def test_everything_is_a_child_of_the_platform_or_of_its_server(stack: str, run:
     for item in run.resources:
         if item.type == PLATFORM:
             expected = ""
-        elif item.type in (CONTAINER, MEMBER_GATE, CREDENTIALS):
+        elif item.type in (CONTAINER, MEMBER_GATE, MEMBER_SET, CREDENTIALS):
             expected = item.name.partition("-")[0]
         else:
             expected = platform
@@ -594,7 +597,7 @@ def test_redis_waits_for_no_other_server(run: Run) -> None:
 
 def test_topics_come_after_every_broker_and_are_gone_with_their_data(run: Run) -> None:
     (topics,) = run.of(TOPIC_SET)
-    cluster = {item.name for item in run.resources if item.parent == "kafka"}
+    cluster = {item.name for item in run.resources if item.parent == "kafka" and item.type != MEMBER_SET}
     assert topics.dependencies == cluster
     assert topics.deleted_with == "streaming-data", "topics need no deleting where the brokers' data goes too"
 

@@ -1,4 +1,4 @@
-"""The dynamic resource by which a roll on Docker waits between two members."""
+"""Dynamic resources that stop and remove the members of a workload safely on Docker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from components.safety import Safety, reference
-from components.targets.docker.provider import MemberGateProvider
+from components.targets.docker.provider import MemberGateProvider, MemberSetProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +56,31 @@ class MemberGate(Resource, module="millrace", name="MemberGate"):
             "logs": dict(args.logs),
         }
         super().__init__(MemberGateProvider(), name, props, opts)
+
+
+class MemberSet(Resource, module="millrace", name="MemberSet"):
+    """The members of a workload: a change that removes a member is refused while the member is still needed.
+
+    Args:
+        workload: The workload's name.
+        safety: The rules of the members.
+        members: ``host:port`` of each member, by name.
+        logs: For each member the command that shows its logs.
+        opts: Resource options.
+    """
+
+    def __init__(
+        self,
+        workload: str,
+        safety: type[Safety],
+        members: Mapping[str, pulumi.Input[str]],
+        logs: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props: dict[str, object] = {
+            "workload": workload,
+            "safety": reference(safety),
+            "members": dict(members),
+            "logs": dict(logs),
+        }
+        super().__init__(MemberSetProvider(), f"{workload}-members", props, opts)

@@ -1,13 +1,13 @@
-"""Dynamic provider of the gates between members on Docker."""
+"""Dynamic providers that stop and remove members safely on Docker."""
 
 from collections.abc import Iterable, Mapping
 
-from pulumi.dynamic import CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvider, UpdateResult
 
-from components.dynamic import Props, in_order, plain_errors, progress
+from components.dynamic import Props, in_order, is_known, plain_errors, progress
 from components.errors import PreflightError
 from components.naming import ordinal_of
-from components.safety import Members, Safety, safety_of
+from components.safety import Members, Safety, refuse_removal, safety_of
 from components.targets.docker.client import container_health
 from components.waiting import wait_until
 
@@ -30,6 +30,39 @@ class MemberGateProvider(ResourceProvider):
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Only a changed member is waited for; a new address or deadline is no reason."""
         return DiffResult(changes=_olds.get("trigger") != _news.get("trigger"))
+
+
+class MemberSetProvider(ResourceProvider):
+    """Knows the members of a workload, so that none that is still needed is removed."""
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Show, in preview too, which members are removed."""
+        if _olds and (gone := _removed(_olds, news)):
+            progress(f"{news['workload']}: removes {', '.join(gone)}")
+        return CheckResult(news, [])
+
+    def create(self, props: Props) -> CreateResult:
+        """Record the members; nothing is asked."""
+        return CreateResult(props["workload"], props)
+
+    @plain_errors
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Refuse to remove members that are still needed. The engine deletes containers only after this."""
+        if gone := _removed(_olds, _news):
+            members = Members(addresses=in_order(_olds["members"]), logs=_olds["logs"])
+            shell = "docker exec -it CONTAINER bash"
+            refuse_removal(safety_of(_olds["safety"], members), gone, shell)
+        return UpdateResult(_news)
+
+    def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
+        """Anything but the code is a change."""
+        keys = ("members", "safety", "logs")
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
+
+
+def _removed(old: Props, new: Props) -> list[str]:
+    """Members that leave, by name; none while the new ones are not known."""
+    return sorted(set(old["members"]) - set(new["members"])) if is_known(new["members"]) else []
 
 
 def _pass(props: Props, before: Mapping[str, str]) -> None:

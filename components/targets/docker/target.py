@@ -15,7 +15,7 @@ from components.quantities import MIB
 from components.safety import Safety
 from components.targets.base import Deployment, Environment
 from components.targets.docker.client import LocalEngine
-from components.targets.docker.component import MemberGate, MemberGateArgs
+from components.targets.docker.component import MemberGate, MemberGateArgs, MemberSet
 from components.targets.docker.preflight import EngineProbe, Needs, preflight
 from components.workload import Probe, Storage, Workload
 
@@ -145,8 +145,15 @@ class PreparedDocker(_Addresses):
             before = [container] if gated else before
         if gated:
             resources.append(gates.last(identities, _after(opts, parent, before)))
+        if workload.safety is not Safety:
+            self._member_set(workload, parent)
         storage = None if workload.storage is None else self._volume(workload.storage)
         return Deployment(identities=identities, made=resources, settled=resources, storage=storage)
+
+    def _member_set(self, workload: Workload, parent: pulumi.Resource) -> None:
+        addresses = dict(zip(workload.members, self.addresses(workload), strict=True))
+        logs = {member: self.logs_command(member) for member in workload.members}
+        MemberSet(workload.name, workload.safety, addresses, logs, pulumi.ResourceOptions(parent=parent))
 
     def _image(self, reference: str) -> docker.RemoteImage:
         """An image, declared once. Other platforms on the engine may share it, so a destroy keeps it."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from components.dynamic import Props, in_order, progress
-from components.errors import ClusterError, SafetyError
-from components.safety import Members, safety_of
+from components.errors import ClusterError
+from components.safety import Members, refuse_removal, safety_of
 from components.targets.kubernetes.client import Claim, Cluster, connect
 from components.targets.routes import open_route
 from components.waiting import wait_until
@@ -84,22 +84,17 @@ class Claims:
         wait_until(left, what=what, deadline=float(self._props["deadline"]), report=progress, state="gone")
 
 
-def refuse_removal(gone: Sequence[str], old: Props) -> None:
-    """Reject the removal of members that are still needed, or for which that cannot be checked.
+def refuse_needed(gone: Sequence[str], old: Props) -> None:
+    """Refuse to remove members that are still needed.
 
     Args:
         gone: Members that would be removed.
-        old: Properties of the storage before the change.
+        old: Properties of the storage before.
 
     Raises:
         SafetyError: With the reasons.
     """
     route = old["route"]
     members = Members(addresses=in_order(old["members"]), route=open_route(route))
-    problems = safety_of(old["safety"], members).removal_findings(gone)
-    if problems:
-        shell = f"kubectl --context {route['context']} -n {route['namespace']} exec -it POD -- bash"
-        raise SafetyError(
-            f"{' and '.join(gone)} cannot be removed",
-            [*problems, f"a shell on a member: {shell}", "then run `pulumi up` again; nothing was changed"],
-        )
+    shell = f"kubectl --context {route['context']} -n {route['namespace']} exec -it POD -- bash"
+    refuse_removal(safety_of(old["safety"], members), gone, shell)

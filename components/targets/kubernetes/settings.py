@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from components.stack_file.sections import DnsLabel, Section
+from components.sections import DnsLabel, Section
 
 
 class KubernetesSettings(Section):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 from components.errors import ClusterError
-from components.findings import host_and_port
+from components.routes import host_and_port
 from components.targets.kubernetes import socks
 from components.targets.kubernetes.port_forward import PodConnection, PodRefused
 from components.targets.kubernetes.relay import relay

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from components.findings import finding, host_and_port
+from components.findings import finding
 from components.kafka.client import (
     ClusterState,
     Partition,
@@ -18,6 +18,7 @@ from components.kafka.client import (
     partition_findings,
     unreachable,
 )
+from components.routes import host_and_port
 
 BROKERS = {"kafka-0": "127.0.0.1:19092", "kafka-1": "127.0.0.1:19093", "kafka-2": "127.0.0.1:19094"}
 LOGS = {name: f"docker logs p-{name}" for name in BROKERS}

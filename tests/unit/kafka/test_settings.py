@@ -10,7 +10,7 @@ from tests.unit.stack_files import GIB, MIB, NO_HOST, loaded, problems
 def test_an_internal_port_that_the_other_listener_has_is_refused() -> None:
     """A broker listens on 9092 for clients outside, and does not start with two listeners on one port."""
     assert problems({"kafka": {"internalPort": 9092}}) == [
-        "kafka.internalPort is 9092: 9092 is the port of the listener for clients outside; take another"
+        "kafka.internalPort is 9092: 9092 is the port of the listener for clients outside; choose a different one"
     ]
 
 

@@ -12,7 +12,7 @@ from components.monitoring.settings import MonitorSettings
 from components.redis.component import RedisServer, RedisServerArgs
 from components.redis.settings import RedisSettings
 from components.targets.docker.target import DockerTarget
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from components.zookeeper.component import ZooKeeperEnsemble, ZooKeeperEnsembleArgs
 from tests.unit.mocks import CONTAINER, CREDENTIALS, GENERATED_PASSWORD, MONITOR_GATE, Run, declared_by
 from tests.unit.monitoring.samples import files

@@ -12,7 +12,7 @@ from components.stack_file.profiles import with_profile
 from tests.unit.stack_files import NO_SIZE, loaded, problems, unknown
 
 PLAIN_PASSWORD = (
-    "redis.password stands in plain text; remove it and set it encrypted with\n"
+    "redis.password is in plain text; remove it and set it encrypted with\n"
     "pulumi config set --secret --path 'millrace:redis.password'"
 )
 

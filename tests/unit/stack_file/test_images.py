@@ -78,7 +78,7 @@ def test_an_image_that_nobody_publishes_must_be_named() -> None:
         images_of({"monitor": {**WHOLE, "image": None, "grafana": {"enabled": True}}}, "public")
     exporter, jmx = caught.value.problems
     assert exporter.startswith(
-        "monitor.image must be set: nobody publishes the exporter. Build images/exporter, push it"
+        "monitor.image must be set: the exporter is not published. Build images/exporter, push it"
     )
     assert jmx.startswith("monitor.jmx is true, but the public Kafka image has no agent. Set kafka.image to one with")
 

@@ -372,7 +372,7 @@ def test_what_only_a_cluster_has_is_refused_on_docker(field: str) -> None:
     declared, line = {
         "kafka": (
             {"kafka": {"external": "nodePort"}},
-            "kafka.external is nodePort but target is docker, where all ports are open",
+            "kafka.external is nodePort but target is docker, which publishes all ports",
         ),
         "kubernetes": (
             {"kubernetes": {"context": "production"}},
@@ -385,8 +385,16 @@ def test_what_only_a_cluster_has_is_refused_on_docker(field: str) -> None:
 @pytest.mark.parametrize(
     ("server", "declared", "line"),
     [
-        ("kafka", {"cpu": "2", "cpuLimit": "500m"}, "kafka: cpuLimit 500m is below cpu 2, which is kept free"),
-        ("redis", {"cpu": "0.6", "cpuLimit": "0.5"}, "redis: cpuLimit 0.5 is below cpu 0.6, which is kept free"),
+        (
+            "kafka",
+            {"cpu": "2", "cpuLimit": "500m"},
+            "kafka: cpuLimit 500m is below cpu 2; a limit must be at least the request",
+        ),
+        (
+            "redis",
+            {"cpu": "0.6", "cpuLimit": "0.5"},
+            "redis: cpuLimit 0.5 is below cpu 0.6; a limit must be at least the request",
+        ),
         ("zookeeper", {"storage": 0}, "zookeeper: storage must be at least 1MiB"),
     ],
 )
@@ -597,8 +605,8 @@ def test_a_heap_below_a_mebibyte_is_refused(section: str, heap: object, shown: s
             {"redis": {"memory": "64MiB"}},
             "redis: maxMemory 128.0MiB does not fit into memory 64.0MiB: a snapshot needs room beside the data",
         ),
-        ({"kafka": {"replicationFactor": 2}}, "kafka: replicationFactor 2 is more than the 1 replicas"),
-        ({"profile": "ha", "kafka": {"replicas": 2}}, "kafka: replicationFactor 3 is more than the 2 replicas"),
+        ({"kafka": {"replicationFactor": 2}}, "kafka: replicationFactor 2 is above replicas 1"),
+        ({"profile": "ha", "kafka": {"replicas": 2}}, "kafka: replicationFactor 3 is above replicas 2"),
         ({"kafka": {"minInSyncReplicas": 2}}, "kafka: minInSyncReplicas 2 is above replicationFactor 1"),
         (
             {"profile": "ha", "kafka": {"minInSyncReplicas": 4}},
@@ -668,14 +676,14 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
         ),
         pytest.param(
             {"external": "nodePort"},
-            ["kafka.advertisedHost must say where clients outside find external: nodePort"],
+            ["kafka.advertisedHost must be a host that outside clients reach: external is nodePort"],
             id="node-ports-of-nowhere",
         ),
         pytest.param(
             {"external": "nodePort", "port": 9092},
             [
                 "kafka.port is 9092: node ports are 30000 to 32767, one for each broker",
-                "kafka.advertisedHost must say where clients outside find external: nodePort",
+                "kafka.advertisedHost must be a host that outside clients reach: external is nodePort",
             ],
             id="both",
         ),
@@ -707,7 +715,7 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
         pytest.param(
             {"external": "loadBalancer"},
             [
-                "kafka.advertisedHost must say where clients outside find external: loadBalancer",
+                "kafka.advertisedHost must be a host that outside clients reach: external is loadBalancer",
                 'kafka.advertisedHost is "127.0.0.1": every broker needs a name of its own behind its load '
                 'balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"',
             ],
@@ -734,7 +742,7 @@ def test_mistakes_of_cluster_and_topics_are_told_together() -> None:
     declared = cluster(kubernetes={}, topics=[{"name": "wide", "replicationFactor": 4}], kafka={"external": "nodePort"})
     assert problems(declared) == [
         NO_CONTEXT,
-        "kafka.advertisedHost must say where clients outside find external: nodePort",
+        "kafka.advertisedHost must be a host that outside clients reach: external is nodePort",
         "topics[0] (wide): replication factor 4 is more than the 3 brokers there are",
     ]
 
@@ -940,7 +948,7 @@ def test_all_rules_that_one_section_breaks_are_told_together() -> None:
     assert problems({"kafka": {"heap": "2GiB", "replicationFactor": 2, "minInSyncReplicas": 3}}) == [
         "kafka: heap 2.0GiB does not fit into memory 1.0GiB: "
         "a JVM needs more than its heap, and a broker needs page cache",
-        "kafka: replicationFactor 2 is more than the 1 replicas",
+        "kafka: replicationFactor 2 is above replicas 1",
         "kafka: minInSyncReplicas 3 is above replicationFactor 2",
     ]
     assert problems({"redis": {"maxMemory": "1GiB", "password": "x"}}, secrets=("redis",)) == [
@@ -998,7 +1006,7 @@ def test_the_whole_message_is_a_headline_and_a_list() -> None:
         loaded({"redis": {"authentication": True, "password": "hunter2"}})
     assert str(caught.value) == (
         "Pulumi.test.yaml: 1 mistake; nothing was changed\n"
-        "  - redis.password stands in plain text; remove it and set it encrypted with\n"
+        "  - redis.password is in plain text; remove it and set it encrypted with\n"
         "    pulumi config set --secret --path 'millrace:redis.password'"
     )
 

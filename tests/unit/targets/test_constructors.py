@@ -20,7 +20,7 @@ from components.targets.docker.target import DockerTarget
 from components.targets.kubernetes.addresses import ClusterOptions
 from components.targets.kubernetes.target import KubernetesTarget
 from components.topics.component import TopicSet, TopicSetArgs
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from components.zookeeper.component import ZooKeeperEnsemble, ZooKeeperEnsembleArgs
 from components.zookeeper.settings import ZooKeeperSettings
 from tests.unit.mocks import declared_by, settings_of

@@ -11,7 +11,7 @@ from components.topics import client as topics_client
 from components.topics import provider as topics_module
 from components.topics.component import TopicSet, TopicSetArgs
 from components.topics.provider import TopicSetProvider
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from tests.unit.dynamic import from_engine
 from tests.unit.mocks import SECRET_MARK, TOPIC_SET, declared_by, masked
 

@@ -12,8 +12,8 @@ from components.dynamic import Props
 from components.routes import Route
 from components.topics import provider as topics_module
 from components.topics.provider import TopicSetProvider
+from components.topics.rules import TopicSpec
 from components.topics.safety import change_lines, inputs_of, specs_of
-from components.topics.settings import TopicSpec
 from tests.unit.dynamic import VIA, from_engine, shown, take_detour
 
 # ---------------------------------------------------------------------------------------------------------- inputs
@@ -120,7 +120,7 @@ def test_what_kafka_can_do_is_not_refused(olds: Props, news: Props) -> None:
             topic_set(orders=topic(6)),
             topic_set(orders=topic(3)),
             'topic "orders": 6 partitions cannot become 3; Kafka cannot remove partitions without losing records. '
-            "Make a new topic and move its consumers",
+            "Create a new topic and move its consumers",
             id="fewer-partitions",
         ),
         pytest.param(
@@ -254,7 +254,7 @@ def test_an_earlier_state_that_is_not_known_is_no_reason_to_refuse() -> None:
         pytest.param(
             topic_set(orders=topic()),
             topic_set(parcels=topic(), orders=topic(), audit=topic()),
-            ["topics: makes audit, parcels"],
+            ["topics: creates audit, parcels"],
             id="more-topics",
         ),
         pytest.param(
@@ -282,13 +282,13 @@ def test_an_earlier_state_that_is_not_known_is_no_reason_to_refuse() -> None:
             topic_set(orders=topic(), parcels=topic()),
             topic_set(orders=topic(6), audit=topic()),
             [
-                "topics: makes audit",
+                "topics: creates audit",
                 "topics: deletes, with their records, parcels",
                 "topics: changes orders (partitions: 3 -> 6)",
             ],
             id="all-at-once",
         ),
-        pytest.param(topic_set(), topic_set(orders=topic()), ["topics: makes orders"], id="from-none"),
+        pytest.param(topic_set(), topic_set(orders=topic()), ["topics: creates orders"], id="from-none"),
     ],
 )
 def test_a_change_of_topics_is_told_in_words_and_that_no_broker_restarts(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from tests.unit.stack_files import loaded, problems, spec, topic
 
 

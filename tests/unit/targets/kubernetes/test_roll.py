@@ -370,7 +370,7 @@ def test_many_such_partitions_are_told_by_number(
     made.servers.topics = {f"t{number}": (1, (0,)) for number in range(7)}
     made.update()
     assert "7 partitions cannot be written" in (told := capsys.readouterr().err)
-    assert "t0-0, t1-0, t2-0, t3-0, t4-0 …\n" in told
+    assert "t0-0, t1-0, t2-0, t3-0, t4-0 and 2 more\n" in told
 
 
 def test_a_member_of_an_ensemble_without_a_quorum_to_spare_is_not_restarted(scene: Callable[..., Scene]) -> None:

@@ -27,7 +27,7 @@ from components.quantities import (
     Size,
     Whole,
 )
-from components.stack_file.report import problems_of, unknown_profile
+from components.report import problems_of, unknown_profile
 
 _CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
 

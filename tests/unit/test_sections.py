@@ -9,8 +9,8 @@ from components.health.settings import HealthSettings
 from components.kafka.settings import KafkaSettings
 from components.monitoring.settings import MonitorSettings
 from components.redis.settings import RedisSettings
+from components.sections import Section
 from components.stack_file.profiles import PROFILES
-from components.stack_file.sections import Section
 from components.topics.settings import TopicSettings
 from components.zookeeper.settings import ZooKeeperSettings
 from tests.unit.stack_files import MIB, NO_SIZE, loaded, unknown
@@ -77,7 +77,7 @@ def test_rules_between_settings_hold_without_a_stack_file() -> None:
         KafkaSettings.of(replication_factor=2, min_in_sync_replicas=3)
     assert str(caught.value) == (
         "KafkaSettings: 2 mistakes\n"
-        "  - replicationFactor 2 is more than the 1 replicas\n"
+        "  - replicationFactor 2 is above replicas 1\n"
         "  - minInSyncReplicas 3 is above replicationFactor 2"
     )
 

@@ -1,0 +1,104 @@
+"""The members of a workload on Docker: none that is still needed is removed.
+
+Proof limit: that the engine deletes containers only after the update of this resource is tried on a real engine.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import pytest
+
+from components.dynamic import Props
+from components.kafka.client import ClusterState, Partition
+from components.kafka.safety import BrokerSafety
+from components.safety import Safety, reference
+from components.targets.docker.provider import MemberSetProvider
+from tests.unit.dynamic import from_engine, shown, unknown
+from tests.unit.health.servers import Servers
+
+
+class Needed(Safety):
+    """Rules that need every member, or none."""
+
+    reasons: ClassVar[list[str]] = []
+    asked: ClassVar[list[Sequence[str]]] = []
+
+    def removal_findings(self, names: Sequence[str]) -> list[str]:
+        self.asked.append((tuple(names), tuple(self.members.addresses)))
+        return self.reasons
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Needed, "reasons", [])
+    monkeypatch.setattr(Needed, "asked", [])
+
+
+def members(count: int, safety: type[Safety] = Needed) -> Props:
+    names = [f"kafka-{number}" for number in range(count)]
+    return {
+        "workload": "kafka",
+        "safety": reference(safety),
+        "members": {name: f"127.0.0.1:{number}" for number, name in enumerate(names, start=1)},
+        "logs": {name: f"docker logs {name}" for name in names},
+    }
+
+
+def update(old: Props, new: Props) -> object:
+    return MemberSetProvider().update("kafka", from_engine(old), from_engine(new)).outs
+
+
+def test_a_first_up_asks_nothing() -> None:
+    assert MemberSetProvider().create(from_engine(members(3))).outs["members"] == members(3)["members"]
+    assert Needed.asked == []
+
+
+def test_members_that_nobody_needs_are_removed_and_all_are_asked_for() -> None:
+    assert update(members(5), members(3)) == members(3)
+    assert Needed.asked == [(("kafka-3", "kafka-4"), tuple(members(5)["members"]))]
+
+
+def test_more_members_are_no_question() -> None:
+    assert update(members(3), members(5)) == members(5)
+    assert Needed.asked == []
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_member_that_is_needed_fails_the_update_with_the_reasons() -> None:
+    Needed.reasons.append("3 partitions would lose a replica")
+    assert shown(lambda: update(members(3), members(2))) == (
+        "Error: kafka-2 cannot be removed\n"
+        "  - 3 partitions would lose a replica\n"
+        "  - a shell on a member: docker exec -it CONTAINER bash\n"
+        "  - then run `pulumi up` again; nothing was changed\n"
+    )
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_broker_is_not_removed_while_its_partitions_are_unknown(servers: Servers) -> None:
+    servers.listens = False
+    text = shown(lambda: update(members(3, BrokerSafety), members(2, BrokerSafety)))
+    assert "kafka-2 cannot be removed" in text
+    assert "no broker answers" in text
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_broker_is_not_removed_while_it_holds_partitions(servers: Servers) -> None:
+    servers.cluster = ClusterState({0: "a:1", 1: "a:2", 2: "a:3"}, 1, [Partition("t", 0, 1, (1, 2), (1, 2))])
+    text = shown(lambda: update(members(3, BrokerSafety), members(2, BrokerSafety)))
+    assert "1 partition would lose a replica (t-0)" in text
+    assert "--broker-list 0,1 " in text
+
+
+def test_preview_shows_who_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+    MemberSetProvider().check(from_engine(members(5)), from_engine(members(3)))
+    assert capsys.readouterr().err == "kafka: removes kafka-3, kafka-4\n"
+    MemberSetProvider().check({}, from_engine(members(3)))
+    MemberSetProvider().check(from_engine(members(3)), {**members(3), "members": unknown()})
+    assert capsys.readouterr().err == ""
+
+
+def test_only_what_is_declared_is_a_change() -> None:
+    diff = MemberSetProvider().diff
+    assert not diff("kafka", {**members(3), "__provider": "a"}, {**members(3), "__provider": "b"}).changes
+    assert diff("kafka", members(3), members(5)).changes
