@@ -1,4 +1,4 @@
-"""Java properties files: sorted, so that nothing but a real change changes them, and escaped."""
+"""Java properties files: sorted, so that only a real change changes them, and escaped."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ _KEY_SYNTAX = " :=#!"
 
 
 def render_properties(entries: Mapping[str, str]) -> str:
-    r"""Render key and value lines that ``java.util.Properties`` reads back as the same mapping.
+    r"""Render lines that ``java.util.Properties`` reads back as the same mapping.
 
     Java reads these files as ISO 8859-1, so anything outside ASCII is written as ``\uXXXX``
     (https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/util/Properties.html#load(java.io.Reader)).
@@ -16,7 +16,7 @@ def render_properties(entries: Mapping[str, str]) -> str:
         entries: Keys and values; both may hold any character.
 
     Returns:
-        The file's text, a line an entry, sorted by key.
+        The file's text, one line for each entry, sorted by key.
     """
     return "".join(f"{_escape_key(key)}={_escape_value(value)}\n" for key, value in sorted(entries.items()))
 

@@ -11,13 +11,13 @@ PASSWORD_BYTES = 24
 
 
 class CredentialsProvider(ResourceProvider):
-    """Makes passwords once and keeps them; they change only when the resource is replaced."""
+    """Generates passwords once and keeps them; they change only when the resource is replaced."""
 
     def create(self, props: Props) -> CreateResult:
-        """Make a password of letters, digits, ``-`` and ``_``."""
+        """Generate a password of letters, digits, ``-`` and ``_``."""
         return CreateResult(props["account"], {**props, "password": secrets.token_urlsafe(PASSWORD_BYTES)})
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
-        """Another account gets another password."""
+        """A changed account gets a new password."""
         changed = _olds.get("account") != _news.get("account")
         return DiffResult(changes=changed, replaces=["account"] if changed else [])

@@ -581,7 +581,7 @@ def test_a_plugin_that_fails_is_told_and_nothing_is_logged(tmp_path: Path, capfd
         "args": ["-c", "echo log in first >&2; exit 3"],
     }
     message = refusal(lambda: connect(kubeconfig(tmp_path, exec=plugin), "prod"))
-    assert message.splitlines()[0] == 'the credentials of context "prod" cannot be had'
+    assert message.splitlines()[0] == 'the credentials of context "prod" are unavailable'
     assert "log in first" in message
     assert capfd.readouterr() == ("", "")
 
