@@ -1,4 +1,4 @@
-"""Waiting until something is well: pure but for the clock and the report, which tests replace."""
+"""Waiting until something is healthy. Tests replace the clock and the report."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from components.errors import UnhealthyError, count
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
-"""Seconds between two looks; the pause doubles from the first to the longest."""
+"""Seconds between two checks; the pause doubles from the first to the longest."""
 
 
 def wait_until(
@@ -20,22 +20,22 @@ def wait_until(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float:
-    """Look again and again until there is nothing to find.
+    """Check until there are no findings.
 
     Args:
-        look: Returns what is still wrong; nothing means well.
-        what: What is waited for, for the report and the error.
-        deadline: Seconds after which to give up; one look is always taken.
-        report: Called with one line each time that what is waited for changes.
-        state: What it is when there is nothing to find, for the error.
-        clock: Seconds that only grow.
+        look: Returns what is wrong; empty means healthy.
+        what: The name of what is waited for, for the report and the error.
+        deadline: Seconds after which to give up; there is always one check.
+        report: Called with one line each time that the findings change.
+        state: The state without findings, for the error.
+        clock: A monotonic clock, in seconds.
         sleep: Waits that many seconds.
 
     Returns:
-        Seconds until all was well.
+        Seconds until there were no findings.
 
     Raises:
-        UnhealthyError: The deadline passed; holds what was found last.
+        UnhealthyError: The deadline passed; holds the last findings.
     """
     start = clock()
     pause = FIRST_PAUSE

@@ -25,7 +25,7 @@ _PLATFORM_MODULES = {
         "components/errors.py",
         "components/targets/__init__.py",
         "components/targets/kubernetes/__init__.py",
-        "components/targets/kubernetes/objects.py",
+        "components/targets/kubernetes/quantity.py",
         "components/targets/kubernetes/kubeconfig.py",
     ),
 }

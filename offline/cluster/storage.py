@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from components.targets.kubernetes.objects import quantity
+from components.targets.kubernetes.quantity import quantity
 from offline.cluster.kubectl import Kubectl, kubectl
 from offline.cluster.layout import NODES, Node
 from offline.steps import SetupError

@@ -13,7 +13,7 @@ from kubernetes_provider.kinds import SECRET, Kind
 from plugin_protocol.failures import not_implemented
 from plugin_protocol.values import UNKNOWN, Props, has_secrets, has_unknowns, is_secret, secret
 
-from components.targets.kubernetes.objects import quantity
+from components.targets.kubernetes.quantity import quantity
 
 _READ_ONLY = ("creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 _EXPONENT = re.compile(r"[eE][+-]?[0-9]+$")

@@ -8,7 +8,7 @@ from typing import Any
 
 from components.naming import CLIENT_LABEL, PART_OF_LABEL, PLATFORM_LABEL, PROJECT
 from components.targets.kubernetes.client import Cluster, Pod
-from components.targets.kubernetes.objects import format_quantity
+from components.targets.kubernetes.quantity import format_quantity
 from ops.benchmark.host import BENCHMARK_LABEL, OnLine
 from ops.benchmark.output import ToolError, stamped
 from ops.benchmark.tools import Tool

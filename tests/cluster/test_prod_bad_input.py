@@ -65,9 +65,9 @@ def test_missing_rights_are_named(unmade: ClusterStack, tmp_path: Path) -> None:
     result = unmade.up(check=False)
     refused(
         result,
-        'you may not get, create, patch, delete secrets in namespace "millrace-test-rights"',
+        'you may not get, list, watch, create, patch, delete secrets in namespace "millrace-test-rights"',
         'you may not create, patch, delete services in namespace "millrace-test-rights"',
-        'you may not create pods/portforward in namespace "millrace-test-rights"',
+        'you may not get, create pods/portforward in namespace "millrace-test-rights"',
         "set kubernetes.zones to false",
     )
     assert token not in result.output

@@ -69,7 +69,7 @@ class Lab:
         return ",".join(self.brokers.values())
 
     def ask(self, method: str, path: str, body: Any = None) -> None:
-        status, answer = self.cluster._api.request(method, path, body, "application/json")
+        status, answer = self.cluster._requests._api.request(method, path, body, "application/json")
         assert status < 300, answer
 
     def make(self) -> None:

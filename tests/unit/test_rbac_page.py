@@ -20,7 +20,11 @@ from components.targets.kubernetes.preflight import ClusterNeeds, preflight
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMESPACE = "streaming"
-CHANGES = {"get", "list", "watch", "create", "patch", "delete"}
+CHANGES = {"get", "create", "patch", "delete"}
+WATCHES = {"list", "watch"}
+UNWATCHED = {"StatefulSet"}
+"""Kinds whose deletion the plugin does not wait for where ``pulumi.com/skipAwait`` is set; it does for Services."""
+
 PLURALS = {"NetworkPolicy": "networkpolicies"}
 
 Right = tuple[str, str, str]
@@ -54,13 +58,15 @@ def rights(*roles: str) -> set[tuple[str | None, Right]]:
 class Judge:
     """A cluster that answers for rights as the page's roles grant them."""
 
-    def __init__(self, *roles: str) -> None:
-        self._granted = rights(*roles)
+    def __init__(self, *roles: str, without: frozenset[Right] = frozenset()) -> None:
+        self._granted = {(place, right) for place, right in rights(*roles) if right not in without}
+        self.asked: set[Right] = set()
 
     def server_version(self) -> str:
         return "1.33.0"
 
     def denied(self, namespace: str | None, needs: Sequence[Right]) -> list[Right]:
+        self.asked |= {*needs}
         return [need for need in needs if not {(namespace, need), (None, need)} & self._granted]
 
     def storage_class(self, _name: str | None) -> StorageClass:
@@ -72,11 +78,19 @@ WITH_ZONES = (*DEPLOYER, "millrace-zones")
 FULL = ("millrace-full-deployer",)
 
 
-def check(patch: pytest.MonkeyPatch, roles: Sequence[str], *, create_namespace: bool, zones: bool) -> None:
-    """Run the checks before `up` with the rights of these roles."""
+def check(
+    patch: pytest.MonkeyPatch,
+    roles: Sequence[str],
+    *,
+    create_namespace: bool,
+    zones: bool,
+    without: frozenset[Right] = frozenset(),
+) -> set[Right]:
+    """Run the checks before `up` with the rights of these roles; returns the rights that were asked for."""
+    judge = Judge(*roles, without=without)
     module = sys.modules[preflight.__module__]
     patch.setattr(module, "contexts", lambda _: ["production"])
-    patch.setattr(module, "connect", lambda _, __: Judge(*roles))
+    patch.setattr(module, "connect", lambda _, __: judge)
     needs = ClusterNeeds(
         context="production",
         kubeconfig=None,
@@ -86,6 +100,7 @@ def check(patch: pytest.MonkeyPatch, roles: Sequence[str], *, create_namespace: 
         zones=zones,
     )
     preflight(needs, dry_run=False)
+    return judge.asked
 
 
 @pytest.mark.parametrize(
@@ -115,6 +130,50 @@ def test_a_role_that_the_page_gives_for_less_is_not_enough_for_more(
 ) -> None:
     with pytest.raises(PreflightError, match=missing):
         check(monkeypatch, roles, create_namespace=create_namespace, zones=zones)
+
+
+ZONES = "rbac.authorization.k8s.io"
+
+
+@pytest.mark.parametrize(
+    ("right", "named"),
+    [
+        pytest.param(("get", "", "pods/portforward"), "get pods/portforward in", id="the tunnel up to 1.34"),
+        pytest.param(("create", "", "pods/portforward"), "create pods/portforward in", id="the tunnel from 1.35"),
+        pytest.param(("list", "", "persistentvolumeclaims"), "list persistentvolumeclaims in", id="volume claims"),
+        pytest.param(
+            ("patch", "apps", "statefulsets/scale"), "patch statefulsets/scale.apps in", id="stopping members"
+        ),
+        pytest.param(("watch", "", "services"), "watch services in", id="waiting for deletions"),
+        pytest.param(("list", "policy", "poddisruptionbudgets"), "list poddisruptionbudgets.policy in", id="the same"),
+        pytest.param(("get", "", "nodes"), "get nodes in the cluster; or set kubernetes.zones", id="granting zones"),
+        pytest.param(
+            ("watch", ZONES, "clusterroles"), f"watch clusterroles.{ZONES} in", id="waiting for zones' deletion"
+        ),
+        pytest.param(("list", "", "namespaces"), "list namespaces in", id="waiting for the namespace's deletion"),
+    ],
+)
+def test_up_names_a_right_that_is_missing(monkeypatch: pytest.MonkeyPatch, right: Right, named: str) -> None:
+    with pytest.raises(PreflightError) as caught:
+        check(monkeypatch, FULL, create_namespace=True, zones=True, without=frozenset({right}))
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"you may not {named}")
+
+
+def test_without_zones_up_asks_for_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = check(monkeypatch, DEPLOYER, create_namespace=False, zones=False)
+    assert ("get", "", "nodes") not in asked
+
+
+def test_the_page_grants_what_up_asks_for_and_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = check(monkeypatch, FULL, create_namespace=True, zones=True)
+    granted = {right for _, right in rights(*FULL)}
+    assert asked <= granted
+    assert granted - asked == {
+        ("create", "", "pods"),
+        ("list", "", "events"),
+        ("get", "storage.k8s.io", "storageclasses"),
+    }
 
 
 class Listener:
@@ -215,7 +274,8 @@ def test_a_deployer_may_change_and_watch_every_kind_that_production_declares(rol
     made = declared - ({("", "Namespace")} if roles is WITH_ZONES else set())
     for group, kind in made:
         plural = PLURALS.get(kind, f"{kind.lower()}s")
-        assert {(verb, group, plural) for verb in CHANGES} <= granted, kind
+        verbs = CHANGES if kind in UNWATCHED else CHANGES | WATCHES
+        assert {(verb, group, plural) for verb in verbs} <= granted, kind
 
 
 def test_every_role_is_bound_and_every_binding_has_its_role() -> None:

@@ -1,4 +1,8 @@
-"""The kubeconfig: which contexts it holds, and what it takes to speak to the API server of one."""
+"""The kubeconfig: its contexts, and address and credentials of the API server of one.
+
+The official loader reads it. Two things are added: it leaves files of certificates and keys behind where a process is
+killed, and it only logs that a credential plugin failed.
+"""
 
 import logging
 import os
@@ -22,10 +26,10 @@ _lock = threading.Lock()
 
 @contextmanager
 def _loading() -> Generator[None]:
-    """Lets the loader work, and removes what it writes: it makes files of certificates and keys.
+    """Let the loader work, and remove the files that it writes for certificates and keys.
 
-    It would remove them itself when the process ends, but not where that is killed, as plugins are. Which files there
-    are stands in a dictionary of its module, hence the lock.
+    It removes them itself when the process ends, but not when that is killed, as plugins are. A dictionary of its
+    module lists the files, hence the lock.
     """
     loader: Any = import_module("kubernetes.config.kube_config")
     with _lock:
@@ -36,19 +40,19 @@ def _loading() -> Generator[None]:
 
 
 def location(kubeconfig: str | None) -> str:
-    """The files that a kubeconfig is made of, as ``KUBECONFIG`` lists them; the default ones for None."""
+    """The files of a kubeconfig, as ``KUBECONFIG`` lists them; the default ones for None."""
     return kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
 
 
 def files(kubeconfig: str | None) -> list[Path]:
-    """The files of a kubeconfig that exist, in the order in which they count."""
+    """The files of a kubeconfig that exist, in order of precedence."""
     return [
         path for part in location(kubeconfig).split(os.pathsep) if part and (path := Path(part).expanduser()).is_file()
     ]
 
 
 def merged(kubeconfig: str | None) -> dict[str, Any]:
-    """The files of a kubeconfig as one; of entries with the same name the first counts. Nothing is connected.
+    """The files of a kubeconfig as one; of entries with the same name the first counts. Connects to nothing.
 
     Returns:
         ``contexts``, ``clusters`` and ``users``, each by name, and ``current-context``, which may be empty.
@@ -78,7 +82,7 @@ def merged(kubeconfig: str | None) -> dict[str, Any]:
 
 
 def contexts(kubeconfig: str | None) -> list[str]:
-    """Names of the contexts that a kubeconfig holds; nothing is connected.
+    """Names of the contexts of a kubeconfig. Connects to nothing.
 
     Raises:
         ClusterError: There is no such file, or it is no kubeconfig.
@@ -91,7 +95,7 @@ def _first_line(error: Exception) -> str:
 
 
 class Access:
-    """Address and credentials of one context; read again when the API server no longer takes them.
+    """Address and credentials of one context; :meth:`reload` them when the API server rejects them.
 
     Certificates and keys are in ``tls`` alone, not in files.
 
@@ -100,7 +104,7 @@ class Access:
         context: Name of the context.
 
     Raises:
-        ClusterError: There is no kubeconfig, it has no such context, or its credentials cannot be had.
+        ClusterError: There is no kubeconfig, it has no such context, or its credentials are unavailable.
     """
 
     def __init__(self, kubeconfig: str | None, context: str) -> None:
@@ -109,17 +113,17 @@ class Access:
         self.configuration, self.tls = self._load()
 
     def reload(self) -> None:
-        """Read the file again, and let a plugin make new credentials."""
+        """Read the file again, and let a plugin create new credentials."""
         self.configuration, self.tls = self._load()
 
     def headers(self) -> dict[str, str]:
-        """Headers that say who asks; a token that expires is renewed first."""
+        """Headers that authenticate; a token that expires is renewed first."""
         with _loading(), _complaints(self.context):
             token = self.configuration.get_api_key_with_prefix("BearerToken")
         return {"Authorization": token} if token else {}
 
     def rest(self) -> "RESTClientObject":
-        """A client for requests, with these credentials; tokens are up to :meth:`headers`."""
+        """A client for requests with these certificates; tokens come from :meth:`headers`."""
         from kubernetes.client.rest import RESTClientObject
 
         client: Any = RESTClientObject(self.configuration)
@@ -147,13 +151,13 @@ class Access:
             raise ClusterError(
                 f'context "{self.context}" of the kubeconfig at {where} cannot be used', [_first_line(error)]
             ) from error
-        if not loaded.verify_ssl:  # it is the kubeconfig's own wish
+        if not loaded.verify_ssl:  # as the kubeconfig says
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         return loaded, tls
 
 
 def _tls(loaded: "Configuration") -> ssl.SSLContext:
-    """Checks the API server's certificate and shows ours, as the kubeconfig says."""
+    """Verify the API server's certificate and present ours, as the kubeconfig says."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not loaded.verify_ssl:
         made.check_hostname = False
@@ -169,7 +173,7 @@ def _tls(loaded: "Configuration") -> ssl.SSLContext:
 
 @contextmanager
 def _complaints(context: str) -> Generator[None]:
-    """Raise what the loader only logs: that a plugin for credentials failed.
+    """Raise what the loader only logs: that a credential plugin failed.
 
     Raises:
         ClusterError: With what was logged.
@@ -189,4 +193,4 @@ def _complaints(context: str) -> Generator[None]:
     finally:
         root.removeHandler(listener)
     if heard:
-        raise ClusterError(f'the credentials of context "{context}" cannot be had', heard)
+        raise ClusterError(f'the credentials of context "{context}" are unavailable', heard)

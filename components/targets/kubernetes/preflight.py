@@ -1,4 +1,4 @@
-"""What must hold of a cluster before anything is registered."""
+"""Checks of a cluster before anything is registered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,36 +6,45 @@ from dataclasses import dataclass
 import pulumi
 
 from components.errors import ClusterError, PreflightError
+from components.targets.kubernetes.access_review import Need
 from components.targets.kubernetes.client import Cluster, connect, contexts
 
 OLDEST = (1, 29)
 """Oldest Kubernetes that gives a pod its ordinal as a label without a feature gate."""
 
-_NAMESPACED = {
-    "": ("configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services"),
-    "apps": ("statefulsets",),
-    "networking.k8s.io": ("networkpolicies",),
-    "policy": ("poddisruptionbudgets",),
-}
-_CHANGES = ("get", "create", "patch", "delete")
-_OPERATIONS = (
-    ("list", "", "pods"),
-    ("delete", "", "pods"),
-    ("create", "", "pods/portforward"),
-    ("get", "", "pods/log"),
+
+def _rights(group: str, kinds: str, verbs: str) -> list[Need]:
+    return [(verb, group, kind) for kind in kinds.split() for verb in verbs.split()]
+
+
+# The Kubernetes plugin waits for deletions by `list` and `watch`, and hangs without them:
+# https://github.com/pulumi/pulumi-kubernetes/issues/4580
+_DECLARED = "get list watch create patch delete"
+_IN_NAMESPACE = (
+    *_rights("", "configmaps secrets serviceaccounts services", _DECLARED),
+    *_rights("networking.k8s.io", "networkpolicies", _DECLARED),
+    *_rights("policy", "poddisruptionbudgets", _DECLARED),
+    *_rights("apps", "statefulsets", "get create patch delete"),  # the roll waits for them
+    *_rights("apps", "statefulsets/scale", "patch"),
+    *_rights("", "persistentvolumeclaims", "list create patch delete"),
+    *_rights("", "pods", "list delete"),
+    *_rights("", "pods/log", "get"),
+    # A WebSocket is a GET, which needs `get`; from Kubernetes 1.35 on it needs `create` too:
+    # https://github.com/kubernetes/kubernetes/pull/134577
+    *_rights("", "pods/portforward", "get create"),
 )
-_NO_NAMESPACE = "; or have it made, and set kubernetes.createNamespace to false"
+_OF_NAMESPACES = _rights("", "namespaces", _DECLARED)
+_OF_ZONES = (
+    *_rights("rbac.authorization.k8s.io", "clusterroles clusterrolebindings", _DECLARED),
+    *_rights("", "nodes", "get"),  # nobody may grant a right that they lack
+)
+_NO_NAMESPACE = "; or have it created, and set kubernetes.createNamespace to false"
 _NO_ZONES = "; or set kubernetes.zones to false: brokers get no rack"
-_OF_ZONES = tuple(
-    (verb, "rbac.authorization.k8s.io", kind)
-    for kind in ("clusterroles", "clusterrolebindings")
-    for verb in ("get", "create", "patch", "delete")
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterNeeds:
-    """What a platform asks of a cluster; see :class:`~components.targets.kubernetes.addresses.ClusterOptions`."""
+    """What a platform needs from a cluster; see :class:`~components.targets.kubernetes.addresses.ClusterOptions`."""
 
     context: str
     kubeconfig: str | None
@@ -46,7 +55,7 @@ class ClusterNeeds:
 
 
 def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
-    """Check context, version, rights and storage class; a preview without a cluster goes on without.
+    """Check context, version, rights and StorageClass; a preview without a cluster only warns.
 
     Raises:
         PreflightError: With every reason why the platform cannot run there.
@@ -84,19 +93,16 @@ def _version_problems(cluster: Cluster) -> list[str]:
 
 def _right_problems(cluster: Cluster, needs: ClusterNeeds) -> list[str]:
     problems: list[str] = []
-    rights = [(verb, group, kind) for group, kinds in _NAMESPACED.items() for kind in kinds for verb in _CHANGES]
     if needs.namespace is not None:
-        problems += _denied(cluster, needs.namespace, [*rights, *_OPERATIONS])
+        problems += _denied(cluster, needs.namespace, _IN_NAMESPACE)
     if needs.create_namespace:
-        problems += _denied(cluster, None, [(verb, "", "namespaces") for verb in _CHANGES], hint=_NO_NAMESPACE)
+        problems += _denied(cluster, None, _OF_NAMESPACES, hint=_NO_NAMESPACE)
     if needs.zones:
         problems += _denied(cluster, None, _OF_ZONES, hint=_NO_ZONES)
     return problems
 
 
-def _denied(
-    cluster: Cluster, namespace: str | None, rights: Sequence[tuple[str, str, str]], hint: str = ""
-) -> list[str]:
+def _denied(cluster: Cluster, namespace: str | None, rights: Sequence[Need], hint: str = "") -> list[str]:
     """A line for each kind, with the verbs that are missing."""
     missing: dict[str, list[str]] = {}
     for verb, group, kind in cluster.denied(namespace, rights):

@@ -83,8 +83,11 @@ def test_a_broker_is_not_removed_while_its_partitions_are_unknown(servers: Serve
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_a_broker_is_not_removed_while_it_holds_partitions(servers: Servers) -> None:
-    servers.cluster = ClusterState({0: "a:1", 1: "a:2", 2: "a:3"}, 1, [Partition("t", 0, 1, (1, 2), (1, 2))])
+def test_a_broker_is_not_removed_while_it_holds_partitions(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = ClusterState({0: "a:1", 1: "a:2", 2: "a:3"}, 1, [Partition("t", 0, 1, (1, 2), (1, 2))])
+    monkeypatch.setattr(BrokerSafety, "_metadata", lambda self: (metadata, {"t": 1}))
     text = shown(lambda: update(members(3, BrokerSafety), members(2, BrokerSafety)))
     assert "1 partition would lose a replica (t-0)" in text
     assert "--broker-list 0,1 " in text

@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from components.errors import ClusterError, PlatformError
-from components.targets.kubernetes import objects as cluster_objects
+from components.targets.kubernetes import pod_state
 from components.targets.kubernetes.client import Cluster, connect, contexts
 from components.targets.kubernetes.kubeconfig import Access
-from components.targets.kubernetes.objects import Claim, Pod, StorageClass, format_quantity, quantity
+from components.targets.kubernetes.objects import Claim, StorageClass
+from components.targets.kubernetes.pod_state import Pod
+from components.targets.kubernetes.quantity import format_quantity, quantity
 
 NAMESPACE = "prod"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
@@ -62,7 +64,7 @@ def cluster(**answers: Any) -> Cluster:
 
 
 def asked(made: Cluster) -> list[tuple[str, Any]]:
-    api = made._api
+    api = made._requests._api
     assert isinstance(api, Played)
     return api.asked
 
@@ -240,13 +242,13 @@ PULL = 'Failed to pull image "millrace/kafka:3": not found'
 def test_why_a_pod_is_not_ready_is_told_in_words(
     item: dict[str, Any], events: list[Any], reasons: list[str], hopeless: bool
 ) -> None:
-    made = cluster_objects.pod(item, events)
+    made = pod_state.pod(item, events)
     assert list(made.reasons) == reasons
     assert made.hopeless is hopeless
 
 
 def test_a_pod_is_read_whole() -> None:
-    assert cluster_objects.pod(pod_json(ready=True), zone="zone-1") == Pod(
+    assert pod_state.pod(pod_json(ready=True), zone="zone-1") == Pod(
         name="kafka-0",
         uid="u-0",
         node="node-1",
@@ -263,7 +265,7 @@ def test_a_pod_is_read_whole() -> None:
 
 
 def test_a_pod_of_which_nothing_is_known_yet_is_read_too() -> None:
-    made = cluster_objects.pod({"metadata": {"name": "kafka-0", "uid": "u"}, "spec": {}, "status": {}})
+    made = pod_state.pod({"metadata": {"name": "kafka-0", "uid": "u"}, "spec": {}, "status": {}})
     assert (made.node, made.phase, made.ready, made.scheduled, made.zone) == (None, "Pending", False, False, None)
     assert made.reasons == ("it is being started",)
 
@@ -447,7 +449,7 @@ def test_claims_are_made_grown_and_deleted() -> None:
     }
     assert second["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1000"}}}
     assert patch == {"spec": {"resources": {"requests": {"storage": "1536Mi"}}}}
-    api = made._api
+    api = made._requests._api
     assert isinstance(api, Played)
     assert api.types[2] == "application/merge-patch+json"
 
@@ -579,7 +581,7 @@ def test_a_plugin_that_fails_is_told_and_nothing_is_logged(tmp_path: Path, capfd
         "args": ["-c", "echo log in first >&2; exit 3"],
     }
     message = refusal(lambda: connect(kubeconfig(tmp_path, exec=plugin), "prod"))
-    assert message.splitlines()[0] == 'the credentials of context "prod" cannot be had'
+    assert message.splitlines()[0] == 'the credentials of context "prod" are unavailable'
     assert "log in first" in message
     assert capfd.readouterr() == ("", "")
 
