@@ -146,7 +146,8 @@ class PreparedDocker(_Addresses):
         if gated:
             resources.append(gates.last(identities, _after(opts, parent, before)))
         storage = None if workload.storage is None else self._volume(workload.storage)
-        return Deployment(identities=identities, made=resources, settled=resources, storage=storage)
+        logs = {member: self.logs_command(member) for member in workload.members}
+        return Deployment(identities=identities, made=resources, settled=resources, logs=logs, storage=storage)
 
     def _image(self, reference: str) -> docker.RemoteImage:
         """An image, declared once. It is shared with other platforms on the engine, so it outlives this one."""

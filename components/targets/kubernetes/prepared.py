@@ -85,19 +85,21 @@ class PreparedKubernetes(ClusterAddresses):
             workload, context, self._options(parent, after=[*beside, *behind], outer=opts)
         )
         settled = [resource for deployment in after for resource in deployment.settled]
+        logs = {member: self.logs_command(member) for member in workload.members}
         roll = GatedRoll(
             f"{workload.name}-roll",
             members,
             # The ConfigMap's name says no more than the files.
             {"pod": pod_spec(workload, replace(context, config_map=None if config is None else "")), "files": texts},
             stateful_set.metadata.apply(lambda metadata: metadata.generation),
-            {member: self.logs_command(member) for member in workload.members},
+            logs,
             self._options(parent, after=[stateful_set, *settled], tool=True),
         )
         return Deployment(
             identities={member: roll.identities[member] for member in workload.members},
             made=[stateful_set],
             settled=[stateful_set, roll],
+            logs=logs,
             storage=storage,
         )
 
