@@ -76,8 +76,8 @@ def run(drill: Drill, plan: Plan, session: Session, initial: InitialState) -> Ev
     """
     platform = session.platform
     options = platform.kafka_options()
-    minimum = health.minimums(platform)
     topic = plan.topic
+    minimum = {**health.minimums(platform), topic: MINIMUM_IN_SYNC}
     with ExitStack() as stack:
         stack.enter_context(_own_topic(session, topic))
         probe = stack.enter_context(closing(ClusterProbe(platform, session.targets)))
@@ -107,7 +107,7 @@ def run(drill: Drill, plan: Plan, session: Session, initial: InitialState) -> Ev
         brokers=len(platform.brokers),
         controller=initial.cluster.controller,
         topic=topic,
-        minimum={**minimum, topic: MINIMUM_IN_SYNC},
+        minimum=minimum,
         sent=load.sent,
         acknowledged=load.acknowledged,
         failed=load.failed,

@@ -85,7 +85,8 @@ def test_a_broker_setting_rolls_one_broker_at_a_time_and_loses_nothing(staging: 
         staging.set("kafka.numPartitions", 2)
         changed = staging.up().changed()
     assert changed["replace"] == ["kafka-0", "kafka-1", "kafka-2"]
-    assert {"kafka-0-in-sync", "kafka-1-in-sync", "kafka-2-in-sync", "health"} <= set(changed["update"])
+    gates = {"kafka-0-may-stop", "kafka-1-may-stop", "kafka-2-may-stop", "kafka-settled"}
+    assert gates | {"health"} <= set(changed["update"])
     assert not load.errors
     assert len(load.acknowledged) > 500
     missing = lost(load, servers)
@@ -99,7 +100,7 @@ def test_an_ensemble_setting_rolls_one_member_at_a_time(staging: Stack) -> None:
     staging.set("zookeeper.syncLimit", 6)
     changed = staging.up().changed()
     assert changed["replace"] == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
-    assert "zookeeper-1-in-quorum" in changed["update"]
+    assert {"zookeeper-0-may-stop", "zookeeper-settled"} <= set(changed["update"])
     assert "3 of 3 brokers" in staging.outputs()["health"]
 
 
@@ -135,6 +136,22 @@ def test_a_stopped_broker_fails_the_update_by_name_and_its_return_heals(staging:
     staging.set("health.deadline", "3m")
     assert "topics" in staging.up().changed()["update"]
     assert staging.up().changed() == {}
+
+
+def test_no_broker_is_stopped_while_another_is_away(staging: Stack) -> None:
+    staging.container("kafka-1").stop(timeout=60)
+    before = staging.container("kafka-0").id
+    staging.set("health.deadline", "8s")
+    staging.set("kafka.numPartitions", 3)
+    failed = staging.up(check=False)
+    assert failed.code != 0
+    assert "kafka-0 is not safe to restart after" in failed.output
+    assert "without broker 0 fewer than min.insync.replicas 2" in failed.output
+    assert "Traceback" not in failed.output
+    assert staging.container("kafka-0").id == before, "the gate stands before the first member, too"
+    staging.container("kafka-1").start()
+    staging.set("health.deadline", "3m")
+    assert staging.up().changed()["replace"] == ["kafka-0", "kafka-1", "kafka-2"]
 
 
 def test_refresh_replaces_a_stopped_broker(staging: Stack) -> None:
