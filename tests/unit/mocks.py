@@ -255,10 +255,9 @@ def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMoni
         return look(StreamingPlatform(name, args))
 
     run_program(program, monitor)
-    requests = monitor.declared()
-    names = {monitor.make_urn(request.parent, request.type, request.name): request.name for request in requests}
+    names = _names_by_urn(monitor)
     return Run(
-        resources=[_registered(request, names) for request in requests],
+        resources=registered(monitor),
         registered_outputs=[
             (_type(request.urn), names[request.urn], _values(request.outputs))
             for request in monitor.outputs
@@ -269,9 +268,9 @@ def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMoni
     )
 
 
-def run_program(program: Callable[[], Any], monitor: RecordingMonitor) -> None:
+def run_program(program: Callable[[], Any], monitor: RecordingMonitor, project: str = "millrace") -> None:
     """Run a program on mocks; what it returns is awaited, and so is all that it registers."""
-    set_mocks(monitor.mocks, project="millrace", stack="unit", preview=False, monitor=monitor)
+    set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
     pulumi.runtime.test(program)()
 
 
@@ -301,8 +300,24 @@ def _type(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
 
 
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
 def _values(message: Any) -> dict[str, Any]:
     return rpc.deserialize_properties(message)
+
+
+def registered(monitor: RecordingMonitor) -> list[Registered]:
+    """What a run of a program asked a monitor for, in order."""
+    names = _names_by_urn(monitor)
+    return [_registered(request, names) for request in monitor.declared()]
+
+
+def _names_by_urn(monitor: RecordingMonitor) -> dict[str, str]:
+    return {
+        monitor.make_urn(request.parent, request.type, request.name): request.name for request in monitor.declared()
+    }
 
 
 def _registered(request: Any, names: Mapping[str, str]) -> Registered:
@@ -313,8 +328,8 @@ def _registered(request: Any, names: Mapping[str, str]) -> Registered:
         custom=request.custom,
         protect=request.protect,
         parent=names.get(request.parent, ""),  # the stack itself has no name here
-        dependencies=frozenset(names[urn] for urn in request.dependencies),
-        after=frozenset((_type(urn), names[urn]) for urn in request.dependencies),
+        dependencies=frozenset(map(_name, request.dependencies)),
+        after=frozenset((_type(urn), _name(urn)) for urn in request.dependencies),
         deleted_with=names[request.deletedWith] if request.deletedWith else "",
         secret_outputs=tuple(request.additionalSecretOutputs),
         ignore_changes=tuple(request.ignoreChanges),
