@@ -1,1 +1,1 @@
-"""What watches the platform: the metrics exporter, Prometheus, Grafana."""
+"""Monitoring of a platform: metrics exporter, Prometheus, Grafana, alert rules and dashboard."""

@@ -1,10 +1,10 @@
-"""Alert rules for Prometheus, made for one platform: what is worth waking someone depends on what it can spare.
+"""Alert rules for Prometheus, derived from one platform: an alert depends on how many members it can lose.
 
-How long a rule waits (``for``) follows from what a rolling restart does, since that must wake nobody:
+How long a rule waits (``for``) follows from a rolling restart, which must fire no alert:
 
-* a member is away for as long as it may take to stop, and :data:`START` to serve again;
-* a *roll* is that for each broker in turn, under-replicated all the while;
-* what a roll never causes needs to outlast only :data:`BLIP`.
+* a member is away for its stop grace, and :data:`START` until it serves again;
+* a *roll* takes that long for each broker in turn, with under-replicated partitions all the while;
+* what a roll never causes only has to outlast :data:`ELECTION`.
 """
 
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from components.monitoring.promql import TOTAL, seconds, selected
 from components.monitoring.topology import Topology
 
 START = 60
-"""Seconds from a member's start to its serving: a broker of the staging stack took 10 s on a machine with two busy
-cores, as its own metrics told; the rest is room for a log that is recovered after a hard stop."""
+"""Seconds from a member's start until it serves. By its own metrics, a broker of the staging stack took 10 s on a
+machine with two busy cores; the rest is for log recovery after a hard stop."""
 
-BLIP = 60
-"""Seconds that an election may take, three times the longest: a broker's session with ZooKeeper ends after 18 s at
-most (``zookeeper.session.timeout.ms``), an ensemble elects within initLimit times tickTime, which is 20 s."""
+ELECTION = 60
+"""Seconds allowed for an election, three times the longest: a broker's session with ZooKeeper expires after at most
+18 s (``zookeeper.session.timeout.ms``), and an ensemble elects within initLimit times tickTime, which is 20 s."""
 
 LAG_SHARE = 0.01
-"""Share of the retention for which a group may lag: what it has not read is deleted after all of it, so that 99% are
-left to act in."""
+"""Share of the retention for which a group may lag. Unread records are deleted when all of it is over, so 99% of it
+is left to act."""
 
 LAG_SHORTEST, LAG_LONGEST = 300, 3600
-"""Bounds of that in seconds: a group rebalances within ``max.poll.interval.ms``, five minutes by default
-(https://kafka.apache.org/39/documentation.html#consumerconfigs_max.poll.interval.ms); after an hour nobody wants to
-hear of it for the first time, however long records are kept."""
+"""Bounds of that time in seconds: a group rebalances within ``max.poll.interval.ms``, five minutes by default
+(https://kafka.apache.org/39/documentation.html#consumerconfigs_max.poll.interval.ms); a lag of an hour is always
+reported, however long records are kept."""
 
 MEMORY_SHARE = 0.9
-"""Share of maxMemory that is a warning where Redis would refuse writes next."""
+"""Share of maxMemory above which a Redis that evicts nothing fires a warning."""
 
 MEMORY_FOR = 300
-"""Seconds above that share: shorter peaks end by themselves."""
+"""Seconds above that share; shorter peaks pass by themselves."""
 
 CRITICAL, WARNING = "critical", "warning"
 
@@ -45,10 +45,10 @@ class AlertRule:
 
     Args:
         name: The alert's name.
-        expression: PromQL; each series that it returns is an alert.
-        wait: Seconds that it must hold; ``for`` of Prometheus.
+        expression: PromQL; each series that it returns is one alert.
+        wait: Seconds that the expression must hold; Prometheus' ``for``.
         severity: ``critical`` where records or writes are at stake now, else ``warning``.
-        summary: What is so, in a line; Prometheus' templates are filled in.
+        summary: What is wrong, in one line; may hold templates of Prometheus.
         description: What it means.
         command: What to run next.
     """
@@ -67,7 +67,7 @@ def alert_rules(topology: Topology, job: str | None = None) -> list[AlertRule]:
 
     Args:
         topology: The platform.
-        job: Under which the exporter is scraped; unset takes the platform's name.
+        job: Prometheus' job of the exporter; None takes the platform's name.
     """
     view = _View(topology, job or topology.platform)
     return [
@@ -81,7 +81,7 @@ def alert_rules(topology: Topology, job: str | None = None) -> list[AlertRule]:
 
 
 def render_alerts(topology: Topology, job: str | None = None) -> str:
-    """The rules as the file that Prometheus reads; see :func:`alert_rules`."""
+    """The text of a Prometheus rule file; see :func:`alert_rules`."""
     import yaml
 
     entries = [_entry(rule, topology) for rule in alert_rules(topology, job)]
@@ -101,77 +101,77 @@ def _entry(rule: AlertRule, topology: Topology) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _View:
-    """A platform with what follows from its numbers."""
+    """A platform, and the waits in seconds that follow from its settings."""
 
     topology: Topology
     job: str
 
     def series(self, metric: str, **labels: str) -> str:
-        """A metric of this platform's exporter alone: a Prometheus may watch several."""
+        """A metric of this platform's exporter only: one Prometheus may watch several platforms."""
         return selected(metric, job=self.job, **labels)
 
     @property
-    def blip(self) -> int:
-        """Seconds for what no roll causes: an election, and at least two checks, so that one late answer is none."""
-        return max(BLIP, 2 * self.topology.interval)
+    def shortest_wait(self) -> int:
+        """The wait for what no roll causes: an election, at least two checks, so that one late check fires nothing."""
+        return max(ELECTION, 2 * self.topology.interval)
 
     @property
     def broker_away(self) -> int:
-        """Seconds that a broker is away in a roll."""
-        return max(self.topology.broker_stop + START, self.blip)
+        """Time that a broker is away in a roll."""
+        return max(self.topology.broker_stop + START, self.shortest_wait)
 
     @property
     def member_away(self) -> int:
-        """Seconds that an ensemble member is away in a roll."""
-        return max(self.topology.ensemble_stop + START, self.blip)
+        """Time that an ensemble member is away in a roll."""
+        return max(self.topology.ensemble_stop + START, self.shortest_wait)
 
     @property
     def redis_away(self) -> int:
-        """Seconds that Redis is away in a restart; it reads its data again before it answers."""
-        return max(self.topology.redis_stop + START, self.blip)
+        """Time that Redis is away in a restart; it loads its data before it answers."""
+        return max(self.topology.redis_stop + START, self.shortest_wait)
 
     @property
     def roll(self) -> int:
-        """Seconds of a roll of all brokers."""
+        """Time of a roll of all brokers."""
         return self.broker_away * self.topology.brokers
 
 
 def _broker_rules(view: _View) -> list[AlertRule]:
     online, least = view.series("kafka_broker_online"), view.topology.min_in_sync
-    left = f"sum({online})"
+    all_online = f"sum({online})"
     brokers = view.topology.brokers
-    harmless = AlertRule(
+    enough_left = AlertRule(
         name="BrokerDown",
-        expression=f"{online} == 0 and on () {left} >= {least}",
+        expression=f"{online} == 0 and on () {all_online} >= {least}",
         wait=view.broker_away,
         severity=WARNING,
         summary="Broker {{ $labels.broker_id }} ({{ $labels.host }}:{{ $labels.port }}) is away.",
         description=f"Records with acks=all are accepted while {least} replicas of their partition are in sync.",
         command="python -m ops doctor",
     )
-    harmful = AlertRule(
+    too_few_left = AlertRule(
         name="BrokerDown",
-        expression=f"{online} == 0 and on () {left} < {least}",
-        # A roll takes one broker at a time; where that leaves enough, fewer are an outage from the start.
-        wait=view.blip if brokers - 1 >= least else view.broker_away,
+        expression=f"{online} == 0 and on () {all_online} < {least}",
+        # A roll stops one broker at a time. Where that leaves enough, too few are an outage at once.
+        wait=view.shortest_wait if brokers - 1 >= least else view.broker_away,
         severity=CRITICAL,
         summary="Broker {{ $labels.broker_id }} ({{ $labels.host }}:{{ $labels.port }}) is away; too few are left.",
         description="No broker is left: nothing can be written or read."
         if least == 1
-        else f"Fewer than {least} of {brokers} brokers are left, the largest min.insync.replicas: records with "
-        "acks=all are refused.",
+        else f"Fewer than {least} of {brokers} brokers are left ({least} is the largest min.insync.replicas): records "
+        "with acks=all are refused.",
         command="python -m ops doctor",
     )
     controller = AlertRule(
         name="NoController",
         expression=f"{view.series('kafka_active_controllers')} != 1",
-        wait=view.blip if brokers > 1 else view.broker_away,
+        wait=view.shortest_wait if brokers > 1 else view.broker_away,
         severity=CRITICAL,
         summary="The cluster has {{ $value }} active controllers; it needs one.",
         description="Without a controller no partition gets a new leader and no topic changes; with two, brokers "
         "disagree. Look at ZooKeeper first.",
     )
-    return [*([harmless] if brokers > least else []), harmful, controller]
+    return [*([enough_left] if brokers > least else []), too_few_left, controller]
 
 
 def _partition_rules(view: _View) -> list[AlertRule]:
@@ -182,15 +182,14 @@ def _partition_rules(view: _View) -> list[AlertRule]:
         wait=view.roll,
         severity=WARNING,
         summary="{{ $value }} partitions lack a replica in sync.",
-        description="For longer than a roll of all brokers takes, which causes this too: a broker is away, or cannot "
-        "keep up.",
+        description="A broker is down or cannot keep up. A roll of all brokers causes this too, but ends sooner.",
         command="python -m ops topics list",
     )
     offline = AlertRule(
         name="Offline",
         expression=f"{view.series('kafka_offline_partitions')} > 0",
-        # A broker that stops hands its partitions over, if another replica is there to take them.
-        wait=view.blip if topology.fewest_replicas > 1 else view.broker_away,
+        # A stopping broker hands over its leadership, if another replica can take it.
+        wait=view.shortest_wait if topology.fewest_replicas > 1 else view.broker_away,
         severity=CRITICAL,
         summary="{{ $value }} partitions have no leader: nobody can read or write them.",
         description="All replicas of a partition are away, or none in sync is left. Bring the brokers back; do not "
@@ -200,14 +199,14 @@ def _partition_rules(view: _View) -> list[AlertRule]:
     under_minimum = AlertRule(
         name="UnderMinIsr",
         expression=f"{view.series('kafka_under_min_isr_partitions', topic=TOTAL)} > 0",
-        # No gate of a roll lets a partition fall that far, unless it has no replica to spare.
-        wait=view.blip if topology.spares else view.broker_away,
+        # The gates of a roll prevent this, except for partitions with no replica to spare.
+        wait=view.shortest_wait if topology.spares else view.broker_away,
         severity=CRITICAL,
         summary="{{ $value }} partitions have fewer replicas in sync than min.insync.replicas.",
         description="Records with acks=all are refused there; what was acknowledged is safe.",
         command="python -m ops doctor",
     )
-    # With one replica each, a partition without its minimum is one without a leader.
+    # With one replica each, a partition below its minimum has no leader, which Offline reports.
     return [under_replicated, offline, *([under_minimum] if topology.replicas > 1 else [])]
 
 
@@ -221,8 +220,7 @@ def _group_rules(view: _View) -> list[AlertRule]:
             wait=lag_wait(view.topology),
             severity=WARNING,
             summary="Group {{ $labels.group }} is {{ $value }} records behind in a partition of {{ $labels.topic }}.",
-            description=f"More than {limit} for too long. What a group has not read is deleted with the retention: "
-            + _retention_text(view.topology),
+            description=f"The lag stays above {limit} records. {_retention_text(view.topology)}",
             command="python -m ops groups describe {{ $labels.group }}",
         )
     ]
@@ -237,8 +235,8 @@ def lag_wait(topology: Topology) -> int:
 
 def _retention_text(topology: Topology) -> str:
     if topology.retention is None:
-        return "here none for its age."
-    return f"here after {topology.retention // 3600} h at the shortest."
+        return "No topic deletes records by age."
+    return f"Unread records are deleted after the retention, here {topology.retention // 3600} h at the shortest."
 
 
 def _ensemble_rules(view: _View) -> list[AlertRule]:
@@ -246,7 +244,7 @@ def _ensemble_rules(view: _View) -> list[AlertRule]:
     quorum = AlertRule(
         name="ZooKeeperQuorumLost",
         expression=f"{view.series('zookeeper_quorum')} == 0",
-        wait=view.blip if several else view.member_away,
+        wait=view.shortest_wait if several else view.member_away,
         severity=CRITICAL,
         summary="ZooKeeper has no quorum.",
         description="Brokers go on with the leaders that they have, but nothing can change: no new leader, no topic, "
@@ -283,7 +281,7 @@ def _redis_rules(view: _View) -> list[AlertRule]:
         description="It evicts nothing (redis.evictionPolicy noeviction), so it refuses writes when it is full. "
         "Raise redis.maxMemory, or give keys a time to live.",
     )
-    # One that evicts is meant to be full.
+    # A Redis that evicts is expected to be full.
     return [down, *([] if view.topology.redis_evicts else [full])]
 
 
@@ -294,7 +292,7 @@ def _exporter_rules(view: _View) -> list[AlertRule]:
     down = AlertRule(
         name="ExporterDown",
         expression=f"{up} == 0 or absent({up})",
-        wait=view.blip,
+        wait=view.shortest_wait,
         severity=CRITICAL,
         summary="The metrics exporter does not answer: nobody watches the platform.",
         description="All other alerts are silent while this one lasts.",
@@ -302,7 +300,7 @@ def _exporter_rules(view: _View) -> list[AlertRule]:
     )
     failing = AlertRule(
         name="CheckFailing",
-        # The last success tells a check that hangs, which neither fails nor succeeds.
+        # A check that hangs neither fails nor succeeds; the time of its last success reveals it.
         expression=f"{success} == 0 or time() - {last} > {longest + 3 * view.topology.interval}",
         wait=longest,
         severity=WARNING,

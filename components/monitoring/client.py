@@ -1,4 +1,4 @@
-"""Health of the monitoring servers: what the exporter says, and whether the others serve."""
+"""Health checks of the monitoring servers: what the exporter sees, and whether the others serve."""
 
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
@@ -14,13 +14,13 @@ EXPORTER = "exporter-0"
 
 
 def exporter_findings(address: str, brokers: int, logs: Mapping[str, str], *, route: Route = DIRECT) -> list[str]:
-    """What the exporter does not serve, or does not see of a healthy platform; nothing where all is well.
+    """Findings where the exporter does not serve, or sees less than a healthy platform; empty when healthy.
 
     Args:
         address: ``host:port``.
         brokers: Number of brokers that it must see online.
         logs: For each member the command that shows its logs.
-        route: How it is reached.
+        route: How the address is reached.
     """
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -45,13 +45,13 @@ def exporter_findings(address: str, brokers: int, logs: Mapping[str, str], *, ro
 
 
 def ready_findings(member: str, page: str, logs: Mapping[str, str], *, route: Route = DIRECT) -> list[str]:
-    """Whether a server's page says that it serves.
+    """A finding where a server does not serve its page; empty when it does.
 
     Args:
         member: The server.
-        page: ``host:port/path`` that answers with status 200 then.
+        page: ``host:port/path`` of a page that answers with status 200 while the server serves.
         logs: For each member the command that shows its logs.
-        route: How it is reached.
+        route: How the address is reached.
     """
     try:
         get(page, route=route)
@@ -65,10 +65,10 @@ def get(page: str, *, route: Route = DIRECT) -> str:
 
     Args:
         page: ``host:port/path``.
-        route: How it is reached.
+        route: How the address is reached.
 
     Raises:
-        OSError: Nobody answers, or not with status 200.
+        OSError: There is no answer, or its status is not 200.
     """
     address, slash, path = page.partition("/")
     host, port = host_and_port(route.local(address))
@@ -78,7 +78,7 @@ def get(page: str, *, route: Route = DIRECT) -> str:
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
     except HTTPException as error:
-        raise OSError(f"no answer of HTTP ({error!r})") from error
+        raise OSError(f"not an HTTP answer ({error!r})") from error
     finally:
         connection.close()
     if answer.status != 200:

@@ -1,4 +1,4 @@
-"""The monitoring of a platform as one component."""
+"""The component that runs a platform's monitoring servers and waits until they see the platform."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from components.zookeeper.component import ZooKeeperEnsemble
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorImages:
-    """The images of the monitoring servers; one that is empty is never run.
+    """The images of the monitoring servers; empty for a server that does not run.
 
     Args:
         exporter: Image reference; the other two likewise.
@@ -35,7 +35,7 @@ class MonitorImages:
 
     @classmethod
     def default(cls) -> "MonitorImages":
-        """The images of the set that ``MILLRACE_IMAGES`` names; nobody publishes the exporter's."""
+        """The images of the set that ``MILLRACE_IMAGES`` names; the exporter's is always the local one."""
         return cls(exporter=SETS["local"]["exporter"], prometheus=default_image("prometheus"))
 
 
@@ -154,7 +154,7 @@ class Monitor(pulumi.ComponentResource):
     addresses: dict[str, pulumi.Output[str]]
     """``host:port`` of each server, by its name."""
     topology: Topology
-    """What alert rules and dashboards know of the platform."""
+    """The numbers that alert rules and the dashboard are derived from."""
     gate: MonitorGate
     """Passed when the exporter has seen every broker and the other servers answer."""
 
@@ -189,7 +189,7 @@ class Monitor(pulumi.ComponentResource):
         self.register_outputs({"metricsUrl": self.metrics_url})
 
     def _deploy(self, opts: pulumi.ResourceOptions | None) -> dict[str, MonitoringServer]:
-        """Declare the servers, in an order in which each comes after those that it reads."""
+        """Declare the servers, each after those that it reads."""
         kinds = {exporter.NAME: "MetricsExporter", prometheus.NAME: "PrometheusServer", grafana.NAME: "GrafanaServer"}
         before = pulumi.ResourceOptions(depends_on=None if opts is None else opts.depends_on)
         child = pulumi.ResourceOptions.merge(before, pulumi.ResourceOptions(parent=self))

@@ -8,20 +8,20 @@ from components.monitoring.topology import Topology
 
 _HEIGHTS = {"stat": 4, "lines": 8, "states": 5}
 _MAX_UID = 40
-"""Longest id that Grafana takes."""
+"""Longest id that Grafana accepts."""
 
 
 def dashboard_json(topology: Topology, job: str | None = None) -> str:
-    """The dashboard as JSON: equal for equal platforms.
+    """The dashboard as JSON; equal platforms give equal text.
 
     Args:
         topology: The platform.
-        job: Under which the exporter is scraped; unset takes the platform's name.
+        job: Prometheus' job of the exporter; None takes the platform's name.
     """
     from grafana_foundation_sdk.builders import dashboard
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-    # Grafana looks at most as often as there is something new.
+    # Prometheus has nothing new between two scrapes.
     built = (
         dashboard.Dashboard(f"Millrace: {topology.platform}")
         .uid(topology.platform[:_MAX_UID])
@@ -29,7 +29,7 @@ def dashboard_json(topology: Topology, job: str | None = None) -> str:
         .refresh(f"{topology.interval}s")
         .time("now-1h", "now")
         .readonly()
-        # Whoever imports it by hand chooses a source; the stack's own Grafana has but one.
+        # An import by hand asks for a data source; the stack's own Grafana has only one.
         .with_variable(dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus"))
     )
     for row in rows_of(topology, job):
@@ -41,7 +41,7 @@ def dashboard_json(topology: Topology, job: str | None = None) -> str:
 
 
 def _numbered(dashboard: dict[str, Any]) -> dict[str, Any]:
-    """Panels with ids of their own, which Grafana would give them otherwise: links to a panel name it by its id."""
+    """The dashboard with numbered panels. Links name a panel by its id, so Grafana must not assign the ids."""
     for number, panel in enumerate(dashboard["panels"], start=1):
         panel["id"] = number
     return dashboard
@@ -52,7 +52,7 @@ def _panel(panel: Panel) -> Any:
     from grafana_foundation_sdk.models.dashboard import DataSourceRef, Threshold, ThresholdsMode
 
     classes: dict[str, Any] = {"stat": stat.Panel, "lines": timeseries.Panel, "states": statetimeline.Panel}
-    limits = dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE)
+    thresholds = dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE)
     made = (
         classes[panel.kind]()
         .title(panel.title)
@@ -61,7 +61,7 @@ def _panel(panel: Panel) -> Any:
         .span(panel.width)
         .height(_HEIGHTS[panel.kind])
         .datasource(DataSourceRef(type_val="prometheus", uid="${source}"))
-        .thresholds(limits.steps([Threshold(value=value, color=colour) for value, colour in panel.limits]))
+        .thresholds(thresholds.steps([Threshold(value=value, color=colour) for value, colour in panel.thresholds]))
     )
     for number, (legend, expression) in enumerate(panel.queries.items()):
         query = prometheus.Dataquery().ref_id(chr(ord("A") + number)).expr(expression).legend_format(legend)
@@ -70,7 +70,7 @@ def _panel(panel: Panel) -> Any:
 
 
 def _styled(made: Any, panel: Panel) -> Any:
-    """A panel whose limits are seen: in its colour, or as a line."""
+    """The panel with visible thresholds: as its colour, or as a line."""
     from grafana_foundation_sdk.builders import common, dashboard
     from grafana_foundation_sdk.models.common import BigValueColorMode, GraphThresholdsStyleMode
     from grafana_foundation_sdk.models.dashboard import FieldColorModeId
@@ -81,6 +81,6 @@ def _styled(made: Any, panel: Panel) -> Any:
         colour = dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS)
         return made.color_scheme(colour).fill_opacity(80)
     made = made.min(0).fill_opacity(10)
-    if len(panel.limits) > 1:
+    if len(panel.thresholds) > 1:
         return made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.LINE))
     return made

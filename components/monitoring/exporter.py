@@ -1,4 +1,4 @@
-"""The metrics exporter."""
+"""The metrics exporter as a workload. The program that it runs is the package ``exporter``."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -17,6 +17,7 @@ PORT = 9090
 """Port inside the container."""
 
 _PASSWORD = "/etc/millrace/redis-password"
+"""Path inside the container."""
 
 
 def exporter_workload(
@@ -34,7 +35,7 @@ def exporter_workload(
     Args:
         settings: The exporter's settings.
         image: Image reference.
-        host: The target's name of a member, for the other members.
+        host: The name by which other members reach a member, as the target gives it.
         servers: What it watches: ensemble, brokers, Redis.
         min_in_sync: The brokers' default ``min.insync.replicas``.
         authentication: Whether Redis asks for a password.
@@ -79,7 +80,7 @@ def _addresses(server: Workload, host: Callable[[str, int], pulumi.Input[str]]) 
 
 
 def _named(addresses: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
-    """``member=host:port`` of each member, separated by commas."""
+    """``member=host:port`` of each member, separated by commas, as the exporter parses it."""
     names = list(addresses)
     return lift(
         lambda known: ",".join(f"{name}={address}" for name, address in zip(names, known, strict=True)),

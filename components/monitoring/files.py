@@ -1,4 +1,4 @@
-"""The configuration of a Prometheus that watches one platform."""
+"""Configuration files of Prometheus and Grafana: pure functions of the topology and addresses."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from components.monitoring.promql import seconds
 from components.monitoring.topology import Topology
 
 OWN_JOB = "prometheus"
+"""The job under which Prometheus scrapes itself."""
 
 
 def jmx_job(platform: str) -> str:
@@ -29,9 +30,9 @@ def prometheus_config(
         topology: The platform.
         exporter: ``host:port`` of the exporter, as Prometheus reaches it.
         itself: ``host:port`` of Prometheus' own metrics.
-        brokers: ``host:port`` of each broker's JMX agent; empty where there is none.
-        rules: Paths of files with rules.
-        alertmanagers: ``host:port`` of servers that alerts are sent to.
+        brokers: ``host:port`` of each broker's JMX agent; empty without JMX.
+        rules: Paths of rule files.
+        alertmanagers: ``host:port`` of each Alertmanager that gets the alerts.
     """
     import yaml
 
@@ -63,11 +64,11 @@ def _targets(targets: Sequence[str]) -> dict[str, Any]:
 
 
 DATASOURCE = "prometheus"
-"""Id of the data source that dashboards name."""
+"""The uid of Grafana's data source."""
 
 
 def datasources(prometheus: str) -> str:
-    """The file that makes a Prometheus the data source.
+    """Grafana's provisioning file for its data source, a Prometheus.
 
     Args:
         prometheus: ``http://host:port``.
@@ -85,7 +86,7 @@ def datasources(prometheus: str) -> str:
 
 
 def dashboard_provider(folder: str) -> str:
-    """The file that makes Grafana read dashboards from a folder.
+    """Grafana's provisioning file for the dashboards in a folder.
 
     Args:
         folder: Path of the folder with dashboards in JSON.
@@ -93,7 +94,7 @@ def dashboard_provider(folder: str) -> str:
     provider: dict[str, Any] = {
         "name": "millrace",
         "type": "file",
-        # What is changed by hand would be gone at the next start: the stack file's platform is what is shown.
+        # Changes by hand would be lost at the next start: the dashboard is rendered from the stack file.
         "allowUiUpdates": False,
         "disableDeletion": True,
         "options": {"path": folder},

@@ -1,4 +1,4 @@
-"""The gate that ends ``up`` when the monitoring servers see the platform."""
+"""The resource by which ``up`` waits until the monitoring servers see the platform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class MonitorGateArgs:
         brokers: Number of brokers that it must see.
         ready: For each further server, by member, ``host:port/path`` of a page that answers 200 once it serves.
         deadline: Seconds until all serve.
-        trigger: Values that change when a monitoring server does; the gate checks again when one of them changes.
+        trigger: Values that change when a monitoring server is replaced; the gate then checks again.
         logs: For each member the command that shows its logs.
-        route: How this program's clients reach the members, from a prepared target; None for directly.
+        route: How this program's clients reach the members, from a prepared target; None for a direct route.
     """
 
     platform: str

@@ -1,4 +1,4 @@
-"""The Grafana server, with the platform's dashboard."""
+"""The Grafana server as a workload, with its data source and the platform's dashboard."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,8 +17,10 @@ from components.workload import CLIENTS, File, Port, Probe, Workload
 
 NAME = "grafana"
 PORT = 3000
+"""Port inside the container."""
+
 _USER = 472
-"""User of the public image."""
+"""Numeric user of the public image."""
 
 _PROVISIONING = "/etc/grafana/provisioning"
 _DASHBOARDS = "/etc/millrace"
@@ -38,7 +40,7 @@ def grafana_workload(
     Args:
         settings: The server's settings.
         image: Image reference.
-        host: The target's name of a member, for the other members.
+        host: The name by which other members reach a member, as the target gives it.
         topology: The platform that is shown.
         outside: How clients outside reach the server, or None where they don't.
     """
@@ -53,8 +55,8 @@ def grafana_workload(
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_LOG_MODE": "console",
-            # All that it shows is rendered, so its database lives only as long as the container, and the stack's
-            # password always holds.
+            # All that it shows is rendered, so its database may end with the container. A new database takes the
+            # stack's password.
             "GF_PATHS_DATA": "/tmp/grafana",  # noqa: S108  in the container
             "GF_PATHS_PLUGINS": "/tmp/grafana/plugins",  # noqa: S108  in the container
             "GF_PATHS_PROVISIONING": _PROVISIONING,

@@ -1,4 +1,4 @@
-"""What a platform's dashboard shows: rows of panels with their queries and limits, independent of any dashboard."""
+"""The content of a platform's dashboard: rows of panels with queries and thresholds, independent of Grafana's JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class Panel:
     Args:
         title: What it shows.
         queries: PromQL by legend; a legend may hold ``{{label}}``.
-        description: What it means, shown on asking.
-        kind: ``stat`` for the value now, ``lines`` for its course, ``states`` for what was up when.
-        limits: Colours and the values from which they hold, the first from the lowest value.
+        description: What it means, for the panel's tooltip.
+        kind: ``stat`` for the present value, ``lines`` for a graph, ``states`` for a state timeline.
+        thresholds: Values and the colours that hold from there; the first value is None, the lowest.
         unit: Grafana's name of the unit.
         width: Of 24 columns.
     """
@@ -29,7 +29,7 @@ class Panel:
     queries: Mapping[str, str]
     description: str
     kind: str = "lines"
-    limits: Sequence[tuple[float | None, str]] = ((None, GREEN),)
+    thresholds: Sequence[tuple[float | None, str]] = ((None, GREEN),)
     unit: str = "short"
     width: int = 12
 
@@ -42,11 +42,11 @@ class Row:
     panels: Sequence[Panel] = field(default_factory=tuple[Panel, ...])
 
 
-_NONE = ((None, GREEN), (1, RED))
-"""Limits of what must not be at all."""
+_ZERO = ((None, GREEN), (1, RED))
+"""Thresholds of a count that must be 0."""
 
-_ON = ((None, RED), (1, GREEN))
-"""Limits of what is 1 when it is well."""
+_UP = ((None, RED), (1, GREEN))
+"""Thresholds of what is 1 when healthy."""
 
 
 def rows_of(topology: Topology, job: str | None = None) -> list[Row]:
@@ -54,7 +54,7 @@ def rows_of(topology: Topology, job: str | None = None) -> list[Row]:
 
     Args:
         topology: The platform.
-        job: Under which the exporter is scraped; unset takes the platform's name.
+        job: Prometheus' job of the exporter; None takes the platform's name.
     """
     job = job or topology.platform
     rows = [
@@ -68,8 +68,8 @@ def rows_of(topology: Topology, job: str | None = None) -> list[Row]:
     return [*rows, *([_jmx(jmx_job(topology.platform))] if topology.jmx else [])]
 
 
-def _enough(least: int, all_: int) -> Sequence[tuple[float | None, str]]:
-    """Limits of a number of members: red below what is needed, green where all are there."""
+def _member_thresholds(least: int, all_: int) -> Sequence[tuple[float | None, str]]:
+    """Thresholds of a number of members: red below what is needed, green where all are up."""
     return ((None, RED), *([(least, YELLOW)] if least < all_ else []), (all_, GREEN))
 
 
@@ -84,7 +84,7 @@ def _cluster(topology: Topology, job: str) -> Row:
                 queries={"online": f"sum({online})"},
                 description=f"acks=all needs {topology.min_in_sync} of them.",
                 kind="stat",
-                limits=_enough(topology.min_in_sync, topology.brokers),
+                thresholds=_member_thresholds(topology.min_in_sync, topology.brokers),
                 width=4,
             ),
             Panel(
@@ -92,7 +92,7 @@ def _cluster(topology: Topology, job: str) -> Row:
                 queries={"controllers": selected("kafka_active_controllers", job=job)},
                 description="One, always.",
                 kind="stat",
-                limits=((None, RED), (1, GREEN), (2, RED)),
+                thresholds=((None, RED), (1, GREEN), (2, RED)),
                 width=4,
             ),
             Panel(
@@ -100,7 +100,7 @@ def _cluster(topology: Topology, job: str) -> Row:
                 queries={"partitions": selected("kafka_offline_partitions", job=job)},
                 description="Nobody can read or write them.",
                 kind="stat",
-                limits=_NONE,
+                thresholds=_ZERO,
                 width=4,
             ),
             _partitions("Under-replicated partitions", "kafka_under_replicated_partitions", job, YELLOW),
@@ -108,17 +108,17 @@ def _cluster(topology: Topology, job: str) -> Row:
             Panel(
                 title="ISR shrinks in an hour",
                 queries={"shrinks": f"increase({shrinks}[1h])"},
-                description="How often a replica fell out of sync; every broker of a roll does once.",
+                description="How often a replica fell out of sync; a roll causes one for each broker.",
                 kind="stat",
-                limits=((None, GREEN), (2 * topology.brokers, YELLOW)),
+                thresholds=((None, GREEN), (2 * topology.brokers, YELLOW)),
                 width=4,
             ),
             Panel(
                 title="Brokers",
                 queries={"broker {{broker_id}}": online},
-                description="Which broker was there when.",
+                description="Which broker was online, over time.",
                 kind="states",
-                limits=_ON,
+                thresholds=_UP,
                 width=24,
             ),
         ),
@@ -131,7 +131,7 @@ def _partitions(title: str, metric: str, job: str, colour: str) -> Panel:
         queries={"partitions": selected(metric, job=job, topic=TOTAL)},
         description="Of all topics.",
         kind="stat",
-        limits=((None, GREEN), (1, colour)),
+        thresholds=((None, GREEN), (1, colour)),
         width=4,
     )
 
@@ -154,13 +154,13 @@ def _topics(job: str) -> Row:
             Panel(
                 title="Under-replicated, by topic",
                 queries=of_topics("kafka_under_replicated_partitions"),
-                description="Partitions that lack a replica in sync; empty when all is well.",
+                description="Partitions that lack an in-sync replica; empty when healthy.",
                 width=10,
             ),
             Panel(
                 title="Under min ISR, by topic",
                 queries=of_topics("kafka_under_min_isr_partitions"),
-                description="Partitions that refuse records with acks=all; empty when all is well.",
+                description="Partitions that refuse records with acks=all; empty when healthy.",
                 width=10,
             ),
         ),
@@ -181,7 +181,7 @@ def _groups(topology: Topology, job: str) -> Row:
                 title="Largest lag in a partition",
                 queries={"{{group}} {{topic}}": f"max by (group, topic) ({lag})"},
                 description=f"ConsumerLagHigh watches this: above {topology.lag_threshold} records.",
-                limits=((None, GREEN), (topology.lag_threshold, RED)),
+                thresholds=((None, GREEN), (topology.lag_threshold, RED)),
             ),
         ),
     )
@@ -198,7 +198,7 @@ def _ensemble(topology: Topology, job: str) -> Row:
                 queries={"quorum": selected("zookeeper_quorum", job=job)},
                 description="Without one nothing in the cluster can change.",
                 kind="stat",
-                limits=_ON,
+                thresholds=_UP,
                 width=4,
             ),
             Panel(
@@ -206,15 +206,15 @@ def _ensemble(topology: Topology, job: str) -> Row:
                 queries={"up": f"sum({up})"},
                 description=f"A quorum is {quorum}.",
                 kind="stat",
-                limits=_enough(quorum, topology.ensemble),
+                thresholds=_member_thresholds(quorum, topology.ensemble),
                 width=4,
             ),
             Panel(
                 title="Members",
                 queries={"{{member}} {{role}}": selected("zookeeper_role", job=job)},
-                description="Which member had which role when.",
+                description="The role of each member, over time.",
                 kind="states",
-                limits=_ON,
+                thresholds=_UP,
                 width=16,
             ),
         ),
@@ -223,7 +223,7 @@ def _ensemble(topology: Topology, job: str) -> Row:
 
 def _redis(topology: Topology, job: str) -> Row:
     used, limit = selected("redis_used_memory_bytes", job=job), selected("redis_max_memory_bytes", job=job)
-    # One that evicts is meant to be full.
+    # A Redis that evicts is expected to be full.
     full = ((None, GREEN),) if topology.redis_evicts else ((None, GREEN), (MEMORY_SHARE, RED))
     return Row(
         title="Redis",
@@ -233,7 +233,7 @@ def _redis(topology: Topology, job: str) -> Row:
                 queries={"{{member}}": selected("redis_up", job=job)},
                 description="Whether it answers.",
                 kind="stat",
-                limits=_ON,
+                thresholds=_UP,
                 width=4,
             ),
             Panel(
@@ -241,7 +241,7 @@ def _redis(topology: Topology, job: str) -> Row:
                 queries={"{{member}}": f"{used} / {limit}"},
                 description="Evicts when full." if topology.redis_evicts else "Refuses writes when full.",
                 kind="stat",
-                limits=full,
+                thresholds=full,
                 unit="percentunit",
                 width=4,
             ),
@@ -264,24 +264,24 @@ def _exporter(topology: Topology, job: str) -> Row:
             Panel(
                 title="Checks",
                 queries={"{{check}}": selected("platform_check_success", job=job)},
-                description="Whether each part could be looked at.",
+                description="Whether the exporter could check each part.",
                 kind="states",
-                limits=_ON,
+                thresholds=_UP,
                 width=8,
             ),
             Panel(
                 title="Duration of checks",
                 queries={"{{check}}": selected("platform_check_duration_seconds", job=job)},
                 description=f"A check must end within the interval of {topology.interval} s.",
-                limits=((None, GREEN), (topology.interval, RED)),
+                thresholds=((None, GREEN), (topology.interval, RED)),
                 unit="s",
                 width=8,
             ),
             Panel(
                 title="Since the last success",
                 queries={"{{check}}": since},
-                description="How old what is shown here may be.",
-                limits=((None, GREEN), (3 * topology.interval, RED)),
+                description="Age of the data shown here.",
+                thresholds=((None, GREEN), (3 * topology.interval, RED)),
                 unit="s",
                 width=8,
             ),
@@ -296,7 +296,7 @@ def _jmx(job: str) -> Row:
     p99 = selected("kafka_network_request_p99_milliseconds", job=job)
     flush = selected("kafka_log_flush_p99_milliseconds", job=job)
     return Row(
-        title="Brokers from inside (JMX)",
+        title="Broker internals (JMX)",
         panels=(
             Panel(
                 title="Bytes in and out",
@@ -308,14 +308,14 @@ def _jmx(job: str) -> Row:
             Panel(
                 title="Requests, 99th percentile",
                 queries={"{{request}}": f"max by (request) ({p99})"},
-                description="From a request's arrival to its answer; consumers' fetches wait for records on purpose.",
+                description="From a request's arrival to its response; consumers' fetches wait for records on purpose.",
                 unit="ms",
                 width=8,
             ),
             Panel(
                 title="Flushes of the log, 99th percentile",
                 queries={"{{instance}}": flush},
-                description="What the disk takes to keep what it was given.",
+                description="Time that the disk takes to write the log.",
                 unit="ms",
                 width=8,
             ),

@@ -1,4 +1,4 @@
-"""The Prometheus server, with alert rules made for this platform."""
+"""The Prometheus server as a workload, with its scrape jobs and the platform's alert rules."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,7 +25,7 @@ _DATA_PATH = "/prometheus"
 _CONFIG = "/etc/millrace/prometheus.yml"
 _RULES = "/etc/millrace/alerts.yml"
 _NOBODY = 65534
-"""User of the public image."""
+"""Numeric user of the public image."""
 
 
 def prometheus_workload(
@@ -42,7 +42,7 @@ def prometheus_workload(
     Args:
         settings: The server's settings.
         image: Image reference.
-        host: The target's name of a member, for the other members.
+        host: The name by which other members reach a member, as the target gives it.
         topology: The platform that is watched.
         outside: How clients outside reach the server, or None where they don't.
         protect: Whether destroying the samples is refused.
@@ -81,13 +81,13 @@ def prometheus_workload(
         storage=Storage(path=_DATA_PATH, size=int(settings.storage), lifetime=NAME, protect=protect),
         resources=resources_of(settings),
         user=_NOBODY,
-        stop_grace=timedelta(seconds=30),  # it closes its database
+        stop_grace=timedelta(seconds=30),  # to close its database
         readiness=Probe(
-            # It answers queries once it is ready. The image has no other client that the public one has, too.
+            # It answers queries once it is ready. promtool is the only client in both the local and the public image.
             command=["promtool", "query", "instant", f"http://127.0.0.1:{PORT}", "1"],
-            # A run takes 36 MB and some hundredths of a second.
+            # A run takes 36 MB of memory and some hundredths of a second.
             interval=timedelta(seconds=10),
-            # A log of samples that is read again after a hard stop takes its time.
+            # Replaying the write-ahead log after a hard stop takes time.
             start_period=timedelta(minutes=10),
         ),
     )

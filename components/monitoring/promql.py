@@ -1,7 +1,7 @@
-"""Pieces of PromQL."""
+"""PromQL's notation: selectors and durations."""
 
 TOTAL = "__total__"
-"""Topic under which the exporter counts the partitions of all topics."""
+"""Value of the label ``topic`` under which the exporter counts the partitions of all topics."""
 
 
 def selected(metric: str, **labels: str) -> str:
@@ -16,7 +16,11 @@ def selected(metric: str, **labels: str) -> str:
 
 
 def seconds(number: int) -> str:
-    """A length of time as Prometheus writes it: ``180s`` is ``3m``."""
+    """A duration in Prometheus' notation: 180 is ``3m``.
+
+    Args:
+        number: Whole seconds.
+    """
     for size, unit in ((3600, "h"), (60, "m")):
         if number and number % size == 0:
             return f"{number // size}{unit}"

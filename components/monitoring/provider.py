@@ -1,4 +1,4 @@
-"""Dynamic provider of the gate that says that the platform is watched."""
+"""Dynamic provider of the monitoring gate."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -7,16 +7,16 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvide
 
 from components.dynamic import Props, in_order, plain_errors, progress
 from components.monitoring import client as monitor
-from components.targets.routes import open_route as route_of
+from components.targets.routes import open_route
 from components.waiting import wait_until
 
 
 class MonitorGateProvider(ResourceProvider):
-    """Checks the monitoring servers whenever one is made anew."""
+    """Checks the monitoring servers whenever one is replaced."""
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Wait until all serve; a failed create is tried again by the next ``up``."""
+        """Wait until all serve; the next ``up`` tries a failed create again."""
         _pass(props)
         return CreateResult(f"{props['platform']}-monitor", props)
 
@@ -27,15 +27,15 @@ class MonitorGateProvider(ResourceProvider):
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
-        """Only servers made anew, or other ones, are waited for; another deadline is no reason."""
+        """Only replaced, added or moved servers are waited for; a new deadline is no reason to wait."""
         keys = ("trigger", "brokers", "ready")
         return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Look once. A gate whose servers do not serve any more is forgotten, so that the next ``up`` checks.
+        """Check once. If a server no longer serves, the gate leaves the state, so that the next ``up`` checks again.
 
-        What the exporter sees is the health gate's affair: a lost broker is told once.
+        What the exporter sees is not checked here: the health gate already reports a lost broker.
         """
         exporter = {monitor.EXPORTER: f"{props['exporter']}/-/healthy"}
         findings = _unready({**exporter, **props["ready"]}, props)
@@ -54,16 +54,16 @@ def _pass(props: Props) -> None:
 
 
 def _findings(props: Props) -> list[str]:
-    logs, way = cast("Mapping[str, str]", props["logs"]), route_of(props.get("route"))
-    seen = monitor.exporter_findings(props["exporter"], int(props["brokers"]), logs, route=way)
+    logs, route = cast("Mapping[str, str]", props["logs"]), open_route(props.get("route"))
+    seen = monitor.exporter_findings(props["exporter"], int(props["brokers"]), logs, route=route)
     return [*seen, *_unready(props["ready"], props)]
 
 
 def _unready(pages: Mapping[str, str], props: Props) -> list[str]:
-    """Servers whose page does not say that they serve."""
-    logs, way = cast("Mapping[str, str]", props["logs"]), route_of(props.get("route"))
+    """Findings for servers that do not serve their page."""
+    logs, route = cast("Mapping[str, str]", props["logs"]), open_route(props.get("route"))
     return [
         line
         for member, page in in_order(pages).items()
-        for line in monitor.ready_findings(member, page, logs, route=way)
+        for line in monitor.ready_findings(member, page, logs, route=route)
     ]

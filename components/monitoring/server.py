@@ -1,4 +1,4 @@
-"""The base of the monitoring servers: one member each, which needs no others and may be restarted at any time."""
+"""The component of one monitoring server: a single member, which may be restarted at any time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ class MonitoringServerArgs:
     Args:
         target: Where it runs, from the target's ``prepare``.
         workload: What runs.
-        secret_files: Further files, which hold secrets.
+        secret_files: Further files, with secrets.
         deadline: Seconds that a changed server may take to be back.
     """
 

@@ -1,4 +1,4 @@
-"""What a stack file may say about watching the platform: the exporter, Prometheus, Grafana."""
+"""The stack file's section ``monitor``: settings of the exporter, Prometheus and Grafana."""
 
 import re
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from components.quantities import MIB, Duration, Size, Whole
 from components.stack_file.sections import ContainerSettings, Cpu, Port, ServerSettings
 
 _LONGEST_INTERVAL = timedelta(minutes=2)
-"""Prometheus takes a series for gone after 5 minutes without a sample
+"""Prometheus treats a series as stale after 5 minutes without a sample
 (https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness); two samples must fit in, one of them late."""
 
-_LEAST_TIME = timedelta(seconds=1)
+_SHORTEST_TIME = timedelta(seconds=1)
 
 _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
@@ -27,26 +27,26 @@ def _is_server(text: str) -> str:
 
 
 Server = Annotated[str, AfterValidator(_is_server)]
-"""``host:port`` of a server that is not this platform's."""
+"""``host:port`` of a server outside this platform."""
 
 
 class PrometheusSettings(ServerSettings):
     """The Prometheus server."""
 
-    enabled: bool = Field(False, description="Whether the stack runs a Prometheus; takes monitor.enabled")
+    enabled: bool = Field(False, description="Whether the stack runs a Prometheus; requires monitor.enabled")
     port: Port = Field(9091, description="Port on this machine")
     memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
     cpu: Cpu = Field("100m", description="Processor time kept free for it (Kubernetes)")
     retention: Duration = Field(timedelta(days=15), description="How long samples are kept")
-    retention_size: Size | None = Field(None, description="Disk that samples may take; unset is no limit but storage")
+    retention_size: Size | None = Field(None, description="Disk that samples may take; unset: limited by storage only")
     alertmanagers: list[Server] = Field(
         default_factory=list[Server], description="`host:port` of each Alertmanager that gets the alerts"
     )
 
     @field_validator("retention")
     @classmethod
-    def _retention_is_some(cls, retention: timedelta) -> timedelta:
-        if retention < _LEAST_TIME:
+    def _retention_is_positive(cls, retention: timedelta) -> timedelta:
+        if retention < _SHORTEST_TIME:
             raise ValueError("must be at least 1s")
         return retention
 
@@ -55,7 +55,7 @@ class PrometheusSettings(ServerSettings):
         problems = super().broken_rules()
         if self.retention_size is not None and not 0 < self.retention_size <= self.storage:
             problems.append(
-                f"retentionSize {self.retention_size.human_readable()} must be some, and fit into storage "
+                f"retentionSize {self.retention_size.human_readable()} must be above 0 and at most storage "
                 f"{self.storage.human_readable()}"
             )
         return problems
@@ -64,7 +64,7 @@ class PrometheusSettings(ServerSettings):
 class GrafanaSettings(ContainerSettings):
     """The Grafana server."""
 
-    enabled: bool = Field(False, description="Whether the stack runs a Grafana; takes monitor.prometheus.enabled")
+    enabled: bool = Field(False, description="Whether the stack runs a Grafana; requires monitor.prometheus.enabled")
     port: Port = Field(3000, description="Port on this machine")
     memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
     cpu: Cpu = Field("100m", description="Processor time kept free for it (Kubernetes)")
@@ -85,18 +85,19 @@ class MonitorSettings(ContainerSettings):
     profile_defaults = PROFILES
 
     enabled: bool = Field(False, description="Whether the stack runs the metrics exporter")
-    port: Port = Field(9090, description="Port on this machine of the metrics")
+    port: Port = Field(9090, description="Port of the metrics on this machine")
     memory: Size = Field(ByteSize(128 * MIB), description="Memory limit of the exporter")
     cpu: Cpu = Field("100m", description="Processor time kept free for the exporter (Kubernetes)")
     interval: Duration = Field(
-        timedelta(seconds=30), description="Time between two checks, and between two scrapes of Prometheus"
+        timedelta(seconds=30),
+        description="Time between two checks of the exporter, and between Prometheus' scrapes",
     )
     lag_threshold: Whole = Field(
         1000,
         ge=1,
-        description="Records of a partition that a consumer group may lag behind; two polls of Kafka's default size",
+        description="Records that a group may lag behind in a partition; default: two polls of Kafka's default size",
     )
-    jmx: bool = Field(False, description="Whether brokers give their JMX metrics to Prometheus; takes the local image")
+    jmx: bool = Field(False, description="Whether Prometheus scrapes brokers' JMX metrics; requires the local image")
     prometheus: PrometheusSettings = Field(
         default_factory=lambda: PrometheusSettings.model_validate({}), description="The Prometheus server"
     )
@@ -106,23 +107,25 @@ class MonitorSettings(ContainerSettings):
 
     @field_validator("interval")
     @classmethod
-    def _interval_is_sensible(cls, interval: timedelta) -> timedelta:
-        if not _LEAST_TIME <= interval <= _LONGEST_INTERVAL or interval % _LEAST_TIME:
+    def _interval_is_within_bounds(cls, interval: timedelta) -> timedelta:
+        if not _SHORTEST_TIME <= interval <= _LONGEST_INTERVAL or interval % _SHORTEST_TIME:
             raise ValueError("must be whole seconds, from 1s to 2m: Prometheus forgets a sample after 5 minutes")
         return interval
 
     def broken_rules(self) -> list[str]:
-        """Whatever reads the exporter needs the exporter, and Grafana needs a Prometheus to read."""
+        """JMX, Prometheus and Grafana need the exporter; Grafana needs Prometheus."""
         problems = super().broken_rules()
-        asked = {
+        dependents = {
             "jmx": self.jmx,
             "prometheus.enabled": self.prometheus.enabled,
             "grafana.enabled": self.grafana.enabled,
         }
         if not self.enabled:
-            problems += [f"{key} is true but enabled is false; set enabled to true" for key, on in asked.items() if on]
+            problems += [
+                f"{key} is true but enabled is false; set enabled to true" for key, on in dependents.items() if on
+            ]
         if self.grafana.enabled and not self.prometheus.enabled:
-            problems.append("grafana.enabled is true but prometheus.enabled is false, which it reads; set that to true")
+            problems.append("grafana.enabled is true but prometheus.enabled is false; set prometheus.enabled to true")
         return problems
 
     def host_ports(self) -> dict[str, int]:

@@ -23,15 +23,15 @@ class Topology:
     Args:
         platform: The platform's name; also the job under which Prometheus scrapes its exporter.
         interval: Time between two checks of the exporter, and between two scrapes.
-        brokers: Number of brokers; ``ensemble`` likewise of ZooKeeper members.
-        replicas: Most replicas that a topic has by declaration or by default; ``fewest_replicas`` likewise.
+        brokers: Number of brokers; ``ensemble`` is the number of ZooKeeper members.
+        replicas: Largest replication factor of a topic, declared or default; ``fewest_replicas`` is the smallest.
         min_in_sync: Largest ``min.insync.replicas`` of a topic.
         spares: Whether every topic has more replicas than its minimum in sync, so that one can be away.
-        retention: Shortest time for which records are kept, or None where none are deleted for their age.
+        retention: Shortest retention of a topic, or None where no topic deletes records by age.
         lag_threshold: Records of a partition that a consumer group may lag behind.
         broker_stop: Time that a broker may take to stop; ``ensemble_stop`` and ``redis_stop`` likewise.
-        redis_evicts: Whether Redis makes room when its memory is full; else it refuses writes.
-        jmx: Whether brokers give their JMX metrics.
+        redis_evicts: Whether Redis evicts keys when its memory is full; else it refuses writes.
+        jmx: Whether brokers expose JMX metrics.
     """
 
     platform: str
@@ -52,7 +52,7 @@ class Topology:
 
     @classmethod
     def read(cls, outputs: Mapping[str, Any]) -> Self:
-        """A topology as :meth:`as_output` wrote it; the engine hands whole numbers back as they were."""
+        """A topology as :meth:`as_output` wrote it; stack outputs keep whole numbers."""
         return cls(**outputs)
 
     def as_output(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def topology_of(
         topics: The declared topics.
         monitor: How it is watched.
     """
-    # Topics that the file does not declare have the brokers' defaults.
+    # Topics that the stack file does not declare have the brokers' defaults.
     replicas = [(kafka.replication_factor, kafka.min_in_sync_replicas)]
     replicas += [(spec.replication_factor, _minimum(spec, kafka)) for spec in topics]
     return Topology(
@@ -106,7 +106,7 @@ def _minimum(spec: TopicSpec, kafka: KafkaSettings) -> int:
 
 
 def _shortest_retention(kafka: KafkaSettings, topics: Sequence[TopicSpec]) -> int | None:
-    """Only topics that delete for age count: a compacted one keeps the last record of each key."""
+    """The shortest retention of topics that delete by age; a compacted one keeps the last record of each key."""
     default = kafka.retention
     times = [] if isinstance(default, int) else [_seconds(default)]
     for spec in topics:

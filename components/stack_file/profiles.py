@@ -11,11 +11,8 @@ from components.health.settings import HealthSettings
 from components.kafka.settings import KafkaSettings
 from components.monitoring.settings import MonitorSettings
 from components.redis.settings import RedisSettings
-from components.stack_file.sections import Section, merged
+from components.stack_file.sections import PROFILE_NAMES, Section, merged
 from components.zookeeper.settings import ZooKeeperSettings
-
-NAMES = ("light", "ha", "production")
-"""All profiles, the smallest first."""
 
 _SECTIONS: Mapping[str, type[Section]] = {
     "zookeeper": ZooKeeperSettings,
@@ -29,7 +26,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     name: {
         key: section.profile_defaults[name] for key, section in _SECTIONS.items() if name in section.profile_defaults
     }
-    for name in NAMES
+    for name in PROFILE_NAMES
 }
 """Defaults of the whole stack file by profile."""
 

@@ -27,7 +27,7 @@ from components.quantities import (
     Size,
     Whole,
 )
-from components.stack_file.report import problems_of
+from components.stack_file.report import problems_of, unknown_profile
 
 _CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
 
@@ -54,6 +54,10 @@ Port = Annotated[Whole, Field(ge=1, le=65535)]
 
 def _thousandths(cpu: str) -> Decimal:
     return Decimal(cpu.removesuffix("m")) if cpu.endswith("m") else Decimal(cpu) * 1000
+
+
+PROFILE_NAMES = ("light", "ha", "production")
+"""All profiles, the smallest first."""
 
 
 def merged(defaults: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,6 +91,8 @@ class Section(BaseModel):
         Raises:
             SettingsError: With every mistake found.
         """
+        if profile not in PROFILE_NAMES:
+            raise SettingsError(f"{cls.__name__}: 1 mistake", [unknown_profile(profile, PROFILE_NAMES)])
         declared = {to_camel(name): value for name, value in settings.items()}
         values = merged(cls.profile_defaults.get(profile, {}), declared)
         try:

@@ -1,1 +1,1 @@
-"""Workloads to resources."""
+"""Targets: each deploys workloads as resources, on Docker or on Kubernetes."""

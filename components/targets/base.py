@@ -1,7 +1,7 @@
-"""What a target offers to components. A target knows workloads, never a component by name.
+"""The interface of a target: what components ask of it. A target knows workloads, never a component by name.
 
-Target                where a platform runs: names and addresses, and preflight; declares nothing
-└── prepare() ──► PreparedTarget    the same with its shared resources declared: deploys workloads
+Target                where a platform runs: names, addresses and preflight; declares no resources
+└── prepare() ──► PreparedTarget    its shared resources are declared: deploys workloads
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from components.workload import Workload
 
 
 class RouteInputs(TypedDict):
-    """A route as an input of a resource; providers get it as :class:`components.routes.RouteProps`."""
+    """A route as input of a resource; providers receive it as :class:`components.routes.RouteProps`."""
 
     context: str
     namespace: pulumi.Input[str]
@@ -45,7 +45,7 @@ class Deployment:
         made: Resources that create the members, which need not serve yet.
         settled: Resources that wait until all members serve, after a change too.
         logs: For each member the command that shows its logs.
-        storage: The resource that holds the data, if there is any; whatever lives in the data is deleted with it.
+        storage: The resource that holds the data, or None; what is inside it, such as topics, is deleted with it.
     """
 
     identities: Mapping[str, pulumi.Output[str]]
@@ -56,7 +56,7 @@ class Deployment:
 
 
 class Addressing(Protocol):
-    """Names and addresses of members; derived from settings, so that a preview knows them."""
+    """Names and addresses of members; derived from settings, so a preview knows them."""
 
     def host(self, workload: str, ordinal: int) -> pulumi.Input[str]:
         """The name by which other members of the platform reach this member."""
@@ -71,7 +71,7 @@ class Addressing(Protocol):
 
         Args:
             port: Port of member 0.
-            host: Host that clients are told; ``{ordinal}`` in it stands for the member's number.
+            host: Host that clients connect to; ``{ordinal}`` in it stands for the member's number.
             external: On Kubernetes ``none``, ``nodePort`` or ``loadBalancer``; Docker publishes every port.
 
         Returns:
@@ -88,7 +88,7 @@ class PreparedTarget(Addressing, Protocol):
     """A target whose shared resources are declared."""
 
     def route(self) -> RouteInputs | None:
-        """How this program's own clients reach the members that were deployed; None for directly."""
+        """How this program's own clients reach the deployed members; None for a direct route."""
         ...
 
     def deploy(
@@ -112,7 +112,7 @@ class PreparedTarget(Addressing, Protocol):
         ...
 
     def publish(self, environment: Environment, parent: pulumi.Resource) -> Mapping[str, pulumi.Input[str]]:
-        """Hand the variables to applications where the target can; return stack outputs that only this target has."""
+        """Publish the variables for applications where the target can; return the stack outputs that only it has."""
         ...
 
 
@@ -120,15 +120,15 @@ class Target(Addressing, Protocol):
     """Where a platform runs."""
 
     def preflight(self, workloads: Sequence[Workload]) -> None:
-        """Ask, before anything is registered, whether these workloads can run here. The only call that needs a network.
+        """Check, before any resource is registered, whether these workloads can run here. Only this needs a network.
 
         Raises:
-            PreflightError: With every reason why not.
+            PreflightError: With every reason why they cannot.
         """
         ...
 
     def prepare(self, parent: pulumi.Resource | None = None) -> PreparedTarget:
-        """Declare what all workloads share; called once for a platform.
+        """Declare the resources that all workloads share; called once for a platform.
 
         Args:
             parent: The component that the shared resources belong to; None for the stack itself.

@@ -1,20 +1,20 @@
-"""Opens the route that a resource's properties describe: directly, or through the Kubernetes API."""
+"""Opens the route that a resource's properties describe: direct, or a tunnel through the Kubernetes API."""
 
 import atexit
-import json
 import threading
+from collections.abc import Hashable
 
 from components.routes import DIRECT, Route, RouteProps
 from components.targets.kubernetes.kubeconfig import Access
 from components.targets.kubernetes.port_forward import PortForward
 from components.targets.kubernetes.tunnel import Tunnel
 
-_tunnels: dict[str, Tunnel] = {}
+_tunnels: dict[Hashable, Tunnel] = {}
 _opening = threading.Lock()
 
 
 def open_route(props: RouteProps | None) -> Route:
-    """Open the route that properties describe; equal ones share a tunnel, which lives as long as the process.
+    """Open the route that properties describe. Equal routes share a tunnel, which lives as long as the process.
 
     Args:
         props: None for a direct route.
@@ -24,11 +24,12 @@ def open_route(props: RouteProps | None) -> Route:
     """
     if props is None:
         return DIRECT
-    key = json.dumps(props, sort_keys=True)
+    kubeconfig, context = props.get("kubeconfig"), props["context"]
+    namespace, hosts = props["namespace"], props["hosts"]
+    key = (kubeconfig, context, namespace, *hosts)
     with _opening:
         if key not in _tunnels:
-            dial = PortForward(Access(props.get("kubeconfig"), props["context"]), props["namespace"])
-            tunnel = Tunnel(props["hosts"], dial)
+            tunnel = Tunnel(hosts, PortForward(Access(kubeconfig, context), namespace))
             atexit.register(tunnel.close)
             _tunnels[key] = tunnel
         return _tunnels[key]

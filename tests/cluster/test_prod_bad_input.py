@@ -87,7 +87,7 @@ def test_a_class_whose_volumes_cannot_grow_is_told_before_anything_changes(small
     kubectl("patch", "storageclass", "standard", "-p", forbid)
     try:
         small.set("kafka.storage", "20GiB")
-        refused(small.up(check=False), 'StorageClass "standard" does not let volumes grow')
+        refused(small.up(check=False), 'StorageClass "standard" cannot expand volumes')
     finally:
         kubectl("patch", "storageclass", "standard", "-p", '{"allowVolumeExpansion": true}')
         small.set("kafka.storage", "10GiB")

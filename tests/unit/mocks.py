@@ -20,9 +20,9 @@ from components.platform import StreamingPlatform, StreamingPlatformArgs, worklo
 from components.stack import target_for
 from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings, load_settings
-from components.targets.kubernetes import target as kubernetes_target
 from components.targets.base import Target
 from components.targets.docker.target import DockerTarget
+from components.targets.kubernetes import target as kubernetes_target
 from components.targets.kubernetes.target import KubernetesTarget
 
 ROOT = Path(__file__).parents[2]
@@ -37,11 +37,13 @@ VOLUME = "docker:index/volume:Volume"
 CREDENTIALS = "pulumi-python:dynamic/millrace:Credentials"
 HEALTH_GATE = "pulumi-python:dynamic/millrace:HealthGate"
 MEMBER_GATE = "pulumi-python:dynamic/millrace:MemberGate"
+MONITOR_GATE = "pulumi-python:dynamic/millrace:MonitorGate"
 TOPIC_SET = "pulumi-python:dynamic/millrace:TopicSet"
 GATED_ROLL = "pulumi-python:dynamic/millrace:GatedRoll"
 MEMBER_STORAGE = "pulumi-python:dynamic/millrace:MemberStorage"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
+NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 NAME_SUFFIX = "1a2b3c4d"
 """What the official provider adds to the name of an object that has none of its own; here always the same."""
 
@@ -135,8 +137,8 @@ class Run:
     resources: list[Registered]
     registered_outputs: list[tuple[str, str, dict[str, Any]]]
     """Type, name and outputs of each call of ``register_outputs``."""
-    outputs: dict[str, object]
-    """The platform's stack outputs, resolved."""
+    outputs: dict[str, Any]
+    """The outputs that the program returned, resolved."""
     secret_outputs: frozenset[str]
     """Which of them are secret."""
 
@@ -238,26 +240,38 @@ def run_on_cluster(
 
 def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMonitor) -> Run:
     """Build the platform for a target on mocks and wait until every registration has landed."""
+
+    def program() -> Mapping[str, object]:
+        images = choose_images(settings, {})
+        target.preflight(workloads_of(settings, images, target, name))
+        args = StreamingPlatformArgs(settings=settings, images=images, target=target)
+        return StreamingPlatform(name, args).outputs.by_name()
+
+    return declared_by(program, monitor)
+
+
+def declared_by(
+    program: Callable[[], Mapping[str, object]],
+    monitor: RecordingMonitor | None = None,
+    project: str = "millrace",
+) -> Run:
+    """Run a program on mocks, wait until every registration has landed, and resolve the outputs that it returns."""
+    monitor = monitor or RecordingMonitor(RecordingMocks())
     resolved: dict[str, object] = {}
     secret: set[str] = set()
 
-    async def look(platform: StreamingPlatform) -> None:
-        for key, value in platform.outputs.by_name().items():
+    async def look(outputs: Mapping[str, object]) -> None:
+        for key, value in outputs.items():
             output = pulumi.Output.from_input(value)
             resolved[key] = await output.future()
             if await output.is_secret():
                 secret.add(key)
 
-    def program() -> Any:
-        images = choose_images(settings, {})
-        target.preflight(workloads_of(settings, images, target, name))
-        args = StreamingPlatformArgs(settings=settings, images=images, target=target)
-        return look(StreamingPlatform(name, args))
-
-    run_program(program, monitor)
-    names = _names_by_urn(monitor)
+    run_program(lambda: look(program()), monitor, project)
+    requests = monitor.declared()
+    names = {monitor.make_urn(request.parent, request.type, request.name): request.name for request in requests}
     return Run(
-        resources=registered(monitor),
+        resources=[_registered(request, names) for request in requests],
         registered_outputs=[
             (_type(request.urn), names[request.urn], _values(request.outputs))
             for request in monitor.outputs
@@ -306,18 +320,6 @@ def _name(urn: str) -> str:
 
 def _values(message: Any) -> dict[str, Any]:
     return rpc.deserialize_properties(message)
-
-
-def registered(monitor: RecordingMonitor) -> list[Registered]:
-    """What a run of a program asked a monitor for, in order."""
-    names = _names_by_urn(monitor)
-    return [_registered(request, names) for request in monitor.declared()]
-
-
-def _names_by_urn(monitor: RecordingMonitor) -> dict[str, str]:
-    return {
-        monitor.make_urn(request.parent, request.type, request.name): request.name for request in monitor.declared()
-    }
 
 
 def _registered(request: Any, names: Mapping[str, str]) -> Registered:

@@ -5,23 +5,18 @@ Look at ``git diff tests/golden`` afterwards: a golden file is what someone read
 """
 
 import sys
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from components import platform
 from components.monitoring.alerts import render_alerts
 from components.monitoring.dashboard import dashboard_json
 from components.stack import target_for
 from components.stack_file.images import Images
-from components.stack_file.settings import Settings, load_settings
+from components.stack_file.settings import Settings
 from components.workload import Workload
 from tests import manifests
-from tests.unit import mocks
+from tests.unit.mocks import ROOT, run_on_cluster, settings_of
 
-PROJECT = Path(__file__).resolve().parents[2]
-GOLDEN = PROJECT / "tests" / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 STACKS = ("dev", "staging", "prod")
 MONITORED = ("staging", "prod")
 """Stacks whose alert rules and dashboard are kept."""
@@ -29,19 +24,7 @@ MONITORED = ("staging", "prod")
 MANIFESTS = "manifests.yaml"
 """All objects of a stack that runs on Kubernetes."""
 
-PREFIX = "millrace:"
 PLATFORM = "millrace-test"
-
-
-def declared_in(stack: str) -> dict[str, Any]:
-    """The values of a stack file by top-level key, as the program gets them."""
-    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)}
-
-
-def settings_of(stack: str) -> Settings:
-    """The checked settings of a stack file."""
-    return load_settings(declared_in(stack), source=f"Pulumi.{stack}.yaml")
 
 
 def workloads_of(settings: Settings) -> dict[str, Workload]:
@@ -76,13 +59,13 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         files = rendered(stack)
         if settings_of(stack).on_kubernetes:
-            run = mocks.run_on_cluster(settings_of(stack), f"millrace-{stack}")
+            run = run_on_cluster(settings_of(stack), f"millrace-{stack}")
             files[MANIFESTS] = manifests.as_yaml(manifests.manifests(run))
         if stack in MONITORED:
             files |= monitored(stack)
         for name, text in files.items():
             (folder / name).write_text(text)
-            sys.stdout.write(f"wrote {(folder / name).relative_to(PROJECT)}\n")
+            sys.stdout.write(f"wrote {(folder / name).relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import re
 import runpy
 import socket
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -35,8 +35,8 @@ from tests.unit.mocks import (
     RecordingMocks,
     RecordingMonitor,
     Registered,
-    registered,
-    run_program,
+    Run,
+    declared_by,
     unmasked,
 )
 
@@ -60,22 +60,25 @@ class ReferringMocks(RecordingMocks):
         return id_, outputs
 
 
-@dataclass
+@dataclass(frozen=True)
 class Preview:
     """What a run of an example did."""
 
-    resources: list[Registered] = field(default_factory=list[Registered])
-    reads: list[str] = field(default_factory=list[str])
+    run: Run
+    reads: list[str]
     """Stacks whose outputs were read."""
-    needs: list[Any] = field(default_factory=list[Any])
+    needs: list[Any]
     """What preflight was asked, before anything was registered."""
-    outputs: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        return self.run.outputs
 
     def names(self) -> list[tuple[str, str]]:
-        return sorted((item.type, item.name) for item in self.resources)
+        return sorted((item.type, item.name) for item in self.run.resources)
 
     def one(self, type_: str) -> Registered:
-        (found,) = (item for item in self.resources if item.type == type_)
+        (found,) = self.run.of(type_)
         return found
 
     def inputs(self, type_: str) -> dict[str, Any]:
@@ -103,31 +106,27 @@ def preview(monkeypatch: pytest.MonkeyPatch, folder: str, **config: str) -> Prev
     """Run an example as the CLI would: with its project's defaults, and these values over them."""
     project = yaml.safe_load((ROOT / "examples" / folder / "Pulumi.yaml").read_text())
     defaults = {key: str(entry["default"]) for key, entry in project["config"].items() if "default" in entry}
-    found, monitor = Preview(), RecordingMonitor(ReferringMocks())
-    exported: dict[str, Any] = {}
+    monitor = RecordingMonitor(ReferringMocks())
+    needs: list[Any] = []
+    exported: dict[str, object] = {}
 
-    def needs(*arguments: Any, **_: Any) -> None:
+    def ask(*arguments: Any, **_: Any) -> None:
         assert monitor.declared() == []
-        found.needs.append(arguments[-1])
+        needs.append(arguments[-1])
 
-    monkeypatch.setattr(docker_target, "preflight", needs)
-    monkeypatch.setattr(kubernetes_target, "preflight", needs)
+    monkeypatch.setattr(docker_target, "preflight", ask)
+    monkeypatch.setattr(kubernetes_target, "preflight", ask)
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
     monkeypatch.delenv("MILLRACE_IMAGES", raising=False)
 
-    async def resolve() -> None:
-        for key, value in exported.items():
-            found.outputs[key] = await pulumi.Output.from_input(value).future()
-
-    def program() -> Any:
+    def program() -> Mapping[str, object]:
         set_all_config({f"{project['name']}:{key}": value for key, value in (defaults | config).items()})
         runpy.run_path(str(ROOT / "examples" / folder), run_name="__main__")
-        return resolve()
+        return exported
 
-    run_program(program, monitor, project["name"])
-    found.resources = registered(monitor)
-    found.reads = [inputs["name"] for type_, _, inputs in monitor.mocks.resources if type_ == STACK_REFERENCE]
-    return found
+    run = declared_by(program, monitor, project["name"])
+    reads = [inputs["name"] for type_, _, inputs in monitor.mocks.resources if type_ == STACK_REFERENCE]
+    return Preview(run, reads, needs)
 
 
 pytestmark = pytest.mark.usefixtures("_no_network", "_own_config")
@@ -241,7 +240,7 @@ def test_kubernetes_declares_these_resources_and_no_others(kubernetes: Preview) 
 
 def test_every_object_is_in_the_namespace_of_the_other_program(kubernetes: Preview) -> None:
     assert kubernetes.reads == [NAMESPACE_STACK]
-    objects = [item for item in kubernetes.resources if item.type.startswith("kubernetes:")]
+    objects = [item for item in kubernetes.run.resources if item.type.startswith("kubernetes:")]
     assert len(objects) == 23
     assert {item.inputs["metadata"]["namespace"] for item in objects} == {NAMESPACE}
     assert {item.provider for item in objects} == {"cluster"}

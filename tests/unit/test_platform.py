@@ -21,10 +21,6 @@ import components
 from components.errors import PreflightError
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL
 from components.outputs import OUTPUTS
-from components.outside import Outside
-from components.redis.component import RedisServer, RedisServerArgs, redis_workload
-from components.stack_file.images import choose_images
-from components.targets.docker.target import DockerTarget
 from tests.unit.mocks import (
     CONTAINER,
     CREDENTIALS,
@@ -43,7 +39,6 @@ from tests.unit.mocks import (
     Run,
     masked,
     run_platform,
-    run_program,
     settings_of,
     unmasked,
 )
@@ -78,8 +73,8 @@ EXPECTED_NAMES = {
         CONTAINER: ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"],
         CREDENTIALS: ["redis-password"],
         MEMBER_GATE: [
-            *("kafka-0-in-sync", "kafka-1-in-sync", "kafka-2-in-sync"),
-            *("zookeeper-0-in-quorum", "zookeeper-1-in-quorum", "zookeeper-2-in-quorum"),
+            *("kafka-0-may-stop", "kafka-1-may-stop", "kafka-2-may-stop", "kafka-settled"),
+            *("zookeeper-0-may-stop", "zookeeper-1-may-stop", "zookeeper-2-may-stop", "zookeeper-settled"),
         ],
         TOPIC_SET: ["topics"],
         HEALTH_GATE: ["health"],
@@ -99,7 +94,7 @@ def dev() -> Run:
 
 @pytest.fixture(scope="module")
 def staging() -> Run:
-    """The staging stack but for what watches it, of which tests/unit/test_monitoring.py speaks."""
+    """The staging stack but for what watches it, of which tests/unit/monitoring speaks."""
     return run_platform(settings_of("staging", monitor={}), "millrace-staging")
 
 
@@ -150,6 +145,18 @@ def option(container: Registered, name: str) -> str:
     return value
 
 
+def needed_by(name: str, run: Run) -> set[str]:
+    """All containers and gates that come before a container or a gate, directly or not."""
+    dependencies = {item.name: item.dependencies for item in run.resources if item.type in (CONTAINER, MEMBER_GATE)}
+    found: set[str] = set()
+    waiting = {name}
+    while waiting:
+        new = dependencies[waiting.pop()] & dependencies.keys() - found
+        found |= new
+        waiting |= new
+    return found
+
+
 def volume_of(container: Registered) -> str:
     (volume,) = container.inputs["volumes"]
     return volume["volumeName"]
@@ -197,7 +204,7 @@ def test_everything_is_a_child_of_the_platform_or_of_its_server(stack: str, run:
     for item in run.resources:
         if item.type == PLATFORM:
             expected = ""
-        elif item.type in (CONTAINER, MEMBER_GATE):
+        elif item.type in (CONTAINER, MEMBER_GATE, CREDENTIALS):
             expected = item.name.partition("-")[0]
         else:
             expected = platform
@@ -219,6 +226,8 @@ def test_names_on_the_engine_start_with_the_platform_and_carry_its_label(stack: 
 def test_every_component_class_is_declared_and_registers_its_outputs_once(whole: Run) -> None:
     declared = {item.type: item.name for item in whole.resources if not item.custom}
     classes = {cls.__name__ for cls in component_classes()}
+    # One class for the three monitoring servers, which have types of their own.
+    classes = classes - {"MonitoringServer"} | {"MetricsExporter", "PrometheusServer", "GrafanaServer"}
     assert {type_.rpartition(":")[2] for type_ in declared} == classes, "a class that no stack uses is not tested here"
     assert Counter((type_, name) for type_, name, _ in whole.registered_outputs) == Counter(declared.items())
 
@@ -227,8 +236,8 @@ def test_components_register_these_outputs(staging: Run) -> None:
     outputs = {type_: set(values) for type_, _, values in staging.registered_outputs}
     assert outputs == {
         PLATFORM: OUTPUT_NAMES,
-        ZOOKEEPER: {"connect"},
-        KAFKA: {"bootstrap"},
+        ZOOKEEPER: {"members", "connect", "internalConnect"},
+        KAFKA: {"brokers", "bootstrapServers", "internalBootstrapServers"},
         REDIS: {"address", "url"},
     }
 
@@ -472,26 +481,6 @@ def test_a_given_password_is_written_as_redis_and_urls_spell_it(given_password: 
     assert url == "redis://:a%20%22quoted%22%20p%40ss%2Fword%3A%20100%25@127.0.0.1:6379/0"
 
 
-def test_a_redis_server_makes_a_secret_of_any_password_that_it_is_given() -> None:
-    settings = settings_of("staging").redis
-    image = choose_images(settings_of("staging"), {}).redis
-    outside = Outside(host="127.0.0.1", port=settings.port)
-    workload = redis_workload(settings, image=image, outside=outside, protect=False)
-    monitor = RecordingMonitor(RecordingMocks())
-
-    def program() -> None:
-        target = DockerTarget("p", "127.0.0.1", FakeEngine())
-        target.prepare([workload], pulumi.ComponentResource("test:index:Platform", "p"))
-        RedisServer("redis", RedisServerArgs(workload=workload, target=target, deadline=1, password="in plain text"))
-
-    run_program(program, monitor)
-    (inputs,) = (inputs for type_, _, inputs in monitor.mocks.resources if type_ == CONTAINER)
-    assert "in plain text" in json.dumps(unmasked(inputs))
-    assert "in plain text" not in json.dumps(masked(inputs))
-    (outputs,) = monitor.outputs_of(REDIS)
-    assert masked(outputs) == {"address": "127.0.0.1:16379", "url": SECRET_MARK}
-
-
 def test_a_generated_password_is_encrypted_in_the_state(staging: Run) -> None:
     (credentials,) = staging.of(CREDENTIALS)
     assert credentials.secret_outputs == ("password",), "what a dynamic provider makes itself is plain unless named"
@@ -526,28 +515,66 @@ def test_nothing_is_protected_by_default(run: Run) -> None:
 
 
 def test_members_change_one_at_a_time_each_after_the_gate_of_the_one_before(staging: Run) -> None:
-    for workload, gate in (("zookeeper", "in-quorum"), ("kafka", "in-sync")):
+    image = "image-apache/kafka:3.9.2"
+    for workload in ("zookeeper", "kafka"):
         for ordinal in range(3):
             member = f"{workload}-{ordinal}"
-            assert staging.one(MEMBER_GATE, f"{member}-{gate}").dependencies == {member}
+            gate = staging.one(MEMBER_GATE, f"{member}-may-stop")
+            assert gate.name in staging.one(CONTAINER, member).dependencies, f"{member} waits for its gate"
             if ordinal:
-                before = f"{workload}-{ordinal - 1}-{gate}"
-                assert before in staging.one(CONTAINER, member).dependencies, f"{member} waits for {before}"
+                assert gate.dependencies == {f"{workload}-{ordinal - 1}", image}, "which waits for the member before"
+        assert staging.one(MEMBER_GATE, f"{workload}-settled").dependencies == {f"{workload}-2"}
 
 
 def test_a_gate_looks_at_its_member_among_all_of_its_cluster(staging: Run) -> None:
-    gate = masked(staging.one(MEMBER_GATE, "kafka-1-in-sync").inputs)
+    gate = masked(staging.one(MEMBER_GATE, "kafka-1-may-stop").inputs)
+    trigger = gate.pop("trigger")
+    assert trigger == {"inputs": trigger["inputs"], "kafka-0": "kafka-0-id"}
+    brokers = ("kafka-0", "kafka-1", "kafka-2")
     assert gate == {
         "__provider": SECRET_MARK,
-        "kind": "kafka",
-        "member": "kafka-1",
+        "safety": "components.kafka.safety:BrokerSafety",
+        "stops": "kafka-1",
+        "returns": "kafka-0",
         "members": {"kafka-0": "127.0.0.1:19092", "kafka-1": "127.0.0.1:19093", "kafka-2": "127.0.0.1:19094"},
+        "containers": {broker: f"millrace-staging-{broker}" for broker in brokers},
         "deadline": 180,
-        "trigger": "kafka-1-id",
-        "logs": {"kafka-1": "docker logs --tail 50 millrace-staging-kafka-1"},
+        "logs": {broker: f"docker logs --tail 50 millrace-staging-{broker}" for broker in brokers},
     }
-    kinds = {item.name: item.inputs["kind"] for item in staging.of(MEMBER_GATE)}
-    assert kinds == {name: name.partition("-")[0] for name in kinds}
+    rules = {item.name: item.inputs["safety"] for item in staging.of(MEMBER_GATE)}
+    models = {
+        "kafka": "components.kafka.safety:BrokerSafety",
+        "zookeeper": "components.zookeeper.safety:EnsembleSafety",
+    }
+    assert rules == {name: models[name.partition("-")[0]] for name in rules}
+
+
+def test_the_first_gate_waits_for_no_member_and_the_last_one_stops_none(staging: Run) -> None:
+    first = staging.one(MEMBER_GATE, "kafka-0-may-stop").inputs
+    assert (first["stops"], "returns" in first, set(first["trigger"])) == ("kafka-0", False, {"inputs"})
+    last = staging.one(MEMBER_GATE, "kafka-settled").inputs
+    assert ("stops" in last, last["returns"], last["trigger"]) == (False, "kafka-2", {"kafka-2": "kafka-2-id"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "asks"),
+    [
+        ({}, False),
+        ({"health": {"deadline": "9m"}}, False),
+        ({"redis": {"maxMemory": "100MiB"}}, False),
+        ({"kafka": {"memory": "2GiB"}}, True),
+        ({"kafka": {"config": {"message.max.bytes": 1}}}, True),
+        ({"kafka": {"image": "own/kafka:2"}}, True),
+        ({"bindAddress": "192.0.2.7"}, True),
+    ],
+)
+def test_a_gate_asks_again_when_its_container_will_be_replaced(
+    staging: Run, changes: dict[str, object], asks: bool
+) -> None:
+    run = run_platform(settings_of("staging", monitor={}, **changes), "millrace-staging")
+    for broker in ("kafka-0", "kafka-1", "kafka-2"):
+        before, after = (item.one(MEMBER_GATE, f"{broker}-may-stop").inputs["trigger"] for item in (staging, run))
+        assert (before["inputs"] != after["inputs"]) is asks
 
 
 def test_brokers_come_after_the_whole_ensemble_and_go_before_it(run: Run) -> None:
@@ -555,14 +582,14 @@ def test_brokers_come_after_the_whole_ensemble_and_go_before_it(run: Run) -> Non
         item.name for item in run.resources if item.parent == "zookeeper" and item.type in (CONTAINER, MEMBER_GATE)
     }
     assert ensemble, "the ensemble has members"
-    assert ensemble <= run.one(CONTAINER, "kafka-0").dependencies, (
+    assert ensemble <= needed_by("kafka-0", run), (
         "a broker can only hand its partitions over while the ensemble is there"
     )
 
 
 def test_redis_waits_for_no_other_server(run: Run) -> None:
     servers = {name for name in run.names(CONTAINER) if name != "redis-0"} | set(run.names(MEMBER_GATE))
-    assert not run.one(CONTAINER, "redis-0").dependencies & servers
+    assert not needed_by("redis-0", run) & servers
 
 
 def test_topics_come_after_every_broker_and_are_gone_with_their_data(run: Run) -> None:
@@ -615,8 +642,7 @@ def test_the_health_gate_of_dev_has_exactly_these_inputs(dev: Run) -> None:
         "__provider": SECRET_MARK,
         "platform": "millrace-dev",
         "zookeeper": {"zookeeper-0": "127.0.0.1:2181"},
-        "bootstrap": "127.0.0.1:9092",
-        "brokers": {"kafka-0": "127.0.0.1:9092"},
+        "kafka": {"bootstrap": "127.0.0.1:9092", "brokers": {"kafka-0": "127.0.0.1:9092"}},
         "redis": {"member": "redis-0", "address": "127.0.0.1:6379", "appendOnly": False, "save": ["60 1000"]},
         "deadline": 180,
         "trigger": {**{member: f"{member}-id" for member in members}, "topics": gate.inputs["trigger"]["topics"]},

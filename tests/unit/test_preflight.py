@@ -72,14 +72,14 @@ def test_each_missing_image_is_a_reason() -> None:
 def test_a_port_that_a_foreign_container_publishes_names_both_containers() -> None:
     assert problems(FakeEngine(published={9092: ("other-kafka-0", False)})) == [
         "port 9092, which p-kafka-0 needs, is taken by container other-kafka-0. "
-        "Stop that, or set another port in the stack file"
+        "Stop that, or set a different port in the stack file"
     ]
 
 
 def test_a_port_that_a_process_holds_names_the_process() -> None:
     assert problems(FakeEngine(holders={6379: "process redis-server (pid 17)"})) == [
         "port 6379, which p-redis-0 needs, is taken by process redis-server (pid 17). "
-        "Stop that, or set another port in the stack file"
+        "Stop that, or set a different port in the stack file"
     ]
 
 
@@ -267,7 +267,7 @@ def test_an_image_that_is_nowhere_is_told_with_the_registrys_reason_and_a_cure()
     engine = local_engine(images=images(here=False, refusal="no such host"))
     assert engine.missing_image("example/kafka:1") == (
         "image example/kafka:1 is not on the engine and cannot be pulled (no such host). "
-        "Mend the reference, or build the local images (`make images`) and set millrace:images to local"
+        "Correct the reference, or build the local images (`make images`) and set millrace:images to local"
     )
 
 
@@ -276,7 +276,7 @@ def test_an_address_that_is_not_this_machines_is_told_instead_of_taken_ports() -
     with pytest.raises(PreflightError) as caught:
         preflight(engine, replace(needs(), bind_address="192.0.2.7"))
     assert list(caught.value.problems) == [
-        "no port can be bound to 192.0.2.7 (Cannot assign requested address). Set bindAddress to one of its own"
+        "no port can be bound to 192.0.2.7 (Cannot assign requested address). Set bindAddress to a local address"
     ]
 
 

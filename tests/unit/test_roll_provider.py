@@ -17,7 +17,7 @@ from components.routes import DIRECT
 from components.targets.kubernetes import provider as rolls
 from components.targets.kubernetes.provider import GatedRollProvider
 from tests.unit.clusters import NEW, OLD, Clock, FakeCluster, FakePod, FakeServers, address, connected, inputs
-from tests.unit.test_providers import from_engine, shown, unknown
+from tests.unit.dynamic import from_engine, shown, unknown
 
 Props = dict[str, Any]
 
@@ -128,7 +128,7 @@ def test_a_stateful_set_that_never_appears_is_told(scene: Callable[..., Scene]) 
     made = scene("kafka")
     made.cluster.there = False
     error = made.fails()
-    assert error.problems == ("StatefulSet kafka is not there; expected one in namespace streaming",)
+    assert error.problems == ("StatefulSet kafka does not exist; expected it in namespace streaming",)
 
 
 # ------------------------------------------------------------------------------------------------------- the order

@@ -13,7 +13,7 @@ from components.errors import ClusterError, PlatformError, TopicError, Unhealthy
 from components.targets.kubernetes import provider as storage
 from components.targets.kubernetes.provider import MemberStorageProvider
 from tests.unit.clusters import LABELS, Clock, FakeClaims, FakeCluster, FakeServers, address, claim, connected, inputs
-from tests.unit.test_providers import from_engine, shown, unknown
+from tests.unit.dynamic import from_engine, shown, unknown
 
 GIB = 1024**3
 Props = dict[str, Any]
@@ -138,7 +138,7 @@ def test_a_class_that_cannot_grow_is_refused_before_the_first_claim_is_touched(s
     with pytest.raises(ClusterError) as caught:
         made.update(props(replicas=2), props(replicas=3, size=20 * GIB))
     assert str(caught.value) == (
-        'StorageClass "rigid" does not let volumes grow (allowVolumeExpansion is not true)\n'
+        'StorageClass "rigid" cannot expand volumes (allowVolumeExpansion is not true)\n'
         "  - set kafka.storage back, or allow it for the class; nothing was changed"
     )
     assert made.claims.changes == [], "the first claim's class could grow, and a third claim was missing"
@@ -173,7 +173,7 @@ def test_a_smaller_volume_is_refused_in_a_preview(capsys: pytest.CaptureFixture[
         (
             "size",
             "the volumes of kafka have 20480MiB and cannot become 10240MiB: Kubernetes shrinks no volume. "
-            "Keep kafka.storage, or move to another platform with smaller ones",
+            "Keep kafka.storage, or move to a new platform with smaller ones",
         )
     ]
     assert capsys.readouterr().err == ""
@@ -188,7 +188,7 @@ def test_a_bigger_volume_is_told_to_restart_nothing(capsys: pytest.CaptureFixtur
 def test_another_storage_class_is_refused(old: str | None, new: str | None) -> None:
     olds, news = (props(**({"storageClass": name} if name else {})) for name in (old, new))
     assert check(olds, news) == [
-        ("storageClass", "the StorageClass of kafka cannot change: its volumes are there already")
+        ("storageClass", "the StorageClass of kafka cannot change: its volumes exist already")
     ]
 
 

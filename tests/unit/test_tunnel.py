@@ -19,14 +19,15 @@ from typing import Any
 
 import pytest
 
-from components import routes
 from components.errors import ClusterError
 from components.kafka import client as kafka
 from components.redis import client as redis
 from components.routes import DIRECT
-from components.targets.kubernetes import port_forward, tunnel
+from components.targets import routes
+from components.targets.kubernetes import relay
 from components.targets.kubernetes.kubeconfig import Access
 from components.targets.kubernetes.port_forward import PodConnection, PodRefused, PortForward
+from components.targets.kubernetes.socks import FAILED, REFUSED, UNREACHABLE_HOST
 from components.targets.kubernetes.tunnel import Tunnel
 from components.targets.routes import open_route as route
 from components.zookeeper import client as zookeeper
@@ -128,11 +129,11 @@ class Dialed:
     def __call__(self, pod: str, port: int) -> PodConnection:
         self.asked.append((pod, port))
         if port == ABSENT:
-            raise PodRefused('pods "kafka-0" not found', port_forward.UNREACHABLE_HOST)
+            raise PodRefused('pods "kafka-0" not found', UNREACHABLE_HOST)
         if port == FORBIDDEN:
-            raise PodRefused("pods/portforward is forbidden", port_forward.FAILED)
+            raise PodRefused("pods/portforward is forbidden", FAILED)
         if port == ONCE and self.asked.count((pod, port)) == 1:
-            raise PodRefused("not yet", port_forward.REFUSED)
+            raise PodRefused("not yet", REFUSED)
         ours, theirs = socket.socketpair()
         self.nodes.append(Node(theirs, port))
         connection = PodConnection(ours)
@@ -306,7 +307,7 @@ def test_much_arrives_whole_while_the_client_reads_slowly(opened: Tunnel) -> Non
 def test_a_client_that_sent_its_last_still_gets_its_answer(
     opened: Tunnel, dialed: Dialed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tunnel, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(relay, "LINGER_SECONDS", 0.3)
     with socks(opened, HOST, ECHO) as connection:
         connection.sendall(b"mntr")
         connection.shutdown(socket.SHUT_WR)
@@ -320,7 +321,7 @@ def test_a_client_that_sent_its_last_still_gets_its_answer(
 def test_a_client_that_went_away_lets_go_of_the_pod(
     opened: Tunnel, dialed: Dialed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tunnel, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(relay, "LINGER_SECONDS", 0.1)
     socks(opened, HOST, SILENT).close()
     dialed.nodes[0].thread.join(5)
     assert not dialed.nodes[0].thread.is_alive()
@@ -344,8 +345,8 @@ def test_an_error_that_comes_late_ends_the_connection_at_once(opened: Tunnel) ->
 
 
 def test_a_node_that_ceases_to_answer_counts_as_dead(opened: Tunnel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel, "PING_SECONDS", 0.1)
-    monkeypatch.setattr(tunnel, "DEAD_SECONDS", 1.0)
+    monkeypatch.setattr(relay, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(relay, "DEAD_SECONDS", 1.0)
     with (
         socks(opened, HOST, MORTAL) as mortal,
         socks(opened, HOST, SILENT) as silent,
@@ -395,7 +396,7 @@ def test_a_local_address_of_a_pod_that_refuses_closes_and_remembers_why(opened: 
 
 def test_an_address_of_someone_else_is_refused_in_words(opened: Tunnel, dialed: Dialed) -> None:
     for ask in (opened.local, lambda address: opened.connect(address, 1)):
-        with pytest.raises(ClusterError, match="none of this stack's members"):
+        with pytest.raises(ClusterError, match="is not a member of this stack"):
             ask("kubernetes.default.svc:443")
     assert dialed.asked == []
 

@@ -1,1 +1,1 @@
-"""Workloads on a Docker engine."""
+"""The target Docker: workloads as containers on one engine."""

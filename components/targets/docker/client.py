@@ -1,4 +1,4 @@
-"""The Docker engine that a platform runs on: the answers that preflight and gates need."""
+"""Queries to the Docker engine that a platform runs on, for preflight and gates."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ class LocalEngine:
         self._connection: Any = None
 
     def ping(self) -> str | None:
-        """Connect; the reason says what to do where nobody answers."""
+        """Connect to the engine; the reason says what to do if that fails."""
         import docker
         from docker.errors import DockerException
 
@@ -34,7 +34,7 @@ class LocalEngine:
         return None
 
     def missing_image(self, reference: str) -> str | None:
-        """Look at the engine's images first, then ask the image's registry."""
+        """Look for the image on the engine first, then in its registry."""
         from docker.errors import APIError, ImageNotFound
 
         try:
@@ -64,11 +64,11 @@ class LocalEngine:
         return ports
 
     def _is_local(self) -> bool:
-        """Whether the engine is on this machine, so that binding ports here tells something."""
+        """Whether the engine is on this machine; only then does binding a port here test the engine's ports."""
         return str(self._connection.api.base_url).startswith("http+docker")
 
     def unusable_address(self, address: str) -> str | None:
-        """Try to bind any port to the address, where the engine is on this machine."""
+        """Try to bind a port to the address, if the engine is on this machine."""
         if not self._is_local():
             return None
         with socket.socket() as probe:
@@ -79,7 +79,7 @@ class LocalEngine:
         return None
 
     def port_holder(self, address: str, port: int) -> str | None:
-        """Try to bind the port, where the engine is on this machine."""
+        """Try to bind the port, if the engine is on this machine."""
         if not self._is_local():
             return None
         with socket.socket() as probe:
@@ -91,12 +91,12 @@ class LocalEngine:
         return None
 
     def memory(self) -> int:
-        """The engine's ``MemTotal``."""
+        """The engine's ``MemTotal``, in bytes."""
         return int(self._connection.info()["MemTotal"])
 
 
 def _process_on(port: int) -> str | None:
-    """Name and id of the process that listens on a port, where this user may see it."""
+    """Name and pid of the process that listens on a port, if this user may see it."""
     import psutil
 
     try:

@@ -1,4 +1,4 @@
-"""The gate between two members of a workload on Docker."""
+"""The dynamic resource by which a roll on Docker waits between two members."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class MemberGateArgs:
         members: ``host:port`` of each member, by name.
         containers: Name of each member's container on the engine.
         deadline: Seconds to wait.
-        trigger: Changes when the gate has to ask again.
+        trigger: Values that change when the gate must check again.
         logs: For each member the command that shows its logs.
     """
 
@@ -40,7 +40,7 @@ class MemberGate(Resource, module="millrace", name="MemberGate"):
 
     Args:
         name: The resource's name.
-        args: What to ask.
+        args: What to check.
         opts: Resource options.
     """
 

@@ -1,5 +1,7 @@
-"""Whether a Docker engine can run a platform: asked before anything is made, because the engine's own answers
-come halfway through an update and leave containers behind.
+"""Preflight checks of a Docker engine: whether it can run a platform.
+
+They run before anything is created, because the engine's own errors come halfway through an update and leave
+containers behind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ class Needs:
     """What a platform needs of an engine.
 
     Args:
-        platform: The platform's name; ports that its own containers hold are no obstacle.
+        platform: The platform's name; ports that its own containers publish count as free.
         bind_address: Address on this machine that ports are bound to.
         images: References of all images.
         ports: Ports on this machine that each container publishes, by the container's name.
@@ -30,7 +32,7 @@ class Needs:
 
 
 class EngineProbe(Protocol):
-    """The questions that preflight asks of an engine and its machine."""
+    """What preflight asks an engine and its machine."""
 
     def ping(self) -> str | None:
         """Why the engine cannot be used, or None."""
@@ -41,7 +43,7 @@ class EngineProbe(Protocol):
         ...
 
     def published_ports(self, address: str) -> Mapping[int, tuple[str, bool]]:
-        """For each TCP port that is published on an address the container's name, and whether it is this platform's."""
+        """For each TCP port published on an address: the container's name, and whether it belongs to this platform."""
         ...
 
     def unusable_address(self, address: str) -> str | None:
@@ -58,7 +60,7 @@ class EngineProbe(Protocol):
 
 
 def preflight(engine: EngineProbe, needs: Needs) -> None:
-    """Check all needs and report everything that is lacking at once.
+    """Check all needs and report everything that is missing at once.
 
     Raises:
         PreflightError: With every reason.
@@ -67,7 +69,7 @@ def preflight(engine: EngineProbe, needs: Needs) -> None:
         raise PreflightError("no Docker engine can be used; nothing was changed", [reason])
     problems = [reason for image in needs.images if (reason := engine.missing_image(image))]
     if reason := engine.unusable_address(needs.bind_address):
-        problems.append(f"no port can be bound to {needs.bind_address} ({reason}). Set bindAddress to one of its own")
+        problems.append(f"no port can be bound to {needs.bind_address} ({reason}). Set bindAddress to a local address")
     else:
         problems += _port_problems(engine, needs)
     total, available = sum(needs.memory.values()), engine.memory()
@@ -88,11 +90,11 @@ def _port_problems(engine: EngineProbe, needs: Needs) -> list[str]:
         for port in ports:
             holder, own = published.get(port, ("", False))
             if own:
-                continue  # ours: replaced, or moved to another port, in this update
+                continue  # ours: this update replaces it or moves it to a different port
             taken_by = f"container {holder}" if holder else engine.port_holder(needs.bind_address, port)
             if taken_by:
                 problems.append(
                     f"port {port}, which {container} needs, is taken by {taken_by}. "
-                    "Stop that, or set another port in the stack file"
+                    "Stop that, or set a different port in the stack file"
                 )
     return problems

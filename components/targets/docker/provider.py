@@ -10,11 +10,11 @@ from components.waiting import wait_until
 
 
 class MemberGateProvider(ResourceProvider):
-    """Stands before a member: the engine replaces its container when the gate has passed."""
+    """Waits before a member's container is replaced: Pulumi replaces it once the gate has passed."""
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Wait; a failed create is tried again by the next ``up``."""
+        """Wait; the next ``up`` tries a failed create again."""
         _pass(props)
         return CreateResult(props.get("stops") or f"{props['returns']}-returned", props)
 
@@ -25,12 +25,12 @@ class MemberGateProvider(ResourceProvider):
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
-        """Only a changed member is waited for; a new address or deadline is no reason."""
+        """Only a changed member is waited for; a new address or deadline is no reason to wait."""
         return DiffResult(changes=_olds.get("trigger") != _news.get("trigger"))
 
 
 def _pass(props: Props) -> None:
-    """Wait until the member before is back and the member behind may be stopped.
+    """Wait until the previous member is back and the next one may be stopped.
 
     Raises:
         UnhealthyError: The deadline passed; holds what was found last.
@@ -47,7 +47,7 @@ def _pass(props: Props) -> None:
     def look() -> list[str]:
         try:
             healthy = healthy_containers(props["containers"].values())
-        except PreflightError as error:  # unknown is not safe
+        except PreflightError as error:  # what is unknown is not safe
             return [str(error)]
         ready = [name for name, container in in_order(props["containers"]).items() if container in healthy]
         return safety.stop_findings(stops, ready)

@@ -1,4 +1,4 @@
-"""Workloads on a Docker engine: a container for each member, with a gate before each member that others depend on."""
+"""The target Docker: a container for each member, with a gate before each member that others depend on."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +34,11 @@ class _Addresses:
         return member_name(workload, ordinal)
 
     def addresses(self, workload: Workload) -> list[pulumi.Input[str]]:
-        """The published addresses: this program runs on the engine's machine."""
+        """The published addresses, since this program runs on the engine's machine."""
         return [*workload.outside_addresses()]
 
     def outside(self, port: int, *, host: str = "127.0.0.1", external: str = "none") -> Outside | None:
-        """Every port is published, each further member's on the next number."""
+        """Every port is published; each further member takes the next port number."""
         return Outside(host=host, port=port)
 
     def logs_command(self, member: str) -> str:
@@ -52,7 +52,7 @@ class DockerTarget(_Addresses):
     Args:
         platform: The platform's name; the prefix of all names on the engine.
         bind_address: Address on this machine that ports are bound to.
-        engine: How preflight asks the engine; unset takes the one that ``DOCKER_HOST`` names.
+        engine: What preflight asks; None takes the engine that ``DOCKER_HOST`` names.
     """
 
     def __init__(self, platform: str, bind_address: str = "127.0.0.1", engine: EngineProbe | None = None) -> None:
@@ -86,13 +86,13 @@ class DockerTarget(_Addresses):
 class PreparedDocker(_Addresses):
     """A Docker engine with a platform's network.
 
-    Makes for the workloads that it deploys: an image resource for each image, a volume for each storage lifetime, a
+    Declares, for the workloads that it deploys: a resource for each image, a volume for each storage lifetime, a
     container for each member, and gates.
 
     Args:
         platform: The platform's name.
         bind_address: Address on this machine that ports are bound to.
-        parent: What network, images and volumes belong to; None for the stack itself.
+        parent: The component that network, images and volumes belong to; None for the stack itself.
     """
 
     def __init__(self, platform: str, bind_address: str, parent: pulumi.Resource | None) -> None:
@@ -112,11 +112,11 @@ class PreparedDocker(_Addresses):
         return qualified(self._platform, member)
 
     def route(self) -> None:
-        """Directly."""
+        """None: members are reached directly."""
         return
 
     def publish(self, environment: Environment, parent: pulumi.Resource) -> Mapping[str, pulumi.Input[str]]:
-        """The network that other containers join to reach members by name."""
+        """Return the network's name: containers that join it reach members by name."""
         return {"network": self._platform}
 
     def deploy(
@@ -128,7 +128,7 @@ class PreparedDocker(_Addresses):
         after: Sequence[Deployment] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> Deployment:
-        """Declare a container for each member; where members need each other, a gate before each and one at the end."""
+        """Declare a container for each member; if members need each other, a gate before each and one after all."""
         identities: dict[str, pulumi.Output[str]] = {}
         resources: list[pulumi.Resource] = []
         before = [resource for deployment in after for resource in deployment.settled]
@@ -150,7 +150,7 @@ class PreparedDocker(_Addresses):
         return Deployment(identities=identities, made=resources, settled=resources, logs=logs, storage=storage)
 
     def _image(self, reference: str) -> docker.RemoteImage:
-        """An image, declared once. It is shared with other platforms on the engine, so it outlives this one."""
+        """An image, declared once. Other platforms on the engine may share it, so a destroy keeps it."""
         if reference not in self._images:
             options = pulumi.ResourceOptions(parent=self._parent)
             self._images[reference] = docker.RemoteImage(
@@ -170,7 +170,7 @@ class PreparedDocker(_Addresses):
         return self._volumes[storage.lifetime]
 
     def _digest(self, workload: Workload, ordinal: int) -> pulumi.Output[str]:
-        """A text that changes with whatever the member's container is made from."""
+        """A digest of everything that the member's container is created from."""
         plain = repr((ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={})))
         keys = [*(file.path for file in workload.files), *workload.env]
         values = [*(file.content for file in workload.files), *workload.env.values()]
@@ -193,7 +193,7 @@ class PreparedDocker(_Addresses):
             user=str(workload.user),
             restart="unless-stopped",
             memory=workload.resources.memory // MIB,
-            # Without an equal swap limit the official provider sees a difference at every preview.
+            # Without an equal swap limit, the official provider shows a difference in every preview.
             memory_swap=workload.resources.memory // MIB,
             stop_timeout=_seconds(workload.stop_grace),
             destroy_grace_seconds=_seconds(workload.stop_grace),
@@ -230,7 +230,7 @@ class PreparedDocker(_Addresses):
 
 
 class _Gates:
-    """The gates of one workload: each waits for the member before it, and for leave to stop the one after it."""
+    """The gates of one workload: each waits until the previous member is back and the next one may be stopped."""
 
     def __init__(self, target: PreparedDocker, workload: Workload, parent: pulumi.Resource, deadline: float) -> None:
         self._target = target
@@ -248,9 +248,9 @@ class _Gates:
         """The gate before a member.
 
         Args:
-            ordinal: The member's.
-            inputs: Changes when the member's container will be replaced.
-            started: The ids of the containers before it.
+            ordinal: The member's ordinal.
+            inputs: A digest that changes when the member's container will be replaced.
+            started: The ids of the previous containers, by member.
             opts: Options of the gate.
         """
         member = self._workload.members[ordinal]
@@ -259,7 +259,7 @@ class _Gates:
         return MemberGate(f"{member}-may-stop", self._args(member, previous, trigger), opts)
 
     def last(self, started: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions) -> MemberGate:
-        """The gate behind all members: the last one is back."""
+        """The gate after all members: it waits until the last one is back."""
         member = self._workload.members[-1]
         return MemberGate(f"{self._workload.name}-settled", self._args(None, [member], {member: started[member]}), opts)
 
@@ -282,7 +282,7 @@ class _Gates:
 def _after(
     opts: pulumi.ResourceOptions | None, parent: pulumi.Resource, before: Sequence[pulumi.Resource]
 ) -> pulumi.ResourceOptions:
-    """Options of a child that waits for these resources and for whatever its component depends on."""
+    """Options of a child that depends on these resources and on whatever its component depends on."""
     outer = pulumi.ResourceOptions(depends_on=None if opts is None else opts.depends_on)
     return pulumi.ResourceOptions.merge(outer, pulumi.ResourceOptions(parent=parent, depends_on=list(before)))
 
@@ -292,7 +292,7 @@ def _sha256(parts: Sequence[str]) -> str:
 
 
 def _placeholders(ordinal: int, host: str) -> Callable[[str], str]:
-    """Fills in what differs from member to member; see :mod:`components.workload`."""
+    """A function that fills in a member's placeholders; see :mod:`components.workload`."""
     return lambda text: text.replace("$(ORDINAL)", str(ordinal)).replace("$(HOST)", host)
 
 
@@ -307,7 +307,7 @@ def _health_check(probe: Probe) -> docker.ContainerHealthcheckArgs:
 
 
 def _go_duration(duration: timedelta) -> str:
-    """As Go prints durations below an hour, which is how the provider reads them back: ``5s``, ``1m0s``."""
+    """A duration below an hour as Go prints it, which the provider reads back: ``5s``, ``1m0s``."""
     minutes, seconds = divmod(_seconds(duration), 60)
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 

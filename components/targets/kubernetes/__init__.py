@@ -1,1 +1,1 @@
-"""Workloads on Kubernetes."""
+"""The target Kubernetes: workloads as StatefulSets in one namespace of one cluster."""

@@ -1,4 +1,4 @@
-"""Where a platform runs on Kubernetes, and the names and addresses of its members there."""
+"""Where a platform runs on Kubernetes, and the DNS names and addresses of its members there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ class ClusterOptions:
 
     Args:
         context: The kubeconfig's context; no other is ever used.
-        kubeconfig: Path of the kubeconfig, or None for KUBECONFIG and its default.
-        namespace: Namespace of everything that is made; may be another program's output.
+        kubeconfig: Path of the kubeconfig; None takes KUBECONFIG or the default path.
+        namespace: Namespace of all objects; may be an output of a different resource.
         create_namespace: Whether the namespace is created, too.
         domain: The cluster's DNS domain.
         storage_class: StorageClass of the volumes, or None for the cluster's default.
         pull_policy: When a node pulls an image.
         pull_secrets: Secrets with the registries' credentials.
-        spread: Whether members must (``required``) or should run on nodes and in zones of their own.
-        zones: Whether members that ask for it are told their zone, which takes the right to read nodes.
+        spread: Whether members must (``required``) or should (``preferred``) run on separate nodes and zones.
+        zones: Whether members that ask for it learn their zone, which requires the right to read nodes.
         client_namespaces: Further namespaces whose pods may connect to ports for clients.
     """
 
@@ -63,13 +63,13 @@ class ClusterAddresses:
         return lift(lambda names: f"{pod}.{workload}.{names[0]}.svc.{domain}", [self.options.namespace])
 
     def addresses(self, workload: Workload) -> list[pulumi.Input[str]]:
-        """The pods' own addresses, which the tunnel leads to; nothing has to be exposed."""
+        """The pods' own addresses, which the tunnel reaches; nothing has to be exposed."""
         port = workload.client_port.number
         hosts = [self.host(workload.name, ordinal) for ordinal in range(workload.replicas)]
         return [lift(lambda names: f"{names[0]}:{port}", [host]) for host in hosts]
 
     def outside(self, port: int, *, host: str = "127.0.0.1", external: str = "none") -> Outside | None:
-        """Only what is asked for: a node port for each member, or a load balancer with a host of its own."""
+        """None unless asked for: a node port for each member, or a load balancer with its own host."""
         if external == "none":
             return None
         return Outside(host=host, port=port, step=1 if external == "nodePort" else 0, kind=external)

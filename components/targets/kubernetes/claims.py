@@ -1,4 +1,4 @@
-"""The volume claims of a StatefulSet's members: made before its pods, grown in place, removed after them."""
+"""The volume claims of a StatefulSet's members: created before its pods, expanded in place, deleted after them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from components.targets.routes import open_route
 from components.waiting import wait_until
 
 _CLAIM = "data"
-"""Name of the StatefulSet's claim template; a pod's claim is called after it and the pod."""
+"""Name of the StatefulSet's claim template; a pod's claim is named after it and the pod."""
 
 
 def claim_names(props: Props) -> list[str]:
@@ -31,11 +31,16 @@ class Claims:
         self._cluster: Cluster = connect(props["route"].get("kubeconfig"), props["route"]["context"])
 
     def found(self) -> Mapping[str, Claim]:
-        """The claims that exist, by name; also those of removed members."""
+        """The claims that exist, by name, including those of removed members."""
         return self._cluster.claims(self._namespace, self._props["labels"])
 
     def ensure(self) -> None:
-        """Create missing claims and grow small ones."""
+        """Create missing claims and expand small ones.
+
+        Raises:
+            ClusterError: A StorageClass cannot expand volumes, or the API refused a request.
+            UnhealthyError: A claim was still being deleted at the deadline.
+        """
         wait_until(
             lambda: [f"{name}: it is being deleted" for name, claim in self.found().items() if claim.deleting],
             what=f"the volume claims of {self._props['workload']}",
@@ -43,30 +48,32 @@ class Claims:
             report=progress,
             state="free again",
         )
-        size, there = int(self._props["size"]), self.found()
+        size, existing = int(self._props["size"]), self.found()
         small = {
-            name: there[name] for name in claim_names(self._props) if name in there and there[name].requested < size
+            name: existing[name]
+            for name in claim_names(self._props)
+            if name in existing and existing[name].requested < size
         }
-        self._refuse_rigid(small)
+        self._check_expandable(small)
         for name in claim_names(self._props):
-            if name not in there:
+            if name not in existing:
                 storage_class = self._props.get("storageClass")
                 self._cluster.create_claim(self._namespace, name, self._props["labels"], size, storage_class)
             elif name in small:
                 self._cluster.resize_claim(self._namespace, name, size)
 
-    def _refuse_rigid(self, small: Mapping[str, Claim]) -> None:
-        """Raise an error where a StorageClass cannot expand volumes, before the first is touched."""
+    def _check_expandable(self, small: Mapping[str, Claim]) -> None:
+        """Raise an error if a StorageClass cannot expand volumes, before the first claim changes."""
         for name in sorted({claim.storage_class for claim in small.values() if claim.storage_class}):
             found = self._cluster.storage_class(name)
             if found is not None and not found.expandable:
                 raise ClusterError(
-                    f'StorageClass "{name}" does not let volumes grow (allowVolumeExpansion is not true)',
+                    f'StorageClass "{name}" cannot expand volumes (allowVolumeExpansion is not true)',
                     [f"set {self._props['workload']}.storage back, or allow it for the class; nothing was changed"],
                 )
 
     def remove(self) -> None:
-        """Delete the claims and wait: one that a pod uses goes with the pod."""
+        """Delete the claims and wait until they are gone; one in use is deleted after its pod."""
         for name in self.found():
             self._cluster.delete_claim(self._namespace, name)
         what = f"the volume claims of {self._props['workload']}"
@@ -78,11 +85,11 @@ class Claims:
 
 
 def refuse_removal(gone: Sequence[str], old: Props) -> None:
-    """Refuse to remove members that are still needed, or of which that cannot be found out.
+    """Reject the removal of members that are still needed, or for which that cannot be checked.
 
     Args:
         gone: Members that would be removed.
-        old: Properties of the storage before.
+        old: Properties of the storage before the change.
 
     Raises:
         SafetyError: With the reasons.

@@ -31,7 +31,7 @@ class MembersArgs:
     deadline: float
 
     def props(self) -> dict[str, object]:
-        """The same as properties of a resource."""
+        """The members as properties of a resource."""
         return {
             "workload": self.workload,
             "members": dict(self.addresses),
@@ -47,9 +47,9 @@ class GatedRoll(Resource, module="millrace", name="GatedRoll"):
     Args:
         name: The resource's name.
         members: The StatefulSet's members.
-        template: What a pod is made from, in readable form: a change in it restarts the pods and is shown in preview.
-        generation: The StatefulSet's, which counts its changes. A roll that failed, followed by a template that was
-            set back, leaves pods out of date although the template looks unchanged.
+        template: What a pod is created from, in readable form: a change restarts the pods, and a preview shows it.
+        generation: The StatefulSet's generation, which counts its changes. After a failed roll and a reverted
+            template, pods are out of date although the template looks unchanged.
         logs: For each member the command that shows its logs.
         opts: Resource options.
     """
@@ -77,14 +77,14 @@ class GatedRoll(Resource, module="millrace", name="GatedRoll"):
 
 
 class MemberStorage(Resource, module="millrace", name="MemberStorage"):
-    """The volume claims of a workload's members, made before the members and removed after them.
+    """The volume claims of a workload's members, created before the members and deleted after them.
 
-    A StatefulSet uses a claim that exists under the name that it would give. So claims can grow in place, which claim
-    templates cannot.
+    A StatefulSet uses an existing claim of the name that it would choose itself. Such a claim can be expanded in
+    place; a claim template cannot change.
 
     Args:
         name: The resource's name.
-        members: The members; those that hold partitions are not removed.
+        members: The members; one that is still needed is not removed.
         size: Bytes of each member's volume.
         storage_class: StorageClass, or None for the cluster's default.
         labels: Labels of the claims.

@@ -1,4 +1,4 @@
-"""Labels and metadata of everything that is created on a cluster."""
+"""Labels and metadata of all objects that are created on a cluster."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,16 +21,16 @@ class Labels:
         self._namespace = namespace
 
     def selector(self, workload: str | None = None) -> dict[str, str]:
-        """Labels that find the pods of this platform, or of one workload of it; they never change."""
+        """Labels that select the pods of this platform, or of one of its workloads; they never change."""
         name = {} if workload is None else {"app.kubernetes.io/name": workload}
         return {"app.kubernetes.io/instance": self._platform, **name}
 
     def all(self, workload: str | None = None) -> dict[str, str]:
-        """All labels of an object of this platform, or of one workload of it."""
+        """All labels of an object of this platform, or of one of its workloads."""
         return {**self.selector(workload), PART_OF_LABEL: PROJECT, "app.kubernetes.io/managed-by": "pulumi"}
 
     def metadata(self, name: str, workload: str | None = None, *, annotations: Mapping[str, str] | None = None) -> Any:
-        """Metadata of an object with a name of its own."""
+        """Metadata of an object with a fixed name."""
         metadata = {"name": name, **self.unnamed(workload)}
         return metadata | ({"annotations": dict(annotations)} if annotations else {})
 

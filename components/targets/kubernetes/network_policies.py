@@ -1,4 +1,4 @@
-"""Who may talk to whom: nobody, and then what a workload's ports say."""
+"""Network policies as pure functions: no traffic is allowed but what the workloads' ports declare."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,10 +7,11 @@ from components.naming import CLIENT_LABEL
 from components.workload import ANYONE, CLIENTS, Port, Workload
 
 Selector = Callable[[str], Mapping[str, str]]
+"""The labels that select a workload's pods, by the workload's name."""
 
 
 def default_deny(selector: Mapping[str, str]) -> dict[str, Any]:
-    """The policy of a namespace's pods of which no other policy speaks."""
+    """The policy that denies all traffic of the selected pods which no other policy allows."""
     return {"podSelector": {"matchLabels": dict(selector)}, "policyTypes": ["Ingress", "Egress"]}
 
 
@@ -26,10 +27,10 @@ def policy_of(
 
     Args:
         workload: The workload.
-        workloads: All of the platform, whose ports say who reaches them.
+        workloads: All workloads of the platform; their ports say who reaches them.
         selector: Labels of a workload's pods.
         client_namespaces: Further namespaces whose pods are clients.
-        reads_nodes: Whether its pods ask the API server.
+        reads_nodes: Whether its pods connect to the API server.
     """
     ingress = [
         {"ports": [_port(port)], **_senders(port, selector, client_namespaces)}
@@ -37,7 +38,7 @@ def policy_of(
         if port.reached_by
     ]
     egress: list[dict[str, Any]] = [
-        {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},  # names
+        {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},  # DNS
         *(
             {"to": [{"podSelector": {"matchLabels": dict(selector(other.name))}}], "ports": [_port(port)]}
             for other in workloads
@@ -45,9 +46,9 @@ def policy_of(
             if workload.name in port.reached_by
         ),
     ]
-    # The API server's address is the cluster's own affair; the first two are its usual ports.
-    if elsewhere := [*((443, 6443) if reads_nodes else ()), *workload.outgoing]:
-        egress.append({"ports": [{"protocol": "TCP", "port": number} for number in elsewhere]})
+    # The API server's address is not known here, so any address is allowed; 443 and 6443 are its usual ports.
+    if outgoing := [*((443, 6443) if reads_nodes else ()), *workload.outgoing]:
+        egress.append({"ports": [{"protocol": "TCP", "port": number} for number in outgoing]})
     return {
         "podSelector": {"matchLabels": dict(selector(workload.name))},
         "policyTypes": ["Ingress", "Egress"],

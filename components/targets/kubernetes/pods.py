@@ -1,4 +1,4 @@
-"""The pod of a workload: what runs, what it may do, and how Kubernetes tells that it serves."""
+"""The specifications of a workload's pod and StatefulSet, as pure functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ ZONE_SCRIPT_NAME = "read-zone.sh"
 ZONE_SCRIPT = """\
 #!/bin/bash
 # Usage: read-zone.sh NODE FILE
-# Writes the zone of a node into a file; an empty file where the node has none. Kubernetes gives pods no labels of
-# their node, so the API server is asked, with what every image that runs Java brings along.
+# Writes the zone of a node into a file; the file is empty if the node has none. Kubernetes gives pods no labels of
+# their node, so this asks the API server, with tools that every Java image has.
 set -euo pipefail
 account=/var/run/secrets/kubernetes.io/serviceaccount
 only_metadata="application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
@@ -30,7 +30,7 @@ answer=$(
 )
 status=${answer%%$'\\r'*}
 if [[ $status != *" 200 "* ]]; then
-    echo "the API server does not tell the zone of node $1: $status" >&2
+    echo "the API server did not return the zone of node $1: $status" >&2
     exit 1
 fi
 zone=""
@@ -41,7 +41,7 @@ echo "node $1 is in zone ${zone:-(none)}"
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 600
-"""Shortest lifetime that Kubernetes gives a token."""
+"""Seconds that the token is valid: the shortest lifetime that Kubernetes grants."""
 
 _READ_ONLY = 0o440
 _RESTRICTED = {
@@ -53,7 +53,7 @@ _RESTRICTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class PodContext:
-    """What a pod takes from what stands around it.
+    """What a pod needs besides its workload.
 
     Args:
         host: The pod's name for the other members, with ``$(POD_NAME)`` in it.
@@ -61,7 +61,7 @@ class PodContext:
         config_map: Name of the ConfigMap with the plain files, or None.
         secret: Name of the Secret with the secret files, or None.
         reads_zone: Whether an init container reads the zone of the pod's node.
-        spread: ``required`` or ``preferred`` nodes and zones of their own.
+        spread: Whether separate nodes and zones are ``required`` or ``preferred``.
         pull_policy: When a node pulls an image.
         pull_secrets: Secrets with the registries' credentials.
     """
@@ -77,13 +77,13 @@ class PodContext:
 
 
 def pod_spec(workload: Workload, context: PodContext) -> dict[str, Any]:
-    """The pod's specification, in Kubernetes' words; it keeps the restricted pod security profile."""
-    # Kubernetes gives a pod that names no group the image's; files on the volume belong to this one.
+    """The pod's specification, with the keys of a manifest; it meets the restricted Pod Security Standard."""
+    # Without runAsGroup, a pod gets the image's group; files on the volume belong to the user's own group.
     identity = {"runAsNonRoot": True, "runAsUser": workload.user, "runAsGroup": workload.user}
     return {
         "serviceAccountName": workload.name,
         "automountServiceAccountToken": False,
-        # A Service called kafka would set KAFKA_PORT, which start scripts take for a setting.
+        # A Service called kafka would set KAFKA_PORT, which start scripts read as a setting.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _seconds(workload.stop_grace),
         "securityContext": {
@@ -107,7 +107,7 @@ def stateful_set_spec(
 
     Args:
         workload: The workload.
-        context: What the pods take from their surroundings.
+        context: What the pods need besides the workload.
         labels: Labels of pods and claims.
         storage_class: StorageClass of the volumes, or None for the cluster's default.
     """
@@ -123,7 +123,7 @@ def stateful_set_spec(
 
 
 def _claims(workload: Workload, labels: Mapping[str, str], storage_class: str | None) -> dict[str, Any]:
-    """The part of a StatefulSet's specification that is about its members' volumes."""
+    """The part of a StatefulSet's specification for its members' volumes."""
     if workload.storage is None:
         return {}
     claim = {
@@ -151,7 +151,7 @@ def _server(workload: Workload, context: PodContext) -> dict[str, Any]:
         "env": _env(workload, context),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
         "resources": {
-            # Memory that a server is promised must be there: a broker's page cache is no spare room.
+            # The request equals the limit, so a node never overcommits memory: a broker needs its page cache.
             "requests": {"cpu": workload.resources.cpu, "memory": memory},
             "limits": {"memory": memory, **({"cpu": limit} if limit else {})},
         },
@@ -167,14 +167,14 @@ def _server(workload: Workload, context: PodContext) -> dict[str, Any]:
 
 
 def _start(workload: Workload) -> dict[str, Any]:
-    """What is run; ``command`` would replace the image's entry point, and the API server drops an empty list."""
+    """What the container runs; ``command`` replaces the image's entry point. The API server drops an empty list."""
     if workload.entry_point:
         return {"args": list(workload.command)} if workload.command else {}
     return {"command": list(workload.command)}
 
 
 def _env(workload: Workload, context: PodContext) -> list[dict[str, Any]]:
-    """Placeholders first: Kubernetes expands ``$(NAME)`` only from variables that stand before."""
+    """Placeholders come first: Kubernetes expands ``$(NAME)`` only from earlier variables in the list."""
     return [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
         {
@@ -184,13 +184,13 @@ def _env(workload: Workload, context: PodContext) -> list[dict[str, Any]]:
             },
         },
         {"name": "HOST", "value": context.host},
-        # The API server drops an empty value, as it drops whatever is the default: a refresh would see a difference.
+        # The API server drops empty values, as it drops defaults; a refresh would show them as a difference.
         *({"name": name} | ({"value": value} if value else {}) for name, value in sorted(workload.env.items())),
     ]
 
 
 def _probes(workload: Workload) -> dict[str, Any]:
-    """Started and ready: the server answers. Alive: its port is open, whatever the cluster is like."""
+    """Startup and readiness: the server answers. Liveness: its port is open, whatever state the cluster is in."""
     probe = workload.readiness
     action = {"exec": {"command": list(probe.command)}}
     times = {"periodSeconds": _seconds(probe.interval), "timeoutSeconds": _seconds(probe.timeout)}
@@ -213,7 +213,7 @@ def _probes(workload: Workload) -> dict[str, Any]:
 
 
 def _spread(context: PodContext) -> dict[str, Any]:
-    """No two members on one node, and zones filled evenly: a lost node or zone takes one member along."""
+    """No two members on one node, and members spread evenly over zones, so a lost node or zone costs one member."""
     must = context.spread == "required"
     term = {"labelSelector": {"matchLabels": dict(context.selector)}, "topologyKey": "kubernetes.io/hostname"}
     rule = (

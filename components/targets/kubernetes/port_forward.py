@@ -1,8 +1,8 @@
 """One connection to a port of a pod, carried by a WebSocket of the Kubernetes API.
 
 The API's port-forward speaks ``v4.channel.k8s.io``: each message starts with the number of its channel, 0 for bytes
-both ways, 1 for an error in words. The first message of each channel is the port's number, sent when the node has
-taken the request and *before* it connects inside the pod; that nothing listens there is said on channel 1. There is no
+both ways, 1 for an error as text. The first message of each channel is the port's number, sent when the node has
+accepted the request and *before* it connects inside the pod; if nothing listens there, channel 1 says so. There is no
 message for the end of one direction: either side ends both by closing the WebSocket.
 """
 
@@ -18,15 +18,13 @@ from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketExc
 
 from components.errors import ClusterError
 from components.targets.kubernetes.kubeconfig import Access
+from components.targets.kubernetes.socks import FAILED, REFUSED, UNREACHABLE_HOST, UNREACHABLE_NETWORK
 
 DIAL_SECONDS = 10.0
-"""Seconds for the API server and the pod's node to take a connection."""
+"""Seconds for the API server and the pod's node to accept a connection."""
 
 SETTLE_SECONDS = 0.05
-"""Seconds in which a node says that nothing listens on a port, once it has taken the request."""
-
-FAILED, UNREACHABLE_NETWORK, UNREACHABLE_HOST, REFUSED = 1, 3, 4, 5
-"""Why a connection was not made, in SOCKS5's own numbers."""
+"""Seconds that a node gets to report that nothing listens on a port, once it has accepted the request."""
 
 _SUBPROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
@@ -38,7 +36,7 @@ class PodRefused(ConnectionRefusedError):
     """No connection to a pod's port was made.
 
     Args:
-        why: The reason in words.
+        why: The reason as text.
         reply: The reason as a reply code of SOCKS5.
     """
 
@@ -48,16 +46,16 @@ class PodRefused(ConnectionRefusedError):
 
 
 class PodConnection:
-    """Bytes to and from a pod's port; nothing here blocks but :meth:`settle`.
+    """Bytes to and from a pod's port; only :meth:`settle` blocks.
 
     Args:
         sock: Connected to the API server, with the WebSocket's handshake done.
-        clock: Seconds that only grow.
+        clock: Monotonic seconds.
 
     Attributes:
         ended: Whether nothing more comes, because the pod, its node or the API server closed.
-        refusal: What the node said of a connection that it could not make or keep.
-        heard: When anything was received last.
+        refusal: The node's reason why it could not make or keep the connection; empty while it could.
+        heard: When anything was last received, by the clock.
         answers_pings: Whether a ping was ever answered.
     """
 
@@ -86,7 +84,7 @@ class PodConnection:
 
     @property
     def buffered(self) -> bool:
-        """Whether there is more to receive that no poll tells of, because TLS has read it already."""
+        """Whether there is more to receive that no poll reports, because TLS has already read it."""
         return isinstance(self._sock, ssl.SSLSocket) and not self.ended and self._sock.pending() > 0
 
     def send(self, data: bytes) -> None:
@@ -94,14 +92,14 @@ class PodConnection:
         self._queue(bytes([_DATA]) + data, ABNF.OPCODE_BINARY)
 
     def ping(self) -> None:
-        """Queue a question that the pod's node answers; :attr:`heard` shows whether it did."""
+        """Queue a ping, which the pod's node answers; :attr:`heard` shows whether it did."""
         self._queue(b"", ABNF.OPCODE_PING)
 
     def _queue(self, payload: bytes, opcode: int) -> None:
         self._outgoing += ABNF.create_frame(payload, opcode).format()
 
     def flush(self) -> None:
-        """Send as much of the queue as goes without waiting."""
+        """Send as much of the queue as possible without blocking."""
         try:
             while self._outgoing and not self.ended:
                 sent = self._sock.send(self._outgoing[:_CHUNK])
@@ -134,7 +132,7 @@ class PodConnection:
             self.ended = True
 
     def _frames(self) -> Generator[tuple[int, bytes]]:
-        """Complete frames that were received. A server's frames carry no mask."""
+        """Opcode and payload of each complete frame received. A server does not mask its frames."""
         buffer = self._incoming
         while len(buffer) >= 2:
             size = {126: 2, 127: 8}.get(buffer[1], 0)
@@ -173,18 +171,22 @@ class PodConnection:
             self.ended = True
 
     def settle(self, timeout: float = DIAL_SECONDS, grace: float = SETTLE_SECONDS) -> None:
-        """Wait until the node has taken the port, and a moment longer for it to say that nothing listens there.
+        """Wait until the node has accepted the port, and a moment longer for it to report that nothing listens there.
 
-        A refusal that comes later ends the connection as soon as it comes.
+        A later refusal ends the connection as soon as it arrives.
+
+        Args:
+            timeout: Seconds for the node to accept.
+            grace: Seconds for a refusal after that.
 
         Raises:
             PodRefused: The node refused, closed or did not answer.
         """
         end = self._clock() + timeout
-        taken = False
+        accepted = False
         while not self._arrived:
-            if not taken and not any(self._announced.values()):
-                taken, end = True, min(end, self._clock() + grace)
+            if not accepted and not any(self._announced.values()):
+                accepted, end = True, min(end, self._clock() + grace)
             left = end - self._clock()
             if self.ended or left <= 0:
                 break
@@ -194,12 +196,12 @@ class PodConnection:
                 self._read()
         if self.refusal:
             raise PodRefused(self.refusal, REFUSED)
-        if not self._arrived and (self.ended or not taken):
+        if not self._arrived and (self.ended or not accepted):
             why = "its node closed the connection" if self.ended else f"its node did not answer within {timeout:.0f} s"
             raise PodRefused(why, UNREACHABLE_HOST)
 
     def close(self) -> None:
-        """Say goodbye where that goes without waiting, and close."""
+        """Send a close frame if that does not block, and close."""
         if not self._outgoing:
             self._queue(b"", ABNF.OPCODE_CLOSE)
             self.ended = False
@@ -209,7 +211,7 @@ class PodConnection:
 
 
 class PortForward:
-    """Opens connections to pods of one namespace; each asks the API anew.
+    """Opens connections to pods of one namespace, each by its own request to the API.
 
     Args:
         access: Address and credentials of the API server.
@@ -224,7 +226,7 @@ class PortForward:
         """Connect to a port of a pod.
 
         Raises:
-            PodRefused: The API server, the node or the pod does not take the connection.
+            PodRefused: The API server, the node or the pod refuses the connection, or does not answer.
         """
         try:
             try:
@@ -267,7 +269,7 @@ class PortForward:
         return opened.sock
 
     def _proxy(self) -> dict[str, object]:
-        """Settings of the proxy on the way to the API server, if there is one."""
+        """Settings of the proxy in front of the API server; empty without one."""
         from kubernetes.client.rest import should_bypass_proxies
 
         configuration = self._access.configuration
@@ -286,10 +288,10 @@ class PortForward:
 
 
 def _keepalive() -> list[tuple[int, int, int]]:
-    """Let the system notice within 15 s that the other end of an idle connection is gone."""
+    """Socket options by which the system notices within 15 s that the other end of an idle connection is gone."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     for name, value in {"TCP_KEEPIDLE": 6, "TCP_KEEPALIVE": 6, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}.items():
-        if hasattr(socket, name):  # macOS calls the first of them by the second name
+        if hasattr(socket, name):  # macOS has the first option under the second name
             options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return options
 

@@ -1,4 +1,4 @@
-"""Workloads on Kubernetes: a StatefulSet each, with all that isolates it, keeps it alive and makes it reachable."""
+"""Declares workloads on Kubernetes: a StatefulSet each, with the objects that configure, isolate and expose it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from components.targets.kubernetes.pods import ZONE_SCRIPT, ZONE_SCRIPT_NAME, Po
 from components.targets.kubernetes.services import client_service, headless_service, outside_services
 from components.workload import File, Workload
 
-# The roll waits for pods, with reasons, and stops them; the provider would wait without reasons, one set at a time.
+# GatedRoll waits for pods and gives reasons; the provider would wait without reasons, one StatefulSet at a time.
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
@@ -31,7 +31,7 @@ class PreparedKubernetes(ClusterAddresses):
     Args:
         platform: The platform's name.
         options: Where and how it runs.
-        parent: What the shared resources belong to; None for the stack itself.
+        parent: The component that the shared resources belong to; None for the stack itself.
     """
 
     def __init__(self, platform: str, options: ClusterOptions, parent: pulumi.Resource | None) -> None:
@@ -42,7 +42,7 @@ class PreparedKubernetes(ClusterAddresses):
             "cluster",
             context=options.context,
             kubeconfig=options.kubeconfig,
-            # What applications read keeps its name; see publish.
+            # What applications read keeps its name; see `publish`.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=parent),
@@ -56,7 +56,7 @@ class PreparedKubernetes(ClusterAddresses):
         )
 
     def route(self) -> RouteInputs:
-        """Through the Kubernetes API, to the pods of this platform and no others."""
+        """Through the Kubernetes API, to the pods deployed so far and no others."""
         options = self.options
         kubeconfig: dict[str, str] = {} if options.kubeconfig is None else {"kubeconfig": options.kubeconfig}
         hosts = [self.host(item.name, ordinal) for item in self._deployed for ordinal in range(item.replicas)]
@@ -71,29 +71,29 @@ class PreparedKubernetes(ClusterAddresses):
         after: Sequence[Deployment] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> Deployment:
-        """Declare a StatefulSet with all that belongs to it, and the roll that replaces its pods."""
+        """Declare a StatefulSet with the objects around it, and the roll that replaces its pods."""
         self._deployed.append(workload)
         members = self._members(workload, deadline)
         storage = self._storage(workload, members, parent)
-        texts = self._texts(workload)
-        config = self._config_map(workload, texts, parent)
+        files = self._plain_files(workload)
+        config = self._config_map(workload, files, parent)
         secret = self._secret(workload, parent)
-        beside = [item for item in (storage, config) if item is not None] + self._beside(workload, parent)
+        companions = [item for item in (storage, config) if item is not None] + self._companions(workload, parent)
         context = self._pod_context(workload, None if config is None else config.metadata.apply(_name_of), secret)
-        behind = [resource for deployment in after for resource in deployment.made]
+        created_before = [resource for deployment in after for resource in deployment.made]
         stateful_set = self._stateful_set(
-            workload, context, self._options(parent, after=[*beside, *behind], outer=opts)
+            workload, context, self._options(parent, after=[*companions, *created_before], outer=opts)
         )
         settled = [resource for deployment in after for resource in deployment.settled]
         logs = {member: self.logs_command(member) for member in workload.members}
         roll = GatedRoll(
             f"{workload.name}-roll",
             members,
-            # The ConfigMap's name says no more than the files.
-            {"pod": pod_spec(workload, replace(context, config_map=None if config is None else "")), "files": texts},
+            # The files are compared instead of the ConfigMap's generated name.
+            {"pod": pod_spec(workload, replace(context, config_map=None if config is None else "")), "files": files},
             stateful_set.metadata.apply(lambda metadata: metadata.generation),
             logs,
-            self._options(parent, after=[stateful_set, *settled], tool=True),
+            self._options(parent, after=[stateful_set, *settled], dynamic=True),
         )
         return Deployment(
             identities={member: roll.identities[member] for member in workload.members},
@@ -104,7 +104,7 @@ class PreparedKubernetes(ClusterAddresses):
         )
 
     def publish(self, environment: Environment, parent: pulumi.Resource) -> Mapping[str, pulumi.Input[str]]:
-        """A ConfigMap and a Secret for ``envFrom``: plain variables in the one, all in the other."""
+        """Declare a ConfigMap with the plain variables and a Secret with all variables, for ``envFrom``."""
         name = qualified(self.platform, "clients")
         k8s.core.v1.ConfigMap(
             "clients",
@@ -146,24 +146,24 @@ class PreparedKubernetes(ClusterAddresses):
             workload.storage.size,
             self.options.storage_class,
             self._labels.all(workload.name),
-            self._options(parent, protect=workload.storage.protect, tool=True),
+            self._options(parent, protect=workload.storage.protect, dynamic=True),
         )
 
-    def _texts(self, workload: Workload) -> dict[str, pulumi.Input[str]]:
-        """The plain files, by their names without a folder."""
-        texts = {_key(file): file.content for file in workload.files if not file.secret}
-        return texts | ({ZONE_SCRIPT_NAME: ZONE_SCRIPT} if self._reads_zone(workload) else {})
+    def _plain_files(self, workload: Workload) -> dict[str, pulumi.Input[str]]:
+        """Contents of the files without secrets, by file name without the folder."""
+        files = {_key(file): file.content for file in workload.files if not file.secret}
+        return files | ({ZONE_SCRIPT_NAME: ZONE_SCRIPT} if self._reads_zone(workload) else {})
 
     def _config_map(
-        self, workload: Workload, texts: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
+        self, workload: Workload, files: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
     ) -> k8s.core.v1.ConfigMap | None:
         """The plain files. Changed files create a new ConfigMap; running pods keep the old one."""
-        if not texts:
+        if not files:
             return None
         return k8s.core.v1.ConfigMap(
             f"{workload.name}-config",
             metadata=self._labels.unnamed(workload.name),
-            data=dict(texts),
+            data=dict(files),
             immutable=True,
             opts=self._replaced_with(["data"], parent),
         )
@@ -180,8 +180,8 @@ class PreparedKubernetes(ClusterAddresses):
         )
         return secret.metadata.apply(_name_of)
 
-    def _beside(self, workload: Workload, parent: pulumi.Resource) -> list[pulumi.Resource]:
-        """The objects that stand beside a StatefulSet."""
+    def _companions(self, workload: Workload, parent: pulumi.Resource) -> list[pulumi.Resource]:
+        """The ServiceAccount, budget, policy, Services and rights of a workload."""
         name, selector = workload.name, self._labels.selector(workload.name)
         account = k8s.core.v1.ServiceAccount(
             name,
@@ -202,7 +202,7 @@ class PreparedKubernetes(ClusterAddresses):
             client_namespaces=self.options.client_namespaces,
             reads_nodes=self._reads_zone(workload),
         )
-        guard = k8s.networking.v1.NetworkPolicy(
+        network_policy = k8s.networking.v1.NetworkPolicy(
             name, metadata=self._labels.metadata(name, name), spec=_manifest(policy), opts=self._options(parent)
         )
         services = [
@@ -211,7 +211,7 @@ class PreparedKubernetes(ClusterAddresses):
             *(self._service(workload, *item, parent) for item in outside_services(workload, selector)),
         ]
         reader = self._zone_reader(workload, parent) if self._reads_zone(workload) else []
-        return [account, budget, guard, *services, *reader]
+        return [account, budget, network_policy, *services, *reader]
 
     def _service(
         self, workload: Workload, name: str, spec: Mapping[str, Any], parent: pulumi.Resource
@@ -224,7 +224,7 @@ class PreparedKubernetes(ClusterAddresses):
         )
 
     def _zone_reader(self, workload: Workload, parent: pulumi.Resource) -> list[pulumi.Resource]:
-        """The right to read nodes, whose labels hold their zones; nodes belong to no namespace."""
+        """The right to read nodes, whose labels hold their zones; it is cluster-wide, since nodes have no namespace."""
         name = qualified(self.platform, f"{workload.name}-zones")
         metadata = _manifest({"name": name, "labels": self._labels.all(workload.name)})
         account = {"kind": "ServiceAccount", "name": workload.name, "namespace": self.options.namespace}
@@ -249,12 +249,12 @@ class PreparedKubernetes(ClusterAddresses):
         name = workload.name
         spec = stateful_set_spec(workload, context, self._labels.all(name), self.options.storage_class)
         # MemberStorage owns the claims; a changed claim template would replace the StatefulSet.
-        kept = pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"])
+        ignored = pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"])
         return k8s.apps.v1.StatefulSet(
             name,
             metadata=self._labels.metadata(name, name, annotations=_SKIP_AWAIT),
             spec=_manifest(spec),
-            opts=pulumi.ResourceOptions.merge(options, kept),
+            opts=pulumi.ResourceOptions.merge(options, ignored),
         )
 
     def _pod_context(
@@ -275,7 +275,7 @@ class PreparedKubernetes(ClusterAddresses):
         return self.options.zones and workload.zone_file is not None
 
     def _replaced_with(self, properties: list[str], parent: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Options of an object that is replaced when these properties change, which changes its name in the pods."""
+        """Options of an object that is replaced, and so renamed in the pods, when these properties change."""
         replaced = pulumi.ResourceOptions(replace_on_changes=properties)
         return pulumi.ResourceOptions.merge(self._options(parent), replaced)
 
@@ -285,7 +285,7 @@ class PreparedKubernetes(ClusterAddresses):
         *,
         after: Sequence[pulumi.Resource] = (),
         protect: bool | None = None,
-        tool: bool = False,
+        dynamic: bool = False,
         outer: pulumi.ResourceOptions | None = None,
     ) -> pulumi.ResourceOptions:
         """Options of a child in the namespace.
@@ -294,11 +294,11 @@ class PreparedKubernetes(ClusterAddresses):
             parent: The component that it belongs to.
             after: What it depends on.
             protect: Whether deleting it is refused.
-            tool: Whether it is a dynamic resource, which the cluster's provider does not create.
+            dynamic: Whether it is a dynamic resource, which the Kubernetes provider does not create.
             outer: Options of the component; what that depends on, the child depends on.
         """
         before = [*after, *([self._namespace] if self._namespace is not None else [])]
-        provider = None if tool else self._provider
+        provider = None if dynamic else self._provider
         own = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=before, protect=protect)
         return pulumi.ResourceOptions.merge(
             pulumi.ResourceOptions(depends_on=None if outer is None else outer.depends_on), own
@@ -306,7 +306,7 @@ class PreparedKubernetes(ClusterAddresses):
 
 
 def _manifest(part: Any) -> Any:
-    """A part of a manifest with Kubernetes' own keys: the SDK passes them on, though its types spell them otherwise."""
+    """A part of a manifest with Kubernetes' own keys, which the SDK passes on though its types spell them otherwise."""
     return part
 
 

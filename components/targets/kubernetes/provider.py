@@ -13,14 +13,14 @@ class GatedRollProvider(ResourceProvider):
     """Replaces pods that are out of date."""
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Say, in preview too, which members a change restarts and why."""
+        """Report, in preview too, which members a change restarts and why."""
         for line in _change_lines(_olds, news):
             progress(line)
         return CheckResult(news, [])
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Wait until all pods serve; a failed create is tried again by the next ``up``."""
+        """Wait until all pods serve; the next ``up`` tries a failed create again."""
         return CreateResult(f"{props['route']['namespace']}/{props['workload']}", _rolled(props))
 
     @plain_errors
@@ -30,7 +30,7 @@ class GatedRollProvider(ResourceProvider):
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Look once. A roll whose pods are out of date or do not serve is forgotten, so that the next ``up`` rolls."""
+        """Check once. If a pod is out of date or does not serve, the roll leaves the state: the next ``up`` rolls."""
         roll = Roll(props)
         inputs = {key: value for key, value in props.items() if key not in ("identities", "__provider")}
         problems = [*(f"{name} is out of date" for name in roll.pods.outdated()), *roll.pods.findings()]
@@ -41,7 +41,7 @@ class GatedRollProvider(ResourceProvider):
 
     @plain_errors
     def delete(self, _id: str, _props: Props) -> None:
-        """Stop the members calmly, while what they depend on is still there, and wait until they are gone."""
+        """Stop the members cleanly while what they depend on still runs, and wait until they are gone."""
         Roll(_props).stop()
 
 
@@ -73,32 +73,32 @@ class MemberStorageProvider(ResourceProvider):
     """Manages the claims of one workload's members."""
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Refuse a smaller volume, already in preview; say that a bigger one restarts nothing."""
+        """Reject a smaller volume, in preview too; report that a larger one restarts nothing."""
         if not (_olds and is_known(news.get("size")) and is_known(_olds.get("size"))):
             return CheckResult(news, [])
         old, new, name = int(_olds["size"]), int(news["size"]), news["workload"]
         if new < old:
             smaller = (
                 f"the volumes of {name} have {format_size(old)} and cannot become {format_size(new)}: Kubernetes "
-                f"shrinks no volume. Keep {name}.storage, or move to another platform with smaller ones"
+                f"shrinks no volume. Keep {name}.storage, or move to a new platform with smaller ones"
             )
             return CheckResult(news, failures("size", [smaller]))
         if new > old:
             progress(f"{name}: volumes grow from {format_size(old)} to {format_size(new)} in place; nothing restarts")
         if _olds.get("storageClass") != news.get("storageClass"):
-            moved = f"the StorageClass of {name} cannot change: its volumes are there already"
+            moved = f"the StorageClass of {name} cannot change: its volumes exist already"
             return CheckResult(news, failures("storageClass", [moved]))
         return CheckResult(news, [])
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Make the claims that are not there; those of an earlier platform of this name are used again."""
+        """Create missing claims; those of an earlier platform of this name are reused."""
         Claims(props).ensure()
         return CreateResult(f"{props['route']['namespace']}/{props['workload']}", props)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Create or grow claims; refuse to remove members that are still needed."""
+        """Create or expand claims; reject the removal of members that are still needed."""
         gone = sorted(set(_olds["members"]) - set(_news["members"]))
         if gone:
             refuse_removal(gone, _olds)
@@ -107,17 +107,17 @@ class MemberStorageProvider(ResourceProvider):
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Forget the claims where one is gone, so that the next ``up`` makes it again."""
+        """Check once. If a claim is gone, the claims leave the state: the next ``up`` creates it again."""
         claims = Claims(props).found()
         inputs = {key: value for key, value in props.items() if key != "__provider"}
         missing = [name for name in claim_names(props) if name not in claims]
         if missing:
             progress(f"{props['workload']}: there is no claim {', '.join(missing)}")
             return ReadResult(None, {})
-        # A volume may have grown by hand; a smaller request than ours cannot be.
+        # A claim may have been expanded by hand, and cannot have shrunk.
         return ReadResult(id_, inputs, inputs)
 
     @plain_errors
     def delete(self, _id: str, _props: Props) -> None:
-        """Remove all claims of the workload, also those of removed members, and wait until they are gone."""
+        """Delete all claims of the workload, including those of removed members, and wait until they are gone."""
         Claims(_props).remove()

@@ -1,7 +1,7 @@
 """Replaces the pods of a StatefulSet that are out of date, one at a time.
 
-The StatefulSet replaces no pod by itself (``OnDelete``). What is out of date is read from the cluster at every step,
-so that an interrupted roll goes on where it stopped.
+The StatefulSet replaces no pod by itself (``OnDelete``). Every step reads from the cluster which pods are out of date,
+so an interrupted roll goes on where it stopped.
 """
 
 import time
@@ -16,26 +16,27 @@ from components.targets.routes import open_route
 from components.waiting import wait_until
 
 UNRECOVERABLE_SECONDS = 15.0
-"""How long an unrecoverable state must persist before the roll gives up: an image pull may be tried again."""
+"""Seconds that an unrecoverable state must last before the roll gives up: an image pull may be retried."""
 
 _LOG_LINES, _SHOWN_LINES = 60, 10
-"""Lines of a crashed server's log that are read, and shown of these."""
+"""Lines of a crashed server's log that are read, and how many of them are shown."""
 
 Look = Callable[[], list[str]]
+"""Returns what is still wrong; empty when nothing is."""
 
 
 def next_member(outdated: Mapping[str, bool], last: str | None) -> str:
-    """The member to restart next: members that do not serve come first, the one that coordinates the others last.
+    """The member to restart next: members that do not serve come first, the coordinating one last.
 
     Args:
         outdated: Members that are out of date, by name, and whether each serves.
-        last: The controller or leader, or None.
+        last: The member that coordinates the others (controller or leader), or None.
     """
     return min(outdated, key=lambda name: (outdated[name], name == last, name))
 
 
 class Pods:
-    """The StatefulSet of a workload and its pods, read anew by every call.
+    """The StatefulSet of a workload and its pods; every call reads the cluster.
 
     Args:
         props: Properties of the roll.
@@ -52,7 +53,7 @@ class Pods:
         return self.cluster.stateful_set(self.namespace, self.workload)
 
     def all(self) -> dict[str, Pod]:
-        """The pods by name; also those of members that are being removed."""
+        """The pods by name, including those of members that are being removed."""
         state = self.stateful_set()
         return {} if state is None else self._of(state)
 
@@ -62,7 +63,7 @@ class Pods:
         return [name for name in self.members if name in pods and pods[name].ready and not pods[name].deleting]
 
     def outdated(self) -> dict[str, Pod]:
-        """Members whose pods were made from an earlier template, by name."""
+        """Pods of members that were created from an earlier template, by name."""
         state = self.stateful_set()
         if state is None:
             return {}
@@ -77,20 +78,20 @@ class Pods:
         return {name: pod.uid for name, pod in sorted(self.all().items()) if name in self.members}
 
     def findings(self) -> list[str]:
-        """Members that are absent or not ready, with the reasons that Kubernetes gives."""
+        """Members that are missing or not ready, with the reasons that Kubernetes gives."""
         return pod_findings(list(self.members), self.all())
 
     def unobserved(self) -> list[str]:
-        """Whether the StatefulSet's controller has yet to see the last change."""
+        """A finding while the StatefulSet is missing, or its controller has not seen the last change."""
         state = self.stateful_set()
         if state is None:
-            return [f"StatefulSet {self.workload} is not there; expected one in namespace {self.namespace}"]
+            return [f"StatefulSet {self.workload} does not exist; expected it in namespace {self.namespace}"]
         if state.observed_generation != state.generation:
             return [f"StatefulSet {self.workload}: its controller has not seen the change yet"]
         return []
 
     def last_log_lines(self) -> list[str]:
-        """The end of the logs of pods that do not serve, where the API still answers."""
+        """The last log lines of pods that do not serve; empty if the API does not answer."""
         shown: list[str] = []
         with suppress(ClusterError):
             for name, pod in self.all().items():
@@ -104,7 +105,7 @@ class Pods:
 
 
 class _Patience:
-    """How long pods have been in a state that waiting does not change."""
+    """How long each pod has been in an unrecoverable state."""
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
@@ -113,7 +114,7 @@ class _Patience:
         """Why a pod is not ready; empty when it is.
 
         Raises:
-            UnhealthyError: It has been unrecoverable for too long.
+            UnhealthyError: The pod has been unrecoverable for longer than :data:`UNRECOVERABLE_SECONDS`.
         """
         if not pod.hopeless:
             self._since.pop(pod.uid, None)
@@ -156,7 +157,7 @@ class Roll:
         while outdated := pods.outdated():
             serving = {name: pod.ready for name, pod in outdated.items()}
             member = next_member(serving, self._safety.last())
-            # Members that do not serve may need each other to serve: without a quorum none of an ensemble does.
+            # Members that do not serve may need each other: without a quorum, no member of an ensemble serves.
             others_down = list(serving.values()).count(False) > 1
             self._replace(outdated[member], done=len(pods.members) - len(outdated), others_down=others_down)
         self._wait(self._all_findings, pods.workload)
@@ -173,13 +174,13 @@ class Roll:
         Args:
             pod: The member's pod.
             done: Members that are up to date.
-            others_down: Whether more members are out of date and down; then only the new pod is waited for.
+            others_down: Whether more members are out of date and down; then it only waits for the new pod to exist.
         """
         pods, name = self.pods, pod.name
         self._wait(lambda: self._safety.stop_findings(name, pods.ready()), name, state="safe to restart")
         for line in self._safety.losses(name) if pod.ready else ():
             progress(line)
-        if engine_is_gone():  # the next `up` rolls too, and neither of two rolls would know of the other
+        if engine_is_gone():  # the next `up` rolls too, and two rolls must not run at once
             raise UnhealthyError(f"{name} was not restarted: the update that asked for it was killed")
         progress(f"{pods.workload}: restarting {name} ({done + 1} of {len(pods.members)})")
         pods.cluster.delete_pod(pods.namespace, name, pod.uid, None)
@@ -203,7 +204,7 @@ class Roll:
         def patient() -> list[str]:
             try:
                 return look()
-            except ClusterError as error:  # an API server may be away for a moment
+            except ClusterError as error:  # the API server may be unavailable for a moment
                 return [str(error)]
 
         try:

@@ -1,4 +1,4 @@
-"""The Services of a workload: pure, in Kubernetes' own keys."""
+"""The specifications of a workload's Services, as pure functions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ def headless_service(workload: Workload, selector: Mapping[str, str]) -> dict[st
 
 
 def client_service(workload: Workload, selector: Mapping[str, str]) -> dict[str, Any]:
-    """The Service that clients inside the cluster use to find any member."""
+    """The Service by which clients inside the cluster reach any ready member."""
     port = workload.client_port
     return {"type": "ClusterIP", "selector": dict(selector), "ports": [_port(port.name, port.number)]}
 
@@ -29,7 +29,7 @@ def client_service(workload: Workload, selector: Mapping[str, str]) -> dict[str,
 def outside_services(workload: Workload, selector: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and specification of a Service for each member and exposed port.
 
-    Clients outside must reach the very broker that leads a partition, so one Service for all would not do.
+    Clients outside must reach the broker that leads a partition, so one Service for all brokers is not enough.
     """
     for port in workload.ports:
         if port.outside is None:

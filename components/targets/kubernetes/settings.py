@@ -1,10 +1,8 @@
-"""What a stack file says about the Kubernetes cluster."""
+"""The stack file's section ``kubernetes``: the cluster, the namespace, and placement."""
 
 from typing import Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from components.stack_file.sections import DnsLabel, Section
 
@@ -19,7 +17,7 @@ class KubernetesSettings(Section):
         default=None, min_length=1, description="Path of the kubeconfig; unset takes KUBECONFIG"
     )
     namespace: DnsLabel | None = Field(default=None, description="Namespace; unset takes the platform's name")
-    create_namespace: bool = Field(default=True, description="Whether the stack makes the namespace")
+    create_namespace: bool = Field(default=True, description="Whether the stack creates the namespace")
     cluster_domain: str = Field(
         default="cluster.local", pattern=r"^[a-z0-9.-]+$", description="The cluster's DNS domain"
     )
@@ -33,11 +31,11 @@ class KubernetesSettings(Section):
         default_factory=list[str], description="Secrets of the namespace with the registries' credentials"
     )
     spread: Literal["required", "preferred"] = Field(
-        default="required", description="Whether members must or should run on nodes and in zones of their own"
+        default="required", description="Whether members must or should run on separate nodes and in separate zones"
     )
     zones: bool = Field(
         default=True,
-        description="Whether brokers are told their zone as `broker.rack`; takes a ClusterRole that reads nodes",
+        description="Whether brokers get their zone as `broker.rack`; requires a ClusterRole that reads nodes",
     )
     client_namespaces: list[DnsLabel] = Field(
         default_factory=list[str], description="Further namespaces whose pods may connect to Kafka and Redis"

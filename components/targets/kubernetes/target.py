@@ -1,4 +1,4 @@
-"""Where a platform runs on Kubernetes: names and addresses, and preflight."""
+"""The target Kubernetes: names, addresses and preflight; :mod:`prepared` declares the resources."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ class KubernetesTarget(ClusterAddresses):
     def preflight(self, workloads: Sequence[Workload]) -> None:
         """Check the context, the rights in the namespace and the StorageClass.
 
-        Rights in a namespace that only another program's output names are not asked for.
+        Rights are not checked in a namespace whose name is an output, since it is not known yet.
 
         Raises:
             PreflightError: With every reason why the workloads cannot run.
@@ -38,5 +38,5 @@ class KubernetesTarget(ClusterAddresses):
         preflight(needs, dry_run=pulumi.runtime.is_dry_run())
 
     def prepare(self, parent: pulumi.Resource | None = None) -> PreparedKubernetes:
-        """Declare the provider, the namespace and the policy that denies whatever no other allows."""
+        """Declare the provider, the namespace and the policy that denies all traffic which no other allows."""
         return PreparedKubernetes(self.platform, self.options, parent)

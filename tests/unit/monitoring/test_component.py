@@ -11,13 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components.errors import SettingsError
-from components.monitoring.alerts import LAG_LONGEST, LAG_SHORTEST, AlertRule, alert_rules, lag_wait
-from components.monitoring.panels import rows_of
 from components.monitoring.topology import Topology
 from components.naming import MEMBER_LABEL
-from components.stack_file.images import choose_images
-from components.stack_file.settings import Settings, load_settings
 from policies.rules import RULES
 from tests.unit.mocks import (
     CONTAINER,
@@ -26,6 +21,8 @@ from tests.unit.mocks import (
     GENERATED_PASSWORD,
     IMAGE,
     MEMBER_STORAGE,
+    MONITOR_GATE,
+    NETWORK_POLICY,
     VOLUME,
     RecordingMocks,
     RecordingMonitor,
@@ -35,32 +32,11 @@ from tests.unit.mocks import (
     run_on_cluster,
     run_platform,
     settings_of,
-    unmasked,
 )
+from tests.unit.monitoring.samples import ALERTMANAGERS, JMX_IMAGE, WHOLE, files, topology
 from tests.unit.policies.programs import stack_of
 
-MONITOR_GATE = "pulumi-python:dynamic/millrace:MonitorGate"
 STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
-NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
-
-ALERTMANAGERS = ["alertmanager-0.monitoring:9093", "alertmanager-1.monitoring:9093", "10.0.0.1:443"]
-WHOLE: dict[str, Any] = {
-    "enabled": True,
-    "image": "own/exporter:1.0",
-    "jmx": True,
-    "prometheus": {"enabled": True, "retentionSize": "1GiB", "alertmanagers": ALERTMANAGERS},
-    "grafana": {"enabled": True, "image": "own/grafana:1.0"},
-}
-INTERVAL = "must be whole seconds, from 1s to 2m: Prometheus forgets a sample after 5 minutes"
-JMX_IMAGE = {"kafka": {"image": "own/kafka:1.0"}}
-
-
-def topology(stack: str = "staging", **changes: Any) -> Topology:
-    return settings_of(stack, **changes).topology(f"millrace-{stack}")
-
-
-def rules(stack: str, **changes: Any) -> dict[tuple[str, str], AlertRule]:
-    return {(rule.name, rule.severity): rule for rule in alert_rules(topology(stack, **changes))}
 
 
 @pytest.fixture(scope="module")
@@ -88,129 +64,6 @@ def prod(monitor: RecordingMonitor) -> Run:
 
 def variables(container: Registered) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in container.inputs["envs"])
-
-
-def files(container: Registered) -> dict[str, Any]:
-    """Its files by path; a list with a secret in it is a secret as a whole."""
-    uploads: Any = unmasked(container.inputs.get("uploads", []))
-    return {upload["file"]: upload["content"] for upload in uploads}
-
-
-# ------------------------------------------------------------------------------------------------------- settings
-
-
-@pytest.mark.parametrize(
-    ("monitor", "lines"),
-    [
-        ({"jmx": True}, ["monitor: jmx is true but enabled is false; set enabled to true"]),
-        (
-            {"prometheus": {"enabled": True}},
-            ["monitor: prometheus.enabled is true but enabled is false; set enabled to true"],
-        ),
-        (
-            {"grafana": {"enabled": True}},
-            [
-                "monitor: grafana.enabled is true but enabled is false; set enabled to true",
-                "monitor: grafana.enabled is true but prometheus.enabled is false, which it reads; set that to true",
-            ],
-        ),
-        ({"enabled": True, "interval": "10m"}, [f'monitor.interval is "10m": {INTERVAL}']),
-        ({"enabled": True, "interval": "1500ms"}, [f'monitor.interval is "1500ms": {INTERVAL}']),
-        ({"enabled": True, "lagThreshold": 0}, ["monitor.lagThreshold is 0: must be at least 1"]),
-        ({"enabled": True, "port": 0}, ["monitor.port is 0: must be at least 1"]),
-        (
-            {"enabled": True, "prometheus": {"enabled": True, "retention": "0s"}},
-            ['monitor.prometheus.retention is "0s": must be at least 1s'],
-        ),
-        (
-            {"enabled": True, "prometheus": {"enabled": True, "retentionSize": "20GiB"}},
-            ["monitor.prometheus: retentionSize 20.0GiB must be some, and fit into storage 10.0GiB"],
-        ),
-        *(
-            (
-                {"enabled": True, "prometheus": {"enabled": True, "alertmanagers": [wrong]}},
-                [
-                    f'monitor.prometheus.alertmanagers[0] is "{wrong}": must be host:port, '
-                    "as in alertmanager.monitoring:9093"
-                ],
-            )
-            for wrong in ("alertmanager", ":9093", "alertmanager:", "http://alertmanager:9093", "a:0", "a:65536")
-        ),
-        ({"enabled": True, "port": 9092}, ["kafka-0 and exporter-0 would both take port 9092"]),
-        (
-            {"enabled": True, "prometheus": {"enabled": True, "port": 9090}},
-            ["exporter-0 and prometheus-0 would both take port 9090"],
-        ),
-    ],
-)
-def test_a_mistake_is_told_with_its_path_and_cure(monitor: Mapping[str, Any], lines: list[str]) -> None:
-    with pytest.raises(SettingsError) as caught:
-        load_settings({"monitor": monitor}, source="Pulumi.test.yaml")
-    assert list(caught.value.problems) == lines
-
-
-def test_an_unknown_key_is_told_with_a_near_miss() -> None:
-    with pytest.raises(SettingsError) as caught:
-        load_settings({"monitor": {"prometheus": {"enable": True}}}, source="Pulumi.test.yaml")
-    assert 'monitor.prometheus.enable: unknown key. Did you mean "enabled"?' in str(caught.value)
-
-
-def test_grafanas_password_in_plain_text_is_refused_and_not_repeated() -> None:
-    declared = {
-        "monitor": {"grafana": {"password": "hunter2"}},
-        "redis": {"authentication": True, "password": "hunter3"},
-    }
-    with pytest.raises(SettingsError) as caught:
-        load_settings(declared, source="Pulumi.test.yaml")
-    assert "--path 'millrace:monitor.grafana.password'" in str(caught.value)
-    assert "--path 'millrace:redis.password'" in str(caught.value)
-    assert "hunter" not in str(caught.value)
-    load_settings({"monitor": {"grafana": {"password": "hunter2"}}}, source="", secret_keys=["monitor"])
-
-
-def test_nothing_watches_unless_the_file_says_so() -> None:
-    for profile in ("light", "ha"):
-        monitor = load_settings({"profile": profile}, source="").monitor
-        assert [monitor.enabled, monitor.jmx, monitor.prometheus.enabled, monitor.grafana.enabled] == [False] * 4
-        assert monitor.host_ports() == {}
-
-
-# --------------------------------------------------------------------------------------------------------- images
-
-
-def images_of(declared: dict[str, Any], chosen: str) -> Any:
-    return choose_images(load_settings({**declared, "images": chosen}, source="Pulumi.test.yaml"), {})
-
-
-def test_an_image_that_nobody_publishes_must_be_named() -> None:
-    with pytest.raises(SettingsError) as caught:
-        images_of({"monitor": {**WHOLE, "image": None, "grafana": {"enabled": True}}}, "public")
-    exporter, jmx = caught.value.problems
-    assert exporter.startswith(
-        "monitor.image must be set: nobody publishes the exporter. Build images/exporter, push it"
-    )
-    assert jmx.startswith("monitor.jmx is true, but the public Kafka image has no agent. Set kafka.image to one with")
-
-
-def test_an_image_that_no_package_registry_has_must_be_named() -> None:
-    with pytest.raises(SettingsError) as caught:
-        images_of({"monitor": {**WHOLE, "grafana": {"enabled": True}}}, "local")
-    (grafana,) = caught.value.problems
-    assert grafana.startswith("monitor.grafana.image must be set: no package registry has Grafana")
-
-
-def test_the_sets_images_run_where_none_is_named() -> None:
-    local = images_of({"monitor": {"enabled": True, "jmx": True, "prometheus": {"enabled": True}}}, "local")
-    assert (local.exporter, local.prometheus, local.grafana) == (
-        "millrace/exporter:0.1",
-        "millrace/prometheus:2.42",
-        "",
-    )
-    monitor = {**WHOLE, "jmx": False, "grafana": {"enabled": True}}
-    public = images_of({"monitor": monitor}, "public")
-    assert public.exporter == "own/exporter:1.0"
-    assert (public.prometheus, public.grafana) == ("prom/prometheus:v3.5.0", "grafana/grafana:11.6.4")
-    assert str(public).endswith("own/exporter:1.0, prom/prometheus:v3.5.0, grafana/grafana:11.6.4")
 
 
 # ------------------------------------------------------------------------------------------------------ on Docker
@@ -342,7 +195,7 @@ def test_the_command_line_is_told_of_addresses_and_topology(whole: Run) -> None:
 
 def test_pods_that_watch_have_a_roll_and_claims_where_they_keep_something(prod: Run) -> None:
     assert {"exporter-roll", "prometheus-roll", "grafana-roll"} < set(prod.names(GATED_ROLL))
-    assert prod.one(GATED_ROLL, "exporter-roll").inputs["kind"] == "server"
+    assert prod.one(GATED_ROLL, "exporter-roll").inputs["safety"] == "components.safety:Safety"
     names = prod.names(MEMBER_STORAGE)
     assert "prometheus-storage" in names
     assert not {"exporter-storage", "grafana-storage"} & set(names)
@@ -421,95 +274,3 @@ def test_the_policy_pack_finds_nothing_new_in_a_production_that_is_watched(
     found = {rule.name for rule in RULES if rule.evaluate(judged).findings or rule.evaluate(judged).undecided}
     assert found == {"storage-class-known"}
     assert prod.outputs["metricsUrl"] == "http://exporter-0.exporter.streaming.svc.cluster.local:9090/metrics"
-
-
-# ------------------------------------------------------------------------------------------------ rules and panels
-
-
-NAMES = {
-    *("BrokerDown", "CheckFailing", "ConsumerLagHigh", "ExporterDown", "NoController", "Offline", "RedisDown"),
-    *("UnderReplicated", "ZooKeeperQuorumLost"),
-}
-
-
-def test_a_platform_has_the_alerts_that_can_fire_there() -> None:
-    assert {name for name, _ in rules("dev")} == {*NAMES, "RedisMemoryHigh"}, "its Redis evicts nothing"
-    replicated = {*NAMES, "UnderMinIsr", "ZooKeeperMemberDown"}
-    assert {name for name, _ in rules("staging")} == replicated
-    assert {name for name, _ in rules("prod")} == replicated
-
-
-def test_a_lost_broker_is_worse_where_too_few_are_left() -> None:
-    assert ("BrokerDown", "warning") not in rules("dev"), "its only broker is one too many to lose"
-    staging = rules("staging")
-    assert staging["BrokerDown", "warning"].wait == 120 + 60, "it may be a restart"
-    assert staging["BrokerDown", "critical"].wait == 60, "no roll takes two brokers away"
-    kafka = {"replicationFactor": 2, "minInSyncReplicas": 2}
-    strict = rules("staging", kafka=kafka, topics=[])
-    assert strict["UnderMinIsr", "critical"].wait == 180, (
-        "no partition can spare a replica, so a restart looks the same"
-    )
-
-
-@pytest.mark.parametrize(
-    ("retention", "seconds"), [("1h", LAG_SHORTEST), ("24h", 864), ("7d", LAG_LONGEST), (-1, LAG_LONGEST)]
-)
-def test_a_group_may_lag_for_a_share_of_the_retention(retention: object, seconds: int) -> None:
-    found = topology("dev", kafka={"retention": retention}, topics=[])
-    assert lag_wait(found) == seconds
-
-
-def test_the_shortest_retention_of_a_topic_that_deletes_counts() -> None:
-    topics = [
-        {"name": "quick", "retention": "6h"},
-        {"name": "kept", "retention": "1h", "cleanup": "compact"},
-        {"name": "endless", "retention": -1},
-    ]
-    assert topology("dev", topics=topics).retention == 6 * 3600
-
-
-def test_a_longer_interval_makes_no_alert_of_one_late_answer() -> None:
-    for rule in rules("dev", monitor={"enabled": True, "interval": "2m"}).values():
-        assert rule.wait >= 240, rule.name
-
-
-def test_every_alert_says_what_it_means_and_what_to_run() -> None:
-    for stack in ("dev", "staging", "prod"):
-        for rule in rules(stack).values():
-            assert rule.summary.endswith((".", ":")) or "{{" in rule.summary
-            assert len(rule.description) > 40
-            assert rule.command.startswith("python -m ops ")
-
-
-def expressions(found: Topology, job: str | None = None) -> list[str]:
-    queries = [query for row in rows_of(found, job) for panel in row.panels for query in panel.queries.values()]
-    return [rule.expression for rule in alert_rules(found, job)] + queries
-
-
-def test_every_query_asks_for_this_platform_alone() -> None:
-    for query in expressions(topology(monitor=WHOLE), "elsewhere"):
-        assert 'job="elsewhere"' in query or 'job="millrace-staging-jmx"' in query
-        assert query.count("{") == query.count("job="), query
-
-
-def test_limits_of_the_dashboard_follow_from_the_topology() -> None:
-    def limits(stack: str, title: str) -> list[tuple[float | None, str]]:
-        (panel,) = (panel for row in rows_of(topology(stack)) for panel in row.panels if panel.title.startswith(title))
-        return list(panel.limits)
-
-    assert limits("staging", "Brokers online") == [(None, "red"), (2, "yellow"), (3, "green")]
-    assert limits("dev", "Brokers online") == [(None, "red"), (1, "green")]
-    assert limits("prod", "Members up") == [(None, "red"), (2, "yellow"), (3, "green")]
-    assert limits("dev", "Memory, of maxMemory") == [(None, "green"), (0.9, "red")]
-    assert limits("staging", "Memory, of maxMemory") == [(None, "green")], "one that evicts is meant to be full"
-
-
-def test_dashboards_of_platforms_with_jmx_have_a_row_for_it() -> None:
-    titles = [row.title for row in rows_of(topology(monitor=WHOLE))]
-    assert titles[-1] == "Brokers from inside (JMX)"
-    assert titles[:-1] == [row.title for row in rows_of(topology())]
-
-
-def test_settings_of_the_whole_are_valid() -> None:
-    settings: Settings = settings_of("staging", monitor=WHOLE)
-    assert settings.monitor.host_ports() == {"exporter-0": 19090, "prometheus-0": 19091, "grafana-0": 13000}

@@ -1,0 +1,71 @@
+"""What the engine gives to dynamic providers, and what a person sees of their errors.
+
+Values are brought into the engine's form by the SDK's own reading of its messages.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import pytest
+from google.protobuf import struct_pb2
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from components.dynamic import Props
+from components.errors import UnhealthyError
+from components.routes import DIRECT, DirectRoute, Route, RouteProps
+
+
+def from_engine(props: Mapping[str, Any]) -> Props:
+    """The values as a provider's method gets them: through a message, so that whole numbers are floats."""
+    message = struct_pb2.Struct()
+    message.update(props)
+    return rpc.deserialize_properties(message, True)
+
+
+def unknown() -> object:
+    """What stands for an unknown where the engine calls ``check`` and ``diff``."""
+    value = from_engine({"value": rpc.UNKNOWN})["value"]
+    assert isinstance(value, Unknown), "the SDK's own form"
+    return value
+
+
+def unhealthy(provider: Any, props: Props) -> UnhealthyError:
+    """The error of a gate's ``create`` as it is before it is made plain."""
+    with pytest.raises(UnhealthyError) as caught:
+        provider.create.__wrapped__(provider(), props)
+    return caught.value
+
+
+def shown(method: Callable[[], object]) -> str:
+    """What the SDK sends to the engine when a provider's method raises."""
+    try:
+        method()
+    except Exception:  # noqa: BLE001  the SDK catches everything too
+        return traceback.format_exc()
+    raise AssertionError("it raised nothing")
+
+
+class Detour(DirectRoute):
+    """A route that knows why a connection ended."""
+
+    def trouble(self, address: str) -> str | None:
+        return "the pod is gone" if address.endswith(":19093") else None
+
+
+VIA = {"context": "test", "namespace": "n", "hosts": ["kafka-0.kafka.n.svc", "kafka-1.kafka.n.svc"]}
+"""A route as a resource's inputs describe it."""
+
+
+def take_detour(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> Route:
+    """The route that a provider's module opens from now on where its inputs are :data:`VIA`."""
+    made = Detour()
+
+    def open_route(props: RouteProps | None) -> Route:
+        assert props in (None, VIA)
+        return made if props else DIRECT
+
+    monkeypatch.setattr(module, "open_route", open_route)
+    return made

@@ -1,0 +1,56 @@
+"""A Redis server in a program of its own."""
+
+import json
+from typing import Any
+
+from components.redis.component import RedisServer, RedisServerArgs
+from components.redis.settings import RedisSettings
+from components.targets.docker.target import DockerTarget
+from tests.unit.mocks import CONTAINER, CREDENTIALS, GENERATED_PASSWORD, SECRET_MARK, Run, declared_by, masked, unmasked
+
+
+def server(name: str = "redis", **args: Any) -> Run:
+    def program() -> dict[str, object]:
+        target = DockerTarget("own").prepare()
+        made = RedisServer(name, RedisServerArgs(target=target, image="own/redis:1", **args))
+        return {"member": made.member, "address": made.address, "url": made.url, "password": made.password}
+
+    return declared_by(program)
+
+
+def test_a_server_without_a_password_says_where_it_is() -> None:
+    run = server()
+    assert run.outputs == {
+        "member": "redis-0",
+        "address": "127.0.0.1:6379",
+        "url": "redis://127.0.0.1:6379/0",
+        "password": None,
+    }
+    assert run.secret_outputs == frozenset()
+    assert run.of(CREDENTIALS) == []
+
+
+def test_a_server_makes_a_secret_of_any_password_that_it_is_given() -> None:
+    run = server(settings=RedisSettings.of("ha"), password="in plain text", deadline=1)
+    (container,) = run.of(CONTAINER)
+    assert "in plain text" in json.dumps(unmasked(container.inputs))
+    assert "in plain text" not in json.dumps(masked(container.inputs))
+    ((_, _, outputs),) = run.registered_outputs
+    assert masked(outputs) == {"address": "127.0.0.1:16379", "url": SECRET_MARK}
+    assert run.outputs["url"] == "redis://:in%20plain%20text@127.0.0.1:16379/0"
+    assert run.secret_outputs == {"url", "password"}
+    assert run.of(CREDENTIALS) == []
+
+
+def test_a_server_generates_the_password_that_it_is_not_given() -> None:
+    run = server("cache", settings=RedisSettings.of("ha"))
+    (credentials,) = run.of(CREDENTIALS)
+    assert (credentials.name, credentials.parent) == ("cache-password", "cache"), "two servers do not clash"
+    assert run.outputs["password"] == GENERATED_PASSWORD
+    assert run.secret_outputs == {"url", "password"}
+
+
+def test_a_password_without_authentication_is_not_used() -> None:
+    run = server(password="in plain text")
+    assert run.outputs["password"] is None
+    assert "in plain text" not in json.dumps([unmasked(item.inputs) for item in run.resources])

@@ -1,0 +1,55 @@
+"""What the Redis server runs: command, files and probe."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.workloads import contents, succeeds, workload
+
+
+def test_redis_starts_with_its_file_and_not_as_root() -> None:
+    item = workload("redis")
+    assert list(item.command) == ["redis-server", "/etc/millrace/redis.conf"]
+    assert item.user == 999
+    assert item.env == {}
+
+
+def test_redis_without_a_password_includes_no_file() -> None:
+    assert "include" not in str(contents(workload("redis"))["/etc/millrace/redis.conf"])
+
+
+def test_a_redis_password_stands_in_no_plain_part_of_the_workload() -> None:
+    item = workload("redis", {"redis": {"authentication": True, "password": "hunter2"}})
+    assert "hunter2" not in repr(item)
+    assert "include /etc/millrace/redis-password.conf\n" in str(contents(item)["/etc/millrace/redis.conf"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "healthy"),
+    [
+        ("PONG", True),
+        ("", False),
+        ("NOAUTH Authentication required.", False),
+        ("LOADING Redis is loading the dataset in memory", False),
+        ("Could not connect to Redis at 127.0.0.1:6379: Connection refused", False),
+    ],
+)
+def test_redis_probe_fails_on_any_other_answer_than_pong(tmp_path: Path, answer: str, healthy: bool) -> None:
+    """redis-cli ends with status 0 after some errors too, so only its answer tells."""
+    client = tmp_path / "redis-cli"
+    client.write_text(f'#!/bin/sh\necho "{answer}"\n')
+    client.chmod(0o755)
+    command = list(workload("redis").readiness.command)
+    assert succeeds(command, PATH=f"{tmp_path}:/usr/bin:/bin") is healthy
+
+
+@pytest.mark.parametrize(("kept", "healthy"), [("s3cret with \"quotes' and $HOME", True), ("another", False)])
+def test_redis_probe_logs_in_with_the_password_of_the_file(tmp_path: Path, kept: str, healthy: bool) -> None:
+    (tmp_path / "password").write_text(kept)
+    (tmp_path / "expected").write_text("s3cret with \"quotes' and $HOME")
+    client = tmp_path / "redis-cli"
+    client.write_text(f'#!/bin/sh\n[ "$REDISCLI_AUTH" = "$(cat {tmp_path}/expected)" ] && echo PONG || echo NOAUTH\n')
+    client.chmod(0o755)
+    *shell, script = workload("redis", {"redis": {"authentication": True}}).readiness.command
+    command = [*shell, script.replace("/etc/millrace/redis-password", str(tmp_path / "password"))]
+    assert succeeds(command, PATH=f"{tmp_path}:/usr/bin:/bin") is healthy

@@ -1,0 +1,187 @@
+"""The gates between members on Docker: when they ask, what they ask, and how they fail."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import ClassVar
+
+import pytest
+
+from components.dynamic import Props
+from components.errors import PreflightError
+from components.kafka.client import ClusterState, Partition
+from components.kafka.safety import BrokerSafety
+from components.safety import Safety, reference
+from components.targets.docker import provider as docker_module
+from components.targets.docker.provider import MemberGateProvider
+from components.zookeeper import safety as zookeeper_safety
+from components.zookeeper.safety import EnsembleSafety
+from tests.unit.dynamic import from_engine, shown, unhealthy, unknown
+from tests.unit.health.servers import Servers
+
+
+class Scripted(Safety):
+    """Rules that answer what a test says, and note what they are asked."""
+
+    asked: ClassVar[list[tuple[str, str, tuple[str, ...]]]]
+    returns: ClassVar[list[str]]
+    stops: ClassVar[list[str]]
+    lost: ClassVar[list[str]]
+
+    def return_findings(self, name: str) -> list[str]:
+        self.asked.append(("returns", name, tuple(self.members.addresses.values())))
+        return self.returns
+
+    def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
+        self.asked.append(("stops", name, tuple(ready)))
+        return self.stops
+
+    def losses(self, name: str) -> list[str]:
+        return self.lost
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
+    for name in ("asked", "returns", "stops", "lost"):
+        monkeypatch.setattr(Scripted, name, [], raising=False)
+    healthy_on(monkeypatch, "p-kafka-0", "p-kafka-2")
+    return Scripted
+
+
+def healthy_on(monkeypatch: pytest.MonkeyPatch, *containers: str) -> None:
+    """An engine on which these containers are healthy."""
+
+    def healthy(names: Iterable[str]) -> set[str]:
+        return set(containers) & set(names)
+
+    monkeypatch.setattr(docker_module, "healthy_containers", healthy)
+
+
+def member_gate(workload: str, safety: type[Safety] = Scripted, **changes: object) -> Props:
+    """A gate behind member 1 of three; ``stops`` puts it before a member as well."""
+    members = [f"{workload}-{ordinal}" for ordinal in (2, 0, 1)]
+    props = {
+        "safety": reference(safety),
+        "stops": None,
+        "returns": f"{workload}-1",
+        "members": {member: f"127.0.0.1:{int(member[-1]) + 1}" for member in members},
+        "containers": {member: f"p-{member}" for member in members},
+        "deadline": 0,
+        "trigger": {f"{workload}-1": "container-a"},
+        "logs": {f"{workload}-1": f"docker logs p-{workload}-1"},
+    }
+    return {**props, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changed", "waits"),
+    [
+        ({}, False),
+        ({"trigger": {"kafka-1": "container-b"}}, True),
+        ({"trigger": {"inputs": "digest", "kafka-1": "container-a"}}, True),
+        ({"trigger": None}, True),
+        ({"members": {"kafka-0": "127.0.0.1:99"}}, False),
+        ({"deadline": 999}, False),
+        ({"logs": {}}, False),
+        ({"__provider": "other code"}, False),
+    ],
+)
+def test_a_gate_only_looks_again_when_its_member_changed(changed: Props, waits: bool) -> None:
+    result = MemberGateProvider().diff("kafka-1", member_gate("kafka"), member_gate("kafka", **changed))
+    assert result.changes is waits
+    assert not result.replaces, "looking again replaces nothing"
+
+
+def test_a_gate_waits_for_a_member_that_an_update_is_about_to_make() -> None:
+    news = member_gate("kafka", trigger={"kafka-1": unknown()})
+    assert MemberGateProvider().diff("kafka-1", member_gate("kafka"), news).changes is True
+
+
+def test_a_gate_asks_for_the_member_before_and_then_for_the_member_behind(scripted: type[Scripted]) -> None:
+    props = from_engine(member_gate("kafka", stops="kafka-2"))
+    assert MemberGateProvider().create(props).id == "kafka-2"
+    assert MemberGateProvider().update("kafka-2", {}, props).outs == props
+    returned = ("returns", "kafka-1", ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"))
+    assert scripted.asked == [returned, ("stops", "kafka-2", ("kafka-0", "kafka-2"))] * 2, "healthy ones serve"
+
+
+def test_the_first_gate_waits_for_no_member_and_the_last_one_stops_none(scripted: type[Scripted]) -> None:
+    first = from_engine(member_gate("kafka", stops="kafka-0", returns=None))
+    assert MemberGateProvider().create(first).id == "kafka-0"
+    assert MemberGateProvider().create(from_engine(member_gate("kafka"))).id == "kafka-1-returned"
+    assert [asked[:2] for asked in scripted.asked] == [("stops", "kafka-0"), ("returns", "kafka-1")]
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_member_that_is_still_needed_is_not_stopped(scripted: type[Scripted]) -> None:
+    scripted.stops.append("t-0: 2 of 3 replicas in sync")
+    props = from_engine(member_gate("kafka", stops="kafka-2"))
+    assert shown(lambda: MemberGateProvider().update("kafka-2", {}, props)) == (
+        "Error: kafka-2 is not safe to restart after 0 s (1 finding)\n  - t-0: 2 of 3 replicas in sync\n"
+    )
+
+
+def test_an_engine_that_does_not_answer_is_a_reason_to_wait(
+    scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(names: Iterable[str]) -> set[str]:
+        raise PreflightError("the Docker engine does not answer", ["refused"])
+
+    monkeypatch.setattr(docker_module, "healthy_containers", refuse)
+    props = from_engine(member_gate("kafka", stops="kafka-2"))
+    assert unhealthy(MemberGateProvider, props).problems == ("the Docker engine does not answer\n  - refused",)
+    assert [asked[0] for asked in scripted.asked] == ["returns"], "unknown is not safe"
+
+
+def test_what_cannot_be_used_while_a_member_is_away_is_shown(
+    scripted: type[Scripted], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.lost.append("while kafka-2 restarts, 1 partition cannot be written")
+    MemberGateProvider().create(from_engine(member_gate("kafka", stops="kafka-2")))
+    assert capsys.readouterr().err.splitlines()[-1] == "while kafka-2 restarts, 1 partition cannot be written"
+
+
+def test_a_zookeeper_gate_asks_the_whole_ensemble_for_its_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, list[str], Mapping[str, str]]] = []
+
+    def restart_findings(name: str, members: Mapping[str, str], logs: Mapping[str, str], *, route: object) -> list[str]:
+        asked.append((name, list(members.values()), logs))
+        return []
+
+    monkeypatch.setattr(zookeeper_safety, "restart_findings", restart_findings)
+    props = from_engine(member_gate("zookeeper", EnsembleSafety))
+    assert MemberGateProvider().create(props).id == "zookeeper-1-returned"
+    assert MemberGateProvider().update("zookeeper-1", {}, props).outs == props
+    expected = ("zookeeper-1", ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"], props["logs"])
+    assert asked == [expected, expected]
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_gate_whose_member_stays_away_fails_with_what_was_seen(scripted: type[Scripted]) -> None:
+    scripted.returns.append("zookeeper-1: it is away; expected it back")
+    props = from_engine(member_gate("zookeeper", stops="zookeeper-2"))
+    expected = (
+        "Error: zookeeper-1 is not healthy after 0 s (1 finding)\n  - zookeeper-1: it is away; expected it back\n"
+    )
+    assert shown(lambda: MemberGateProvider().create(props)) == expected
+    assert shown(lambda: MemberGateProvider().update("zookeeper-1", {}, props)) == expected
+    assert {asked[0] for asked in scripted.asked} == {"returns"}, "the next member is not even asked for"
+
+
+def test_a_kafka_gate_waits_for_its_own_broker_and_every_partition(servers: Servers) -> None:
+    members = {"kafka-0": "127.0.0.1:19092", "kafka-1": "127.0.0.1:19093"}
+    props = from_engine(member_gate("kafka", BrokerSafety, members=members))
+    assert MemberGateProvider().create(props).id == "kafka-1-returned"
+    assert servers.calls == [], "nothing is written while members change"
+
+    servers.cluster = ClusterState({1: "127.0.0.1:19093"}, 1, [Partition("t", 0, 1, (1, 2), (1,))])
+    assert unhealthy(MemberGateProvider, props).problems == (
+        "Kafka: under-replicated partitions: t-0; expected none",
+    ), "another broker that is away is no concern of this gate, but its partitions are"
+
+
+@pytest.mark.parametrize("down", ["listens", "answers"])
+def test_a_kafka_gate_of_a_cluster_that_is_away_names_its_broker(down: str, servers: Servers) -> None:
+    setattr(servers, down, False)
+    assert unhealthy(MemberGateProvider, from_engine(member_gate("kafka", BrokerSafety))).problems == (
+        "kafka-1: no broker answers at 127.0.0.1:1,127.0.0.1:2,127.0.0.1:3; expected an answer\n"
+        "look at: docker logs p-kafka-1",
+    )

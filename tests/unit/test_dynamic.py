@@ -1,0 +1,128 @@
+"""What all dynamic providers share: how the state refers to them, and their errors as a person sees them."""
+
+import base64
+import pickletools
+
+import dill
+import pytest
+from pulumi.dynamic import ResourceProvider
+from pulumi.dynamic.dynamic import serialize_provider
+
+from components.credentials.provider import CredentialsProvider
+from components.dynamic import failures, in_order, is_known, plain_errors, progress
+from components.errors import PlatformError, TopicError, UnhealthyError
+from components.health.provider import HealthGateProvider
+from components.monitoring.provider import MonitorGateProvider
+from components.targets.docker.provider import MemberGateProvider
+from components.targets.kubernetes.provider import GatedRollProvider, MemberStorageProvider
+from components.topics.provider import TopicSetProvider
+from tests.unit.dynamic import shown, unknown
+
+
+@pytest.mark.parametrize(
+    ("provider", "module", "name"),
+    [
+        (TopicSetProvider(), "components.topics.provider", "TopicSetProvider"),
+        (CredentialsProvider(), "components.credentials.provider", "CredentialsProvider"),
+        (HealthGateProvider(), "components.health.provider", "HealthGateProvider"),
+        (MonitorGateProvider(), "components.monitoring.provider", "MonitorGateProvider"),
+        (MemberGateProvider(), "components.targets.docker.provider", "MemberGateProvider"),
+        (GatedRollProvider(), "components.targets.kubernetes.provider", "GatedRollProvider"),
+        (MemberStorageProvider(), "components.targets.kubernetes.provider", "MemberStorageProvider"),
+    ],
+)
+def test_the_state_refers_to_a_provider_by_a_module_and_a_name_that_never_change(
+    provider: ResourceProvider, module: str, name: str
+) -> None:
+    stored = base64.b64decode(serialize_provider(provider))
+    assert len(stored) < 200, "a reference, not the provider's code"
+    words = [value for _, value, _ in pickletools.genops(stored) if isinstance(value, str)]
+    assert words == [module, name], "moving or renaming breaks destroy of every stack that is up"
+    assert type(dill.loads(stored)) is type(provider)  # noqa: S301  made four lines above
+
+
+@plain_errors
+def refuses() -> None:
+    raise TopicError("2 topics are refused", ["a: because", "b: because\nof this"])
+
+
+@plain_errors
+def breaks() -> None:
+    {}["a key that is not there"]
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_an_error_for_a_person_is_shown_as_its_text_alone() -> None:
+    assert shown(refuses) == ("Error: 2 topics are refused\n  - a: because\n  - b: because\n    of this\n")
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+@pytest.mark.parametrize("kind", [PlatformError, TopicError, UnhealthyError])
+def test_every_kind_of_error_for_a_person_is_shown_so(kind: type[PlatformError]) -> None:
+    @plain_errors
+    def fails() -> None:
+        try:
+            raise OSError("the cause")
+        except OSError as error:
+            raise kind("a headline") from error
+
+    assert shown(fails) == "Error: a headline\n", "neither a cause nor a module path"
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_any_other_error_keeps_its_traceback() -> None:
+    text = shown(breaks)
+    assert text.startswith("Traceback (most recent call last):\n")
+    assert "in breaks\n" in text, "the place of a mistake in the program"
+    assert text.endswith("KeyError: 'a key that is not there'\n")
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_any_other_error_keeps_its_traceback_after_an_error_for_a_person() -> None:
+    shown(refuses)
+    assert "in breaks\n" in shown(breaks), "one process serves all resources of an update, one after another"
+
+
+def test_a_method_that_raises_nothing_returns_what_it_returns_and_keeps_its_name() -> None:
+    @plain_errors
+    def double(number: int, *, plus: int = 0) -> int:
+        """Twice the number."""
+        return 2 * number + plus
+
+    assert double(4, plus=1) == 9
+    assert (double.__name__, double.__doc__) == ("double", "Twice the number.")
+
+
+@pytest.mark.parametrize(
+    ("value", "known"),
+    [
+        (None, True),
+        ("text", True),
+        ("", True),
+        (0, True),
+        (3.0, True),
+        (False, True),
+        ({}, True),
+        ([], True),
+        ({"a": [1, {"b": None}]}, True),
+        (unknown(), False),
+        ([1, unknown()], False),
+        ({"a": {"b": [{"c": unknown()}]}}, False),
+    ],
+)
+def test_a_value_is_known_where_nothing_in_it_is_unknown(value: object, known: bool) -> None:
+    assert is_known(value) is known
+
+
+def test_each_problem_is_a_failure_of_its_own() -> None:
+    made = failures("topics", ["one", "two"])
+    assert [(failure.property, failure.reason) for failure in made] == [("topics", "one"), ("topics", "two")]
+
+
+def test_members_are_ordered_by_name() -> None:
+    assert list(in_order({"b": "2", "c": "3", "a": "1"}).items()) == [("a", "1"), ("b", "2"), ("c", "3")]
+
+
+def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    progress("waiting for Kafka")
+    assert capsys.readouterr() == ("", "waiting for Kafka\n")

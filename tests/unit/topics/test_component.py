@@ -1,0 +1,112 @@
+"""A set of topics in a program that has nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.topics import client as topics_client
+from components.topics import provider as topics_module
+from components.topics.component import TopicSet, TopicSetArgs
+from components.topics.provider import TopicSetProvider
+from components.topics.settings import TopicSpec
+from tests.unit.dynamic import from_engine
+from tests.unit.mocks import SECRET_MARK, TOPIC_SET, declared_by, masked
+
+ORDERS = TopicSpec(name="orders", partitions=6, replication_factor=3, config={"retention.ms": "1000"})
+TOPICS = {"orders": {"partitions": 6, "replicationFactor": 3, "config": {"retention.ms": "1000"}, "protect": False}}
+BOOTSTRAP = "kafka-a.example:9092,kafka-b.example:9092"
+
+
+def alone(**args: Any) -> TopicSet:
+    return TopicSet("orders", TopicSetArgs(bootstrap=pulumi.Output.from_input(BOOTSTRAP), topics=[ORDERS], **args))
+
+
+def test_a_set_needs_a_bootstrap_and_topics() -> None:
+    run = declared_by(lambda: {"topics": alone().topics})
+    assert masked(run.one(TOPIC_SET, "orders").inputs) == {
+        "__provider": SECRET_MARK,
+        "setName": "orders",
+        "bootstrap": BOOTSTRAP,
+        "brokers": {},
+        "topics": TOPICS,
+        "existing": "refuse",
+        "deadline": 180,
+        "logs": {},
+        "trigger": {},
+    }
+    assert run.outputs == {"topics": TOPICS}
+
+
+def props(**topic: Any) -> dict[str, Any]:
+    """What the provider of a set without brokers gets."""
+    declared = {"partitions": 3, "replicationFactor": 9, "config": {}, "protect": False, **topic}
+    return from_engine(
+        {
+            "setName": "orders",
+            "bootstrap": BOOTSTRAP,
+            "brokers": {},
+            "topics": {"orders": declared},
+            "existing": "refuse",
+            "deadline": 0,
+            "logs": {},
+            "trigger": {},
+        }
+    )
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("topic", "reasons"),
+    [
+        ({}, []),
+        ({"config": {"min.insync.replicas": "9"}}, []),
+        (
+            {"config": {"min.insync.replicas": "10"}},
+            [
+                'topic "orders": min.insync.replicas 10 is above the replication factor 9: '
+                "so many replicas can never be in sync"
+            ],
+        ),
+        ({"partitions": 0}, ['topic "orders": 0 partitions: a topic has at least 1']),
+        ({"config": {"frobnicate": "1"}}, ['topic "orders": unknown topic config "frobnicate".']),
+    ],
+)
+def test_without_brokers_whatever_needs_no_number_of_them_is_refused(topic: dict[str, Any], reasons: list[str]) -> None:
+    result = TopicSetProvider().check({}, props(**topic))
+    assert [failure.reason for failure in result.failures] == reasons, "a factor of 9 is Kafka's to judge"
+
+
+def test_fewer_partitions_are_refused_without_brokers_too() -> None:
+    result = TopicSetProvider().check(props(partitions=3), props(partitions=2))
+    (failure,) = result.failures
+    assert failure.reason.startswith('topic "orders": 3 partitions cannot become 2')
+
+
+class Cluster:
+    """A cluster of which any broker will do; the topics that it was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.applied: list[Any] = []
+        monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: True)
+        monkeypatch.setattr(topics_module, "admin_client", self._client)
+        monkeypatch.setattr(topics_module, "cluster_state", self._state)
+        monkeypatch.setattr(topics_client, "apply_topics", lambda **asked: self.applied.append(asked["declared"]))
+
+    @contextmanager
+    def _client(self, bootstrap: str, *, route: object) -> Iterator[object]:
+        yield object()
+
+    def _state(self, client: object) -> None:
+        raise AssertionError("no broker is waited for by name")
+
+
+def test_a_set_without_brokers_waits_for_any_broker_and_is_known_by_its_bootstrap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch)
+    result = TopicSetProvider().create(props())
+    assert result.id == f"{BOOTSTRAP}/orders"
+    assert [set(declared) for declared in cluster.applied] == [{"orders"}]

@@ -1,0 +1,366 @@
+"""The provider of sets of topics, with what the engine would give it; no broker is there."""
+
+import re
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi.runtime import rpc
+
+from components.dynamic import Props
+from components.routes import Route
+from components.topics import provider as topics_module
+from components.topics.provider import TopicSetProvider
+from components.topics.safety import change_lines, inputs_of, specs_of
+from components.topics.settings import TopicSpec
+from tests.unit.dynamic import VIA, from_engine, shown, take_detour
+
+# ---------------------------------------------------------------------------------------------------------- inputs
+
+TOPIC_SPECS = st.builds(
+    TopicSpec,
+    name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+    partitions=st.integers(0, 10**6),
+    replication_factor=st.integers(0, 100),
+    config=st.dictionaries(st.text(string.ascii_lowercase + ".", min_size=1), st.text(string.printable)),
+    protect=st.booleans(),
+)
+SPECS_BY_NAME = st.lists(TOPIC_SPECS, unique_by=lambda spec: spec.name, max_size=5).map(
+    lambda specs: {spec.name: spec for spec in specs}
+)
+
+
+@given(SPECS_BY_NAME)
+def test_inputs_of_topics_read_back_as_the_same_topics(specs: dict[str, TopicSpec]) -> None:
+    assert specs_of({"topics": inputs_of(specs)}) == specs
+
+
+@given(SPECS_BY_NAME)
+def test_inputs_of_topics_read_back_the_same_from_the_engine(specs: dict[str, TopicSpec]) -> None:
+    read = specs_of(from_engine({"topics": inputs_of(specs)}))
+    assert read == specs
+    for spec in read.values():
+        assert type(spec.partitions) is int, "the engine sends floats; Kafka wants whole numbers"
+        assert type(spec.replication_factor) is int
+
+
+def test_inputs_are_sorted_by_name() -> None:
+    specs = {name: TopicSpec(name=name, partitions=1, replication_factor=1) for name in ("c", "a", "b")}
+    assert list(inputs_of(specs)) == ["a", "b", "c"], "so that nothing but a real change shows in a diff"
+
+
+@pytest.mark.parametrize("props", [{}, {"topics": None}, {"topics": {}}])
+def test_a_set_without_topics_has_none(props: Props) -> None:
+    assert specs_of(props) == {}
+
+
+def test_what_the_engine_leaves_out_has_its_default() -> None:
+    assert specs_of({"topics": {"t": {"partitions": 1.0, "replicationFactor": 1.0}}}) == {
+        "t": TopicSpec(name="t", partitions=1, replication_factor=1, config={}, protect=False)
+    }
+
+
+# ----------------------------------------------------------------------------------------------------------- check
+
+
+def topic(partitions: int = 3, factor: int = 1, *, protect: bool = False, **config: str) -> Props:
+    spelled = {key.replace("_", "."): value for key, value in config.items()}
+    return {"partitions": partitions, "replicationFactor": factor, "config": spelled, "protect": protect}
+
+
+def topic_set(brokers: int = 3, **topics: Props) -> Props:
+    """Inputs of a set; a double underscore in a keyword is a dot in the topic's name."""
+    return {
+        "setName": "topics",
+        "bootstrap": "127.0.0.1:1",
+        "brokers": {f"kafka-{ordinal}": f"127.0.0.1:{ordinal + 1}" for ordinal in range(brokers)},
+        "topics": {name.replace("__", "."): value for name, value in topics.items()},
+        "existing": "refuse",
+        "deadline": 180,
+        "logs": {},
+        "trigger": {},
+    }
+
+
+def check(olds: Props, news: Props) -> list[str]:
+    """The reasons of a check; the engine makes a line of each."""
+    sent = from_engine(news)
+    result = TopicSetProvider().check(from_engine(olds), sent)
+    assert result.inputs == sent, "a check changes no input"
+    assert {failure.property for failure in result.failures} <= {"topics"}
+    return sorted(failure.reason for failure in result.failures)  # the engine keeps no order of keys
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("olds", "news"),
+    [
+        pytest.param({}, topic_set(orders=topic(3)), id="new"),
+        pytest.param(topic_set(orders=topic(3)), topic_set(orders=topic(3)), id="unchanged"),
+        pytest.param(topic_set(orders=topic(3)), topic_set(orders=topic(12)), id="more-partitions"),
+        pytest.param(topic_set(orders=topic(3)), topic_set(orders=topic(3, 3)), id="more-replicas"),
+        pytest.param(topic_set(orders=topic(3, 3)), topic_set(orders=topic(3, 1)), id="fewer-replicas"),
+        pytest.param(topic_set(orders=topic(3)), topic_set(), id="an-unprotected-topic-leaves"),
+        pytest.param(topic_set(orders=topic(3, protect=True)), topic_set(orders=topic(3)), id="protection-is-lifted"),
+        pytest.param(topic_set(orders=topic(9)), topic_set(parcels=topic(3)), id="another-name-with-fewer-partitions"),
+        pytest.param({}, topic_set(orders=topic(3, 3, min_insync_replicas="3")), id="min-isr-of-all-replicas"),
+        pytest.param({}, topic_set(), id="no-topics"),
+    ],
+)
+def test_what_kafka_can_do_is_not_refused(olds: Props, news: Props) -> None:
+    assert check(olds, news) == []
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("olds", "news", "reason"),
+    [
+        pytest.param(
+            topic_set(orders=topic(6)),
+            topic_set(orders=topic(3)),
+            'topic "orders": 6 partitions cannot become 3; Kafka cannot remove partitions without losing records. '
+            "Make a new topic and move its consumers",
+            id="fewer-partitions",
+        ),
+        pytest.param(
+            {},
+            topic_set(2, orders=topic(3, 3)),
+            'topic "orders": replication factor 3 is more than the 2 brokers there are',
+            id="factor-above-brokers",
+        ),
+        pytest.param(
+            {},
+            topic_set(1, orders=topic(3, 2)),
+            'topic "orders": replication factor 2 is more than the 1 broker there are',
+            id="factor-above-the-one-broker",
+        ),
+        pytest.param(
+            {},
+            topic_set(orders=topic(3, 2, min_insync_replicas="3")),
+            'topic "orders": min.insync.replicas 3 is above the replication factor 2: '
+            "so many replicas can never be in sync",
+            id="min-isr-above-factor",
+        ),
+        pytest.param(
+            {},
+            topic_set(**{"new orders": topic()}),
+            'topic "new orders": "new orders" has characters other than letters, digits, ".", "_" and "-"',
+            id="bad-name",
+        ),
+        pytest.param(
+            {},
+            topic_set(**{"x" * 250: topic()}),
+            f'topic "{"x" * 250}": the name has 250 characters; Kafka allows at most 249',
+            id="long-name",
+        ),
+        pytest.param(
+            {},
+            topic_set(orders=topic(retentoin_ms="1000")),
+            'topic "orders": unknown topic config "retentoin.ms". Did you mean "retention.ms"?',
+            id="unknown-key-with-a-near-miss",
+        ),
+        pytest.param(
+            {},
+            topic_set(orders=topic(zzz="1000")),
+            'topic "orders": unknown topic config "zzz".',
+            id="unknown-key-far-from-any",
+        ),
+        pytest.param(
+            {},
+            topic_set(orders=topic(retention_ms="seven days")),
+            'topic "orders": retention.ms is "seven days"; it must be a whole number',
+            id="bad-value",
+        ),
+        pytest.param({}, topic_set(orders=topic(0)), 'topic "orders": 0 partitions: a topic has at least 1', id="none"),
+        pytest.param(
+            topic_set(orders=topic(3, protect=True), parcels=topic()),
+            topic_set(parcels=topic()),
+            'topic "orders" is protected and would be deleted; to delete it, '
+            "set protect to false, run `pulumi up`, then remove it",
+            id="a-protected-topic-leaves",
+        ),
+    ],
+)
+def test_what_kafka_cannot_do_is_refused_with_the_reason(olds: Props, news: Props, reason: str) -> None:
+    assert check(olds, news) == [reason]
+
+
+@pytest.mark.usefixtures("no_network")
+def test_names_that_differ_only_in_dot_and_underscore_are_refused() -> None:
+    (reason,) = check({}, topic_set(new__orders=topic(), new_orders=topic(), neworders=topic()))
+    assert sorted(re.findall(r'"(new[^"]*)"', reason)) == ["new.orders", "new_orders"]
+    assert reason.endswith('differ only in "." and "_", which Kafka refuses')
+
+
+@pytest.mark.usefixtures("no_network")
+def test_several_mistakes_are_failures_of_their_own_and_told_at_once() -> None:
+    olds = topic_set(orders=topic(6), audit=topic(protect=True))
+    news = topic_set(1, orders=topic(3, 2), new__a=topic(cleanup_policy="shrink"), new_a=topic(retention_ms="x"))
+    reasons = check(olds, news)
+    starts = [
+        'topic "audit" is protected and would be deleted',
+        'topic "new.a": cleanup.policy is "shrink"; allowed are delete, compact, compact,delete',
+        'topic "new_a": retention.ms is "x"; it must be a whole number',
+        'topic "orders": 6 partitions cannot become 3',
+        'topic "orders": replication factor 2 is more than the 1 broker',
+        'topics "new',
+    ]
+    assert len(reasons) == len(starts)
+    assert [reason[: len(start)] for reason, start in zip(reasons, starts, strict=True)] == starts
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_protected_topic_that_is_unprotected_and_removed_at_once_is_still_refused() -> None:
+    assert check(topic_set(orders=topic(protect=True)), topic_set()) != [], "state says protected until an update ran"
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"topics": rpc.UNKNOWN}, id="all-topics"),
+        pytest.param({"topics": {"new orders": rpc.UNKNOWN}}, id="one-topic"),
+        pytest.param({"topics": {"new orders": {"partitions": rpc.UNKNOWN, "replicationFactor": 9}}}, id="a-count"),
+        pytest.param({"topics": {"new orders": topic()}, "brokers": rpc.UNKNOWN}, id="the-brokers"),
+        pytest.param({"topics": {"new orders": topic()}, "brokers": {"kafka-0": rpc.UNKNOWN}}, id="a-broker"),
+    ],
+)
+def test_what_is_not_known_yet_passes_unchecked(changed: Props) -> None:
+    assert check(topic_set(orders=topic(protect=True)), {**topic_set(), **changed}) == []
+
+
+@pytest.mark.usefixtures("no_network")
+def test_unknowns_among_the_other_inputs_hinder_no_check() -> None:
+    news = {**topic_set(1, orders=topic(3, 2)), "trigger": {"kafka-0": rpc.UNKNOWN}}
+    assert len(check({}, news)) == 1, "a broker that is made anew has no id in a preview"
+
+
+@pytest.mark.usefixtures("no_network")
+def test_an_earlier_state_that_is_not_known_is_no_reason_to_refuse() -> None:
+    assert check({"topics": rpc.UNKNOWN}, topic_set(orders=topic(1))) == []
+
+
+# ----------------------------------------------------------------------------------------------- changes in words
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("olds", "news", "lines"),
+    [
+        pytest.param({}, topic_set(orders=topic()), [], id="the-first-time"),
+        pytest.param(topic_set(orders=topic()), topic_set(orders=topic()), [], id="unchanged"),
+        pytest.param(topic_set(orders=topic()), {**topic_set(orders=topic()), "deadline": 9}, [], id="no-topic"),
+        pytest.param(
+            topic_set(orders=topic()),
+            topic_set(parcels=topic(), orders=topic(), audit=topic()),
+            ["topics: makes audit, parcels"],
+            id="more-topics",
+        ),
+        pytest.param(
+            topic_set(parcels=topic(), orders=topic(), audit=topic()),
+            topic_set(orders=topic()),
+            ["topics: deletes, with their records, audit, parcels"],
+            id="fewer-topics",
+        ),
+        pytest.param(
+            topic_set(orders=topic(3, retention_ms="1000")),
+            topic_set(orders=topic(6, retention_ms="2000")),
+            ["topics: changes orders (config.retention.ms: 1000 -> 2000; partitions: 3 -> 6)"],
+            id="a-topic-changes",
+        ),
+        pytest.param(
+            topic_set(orders=topic(protect=True, retention_ms="1000"), parcels=topic()),
+            topic_set(orders=topic(), parcels=topic(3, 3)),
+            [
+                "topics: changes orders (config.retention.ms: 1000 -> (none); protect: true -> false), "
+                "parcels (replicationFactor: 1 -> 3)"
+            ],
+            id="two-topics-change",
+        ),
+        pytest.param(
+            topic_set(orders=topic(), parcels=topic()),
+            topic_set(orders=topic(6), audit=topic()),
+            [
+                "topics: makes audit",
+                "topics: deletes, with their records, parcels",
+                "topics: changes orders (partitions: 3 -> 6)",
+            ],
+            id="all-at-once",
+        ),
+        pytest.param(topic_set(), topic_set(orders=topic()), ["topics: makes orders"], id="from-none"),
+    ],
+)
+def test_a_change_of_topics_is_told_in_words_and_that_no_broker_restarts(
+    olds: Props, news: Props, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(olds, news) == []
+    told = [*lines, "topics: no broker restarts for these"] if lines else []
+    assert capsys.readouterr().err.splitlines() == told, "in a preview too: this is before anything is done"
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_change_is_told_even_where_it_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(check(topic_set(orders=topic(6)), topic_set(orders=topic(3)))) == 1
+    assert "topics: changes orders (partitions: 6 -> 3)" in capsys.readouterr().err
+
+
+@given(SPECS_BY_NAME, SPECS_BY_NAME)
+def test_no_change_of_topics_goes_untold(old: dict[str, TopicSpec], new: dict[str, TopicSpec]) -> None:
+    lines = change_lines(old, new)
+    assert bool(lines) == (old != new)
+    for name in {*old, *new}:
+        if old.get(name) != new.get(name):
+            assert any(name in line for line in lines)
+
+
+# ----------------------------------------------------------------------------------------- without a broker there
+
+
+@pytest.mark.usefixtures("_traceback_limit", "no_network")
+def test_a_set_with_a_protected_topic_is_not_deleted() -> None:
+    props = from_engine(topic_set(orders=topic(protect=True), audit=topic(protect=True), parcels=topic()))
+    text = shown(lambda: TopicSetProvider().delete("id", props))
+    assert text == (
+        "Error: topics are protected: audit, orders\n"
+        "  - to delete them, set protect to false and run `pulumi up` first\n"
+    )
+
+
+def test_a_refresh_that_reaches_no_broker_keeps_the_topics_as_last_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: False)
+    props = {**from_engine(topic_set(orders=topic())), "__provider": "code"}
+    result = TopicSetProvider().read("id", props)
+    kept = {key: value for key, value in props.items() if key != "__provider"}
+    assert (result.id, result.outs, result.inputs) == ("id", kept, kept)
+    assert capsys.readouterr().err == (
+        "topics were not read: no broker answers at 127.0.0.1:1; they are kept as last known\n"
+    )
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_making_topics_ends_at_the_deadline_with_what_was_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: False)
+    props = {**from_engine(topic_set(1, orders=topic())), "deadline": 0.0, "logs": {"kafka-0": "docker logs x"}}
+    assert shown(lambda: TopicSetProvider().create(props)) == (
+        "Error: Kafka is not healthy after 0 s (1 finding)\n"
+        "  - kafka-0: no broker answers at 127.0.0.1:1; expected an answer\n"
+        "    look at: docker logs x\n"
+    )
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_topics_that_cannot_be_made_are_told_with_what_the_route_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detour = take_detour(monkeypatch, topics_module)
+    seen: list[Route] = []
+    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: bool(seen.append(route)))
+    inputs = {**topic_set(1, orders=topic()), "bootstrap": "127.0.0.1:19093", "route": VIA, "deadline": 0}
+    assert shown(lambda: TopicSetProvider().create(from_engine(inputs))) == (
+        "Error: Kafka is not healthy after 0 s (1 finding)\n"
+        "  - kafka-0: no broker answers at 127.0.0.1:19093 (the pod is gone); expected an answer\n"
+    )
+    assert seen == [detour]
