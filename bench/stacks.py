@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from components.stack_file.settings import Settings, load_settings
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from tests.integration.stacks import Stack, ports_of
 
 NAME = "test-bench"

@@ -1,24 +1,24 @@
-"""What changed between two values, in words a person reads before agreeing to it."""
+"""The differences between two values, as lines to read before approving a change."""
 
 import difflib
 from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any, cast
 
-_LONGEST = 60
+_LONGEST_EXCERPT = 60
 
 
 def changes(old: Any, new: Any, path: str = "") -> list[str]:
     """One line for each difference; texts of several lines are compared line by line.
 
     Args:
-        old: A value as JSON knows it.
-        new: Another; what is of no such kind (a preview's unknowns) counts as changed where the old one was set.
-        path: Where both stand, for the lines.
+        old: The old value, of JSON types.
+        new: The new value; one of any other type (an unknown of a preview) counts as changed if the old one was set.
+        path: The path of both values, with which each line starts.
     """
     if old == new:
         return []
-    return _differences(old, new, path) or [f"{path}: the same but for order, line ends or empty entries"]
+    return _differences(old, new, path) or [f"{path}: only order, line ends or empty entries differ"]
 
 
 def _differences(old: Any, new: Any, path: str) -> list[str]:
@@ -28,32 +28,32 @@ def _differences(old: Any, new: Any, path: str) -> list[str]:
         return _of_lists(cast("list[Any]", old), cast("list[Any]", new), path)
     if isinstance(old, str) and isinstance(new, str) and ("\n" in old or "\n" in new):
         return _of_texts(old, new, path)
-    return [f"{path}: {_both(old, new)}"]
+    return [f"{path}: {_old_to_new(old, new)}"]
 
 
 def _of_mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> list[str]:
     lines: list[str] = []
     for key in sorted({*old, *new}):
-        name = " ".join(key.splitlines())  # a name may be anything; a line is one
+        name = " ".join(key.splitlines())  # a name may contain line breaks
         here = f"{path}.{name}" if path else name
         lines += changes(old.get(key), new.get(key), here)
     return lines
 
 
 def _of_lists(old: list[Any], new: list[Any], path: str) -> list[str]:
-    """Entries with names of their own, as Kubernetes' lists have them, are compared by name; others by place."""
+    """Compare entries that have names, as in Kubernetes' lists, by name; all others by position."""
     before, after = _by_name(old), _by_name(new)
     if before is not None and after is not None:
         return _of_mappings(before, after, path)
     if len(old) != len(new) or any(isinstance(item, str) for item in [*old, *new]):
-        return [f"{path}: {_both(old, new)}"]
+        return [f"{path}: {_old_to_new(old, new)}"]
     return [
         line for index, pair in enumerate(zip(old, new, strict=True)) for line in changes(*pair, f"{path}[{index}]")
     ]
 
 
 def _by_name(items: list[Any]) -> dict[str, Any] | None:
-    """The entries by their names; None where one has none, or two have the same (a volume can be mounted twice)."""
+    """The entries by name; None if one has no name, or two share one (a volume can be mounted twice)."""
     named: dict[str, Any] = {}
     for item in items:
         name = cast("Mapping[str, Any]", item).get("name") if isinstance(item, Mapping) else None
@@ -64,7 +64,7 @@ def _by_name(items: list[Any]) -> dict[str, Any] | None:
 
 
 def _of_texts(old: str, new: str, path: str) -> list[str]:
-    """Settings (``key=value``) as old and new value, other lines as removed and added."""
+    """Compare settings (``key=value``) by key; show other lines as removed, added or moved."""
     removed, added = _lines_that_differ(old.splitlines(), new.splitlines())
     lines: list[str] = []
     for line in removed:
@@ -72,13 +72,13 @@ def _of_texts(old: str, new: str, path: str) -> list[str]:
         successor = next((item for item in added if "=" in item and item.split("=", 1)[0] == key), None)
         if line in added:
             added.remove(line)
-            lines.append(f"{path}: {_cut(_shown(line), 0)} stands elsewhere")
+            lines.append(f"{path}: {_excerpt(_as_text(line), 0)} moved")
         elif "=" in line and successor is not None:
             added.remove(successor)
-            lines.append(f"{path}: {key} {_both(line.split('=', 1)[1], successor.split('=', 1)[1])}")
+            lines.append(f"{path}: {key} {_old_to_new(line.split('=', 1)[1], successor.split('=', 1)[1])}")
         else:
-            lines.append(f"{path}: without {_cut(_shown(line), 0)}")
-    return lines + [f"{path}: with {_cut(_shown(line), 0)}" for line in added]
+            lines.append(f"{path}: removed {_excerpt(_as_text(line), 0)}")
+    return lines + [f"{path}: added {_excerpt(_as_text(line), 0)}" for line in added]
 
 
 def _lines_that_differ(old: list[str], new: list[str]) -> tuple[list[str], list[str]]:
@@ -91,22 +91,22 @@ def _lines_that_differ(old: list[str], new: list[str]) -> tuple[list[str], list[
     return removed, added
 
 
-def _both(old: Any, new: Any) -> str:
-    """Both values; of long ones the part where they begin to differ."""
-    before, after = _shown(old), _shown(new)
+def _old_to_new(old: Any, new: Any) -> str:
+    """The old and the new value; long ones are cut to the part where they begin to differ."""
+    before, after = _as_text(old), _as_text(new)
     start = 0
-    if max(len(before), len(after)) > _LONGEST:
+    if max(len(before), len(after)) > _LONGEST_EXCERPT:
         same = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
-        start = max(len(list(same)) - _LONGEST // 3, 0)
-    return f"{_cut(before, start)} -> {_cut(after, start)}"
+        start = max(len(list(same)) - _LONGEST_EXCERPT // 3, 0)
+    return f"{_excerpt(before, start)} -> {_excerpt(after, start)}"
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if value is None:
         return "(none)"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():  # the engine knows no other numbers
+    if isinstance(value, float) and value.is_integer():  # the engine passes all numbers as floats
         return str(int(value))
     if not isinstance(value, str | int | float | list | dict):
         return "(known after `up`)"
@@ -114,6 +114,6 @@ def _shown(value: Any) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
-def _cut(text: str, start: int) -> str:
-    end = start + _LONGEST
+def _excerpt(text: str, start: int) -> str:
+    end = start + _LONGEST_EXCERPT
     return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them. The standard library alone, so that small programs can use it as well."""
+"""Durations as written in a stack file. Standard library only, so that small programs can use it too."""
 
 import re
 from datetime import timedelta
@@ -13,7 +13,7 @@ def duration(text: str) -> timedelta:
     """Read ``"7d"``, ``"24h"``, ``"90s"`` or a whole number of milliseconds.
 
     Raises:
-        ValueError: The text is no duration, or one of more than a hundred years.
+        ValueError: The text is not a duration, or is longer than a hundred years.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -28,11 +28,11 @@ def parse_duration(value: object) -> object:
     """Read ``"7d"``, ``"24h"``, ``"90s"`` or a whole number of milliseconds as a timedelta.
 
     Returns:
-        A ``timedelta`` of at most a hundred years; what is neither text nor number is given back for pydantic to
-        refuse.
+        A ``timedelta`` of at most a hundred years; a value that is neither text nor a number is returned unchanged,
+        for pydantic to reject.
 
     Raises:
-        ValueError: Text or a number that is no duration.
+        ValueError: Text or a number that is not a duration.
     """
     if isinstance(value, str):
         return duration(value.strip().lower())

@@ -19,16 +19,16 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def plain_errors(method: _Method) -> _Method:
-    """Let a :class:`PlatformError` reach the person as its text alone; anything else keeps its traceback."""
+    """Show a :class:`PlatformError` to the user as its text alone; any other error keeps its traceback."""
 
     @wraps(method)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if hasattr(sys, "tracebacklimit"):  # set below by an earlier call; one process serves all of an update
+        if hasattr(sys, "tracebacklimit"):  # set below by an earlier call; one process serves a whole update
             del sys.tracebacklimit
         try:
             return method(*args, **kwargs)
         except PlatformError as error:
-            sys.tracebacklimit = 0  # the SDK formats the traceback of whatever a provider raises
+            sys.tracebacklimit = 0  # the SDK formats the traceback of any error that a provider raises
             raise _PlainError(str(error)) from None
 
     return cast(_Method, wrapper)
@@ -57,17 +57,17 @@ def progress(line: str) -> None:
 
 
 def in_order(members: Mapping[str, str]) -> dict[str, str]:
-    """Members by name: the engine keeps no order of keys."""
+    """Members sorted by name; the engine does not keep the order of keys."""
     return dict(sorted(members.items()))
 
 
 def failures(property_name: str, problems: Sequence[str]) -> list[CheckFailure]:
-    """A check failure for each problem, on one property."""
+    """One check failure per problem, all on the same property."""
     return [CheckFailure(property_name, problem) for problem in problems]
 
 
 def is_known(value: object) -> bool:
-    """Whether a value holds no unknown; previews pass unknowns where an output is not there yet."""
+    """Whether a value contains no unknowns, which a preview passes for outputs that do not exist yet."""
     if isinstance(value, Mapping):
         return all(map(is_known, cast("Mapping[str, object]", value).values()))
     if isinstance(value, list):

@@ -1,14 +1,14 @@
-"""Errors that a person can fix.
+"""Errors that the user can fix.
 
     PlatformError            base: its text is the whole message, shown without a traceback
-    ├── SettingsError        the stack file says something that cannot be (all mistakes at once)
+    ├── SettingsError        the stack file is invalid (all mistakes at once)
     ├── PreflightError       this machine cannot run the platform now (all reasons at once)
     ├── ClusterError         the Kubernetes API refused or did not answer
-    ├── SafetyError          a member is still needed, so it was not stopped or removed
-    ├── TopicError           a topic cannot be made as declared
+    ├── SafetyError          a member is still needed, so it was neither stopped nor removed
+    ├── TopicError           a topic cannot be created or changed as declared
     └── UnhealthyError       the platform did not become healthy before its deadline
 
-Callers that want the list behind a gathered error read ``problems``.
+``problems`` holds the single problems of an error that reports several.
 """
 
 import difflib
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 
 class PlatformError(Exception):
-    """Base of all errors that are reported to a person as they are.
+    """Base of all errors whose text is shown to the user unchanged.
 
     Args:
         headline: One line that says what failed, and where.
@@ -34,7 +34,7 @@ def _indented(text: str) -> str:
 
 
 class SettingsError(PlatformError):
-    """The stack file is wrong; raised before any resource is registered."""
+    """The stack file is invalid; raised before any resource is registered."""
 
 
 class PreflightError(PlatformError):
@@ -42,11 +42,11 @@ class PreflightError(PlatformError):
 
 
 class ClusterError(PlatformError):
-    """The Kubernetes API refused a request or did not answer; what was asked for was not done."""
+    """The Kubernetes API refused a request or did not answer; the requested change was not made."""
 
 
 class SafetyError(PlatformError):
-    """A member is still needed, or that could not be found out; it was neither stopped nor removed."""
+    """A member is still needed, or whether it is could not be determined; it was neither stopped nor removed."""
 
 
 class TopicError(PlatformError):
@@ -54,7 +54,7 @@ class TopicError(PlatformError):
 
 
 class UnhealthyError(PlatformError):
-    """A health gate's deadline passed; what was made stays for a look."""
+    """A health gate's deadline passed; what was created stays for inspection."""
 
 
 def count(number: int, noun: str) -> str:
@@ -63,6 +63,6 @@ def count(number: int, noun: str) -> str:
 
 
 def nearest(key: str, allowed: Iterable[str]) -> str:
-    """A hint for a misspelt key: `` Did you mean "x"?``, or nothing where no key is near."""
+    """A hint for a misspelt key: `` Did you mean "x"?``, or an empty text if no key is near."""
     matches = difflib.get_close_matches(key, list(allowed), n=1)
     return f' Did you mean "{matches[0]}"?' if matches else ""

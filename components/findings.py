@@ -1,4 +1,4 @@
-"""What a check found wrong: which member, what was seen, what was expected, where to look next."""
+"""Findings of checks as text: which member, what was seen, what was expected, where to look next."""
 
 from collections.abc import Mapping
 

@@ -1,13 +1,13 @@
-"""The images of each set. The standard library alone: set-up reads it before any package is installed."""
+"""The image sets. Standard library only: setup reads this file before any package is installed."""
 
 import os
 from collections.abc import Mapping
 
 VARIABLE = "MILLRACE_IMAGES"
-"""Environment variable that names the set of images; set-up sets it where only package registries are reachable."""
+"""Environment variable that names the image set; setup sets it where only package registries are reachable."""
 
 KAFKA_VERSION = "3.9.2"
-"""The last Kafka line that runs with ZooKeeper is 3.9; its image holds ZooKeeper 3.8.4 as well."""
+"""3.9 is the last Kafka release line that runs with ZooKeeper; its image also contains ZooKeeper 3.8.4."""
 
 SETS: Mapping[str, Mapping[str, str]] = {
     "public": {
@@ -25,17 +25,17 @@ SETS: Mapping[str, Mapping[str, str]] = {
         "prometheus": "millrace/prometheus:2.42",
     },
 }
-"""References by set and server. Local images carry our own names, never a public project's.
+"""Image references by set and server. Local images have names of this project, never a public project's.
 
-Nobody publishes our exporter, and no package registry has Grafana, so each set lacks one.
+The exporter is not published, and no package registry has Grafana, so each set lacks one image.
 """
 
 JMX_AGENT = "/opt/millrace/jmx_prometheus_javaagent.jar"
-"""Where the local Kafka image has the agent that gives JMX metrics; the public one has none."""
+"""Path of the JMX metrics agent in the local Kafka image; the public image has none."""
 
 
 def default_image(server: str) -> str:
-    """The image of a server in the set that :data:`VARIABLE` names; the public one where it is unset.
+    """The image of a server in the set that :data:`VARIABLE` names; the public one if it is unset.
 
     Args:
         server: ``zookeeper``, ``kafka``, ``redis``, ``exporter``, ``prometheus`` or ``grafana``.

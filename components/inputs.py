@@ -1,4 +1,4 @@
-"""Values that may be outputs of other resources."""
+"""Inputs that may be outputs of other resources."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, cast
@@ -12,7 +12,7 @@ V = TypeVar("V")
 def lift(function: Callable[[list[V]], T], values: Sequence[pulumi.Input[V]]) -> pulumi.Input[T]:
     """Call a function of plain values.
 
-    Plain values stay plain, so that a preview knows the result; with an output among them the result is an output.
+    Plain values stay plain, so that a preview knows the result; if one of them is an output, the result is an output.
 
     Args:
         function: Called once with all values, in order.
@@ -24,5 +24,5 @@ def lift(function: Callable[[list[V]], T], values: Sequence[pulumi.Input[V]]) ->
 
 
 def joined(values: Sequence[pulumi.Input[str]]) -> pulumi.Input[str]:
-    """The texts in one, separated by commas."""
+    """The texts joined with commas."""
     return lift(",".join, values)

@@ -1,4 +1,4 @@
-"""Names of what is made, so that two platforms on one engine never meet and anyone can tell whose a thing is."""
+"""Names and labels of resources: two platforms on one engine never collide, and each resource shows its owner."""
 
 import re
 
@@ -11,11 +11,11 @@ MEMBER_LABEL = "millrace.member"
 """Label on every container: the member it is, such as ``kafka-0``."""
 
 CLIENT_LABEL = "millrace.client"
-"""Label that a pod of the platform's own namespace needs to be a client: ``millrace.client: "true"``."""
+"""Label that a pod in the platform's own namespace needs to be a client: ``millrace.client: "true"``."""
 
 PROJECT = "millrace"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
-"""Label on every pod: what it is a part of, namely :data:`PROJECT`."""
+"""Label on every pod; its value is :data:`PROJECT`."""
 
 _PLATFORM = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_PLATFORM_LENGTH = 40
@@ -31,7 +31,7 @@ def platform_name(project: str, stack: str) -> str:
     name = f"{project}-{stack}"
     if not _PLATFORM.fullmatch(name) or len(name) > MAX_PLATFORM_LENGTH:
         raise SettingsError(
-            f'the stack\'s name makes "{name}", which cannot be part of host names',
+            f'the stack\'s name gives "{name}", which cannot be part of a host name',
             [f"use lower-case letters, digits and single dashes, {MAX_PLATFORM_LENGTH} characters at most"],
         )
     return name
@@ -40,6 +40,11 @@ def platform_name(project: str, stack: str) -> str:
 def member_name(workload: str, ordinal: int) -> str:
     """A member's name inside its platform: ``kafka-0``."""
     return f"{workload}-{ordinal}"
+
+
+def ordinal_of(member: str) -> int:
+    """A member's number in its workload: 0 of ``kafka-0``."""
+    return int(member.rpartition("-")[2])
 
 
 def qualified(platform: str, part: str) -> str:

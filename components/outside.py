@@ -8,10 +8,10 @@ class Outside:
     """How clients outside the target's own network reach a port.
 
     Args:
-        host: Host that they are told; ``{ordinal}`` in it stands for the member's number.
+        host: Host that clients connect to; ``{ordinal}`` in it stands for the member's number.
         port: Port of member 0.
-        step: What each further member's port is higher; 0 where each has a host of its own.
-        kind: ``hostPort`` on a machine of its own, ``nodePort`` or ``loadBalancer`` on a cluster.
+        step: Difference between the ports of one member and the next; 0 if each has a host of its own.
+        kind: ``hostPort`` on Docker, ``nodePort`` or ``loadBalancer`` on Kubernetes.
     """
 
     host: str

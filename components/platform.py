@@ -1,4 +1,4 @@
-"""The whole platform of a stack file: composes the subjects and gathers their outputs."""
+"""The whole platform of a stack file: composes the components and gathers their outputs."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ class StreamingPlatformArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class PlatformOutputs:
-    """What a platform gives to its stack; :mod:`components.outputs` says what each is for."""
+    """The platform's outputs; :mod:`components.outputs` describes each."""
 
     kafka_bootstrap_servers: pulumi.Output[str]
     kafka_internal_bootstrap_servers: pulumi.Output[str]
@@ -173,7 +173,7 @@ class _Servers:
     def identities(self) -> Mapping[str, pulumi.Output[str]]:
         """For each member a value that changes whenever it is replaced."""
         servers = (self.zookeeper, self.kafka, self.redis)
-        return {member: made for server in servers for member, made in server.deployment.identities.items()}
+        return {member: identity for server in servers for member, identity in server.deployment.identities.items()}
 
     @cached_property
     def logs(self) -> Mapping[str, pulumi.Input[str]]:
@@ -199,7 +199,7 @@ def _topics(
     options = pulumi.ResourceOptions(
         parent=parent,
         depends_on=list(kafka.deployment.settled),
-        # The topics live in the brokers' data: where that is deleted, they need no deleting.
+        # The topics are part of the brokers' data and are deleted with it.
         deleted_with=kafka.deployment.storage,
     )
     return TopicSet("topics", topics, options)
@@ -283,7 +283,7 @@ def _client_environment(servers: _Servers) -> Environment:
 def _operations(
     name: str, args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, monitor: Monitor | None
 ) -> dict[str, object]:
-    """What the command line needs to find and to reach the members; see :mod:`ops.platform`."""
+    """What the command line needs to find and reach the members; see :mod:`ops.platform`."""
     members = [] if monitor is None else [f"{server}-0" for server in monitor.addresses]
     logs = {**servers.logs, **{member: target.logs_command(member) for member in members}}
     watched = {} if monitor is None else {"monitor": monitor.addresses, "topology": monitor.topology.as_output()}
@@ -304,13 +304,13 @@ def _operations(
 def workloads_of(settings: Settings, images: Images, target: Addressing, platform: str) -> Sequence[Workload]:
     """The platform's workloads without the files that hold secrets, for preflight; nothing is declared.
 
-    Ensemble, brokers and Redis come first, then the monitoring servers that are asked for.
+    Ensemble, brokers and Redis come first, then the enabled monitoring servers.
 
     Args:
         settings: The checked stack file.
         images: Which images run.
         target: Where they run.
-        platform: The platform's name, by which its metrics are told from others'.
+        platform: The platform's name, a label of its metrics.
     """
     kafka, watchers = settings.kafka, _watchers(settings)
     servers = [
@@ -359,5 +359,5 @@ def _digest(value: object) -> str:
 
 
 def _dotenv(variables: Mapping[str, str]) -> str:
-    """The variables as a .env file, quoted where a shell needs it."""
+    """The variables as a .env file, quoted as a shell needs."""
     return "\n".join(f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items()))

@@ -1,4 +1,4 @@
-"""Java properties files: sorted, so that nothing but a real change changes them, and escaped."""
+"""Java properties files: escaped, and sorted so that only real changes change the text."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ def render_properties(entries: Mapping[str, str]) -> str:
         entries: Keys and values; both may hold any character.
 
     Returns:
-        The file's text, a line an entry, sorted by key.
+        The file's text: one line per entry, sorted by key.
     """
     return "".join(f"{_escape_key(key)}={_escape_value(value)}\n" for key, value in sorted(entries.items()))
 

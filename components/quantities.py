@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them in a stack file."""
+"""Field types for durations, sizes and numbers as a stack file writes them."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ GIB = 1024 * MIB
 
 
 def refuse_boolean(value: object) -> object:
-    """Python takes true for 1; a person who writes it made a mistake.
+    """Reject true and false, which Python would read as 1 and 0.
 
     Raises:
         ValueError: The value is true or false.
@@ -22,8 +22,8 @@ def refuse_boolean(value: object) -> object:
     return value
 
 
-def milliseconds_or_all(duration: timedelta | int | None) -> int | None:
-    """The duration in whole milliseconds; -1, which is no limit, and None stay as they are."""
+def milliseconds_or_unlimited(duration: timedelta | int | None) -> int | None:
+    """The duration in whole milliseconds; -1 (no limit) and None are returned unchanged."""
     return milliseconds(duration) if isinstance(duration, timedelta) else duration
 
 
@@ -33,7 +33,7 @@ def unlimited(value: object) -> object:
 
 
 def format_size(size: int) -> str:
-    """The size in MiB where it is a whole number of them, else in bytes."""
+    """The size in MiB if it is a whole number of them, else in bytes."""
     return f"{size // MIB}MiB" if size % MIB == 0 else f"{size}B"
 
 
@@ -46,7 +46,7 @@ Size = Annotated[
 """An amount of memory or disk: ``512MiB``, ``1GiB``, ``100MB``, or whole bytes."""
 
 Whole = Annotated[int, BeforeValidator(refuse_boolean)]
-"""A whole number; true and false are none."""
+"""A whole number; true and false are rejected."""
 
 Unlimited = Literal[-1]
-"""No limit, in Kafka's own spelling."""
+"""No limit, as Kafka writes it."""

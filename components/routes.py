@@ -19,7 +19,7 @@ class RouteProps(TypedDict):
     hosts: list[str]
     """DNS names of all pods that may be reached."""
     kubeconfig: NotRequired[str | None]
-    """Path of the kubeconfig; absent or None takes the default one."""
+    """Path of the kubeconfig; the default one if absent or None."""
 
 
 class Route(Protocol):
@@ -27,11 +27,11 @@ class Route(Protocol):
 
     @property
     def proxy_url(self) -> str | None:
-        """For clients that speak SOCKS5 (kafka-python); None where they connect directly."""
+        """Proxy for clients that speak SOCKS5 (kafka-python); None if they connect directly."""
         ...
 
     def local(self, address: str) -> str:
-        """The ``host:port`` to connect to for clients that speak no SOCKS (kazoo, redis)."""
+        """The ``host:port`` to connect to for clients without SOCKS support (kazoo, redis)."""
         ...
 
     def connect(self, address: str, timeout: float) -> socket.socket:
@@ -39,7 +39,7 @@ class Route(Protocol):
 
         Args:
             address: ``host:port`` of the member.
-            timeout: Seconds for an answer, now and in the socket that is returned.
+            timeout: Seconds to connect, and the timeout of the returned socket.
 
         Raises:
             ConnectionRefusedError: Nothing listens at the address.
@@ -48,7 +48,7 @@ class Route(Protocol):
         ...
 
     def trouble(self, address: str) -> str | None:
-        """Why the last connection to a member failed, if the route knows more than the error."""
+        """Why the last connection to a member failed; None if the error itself says all."""
         ...
 
 
@@ -66,7 +66,7 @@ class DirectRoute:
         return socket.create_connection(host_and_port(address), timeout=timeout)
 
     def trouble(self, address: str) -> str | None:
-        """Nothing that the error itself does not say."""
+        """None: the error itself says all."""
         return None
 
 
@@ -75,5 +75,5 @@ DIRECT = DirectRoute()
 
 
 def patience(route: Route, seconds: float) -> float:
-    """Seconds to wait for what takes ``seconds`` directly; the Kubernetes API may be far away."""
+    """The timeout over a route for what takes ``seconds`` directly; the Kubernetes API may be far away."""
     return max(seconds, TUNNEL_SECONDS) if route.proxy_url else seconds

@@ -48,7 +48,7 @@ class Safety:
 
         Args:
             name: The member.
-            ready: Members that serve, as the target sees them. Where there is none, nothing is left to lose.
+            ready: Members that serve, as the target sees them. If there are none, nothing can be lost.
         """
         return []
 

@@ -1,4 +1,4 @@
-"""What the workloads of servers share: resources, and the files and environment of a Java server."""
+"""What the servers' workloads share: resources, and the files and environment of a Java server."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,19 +8,19 @@ from components.stack_file.sections import ContainerSettings
 from components.workload import File, Resources
 
 DATA_PATH = "/var/lib/kafka/data"
-"""Where the Kafka image lets its user write; each ZooKeeper member and each broker has a folder of its own there."""
+"""Path that the Kafka image's user can write to; each ZooKeeper member and each broker has its own folder there."""
 
 USER = 1000
 """User and group of the Kafka image's ``appuser``."""
 
 LIFETIME = "streaming"
-"""The storage lifetime that ensemble and brokers share: the data of neither may outlive the other's."""
+"""The storage lifetime that ensemble and brokers share: neither's data may outlive the other's."""
 
 _LOGGING = "/etc/millrace/log4j.properties"
-_NAMES = "/etc/millrace/java.security"
+_SECURITY = "/etc/millrace/java.security"
 
 _LOG4J = {
-    # Standard output only, where the container engine keeps and rotates it.
+    # Standard output only, which the container engine keeps and rotates.
     "log4j.appender.stdout": "org.apache.log4j.ConsoleAppender",
     "log4j.appender.stdout.layout": "org.apache.log4j.PatternLayout",
     "log4j.appender.stdout.layout.ConversionPattern": "[%d] %p %m (%c)%n",
@@ -29,9 +29,8 @@ _LOG4J = {
 
 _NAME_CACHE = {"networkaddress.cache.ttl": "5", "networkaddress.cache.negative.ttl": "0"}
 """Seconds that a JVM caches the address of a name, and the failure to find one. The defaults are 30 and 10: a member
-that starts before another's name is published would not look again for 10 s, and the ensemble's back-off makes 25 s of
-that; a pod that has moved would be looked for at its old address. They are security properties, so no ``-D`` changes
-them (https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/net/doc-files/net-properties.html)."""
+that starts before the name of a peer is published would not resolve it again for 10 s, which the ensemble's back-off
+stretches to 25 s; a pod that has moved would be sought at its old address. ``-D`` cannot set security properties (https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/net/doc-files/net-properties.html)."""
 
 
 def resources_of(settings: ContainerSettings) -> Resources:
@@ -43,7 +42,7 @@ def java_files() -> list[File]:
     """The files that :func:`java_environment` points at."""
     return [
         File(path=_LOGGING, content=render_properties(_LOG4J)),
-        File(path=_NAMES, content=render_properties(_NAME_CACHE)),
+        File(path=_SECURITY, content=render_properties(_NAME_CACHE)),
     ]
 
 
@@ -53,10 +52,10 @@ def java_environment(*, heap: int, options: Sequence[str], archive: str) -> Mapp
     Args:
         heap: Initial and maximum heap in bytes.
         options: Further JVM options; the JVM takes the later one of two that contradict each other, so these win.
-        archive: Name of the image's class-data-sharing archive; a JVM without one starts all the same.
+        archive: Name of the image's class-data-sharing archive; a JVM also starts without one.
     """
     megabytes = heap // MIB
-    names, shared = f"-Djava.security.properties={_NAMES}", f"-XX:SharedArchiveFile=/opt/kafka/{archive}.jsa"
+    names, shared = f"-Djava.security.properties={_SECURITY}", f"-XX:SharedArchiveFile=/opt/kafka/{archive}.jsa"
     return {
         "EXTRA_ARGS": "",
         "KAFKA_HEAP_OPTS": f"-Xms{megabytes}m -Xmx{megabytes}m",

@@ -1,4 +1,4 @@
-"""The running stack as the program sees it: its configuration and its name."""
+"""The running stack: its configuration and the target that it chooses."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ def _decoded(value: str) -> Any:
 
 
 def target_for(settings: Settings, platform: str) -> Target:
-    """Where the stack file wants the platform to run."""
+    """The target that the stack file chooses."""
     if settings.on_kubernetes:
         return _kubernetes(settings.kubernetes, platform)
     from components.targets.docker.target import DockerTarget

@@ -1,6 +1,6 @@
-"""The joint between components and targets: a component says *what* runs, a target says *how*.
+"""The interface between components and targets: a component says *what* runs, a target says *how*.
 
-A :class:`Workload` is ``replicas`` like servers with identity. What differs from member to member stands in
+A :class:`Workload` is a set of equal servers, each with an identity. What differs from member to member is written in
 ``command`` and ``env`` as placeholders that every target fills in:
 
     $(ORDINAL)          0, 1, 2, …
@@ -18,10 +18,10 @@ from components.outside import Outside
 from components.safety import Safety
 
 CLIENTS = "clients"
-"""Who may connect to a port, beside workloads by name: the applications that the platform serves."""
+"""Who may connect to a port, besides named workloads: the applications that the platform serves."""
 
 ANYONE = "anyone"
-"""Who may connect to a port: whoever reaches it."""
+"""Who may connect to a port: everyone who can reach it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Port:
         name: Lower-case word.
         number: Port inside the container.
         reached_by: Names of the workloads that connect to it, :data:`CLIENTS` or :data:`ANYONE`.
-        outside: How clients outside reach it, or None for a port inside the target's network only.
+        outside: How clients outside reach it, or None for a port that only the target's network reaches.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file that every member has.
+    """A file that every member gets.
 
     Args:
         path: Absolute path inside the container.
@@ -58,14 +58,14 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A command that says by its exit status whether a member serves.
+    """A command whose exit status says whether a member serves.
 
     Args:
         command: Program and arguments; run without a shell, so pipes need ``bash -c``.
         interval: Time between two runs.
         timeout: Time after which a run counts as failed.
         failures: Failed runs in a row that make the member unhealthy.
-        start_period: Time that a member may take to serve after its start.
+        start_period: Time that a member may take until it serves after its start.
     """
 
     command: Sequence[str]
@@ -81,10 +81,10 @@ class Storage:
 
     Args:
         path: Where it is mounted.
-        size: Bytes of a member's volume, where a target gives each its own.
-        lifetime: Workloads whose storage names the same lifetime share its fate: a target makes and removes it
-            as one thing. ZooKeeper and Kafka do, because a broker whose data outlives its ensemble's refuses to
-            start (InconsistentClusterIdException).
+        size: Bytes of a member's volume, if a target gives each its own.
+        lifetime: A target creates and removes the storage of all workloads with the same lifetime together.
+            ZooKeeper and Kafka share one, because a broker whose data outlives its ensemble's refuses to start
+            (InconsistentClusterIdException).
         protect: Whether destroying it is refused.
     """
 
@@ -99,9 +99,9 @@ class Resources:
     """What a member may use.
 
     Args:
-        memory: Limit in bytes.
-        cpu: Processor time kept free for it, as Kubernetes writes it: ``500m``, ``2``.
-        cpu_limit: Processor time that it may take at most, or None for no limit.
+        memory: Memory limit in bytes.
+        cpu: CPU request, as Kubernetes writes it: ``500m``, ``2``.
+        cpu_limit: CPU limit, or None for no limit.
     """
 
     memory: int
@@ -111,13 +111,13 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """``replicas`` like servers with identity, independent of where they run."""
+    """Equal servers, each with an identity, independent of where they run."""
 
     name: str
     image: str
     replicas: int
     command: Sequence[str]
-    """Program and arguments; arguments alone where ``entry_point`` says so."""
+    """Program and arguments; arguments alone if ``entry_point`` is set."""
     resources: Resources
     stop_grace: timedelta
     readiness: Probe
@@ -125,17 +125,17 @@ class Workload:
     user: int
     """Numeric id of user and group that the server runs as and that own its data."""
     outgoing: Sequence[int] = ()
-    """Ports that it connects to on servers that are not the platform's, wherever they are."""
+    """Ports that it connects to on servers outside the platform."""
     storage: Storage | None = None
-    """None for a server that keeps nothing."""
+    """None for a server without data."""
     entry_point: bool = False
-    """Whether the image's own entry point is what runs, and ``command`` its arguments."""
+    """Whether the image's own entry point runs, with ``command`` as its arguments."""
     env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     files: Sequence[File] = ()
     safety: type[Safety] = Safety
-    """The subject's rules for stopping and removing members."""
+    """The server's rules for stopping and removing members."""
     zone_file: str | None = None
-    """Path of a file in which a target that knows failure domains writes the member's, before the member starts."""
+    """Path of a file to which a target that knows failure domains writes the member's before the member starts."""
 
     @property
     def members(self) -> list[str]:
@@ -153,5 +153,5 @@ class Workload:
         return self.ports[0]
 
     def outside_addresses(self) -> list[str]:
-        """``host:port`` of each member for clients outside, by ordinal; empty where no port is exposed."""
+        """``host:port`` of each member for clients outside, by ordinal; empty if no port is exposed."""
         return [outside.address(ordinal) for outside in self.exposed.values() for ordinal in range(self.replicas)]

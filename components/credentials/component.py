@@ -13,7 +13,7 @@ class CredentialsArgs:
     """Arguments of :class:`Credentials`.
 
     Args:
-        account: Whose password it is; a changed account gets a new password.
+        account: The account that the password is for; a changed account gets a new password.
     """
 
     account: str
@@ -24,7 +24,7 @@ class Credentials(Resource, module="millrace", name="Credentials"):
 
     Args:
         name: The resource's name.
-        args: Whose password it is.
+        args: The account that the password is for.
         opts: Resource options.
     """
 
@@ -32,7 +32,7 @@ class Credentials(Resource, module="millrace", name="Credentials"):
     """The password, a secret."""
 
     def __init__(self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        # What a dynamic provider generates is plain in the state unless it is named here.
+        # Without this, the state would hold the generated value in plain text.
         secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
         props: dict[str, object] = {"account": args.account, "password": None}
         super().__init__(CredentialsProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))

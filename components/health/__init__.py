@@ -1,1 +1,1 @@
-"""The gate that ends ``up`` when the platform is healthy."""
+"""The health gate: ``up`` ends when the platform is healthy."""

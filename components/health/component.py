@@ -1,4 +1,4 @@
-"""The gate that ends ``up`` when servers are healthy, or fails with the reasons."""
+"""The health gate as a resource: ``up`` ends when the servers are healthy, or fails with the reasons."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class RedisCheck:
     Args:
         member: The server's name.
         address: ``host:port``.
-        password: What clients must log in with, or None.
+        password: The password that clients need, or None.
         append_only: Whether the append-only file must be on.
         save: Snapshot rules that must be in force, each "seconds changes".
     """
@@ -70,10 +70,10 @@ class HealthGateArgs:
         zookeeper: Address of each ensemble member, by name.
         kafka: What to check of Kafka.
         redis: What to check of Redis.
-        deadline: Seconds to become healthy.
+        deadline: Seconds within which everything must be healthy.
         trigger: Values that change when the platform does; the gate checks again when one of them changes.
         logs: For each member the command that shows its logs.
-        route: How this program's clients reach the members, from a prepared target; None for directly.
+        route: How this program's clients reach the members, from a prepared target; None if directly.
     """
 
     platform: str
@@ -87,7 +87,7 @@ class HealthGateArgs:
 
 
 class HealthGate(Resource, module="millrace", name="HealthGate"):
-    """Waits until ZooKeeper, Kafka and Redis are healthy, and fails the update with the findings.
+    """Waits until ZooKeeper, Kafka and Redis are healthy; after the deadline the update fails with the findings.
 
     Args:
         name: The resource's name.
@@ -96,7 +96,7 @@ class HealthGate(Resource, module="millrace", name="HealthGate"):
     """
 
     summary: pulumi.Output[str]
-    """What was found when the platform last changed, with timings."""
+    """The state of each part when the platform last changed, with timings."""
 
     def __init__(self, name: str, args: HealthGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: dict[str, object] = {

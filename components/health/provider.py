@@ -1,4 +1,4 @@
-"""Dynamic provider of health gates: ``up`` waits for healthy servers, and fails with what is wrong."""
+"""Dynamic provider of health gates: ``up`` waits until the servers are healthy, or fails with the findings."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ class Part:
     """A part of the platform as the gate checks it.
 
     Args:
-        look: Returns what is wrong now.
+        look: Checks the part once; returns the findings.
         summary: Describes the healthy part in one line.
     """
 
@@ -32,7 +32,7 @@ class Part:
 
 
 def parts_of(props: Props) -> dict[str, Part]:
-    """The parts that a gate checks, by name; nothing is asked yet."""
+    """The parts that a gate checks, by name; no server is contacted yet."""
     logs, route = props["logs"], open_route(props.get("route"))
     parts: dict[str, Part] = {}
     if props.get("zookeeper"):
@@ -106,17 +106,17 @@ class HealthGateProvider(ResourceProvider):
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Wait until the platform is healthy; a failed create is tried again by the next ``up``."""
-        return CreateResult(props["platform"], {**props, "summary": _pass(props)})
+        """Wait until the platform is healthy; the next ``up`` retries a failed create."""
+        return CreateResult(props["platform"], {**props, "summary": _wait_for_all(props)})
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Wait until the changed platform is healthy."""
-        return UpdateResult({**_news, "summary": _pass(_news)})
+        return UpdateResult({**_news, "summary": _wait_for_all(_news)})
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Look once. The gate of an unhealthy platform is dropped from the state, so that the next ``up`` checks."""
+        """Check once. The gate of an unhealthy platform is dropped from the state, so the next ``up`` checks again."""
         findings = [line for part in parts_of(props).values() for line in part.look()]
         if not findings:
             return ReadResult(id_, props)
@@ -125,7 +125,7 @@ class HealthGateProvider(ResourceProvider):
         return ReadResult(None, {})
 
 
-def _pass(props: Props) -> str:
+def _wait_for_all(props: Props) -> str:
     """Wait for all parts at once; return the summary.
 
     Raises:

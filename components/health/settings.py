@@ -1,4 +1,4 @@
-"""What a stack file says about the health gate."""
+"""What a stack file may say about the health gate."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The Kafka cluster as health checks see it: brokers, controller, partitions, and a record there and back."""
+"""Health of a Kafka cluster: brokers, controller, partitions, and a record written and read back."""
 
 import logging
 import time
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH = 200
-"""Topics in one request. The controller of a cluster with ZooKeeper makes 30 to 50 topics a second, so a request for
-a thousand would time out; bench/RESULTS.md has the figures of other sizes."""
+"""Topics per request. The controller of a cluster with ZooKeeper creates 30 to 50 topics a second, so a request for a
+thousand would time out; bench/RESULTS.md has figures for other sizes."""
 
 HEALTH_TOPIC = "__millrace_health"
-"""Topic that the health check writes to and reads from; it touches no topic of yours."""
+"""Topic that the health check writes to and reads from, so that it touches no others."""
 
 CONNECT_SECONDS = 2.0
-"""Seconds for a first answer of the cluster before a check reports that nobody is there."""
+"""Seconds to wait for the cluster's first answer before a check reports it as unreachable."""
 
 SETUP_SECONDS = 10.0
-"""Seconds for a broker's first answer on a new connection (kafka-python's own default)."""
+"""Seconds to wait for a broker's first answer on a new connection (kafka-python's own default)."""
 
 REQUEST_SECONDS = 60.0
-"""Seconds for one request; making many topics takes the controller about 20 ms each."""
+"""Seconds to wait for one request; the controller needs about 20 ms to create a topic."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class ClusterState:
 def admin_client(
     bootstrap: str, *, route: Route = DIRECT, request_seconds: float = REQUEST_SECONDS
 ) -> "Generator[KafkaAdminClient]":
-    """An admin client that is closed at the end.
+    """An admin client, closed at the end.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
@@ -86,12 +86,12 @@ def admin_client(
         request_seconds: Seconds for one request.
 
     Raises:
-        kafka.errors.KafkaError: Nobody answered in time.
+        kafka.errors.KafkaError: No broker answered in time.
     """
     from kafka import KafkaAdminClient
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    with _stopped_on_failure(min(request_seconds, SETUP_SECONDS)) as connections:
+    with _closed_on_failure(min(request_seconds, SETUP_SECONDS)) as connections:
         client = KafkaAdminClient(
             bootstrap_servers=bootstrap.split(","),
             client_id="millrace",
@@ -108,26 +108,26 @@ def admin_client(
 
 
 @contextmanager
-def _stopped_on_failure(setup_seconds: float) -> "Generator[Callable[..., KafkaNetClient]]":
-    """Makes an admin client's connections, and stops them where the client is not made for want of an answer.
+def _closed_on_failure(setup_seconds: float) -> "Generator[Callable[..., KafkaNetClient]]":
+    """Create an admin client's connections, and close them if the client fails because no broker answers.
 
-    kafka-python leaves their thread and sockets behind then, which adds up in a process that looks again and again.
+    kafka-python would leave their thread and sockets behind, which add up in a process that retries.
 
     Args:
-        setup_seconds: Seconds for a first answer on a new connection; the admin client itself does not pass it on.
+        setup_seconds: Seconds to wait for a first answer on a new connection; the admin client does not pass it on.
     """
     from kafka.net.compat import KafkaNetClient
 
-    made: list[KafkaNetClient] = []
+    created: list[KafkaNetClient] = []
 
-    def make(**configs: Any) -> KafkaNetClient:
-        made.append(KafkaNetClient(**configs, socket_connection_setup_timeout_ms=int(setup_seconds * 1000)))
-        return made[-1]
+    def create(**configs: Any) -> KafkaNetClient:
+        created.append(KafkaNetClient(**configs, socket_connection_setup_timeout_ms=int(setup_seconds * 1000)))
+        return created[-1]
 
     try:
-        yield make
+        yield create
     except BaseException:
-        for connections in made:
+        for connections in created:
             connections.close()
         raise
 
@@ -136,7 +136,7 @@ def cluster_state(client: "KafkaAdminClient") -> ClusterState:
     """Read the cluster's metadata.
 
     Raises:
-        kafka.errors.KafkaError: It cannot be read, or the answer lacks a topic: nothing may be concluded from a part.
+        kafka.errors.KafkaError: It cannot be read, or the answer lacks a topic: a partial answer proves nothing.
     """
     cluster: dict[str, Any] = client.describe_cluster()
     topics: list[dict[str, Any]] = client.describe_topics()
@@ -152,7 +152,7 @@ def cluster_state(client: "KafkaAdminClient") -> ClusterState:
 
 
 def partitions_of(topics: Sequence[Mapping[str, Any]]) -> list[Partition]:
-    """The partitions of topics, as an answer of metadata has them."""
+    """The partitions of the topics in a metadata response."""
     return [
         Partition(
             topic=topic["name"],
@@ -167,7 +167,7 @@ def partitions_of(topics: Sequence[Mapping[str, Any]]) -> list[Partition]:
 
 
 def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
-    """What is wrong with the cluster.
+    """What is wrong according to the cluster's metadata.
 
     Args:
         state: The cluster's metadata.
@@ -178,7 +178,7 @@ def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapp
 
 
 def broker_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
-    """Declared brokers that are not registered or advertise another address, and a missing controller."""
+    """Declared brokers that are not registered or advertise a different address, and a missing controller."""
     findings: list[str] = []
     for name, address in brokers.items():
         broker = broker_id(name)
@@ -197,14 +197,15 @@ def partition_findings(state: ClusterState) -> list[str]:
     """Partitions that are offline or under-replicated."""
     findings: list[str] = []
     if state.offline:
-        findings.append(f"Kafka: partitions without a leader: {_some(state.offline)}; expected none")
+        findings.append(f"Kafka: partitions without a leader: {first_few(state.offline)}; expected none")
     lacking = [partition for partition in state.under_replicated if partition not in state.offline]
     if lacking:
-        findings.append(f"Kafka: under-replicated partitions: {_some(lacking)}; expected none")
+        findings.append(f"Kafka: under-replicated partitions: {first_few(lacking)}; expected none")
     return findings
 
 
-def _some(partitions: Sequence[Partition], shown: int = 5) -> str:
+def first_few(partitions: Sequence[Partition], shown: int = 5) -> str:
+    """The first partitions as text, and the number of the others."""
     more = f" and {len(partitions) - shown} more" if len(partitions) > shown else ""
     return ", ".join(map(str, partitions[:shown])) + more
 
@@ -212,7 +213,7 @@ def _some(partitions: Sequence[Partition], shown: int = 5) -> str:
 def unreachable(
     bootstrap: str, brokers: Mapping[str, str], logs: Mapping[str, str], *, route: Route = DIRECT
 ) -> list[str]:
-    """The finding for a cluster of which no broker answers."""
+    """The finding for a cluster in which no broker answers."""
     first = next(iter(brokers), "Kafka")
     trouble = next(filter(None, map(route.trouble, bootstrap.split(","))), None)
     why = f" ({trouble})" if trouble else ""
@@ -253,7 +254,7 @@ def round_trip_findings(
 def _create_health_topic(client: "KafkaAdminClient", brokers: int) -> None:
     from kafka.errors import TopicAlreadyExistsError
 
-    # Uncompressed whatever the brokers' default: reading it back must not take a codec that is not installed here.
+    # Uncompressed, whatever the brokers' default: reading back must not need a codec that is not installed here.
     configs = {"retention.ms": "3600000", "compression.type": "uncompressed"}
     topic = {"num_partitions": 1, "replication_factor": min(3, brokers), "configs": configs}
     try:
@@ -268,7 +269,7 @@ def broker_id(member: str) -> int:
 
 
 def any_listens(bootstrap: str, *, route: Route = DIRECT) -> bool:
-    """Whether any of the addresses accepts a connection: a quick look before a client takes its time."""
+    """Whether any of the addresses accepts a connection: a quick check before a slow client is created."""
     for address in bootstrap.split(","):
         try:
             with route.connect(address, CONNECT_SECONDS):
@@ -286,10 +287,10 @@ def batches(items: Iterable[T]) -> Iterator[list[T]]:
 
 
 def minimum_in_sync(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, int]:
-    """The ``min.insync.replicas`` that holds for each of the named topics, a broker's default too.
+    """The effective ``min.insync.replicas`` of each named topic, be it a broker's default.
 
     Raises:
-        kafka.errors.UnknownTopicOrPartitionError: The broker that was asked does not know a topic yet, or any more.
+        kafka.errors.UnknownTopicOrPartitionError: The broker that answers does not know a topic, yet or any longer.
     """
     from kafka.admin import ConfigResource, ConfigResourceType
     from kafka.errors import UnknownTopicOrPartitionError
@@ -313,13 +314,13 @@ def kafka_findings(
     round_trip: bool,
     route: Route = DIRECT,
 ) -> list[str]:
-    """What is wrong with the cluster.
+    """Check the whole cluster; returns the findings.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
         brokers: Address that each broker must advertise, by name.
         logs: For each member the command that shows its logs.
-        round_trip: Whether a healthy cluster is also asked to write a record and to read it back.
+        round_trip: Whether to also write a record and read it back, if there are no findings.
         route: How brokers are reached.
     """
     from kafka.errors import KafkaError

@@ -24,8 +24,8 @@ _JMX = "/etc/millrace/jmx.yaml"
 _SCRIPT = "/etc/millrace/start-kafka.sh"
 _ZONE = "/run/millrace/zone"
 
-# ApiVersions (key 18, version 0, correlation 1, no client id): a broker answers it once it serves requests, so that an
-# open port alone is not enough. The answer's correlation id and error code must be 1 and 0.
+# ApiVersions (key 18, version 0, correlation id 1, no client id): a broker answers only once it serves requests, which
+# proves more than an open port. The answer's correlation id and error code must be 1 and 0.
 _SERVES = (
     "exec 3<>/dev/tcp/127.0.0.1/{port}; "
     r"printf '\0\0\0\12\0\22\0\0\0\0\0\1\377\377' >&3; "
@@ -52,9 +52,9 @@ def kafka_workload(
         zookeeper: ``host:port`` of each ensemble member as brokers reach it, separated by commas.
         image: Image reference; unset takes :func:`~components.images.default_image`.
         protect: Whether destroying the data is refused.
-        jmx: Whether the brokers give their JMX metrics to Prometheus.
+        jmx: Whether the brokers serve their JMX metrics to Prometheus.
         clients: Names of further workloads that may connect.
-        outgoing: Ports of servers that are not deployed on the same target, such as a foreign ensemble's.
+        outgoing: Ports of servers that are not deployed on the same target, such as an external ensemble's.
     """
     agent = f"-javaagent:{JMX_AGENT}={JMX_PORT}:{_JMX}" if jmx else None
     outside = target.outside(settings.port, host=settings.advertised_host, external=settings.external)
@@ -85,7 +85,7 @@ def kafka_workload(
         stop_grace=settings.stop_grace,
         readiness=Probe(
             command=["bash", "-c", _SERVES.format(port=settings.internal_port)],
-            # Log recovery after a hard stop takes its time before the broker serves.
+            # After a hard stop, a broker recovers its logs before it serves.
             start_period=timedelta(minutes=30),
         ),
         zone_file=_ZONE,
@@ -94,7 +94,7 @@ def kafka_workload(
 
 
 def internal_bootstrap(workload: Workload, host: Callable[[str, int], pulumi.Input[str]]) -> pulumi.Input[str]:
-    """``host:port`` of each broker for members of the platform, separated by commas."""
+    """``host:port`` of each broker as the platform's members reach it, separated by commas."""
     port = workload.client_port.number
     hosts = [host(NAME, ordinal) for ordinal in range(workload.replicas)]
     return lift(lambda known: ",".join(f"{name}:{port}" for name in known), hosts)
@@ -111,9 +111,9 @@ class KafkaClusterArgs:
         settings: What runs; the default is one small broker.
         image: Image reference.
         protect: Whether destroying the data is refused.
-        jmx: Whether the brokers give their JMX metrics to Prometheus; takes an image with the agent.
+        jmx: Whether the brokers serve their JMX metrics to Prometheus; needs an image with the agent.
         clients: Names of further workloads that may connect, for network policies.
-        deadline: Seconds that a changed broker may take to be back.
+        deadline: Seconds within which a changed broker must serve again.
     """
 
     target: PreparedTarget
@@ -142,11 +142,11 @@ class KafkaCluster(pulumi.ComponentResource):
     internal_bootstrap_servers: pulumi.Output[str]
     """``host:port`` of each broker on the target's own network, separated by commas."""
     outside_bootstrap_servers: pulumi.Output[str]
-    """``host:port`` of each broker for clients outside the target's network, separated by commas; empty without any."""
+    """``host:port`` of each broker for clients outside the target's network, separated by commas; may be empty."""
     deployment: Deployment
     """The resources, for components that change after this one."""
     settings: KafkaSettings
-    """The settings that it was made from."""
+    """The settings that it was created from."""
     workload: Workload
     """What runs."""
 
@@ -184,8 +184,8 @@ class KafkaCluster(pulumi.ComponentResource):
 
 
 def _connect_of(zookeeper: ZooKeeperEnsemble | pulumi.Input[str], target: PreparedTarget) -> pulumi.Input[str]:
-    """The connect string as plain text where it can be: containers whose inputs are outputs of others are replaced
-    with them.
+    """The connect string, as plain text if possible: containers whose inputs are outputs of others are replaced with
+    them.
     """
     if isinstance(zookeeper, ZooKeeperEnsemble):
         return connect_string(zookeeper.workload.replicas, target.host)

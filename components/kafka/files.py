@@ -1,11 +1,11 @@
-"""server.properties and the brokers' logging configuration."""
+"""server.properties, the brokers' start script, and the JMX agent's configuration."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
 from components.outside import Outside
-from components.quantities import milliseconds_or_all
+from components.quantities import milliseconds_or_unlimited
 
 JMX_PORT = 7071
 """Port inside a broker's container on which the agent serves its metrics."""
@@ -15,7 +15,7 @@ def server_properties(settings: KafkaSettings, zookeeper: str, *, exposed: bool)
     """The configuration that all brokers share.
 
     What differs from broker to broker (``broker.id``, ``log.dirs``, ``advertised.listeners``, ``broker.rack``) comes
-    from the start script, so that one file serves all.
+    from the start script, so that all can share one file.
 
     Args:
         settings: The brokers' settings.
@@ -35,7 +35,7 @@ def server_properties(settings: KafkaSettings, zookeeper: str, *, exposed: bool)
         "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
         "listeners": ",".join(f"{name}://:{port}" for name, port in listeners.items()),
         "log.retention.bytes": str(int(settings.retention_bytes)),
-        "log.retention.ms": str(milliseconds_or_all(settings.retention)),
+        "log.retention.ms": str(milliseconds_or_unlimited(settings.retention)),
         "log.segment.bytes": str(int(settings.segment_bytes)),
         "min.insync.replicas": in_sync,
         "num.partitions": str(settings.num_partitions),
@@ -44,7 +44,7 @@ def server_properties(settings: KafkaSettings, zookeeper: str, *, exposed: bool)
         "transaction.state.log.replication.factor": replication,
         "unclean.leader.election.enable": _boolean(settings.unclean_leader_election),
         "zookeeper.connect": zookeeper,
-        # Everything starts at once; a broker waits for the ensemble instead of failing.
+        # All servers start at once; a broker waits for the ensemble instead of failing.
         "zookeeper.connection.timeout.ms": "60000",
     } | settings.config
 
@@ -56,12 +56,12 @@ def start_script(
 
     Args:
         config_path: Where ``server.properties`` is.
-        data_path: Where the data is mounted; each broker has a folder of its own there.
-        zone_path: A file with the broker's failure domain, where the target knows one.
+        data_path: Where the data is mounted; each broker has its own folder there.
+        zone_path: A file with the broker's failure domain, if the target knows one.
         port: Port of the listener inside the target's network.
-        outside: How clients outside reach the brokers, or None where they don't.
-        agent: The JVM's option for an agent, or None. It is set here and not in the container's environment, which
-            the tools that are run beside the server inherit: their agent would find its port taken, and end them.
+        outside: How clients outside reach the brokers, or None if they cannot.
+        agent: The JVM option for an agent, or None. It is set here and not in the container's environment, because
+            tools that run in the same container would inherit it, find the agent's port taken, and exit.
     """
     external = ""
     if outside is not None:
@@ -90,7 +90,7 @@ def _boolean(value: bool) -> str:
 _TOPICS = "kafka.server:type=BrokerTopicMetrics"
 
 _REQUESTS = ("FetchConsumer", "FetchFollower", "Produce")
-"""Requests whose time is worth a metric; brokers have some sixty more kinds."""
+"""Request types whose time becomes a metric; brokers have some sixty more."""
 
 _REPLICAS = "kafka.server:type=ReplicaManager"
 
@@ -150,7 +150,7 @@ _LATENCIES: Sequence[tuple[str, str, str, str]] = (
         "flushes of the log",
     ),
 )
-"""Histograms, of which the count and the 99th percentile are taken."""
+"""Histograms, of which the count and the 99th percentile become metrics."""
 
 
 def jmx_config() -> str:
@@ -158,10 +158,10 @@ def jmx_config() -> str:
     import yaml
 
     rules = [_rule(*rule) for rule in _RULES]
-    for bean, slowest, number, what in _LATENCIES:
+    for bean, p99, total, what in _LATENCIES:
         rules += [
-            _rule(bean, "99thPercentile", slowest, "GAUGE", f"99th percentile of the time of {what}"),
-            _rule(bean, "Count", number, "COUNTER", f"Number of {what}"),
+            _rule(bean, "99thPercentile", p99, "GAUGE", f"99th percentile of the time of {what}"),
+            _rule(bean, "Count", total, "COUNTER", f"Number of {what}"),
         ]
     named = [rule[0] for rule in (*_RULES, *_LATENCIES)]
     beans = sorted({bean.replace("*", request) for bean in named for request in _REQUESTS})
@@ -173,7 +173,9 @@ def _rule(bean: str, attribute: str, name: str, kind: str, text: str) -> dict[st
     """A rule: the agent matches a pattern such as ``kafka.log<type=LogFlushStats, name=…><>Count``."""
     domain, _, keys = bean.partition(":")
     pairs = [pair.partition("=")[::2] for pair in keys.split(",")]
-    asked = [key for key, value in pairs if value == "*"]
+    wildcards = [key for key, value in pairs if value == "*"]
     pattern = ", ".join(f"{key}={'(.+)' if value == '*' else value}" for key, value in pairs)
     rule: dict[str, Any] = {"pattern": f"{domain}<{pattern}><>{attribute}: ", "name": name, "type": kind, "help": text}
-    return rule | ({"labels": {key: f"${number}" for number, key in enumerate(asked, start=1)}} if asked else {})
+    return rule | (
+        {"labels": {key: f"${number}" for number, key in enumerate(wildcards, start=1)}} if wildcards else {}
+    )

@@ -1,6 +1,6 @@
 """When a broker may be stopped or removed.
 
-The rules are those of the rolling operators of this field: one broker at a time, the controller last, and none whose
+The rules are those of Kafka operators that roll brokers: one broker at a time, the controller last, and none whose
 absence would leave a partition with fewer in-sync replicas than ``min.insync.replicas``.
 """
 
@@ -15,6 +15,7 @@ from components.kafka.client import (
     any_listens,
     broker_id,
     cluster_state,
+    first_few,
     kafka_findings,
     minimum_in_sync,
     partition_findings,
@@ -26,13 +27,13 @@ from components.safety import Safety
 def restart_blockers(state: ClusterState, broker: int, minimum: Mapping[str, int]) -> list[str]:
     """Partitions that would fall below their ``min.insync.replicas`` while a broker is away.
 
-    A partition with no more replicas than its minimum is ignored: it would block every roll. :func:`without_spare`
-    finds these.
+    A partition with no more replicas than its minimum is ignored, because it would block every roll;
+    :func:`without_spare` finds these.
 
     Args:
         state: The cluster's metadata.
         broker: Id of the broker that would be restarted.
-        minimum: ``min.insync.replicas`` of each topic; a topic that is absent blocks.
+        minimum: ``min.insync.replicas`` of each topic; topics that are absent block.
     """
     lines: list[str] = []
     for partition in state.partitions:
@@ -64,7 +65,7 @@ def held_by(state: ClusterState, brokers: Sequence[int]) -> list[Partition]:
 
 
 class BrokerSafety(Safety):
-    """Kafka: no partition falls below ``min.insync.replicas``, and the controller moves once."""
+    """Kafka: no partition falls below ``min.insync.replicas``, and the controller moves only once."""
 
     def last(self) -> str | None:
         """The controller."""
@@ -73,9 +74,9 @@ class BrokerSafety(Safety):
         return next((name for name in self.members.addresses if broker_id(name) == controller), None)
 
     def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
-        """Partitions that need the broker; for one that serves, also whatever is not in sync in the cluster.
+        """Partitions that need the broker; if it serves, also all partitions of the cluster that are not in sync.
 
-        A broker that does not serve may be restarted while others lag: that may be what brings them back.
+        A broker that does not serve may be restarted while others lag, because that may bring them back.
         """
         if not ready:
             return []
@@ -94,10 +95,9 @@ class BrokerSafety(Safety):
         lost = [] if found is None else without_spare(found[0], broker_id(name), found[1])
         if not lost:
             return []
-        some = ", ".join(map(str, lost[:5])) + (" …" if len(lost) > 5 else "")
         return [
             f"while {name} restarts, {count(len(lost), 'partition')} cannot be written with acks=all, because the "
-            f"replication factor is not above min.insync.replicas: {some}"
+            f"replication factor is not above min.insync.replicas: {first_few(lost)}"
         ]
 
     def return_findings(self, name: str) -> list[str]:
@@ -113,12 +113,11 @@ class BrokerSafety(Safety):
         held = held_by(found[0], [broker_id(name) for name in names])
         if not held:
             return []
-        some = ", ".join(map(str, held[:5])) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
         stay = [name for name in self.members.addresses if name not in names]
         rest = ",".join(str(broker_id(name)) for name in stay)
         port = next(iter(self.members.addresses.values())).rpartition(":")[2]
         return [
-            f"{count(len(held), 'partition')} would lose a replica ({some})",
+            f"{count(len(held), 'partition')} would lose a replica ({first_few(held)})",
             f"move them first, on {stay[0]}: /opt/kafka/bin/kafka-reassign-partitions.sh --bootstrap-server "
             f"localhost:{port} --broker-list {rest} --topics-to-move-json-file … --generate, then --execute",
         ]
@@ -132,7 +131,7 @@ class BrokerSafety(Safety):
         return finding(name, seen=seen, expected="it to be registered", logs=self.members.logs)
 
     def _metadata(self) -> tuple[ClusterState, Mapping[str, int]] | None:
-        """The cluster's metadata and each topic's ``min.insync.replicas``; None where they cannot be read whole."""
+        """The cluster's metadata and each topic's ``min.insync.replicas``; None if they cannot be read completely."""
         from kafka.errors import KafkaError
 
         if not any_listens(self._bootstrap, route=self.members.route):

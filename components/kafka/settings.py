@@ -1,4 +1,4 @@
-"""What a stack file says about the Kafka brokers, and the keys of server.properties that it must not set."""
+"""What a stack file may say about the Kafka brokers, and the keys of server.properties that it must not set."""
 
 import re
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from components.quantities import (
     unlimited,
 )
 from components.stack_file.sections import (
+    DERIVED,
     QUICK_START,
     THROUGHPUT,
     ConfigValue,
@@ -27,21 +28,19 @@ from components.stack_file.sections import (
 
 _IDENTITY = "it differs from member to member"
 
-_OWN = "the platform derives it"
-
 PROTECTED_KEYS: Mapping[str, str] = {
     "advertised.listeners": "set kafka.advertisedHost and kafka.port",
     "auto.create.topics.enable": "set kafka.autoCreateTopics",
     "broker.id": _IDENTITY,
     "broker.id.generation.enable": _IDENTITY,
     "compression.type": "set kafka.compression",
-    "control.plane.listener.name": _OWN,
+    "control.plane.listener.name": DERIVED,
     "default.replication.factor": "set kafka.replicationFactor",
-    "inter.broker.listener.name": _OWN,
-    "listener.security.protocol.map": _OWN,
+    "inter.broker.listener.name": DERIVED,
+    "listener.security.protocol.map": DERIVED,
     "listeners": "set kafka.internalPort and kafka.port",
-    "log.dir": _OWN,
-    "log.dirs": _OWN,
+    "log.dir": DERIVED,
+    "log.dirs": DERIVED,
     "log.retention.bytes": "set kafka.retentionBytes",
     "log.retention.hours": "set kafka.retention",
     "log.retention.minutes": "set kafka.retention",
@@ -55,13 +54,13 @@ PROTECTED_KEYS: Mapping[str, str] = {
     "transaction.state.log.min.isr": "set kafka.minInSyncReplicas",
     "transaction.state.log.replication.factor": "set kafka.replicationFactor",
     "unclean.leader.election.enable": "set kafka.uncleanLeaderElection",
-    "zookeeper.connect": _OWN,
+    "zookeeper.connect": DERIVED,
 }
 
 _HOST = re.compile(r"[A-Za-z0-9.-]+(\{ordinal\}[A-Za-z0-9.-]*)?|\{ordinal\}[A-Za-z0-9.-]+")
 
 EXTERNAL_PORT = 9092
-"""Port inside a broker's container of the listener for clients outside."""
+"""Port of the listener for clients outside, inside a broker's container."""
 
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
@@ -78,7 +77,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "autoCreateTopics": True,
         "jvmOptions": QUICK_START,
         "stopGrace": "30s",
-        # One consumer needs no time for others to join; a hard-killed broker may come back after 6 s.
+        # One consumer need not wait for others to join; a killed broker may register again after 6 s.
         "config": {"group.initial.rebalance.delay.ms": "0", "zookeeper.session.timeout.ms": "6000"},
     },
     "ha": {
@@ -94,8 +93,8 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "autoCreateTopics": False,
         "jvmOptions": THROUGHPUT,
         "stopGrace": "120s",
-        # Until its session ends, a broker that died without a word keeps its partitions, and acks=all waits for it.
-        # Kafka's 18 s are for long pauses of large heaps and busy networks; three brokers on one machine have neither.
+        # Until its session expires, a crashed broker keeps its partitions, and acks=all waits for it. Kafka's 18 s are
+        # for long pauses of large heaps and for busy networks; three brokers on one machine have neither.
         "config": {"zookeeper.session.timeout.ms": "6000"},
     },
     "production": {
@@ -113,7 +112,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "autoCreateTopics": False,
         "compression": "lz4",
         "jvmOptions": THROUGHPUT,
-        # Controlled shutdown hands every partition over first: three tries, then the log is flushed.
+        # Controlled shutdown first moves the leader of every partition: three tries, then the log is flushed.
         "stopGrace": "120s",
         "config": {"zookeeper.session.timeout.ms": "18000"},
     },
@@ -128,20 +127,22 @@ class KafkaSettings(JavaServerSettings):
 
     internal_port: Port = Field(29092, description="Port of the listener that other containers or pods reach by name")
     external: Literal["none", "nodePort", "loadBalancer"] = Field(
-        "none", description="How clients outside the cluster reach brokers (Kubernetes), one Service a broker"
+        "none", description="How clients outside the cluster reach brokers (Kubernetes): one Service per broker"
     )
     advertised_host: str = Field(
         "127.0.0.1",
-        description="Host that outside clients are told; `{ordinal}` stands for the broker's number",
+        description="Host that brokers advertise to clients outside; `{ordinal}` stands for the broker's number",
     )
-    retention: Duration | Unlimited = Field(description="Default retention of records; -1 is for ever")
-    retention_bytes: Size | Unlimited = Field(description="Default retention of a partition's size; -1 is no limit")
+    retention: Duration | Unlimited = Field(description="Default retention of records; -1 is no limit")
+    retention_bytes: Size | Unlimited = Field(description="Default size limit of a partition; -1 is no limit")
     segment_bytes: Size = Field(description="Size of a log segment")
     replication_factor: Whole = Field(ge=1, description="Default replication factor, and that of internal topics")
-    min_in_sync_replicas: Whole = Field(ge=1, description="Replicas that must have a record before acks=all returns")
-    num_partitions: Whole = Field(1, ge=1, description="Partitions of a topic that is made without a count")
-    auto_create_topics: bool = Field(description="Whether a broker makes topics that a client asks for")
-    unclean_leader_election: bool = Field(False, description="Whether a replica out of sync may lead: loses records")
+    min_in_sync_replicas: Whole = Field(ge=1, description="Replicas that must have a record before acks=all succeeds")
+    num_partitions: Whole = Field(1, ge=1, description="Partitions of a topic that is created without a count")
+    auto_create_topics: bool = Field(description="Whether brokers create topics that clients ask for")
+    unclean_leader_election: bool = Field(
+        False, description="Whether an out-of-sync replica may become leader, which loses records"
+    )
     compression: Literal["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"] = Field(
         "producer", description="Default compression of topics"
     )
@@ -149,7 +150,7 @@ class KafkaSettings(JavaServerSettings):
 
     @property
     def advertises_each(self) -> bool:
-        """Whether each broker has a host of its own outside."""
+        """Whether each broker advertises its own host to clients outside."""
         return "{ordinal}" in self.advertised_host
 
     @field_validator("config")
@@ -174,15 +175,15 @@ class KafkaSettings(JavaServerSettings):
     @classmethod
     def _internal_port_is_free(cls, port: int) -> int:
         if port == EXTERNAL_PORT:
-            raise ValueError(f"{EXTERNAL_PORT} is the port of the listener for clients outside; take another")
+            raise ValueError(f"{EXTERNAL_PORT} is the port of the listener for clients outside; choose a different one")
         return port
 
     def broken_rules(self) -> list[str]:
-        """Replicas need brokers, and replicas in sync need replicas."""
+        """The replication factor needs as many brokers, and the minimum in sync as many replicas."""
         problems = super().broken_rules()
         factor = self.replication_factor
         if factor > self.replicas:
-            problems.append(f"replicationFactor {factor} is more than the {self.replicas} replicas")
+            problems.append(f"replicationFactor {factor} is above replicas {self.replicas}")
         if self.min_in_sync_replicas > factor:
             problems.append(f"minInSyncReplicas {self.min_in_sync_replicas} is above replicationFactor {factor}")
         return problems

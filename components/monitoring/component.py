@@ -16,7 +16,7 @@ from components.monitoring.topology import Topology, topology_of
 from components.outside import Outside
 from components.redis.component import RedisServer
 from components.targets.base import Addressing, PreparedTarget
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from components.workload import File, Workload
 from components.zookeeper.component import ZooKeeperEnsemble
 

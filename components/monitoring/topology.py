@@ -8,7 +8,7 @@ from typing import Any, Self
 from components.kafka.settings import KafkaSettings
 from components.monitoring.settings import MonitorSettings
 from components.redis.settings import RedisSettings
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from components.zookeeper.settings import ZooKeeperSettings
 
 _RETENTION = "retention.ms"

@@ -1,4 +1,4 @@
-"""Health of a Redis server: a write, a read, and the persistence that was asked for."""
+"""Health of a Redis server: a write, a read, and the persistence that the settings ask for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from redis import Redis
 
 TIMEOUT = 2.0
-"""Seconds for one answer."""
+"""Seconds to wait for one answer."""
 
 HEALTH_KEY = "millrace:health"
-"""Key that the health check writes and reads; it expires after a minute and touches no key of yours."""
+"""Key that the health check writes and reads; it expires after a minute. No other key is touched."""
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """What a server says of itself (``INFO``).
+    """The state that a server reports (``INFO``).
 
     Args:
-        role: ``master`` or ``slave``, in Redis' own words.
-        used_memory: Bytes that it has allocated.
-        max_memory: Bytes that it may use for data; 0 is no limit.
+        role: ``master`` or ``slave``, as Redis calls them.
+        used_memory: Bytes that the server has allocated.
+        max_memory: Bytes that the server may use for data; 0 is no limit.
     """
 
     role: str
@@ -41,7 +41,7 @@ def server_state(address: str, password: str | None, *, route: Route = DIRECT) -
         route: How the server is reached.
 
     Raises:
-        redis.exceptions.RedisError: It cannot be reached, refused the password, or serves nothing yet.
+        redis.exceptions.RedisError: The server cannot be reached, refuses the password, or does not serve yet.
     """
     client: Any = _client(address, password, route)
     try:
@@ -64,7 +64,7 @@ def _client(address: str, password: str | None, route: Route) -> "Redis":
         socket_timeout=patience(route, TIMEOUT),
         socket_connect_timeout=patience(route, TIMEOUT),
         decode_responses=True,
-        retry=Retry(NoBackoff(), 0),  # whoever asks looks again; tries with pauses would only delay what is found
+        retry=Retry(NoBackoff(), 0),  # callers check again; retries would only delay the finding
     )
 
 
@@ -78,7 +78,7 @@ def findings(
     logs: Mapping[str, str],
     route: Route = DIRECT,
 ) -> list[str]:
-    """What is wrong with the server; nothing where it is well. Never holds the password.
+    """What is wrong with the server; empty if it is healthy. Never contains the password.
 
     Args:
         member: The member's name.
@@ -93,7 +93,7 @@ def findings(
 
     client: Any = _client(address, password, route)
     try:
-        client.set(HEALTH_KEY, "well", ex=60)
+        client.set(HEALTH_KEY, "healthy", ex=60)
         value = client.get(HEALTH_KEY)
         persistence = client.info("persistence")
         rules = str(client.config_get("save").get("save", ""))
@@ -106,11 +106,11 @@ def findings(
     finally:
         client.close()
     found: list[str] = []
-    if value != "well":
-        found.append(finding(member, seen=f"a key read back as {value!r}", expected="'well'", logs=logs))
+    if value != "healthy":
+        found.append(finding(member, seen=f"a key read back as {value!r}", expected="'healthy'", logs=logs))
     if bool(int(persistence["aof_enabled"])) != append_only:
-        wanted = "on" if append_only else "off"
-        found.append(finding(member, seen="the append-only file is not so", expected=wanted, logs=logs))
+        actual, wanted = ("off", "on") if append_only else ("on", "off")
+        found.append(finding(member, seen=f"the append-only file is {actual}", expected=wanted, logs=logs))
     if rules != " ".join(save):
         found.append(finding(member, seen=f'snapshot rules "{rules}"', expected=f'"{" ".join(save)}"', logs=logs))
     return found

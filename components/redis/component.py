@@ -69,11 +69,11 @@ class RedisServerArgs:
     Args:
         target: Where it runs, from the target's ``prepare``.
         settings: What runs; the default is a small server without a password.
-        password: The password that clients need, where ``settings.authentication`` is on; unset generates one.
+        password: The password that clients need if ``settings.authentication`` is on; unset generates one.
         image: Image reference.
         protect: Whether destroying the data is refused.
         clients: Names of further workloads that may connect, for network policies.
-        deadline: Seconds that a changed server may take to be back.
+        deadline: Seconds within which a changed server must serve again.
     """
 
     target: PreparedTarget
@@ -86,7 +86,7 @@ class RedisServerArgs:
 
 
 class RedisServer(pulumi.ComponentResource):
-    """A Redis server with its persistence, and a password kept in files that only it can read.
+    """A Redis server with persistence, and a password in files that only the server can read.
 
     Args:
         name: The resource's name.
@@ -101,11 +101,11 @@ class RedisServer(pulumi.ComponentResource):
     password: pulumi.Output[str] | None
     """The password, a secret; None without authentication."""
     url: pulumi.Output[str]
-    """``redis://…`` with the same address; a secret where there is a password."""
+    """``redis://…`` with the same address; a secret if there is a password."""
     deployment: Deployment
     """The resources, for components that change after this one."""
     settings: RedisSettings
-    """The settings that it was made from."""
+    """The settings that it was created from."""
     workload: Workload
     """What runs."""
 

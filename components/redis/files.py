@@ -1,4 +1,4 @@
-"""redis.conf."""
+"""redis.conf, and the file with the password that it includes."""
 
 from components.redis.settings import RedisSettings
 
@@ -10,7 +10,7 @@ def redis_conf(settings: RedisSettings, *, data_path: str, password_file: str | 
 
     Args:
         settings: The server's settings.
-        data_path: Where snapshots and the append-only file go.
+        data_path: Folder of snapshots and the append-only file.
         password_file: A file to include that holds the password; None for a server without one.
     """
     directives = {
@@ -21,7 +21,7 @@ def redis_conf(settings: RedisSettings, *, data_path: str, password_file: str | 
         "maxmemory": str(int(settings.max_memory)),
         "maxmemory-policy": settings.eviction_policy,
         "port": str(PORT),
-        # The port is bound to loopback by the target, and a password guards it where one is set.
+        # The target binds the port to loopback, and a password protects it if one is set.
         "protected-mode": "no",
     } | settings.config
     lines = [f"{name} {_argument(value)}" for name, value in sorted(directives.items())]
@@ -37,7 +37,7 @@ def password_conf(password: str) -> str:
 
 
 def _argument(value: str) -> str:
-    """A directive's value; several words stay several arguments, as in ``client-output-buffer-limit``."""
+    """A directive's value, quoted if needed; words stay separate arguments, as in ``client-output-buffer-limit``."""
     plain = value.isprintable() and value.isascii() and not set(value) & {'"', "'", "\\", "#"} and value.strip()
     return value if plain else _quoted(value)
 

@@ -1,4 +1,4 @@
-"""What a stack file says about the Redis server, and the directives of redis.conf that it must not set."""
+"""What a stack file may say about the Redis server, and the directives of redis.conf that it must not set."""
 
 import re
 from collections.abc import Mapping
@@ -15,15 +15,13 @@ from components.quantities import (
     Duration,
     Size,
 )
-from components.stack_file.sections import ConfigValue, Port, ServerSettings, refuse_protected
-
-_OWN = "the platform derives it"
+from components.stack_file.sections import DERIVED, ConfigValue, Port, ServerSettings, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {
     "appendonly": "set redis.appendOnly",
-    "bind": _OWN,
-    "dir": _OWN,
-    "include": _OWN,
+    "bind": DERIVED,
+    "dir": DERIVED,
+    "include": DERIVED,
     "maxmemory": "set redis.maxMemory",
     "maxmemory-policy": "set redis.evictionPolicy",
     "port": "set redis.port",
@@ -89,7 +87,7 @@ class RedisSettings(ServerSettings):
     ] = Field(description="What to evict when maxMemory is reached")
     append_only: bool = Field(description="Whether every write goes to the append-only file")
     save: list[Annotated[str, Field(pattern=r"^\d+ \d+$")]] = Field(
-        description='Snapshot rules, each "seconds changes"; an empty list takes none'
+        description='Snapshot rules, each "seconds changes"; an empty list switches snapshots off'
     )
     authentication: bool = Field(description="Whether clients need a password")
     password: SecretStr | None = Field(
@@ -102,14 +100,14 @@ class RedisSettings(ServerSettings):
     @classmethod
     def _config_is_free(cls, config: dict[str, str]) -> dict[str, str]:
         if odd := [key for key in sorted(config) if not _REDIS_DIRECTIVE.fullmatch(key)]:
-            raise ValueError("; ".join(f"{key!r} is no name of a directive" for key in odd))
-        # Redis reads the names of its directives without regard to case.
+            raise ValueError("; ".join(f"{key!r} is not a directive name" for key in odd))
+        # Redis ignores the case of directive names.
         folded = {key: PROTECTED_KEYS[key.lower()] for key in config if key.lower() in PROTECTED_KEYS}
         refuse_protected(config, folded)
         return config
 
     def broken_rules(self) -> list[str]:
-        """The data must fit into the memory, and a password must be asked for."""
+        """The data must fit into the memory, and a password needs authentication."""
         problems = super().broken_rules()
         if self.max_memory >= self.memory:
             problems.append(

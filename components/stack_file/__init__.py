@@ -1,1 +1,1 @@
-"""What a stack file may say as a whole: sections, profiles, quantities, and the report of mistakes."""
+"""The stack file as a whole: sections, profiles, images, and the report of mistakes."""

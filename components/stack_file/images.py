@@ -1,7 +1,7 @@
-"""Which images run: the one place where that is decided.
+"""Decides which images run.
 
-Order: an ``image`` of a section in the stack file; ``millrace:images``; the variable ``MILLRACE_IMAGES``, which
-set-up writes where only package registries are reachable; else the public images.
+The first of these wins: a section's ``image`` in the stack file; ``millrace:images``; the variable
+``MILLRACE_IMAGES``, which setup writes where only package registries are reachable; the public images.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ class Images:
 
     Args:
         chosen: ``public`` or ``local``.
-        reason: What decided it, for the output.
+        reason: What chose the set, for the output.
         zookeeper: Image reference; ``kafka`` and ``redis`` likewise.
-        exporter: Image reference of a monitoring server, empty where it does not run; the next two likewise.
+        exporter: Image reference of a monitoring server, empty if it does not run; the next two likewise.
     """
 
     chosen: str
@@ -33,7 +33,7 @@ class Images:
     grafana: str = ""
 
     def __str__(self) -> str:
-        """A line for the output: set, reason and references."""
+        """One line for the output: set, reason and references."""
         all_ = (self.zookeeper, self.kafka, self.redis, self.exporter, self.prometheus, self.grafana)
         references = ", ".join(dict.fromkeys(reference for reference in all_ if reference))
         return f"{self.chosen} images ({self.reason}): {references}"
@@ -43,7 +43,7 @@ def choose_images(settings: Settings, environment: Mapping[str, str]) -> Images:
     """Decide which images run.
 
     Raises:
-        SettingsError: ``MILLRACE_IMAGES`` names no set, or the set lacks an image that is asked for.
+        SettingsError: ``MILLRACE_IMAGES`` names no set, or the set lacks an image that the stack file needs.
     """
     if settings.images != "auto":
         chosen, reason = settings.images, "millrace:images"
@@ -55,7 +55,9 @@ def choose_images(settings: Settings, environment: Mapping[str, str]) -> Images:
         raise SettingsError(f'{VARIABLE} is "{chosen}"', [f"allowed are {' and '.join(sorted(SETS))}"])
     references = SETS[chosen]
     if problems := _missing(settings, chosen):
-        raise SettingsError(f"{chosen} images run ({reason}), which are not enough; nothing was changed", problems)
+        raise SettingsError(
+            f"the {chosen} images ({reason}) lack what the stack file needs; nothing was changed", problems
+        )
     monitor = settings.monitor
     return Images(
         chosen=chosen,
@@ -63,29 +65,29 @@ def choose_images(settings: Settings, environment: Mapping[str, str]) -> Images:
         zookeeper=settings.zookeeper.image or references["zookeeper"],
         kafka=settings.kafka.image or references["kafka"],
         redis=settings.redis.image or references["redis"],
-        exporter=_asked(monitor.enabled, monitor.image or references.get("exporter")),
-        prometheus=_asked(monitor.prometheus.enabled, monitor.prometheus.image or references.get("prometheus")),
-        grafana=_asked(monitor.grafana.enabled, monitor.grafana.image or references.get("grafana")),
+        exporter=_if_enabled(monitor.enabled, monitor.image or references.get("exporter")),
+        prometheus=_if_enabled(monitor.prometheus.enabled, monitor.prometheus.image or references.get("prometheus")),
+        grafana=_if_enabled(monitor.grafana.enabled, monitor.grafana.image or references.get("grafana")),
     )
 
 
-def _asked(enabled: bool, reference: str | None) -> str:
+def _if_enabled(enabled: bool, reference: str | None) -> str:
     return reference or "" if enabled else ""
 
 
 def _missing(settings: Settings, chosen: str) -> list[str]:
-    """What the stack file asks for and the chosen set has no image of, with the cure."""
+    """Images that the stack file needs and the chosen set lacks, each with its fix."""
     monitor, references = settings.monitor, SETS[chosen]
     problems: list[str] = []
     if monitor.enabled and not monitor.image and "exporter" not in references:
         problems.append(
-            "monitor.image must be set: nobody publishes the exporter. Build images/exporter, push it to a registry of "
-            "yours and name it there; on this machine, `make images` builds " + SETS["local"]["exporter"]
+            "monitor.image must be set: the exporter is not published. Build images/exporter, push it to your registry "
+            "and name it here; on this machine, `make images` builds " + SETS["local"]["exporter"]
         )
     if monitor.grafana.enabled and not monitor.grafana.image and "grafana" not in references:
         problems.append(
             "monitor.grafana.image must be set: no package registry has Grafana, so none is built here. Name an image "
-            "that the engine has or can pull, or import what `python -m ops dashboard` prints into a Grafana of yours"
+            "that the engine has or can pull, or import the output of `python -m ops dashboard` into your own Grafana"
         )
     if monitor.jmx and chosen == "public" and not settings.kafka.image:
         problems.append(

@@ -1,7 +1,6 @@
 """Profiles: the defaults for a laptop, a replicated platform, or production. A stack file overrides any of them.
 
-Each subject holds the defaults of its own section, with the keys of the stack file; they are checked as the stack file
-is.
+Each section holds its own defaults, under the keys of the stack file; they are validated like the stack file.
 """
 
 from collections.abc import Mapping
@@ -32,5 +31,5 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
 
 
 def with_profile(declared: Mapping[str, Any], profile: str) -> dict[str, Any]:
-    """The declared values over the profile's."""
+    """The profile's values, overridden by the declared ones."""
     return merged(PROFILES[profile], declared)

@@ -1,4 +1,4 @@
-"""Turns pydantic's errors into lines for a person: path in the stack file, value, rule, nearest valid key."""
+"""Turns pydantic's errors into lines for the user: path in the stack file, value, rule, nearest valid key."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
@@ -30,7 +30,7 @@ _SECRET_FIELDS = {"password"}
 def problems_of(
     error: ValidationError, model: type[BaseModel], values: Mapping[str, Any], secret_keys: Sequence[str] = ()
 ) -> list[str]:
-    """One line a mistake, in the order of the stack file, without repeats of a union's branches.
+    """One line per mistake, in the order of the stack file; a union's branches are not repeated.
 
     Args:
         error: What pydantic found.
@@ -43,7 +43,7 @@ def problems_of(
         path = _path_in(values, detail)
         secret = any(part in _SECRET_FIELDS for part in path) or path in [(key,) for key in secret_keys]
         shown = "(a secret)" if secret else _shown(path, values)
-        if detail["type"] == "value_error" and not _is_scalar(_value_at(path, values)):
+        if detail["type"] == "value_error" and not _is_scalar(value_at(path, values)):
             place = f"{_spell(path)}: " if path else ""
             lines.update((f"{place}{line}", f"{place}{line}") for line in _rule(detail).splitlines())
             continue
@@ -58,7 +58,7 @@ def unknown_profile(value: object, profiles: Iterable[str]) -> str:
 
 
 def _path_in(values: Any, detail: ErrorDetails) -> tuple[int | str, ...]:
-    """The error's path without the parts by which pydantic names a union's branch: those lead to no value."""
+    """The error's path without the names that pydantic adds for a union's branches, which are not in the values."""
     path: list[int | str] = []
     last = len(detail["loc"]) - 1
     for index, part in enumerate(detail["loc"]):
@@ -104,7 +104,8 @@ def _spell(path: Sequence[int | str]) -> str:
     return text
 
 
-def _value_at(path: Sequence[int | str], values: Any) -> Any:
+def value_at(path: Sequence[int | str], values: Any) -> Any:
+    """The value at a path of keys and indexes; None if there is none."""
     for part in path:
         try:
             values = values[part]
@@ -118,7 +119,7 @@ def _is_scalar(value: object) -> bool:
 
 
 def _shown(path: Sequence[int | str], values: Mapping[str, Any]) -> str:
-    value = _value_at(path, values)
+    value = value_at(path, values)
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, bool):
@@ -129,7 +130,7 @@ def _shown(path: Sequence[int | str], values: Mapping[str, Any]) -> str:
 
 
 def _keys_beside(path: Sequence[int | str], model: type[BaseModel]) -> list[str]:
-    """The keys that the section holding ``path`` allows."""
+    """The keys that are allowed in the section of ``path``."""
     for part in path[:-1]:
         if isinstance(part, int):
             continue

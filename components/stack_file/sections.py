@@ -32,8 +32,8 @@ from components.stack_file.report import problems_of, unknown_profile
 _CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
 
 
-def _is_cpu(value: object) -> object:
-    """Kubernetes' CPU quantities, in one spelling: YAML's ``1`` and ``0.5`` are numbers."""
+def _cpu_as_text(value: object) -> object:
+    """A Kubernetes CPU quantity as text; YAML reads ``1`` and ``0.5`` as numbers."""
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and not _CPU.fullmatch(text):
         raise ValueError("must be cores such as 2 or 0.5, or thousandths such as 500m")
@@ -41,13 +41,16 @@ def _is_cpu(value: object) -> object:
 
 
 QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-"""JVM options of small servers. C1-only compilation halves a short-lived JVM's start; G1 needs more memory than such a
-heap has."""
+"""JVM options of small servers. C1-only compilation halves a short-lived JVM's start time; G1 needs more memory than
+such a heap has."""
 
 THROUGHPUT = ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"]
 """JVM options of servers under load."""
 
-Cpu = Annotated[str, BeforeValidator(_is_cpu)]
+DERIVED = "the platform derives it"
+"""Why a configuration key cannot be set, if no setting changes it."""
+
+Cpu = Annotated[str, BeforeValidator(_cpu_as_text)]
 
 Port = Annotated[Whole, Field(ge=1, le=65535)]
 
@@ -61,7 +64,7 @@ PROFILE_NAMES = ("light", "ha", "production")
 
 
 def merged(defaults: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """The declared values over defaults: mappings are merged key by key, everything else is replaced."""
+    """The defaults, overridden by the declared values: mappings are merged by key, everything else is replaced."""
     result = dict(defaults)
     for key, value in declared.items():
         default = result.get(key)
@@ -73,7 +76,7 @@ def merged(defaults: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str
 
 
 class Section(BaseModel):
-    """A part of a stack file: only its own keys, in camelCase there; error messages hold no values."""
+    """A part of a stack file. Its keys are in camelCase there. Unknown keys are rejected, and errors show no values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
 
@@ -102,45 +105,45 @@ class Section(BaseModel):
             raise SettingsError(f"{cls.__name__}: {count(len(problems), 'mistake')}", problems) from None
 
     def broken_rules(self) -> list[str]:
-        """What is wrong between the fields of this section; each section adds its own rules."""
+        """Rules between the fields of this section that do not hold, one line each; each section adds its own."""
         return []
 
     @model_validator(mode="after")
-    def _keeps_its_rules(self) -> Self:
+    def _check_rules(self) -> Self:
         if problems := self.broken_rules():
             raise ValueError("\n".join(problems))
         return self
 
 
 class ContainerSettings(Section):
-    """What all containers share."""
+    """Settings of every container."""
 
-    image: str | None = Field(None, description="Image reference; unset takes the one of the chosen set")
+    image: str | None = Field(None, description="Image reference; unset uses the image of the chosen set")
     memory: Size = Field(description="Memory limit of a member; must leave room above the heap or maxMemory")
-    cpu: Cpu = Field("250m", description="Processor time kept free for a member (Kubernetes)")
-    cpu_limit: Cpu | None = Field(None, description="Processor time that a member may take at most (Kubernetes)")
+    cpu: Cpu = Field("250m", description="CPU request of a member (Kubernetes)")
+    cpu_limit: Cpu | None = Field(None, description="CPU limit of a member (Kubernetes); unset is no limit")
 
     def broken_rules(self) -> list[str]:
-        """What is promised must lie below the limit."""
+        """The CPU limit must be at least the request."""
         if self.cpu_limit is not None and _thousandths(self.cpu_limit) < _thousandths(self.cpu):
-            return [f"cpuLimit {self.cpu_limit} is below cpu {self.cpu}, which is kept free"]
+            return [f"cpuLimit {self.cpu_limit} is below cpu {self.cpu}; a limit must be at least the request"]
         return []
 
 
 class ServerSettings(ContainerSettings):
-    """What all servers with data of their own share."""
+    """Settings of every server with its own data."""
 
     storage: Size = Field(
         ByteSize(10 * GIB), description="Size of a member's volume (Kubernetes); can grow, never shrink"
     )
 
     def broken_rules(self) -> list[str]:
-        """There must be some storage."""
+        """Storage must not be empty."""
         return [*super().broken_rules(), *(["storage must be at least 1MiB"] if self.storage < MIB else [])]
 
 
 def _as_text(value: object) -> object:
-    """Config values as the files spell them: YAML's ``true`` and ``3`` are "true" and "3"."""
+    """A config value as the files write it: YAML's ``true`` and ``3`` become "true" and "3"."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -151,7 +154,7 @@ def _as_text(value: object) -> object:
 ConfigValue = Annotated[str, BeforeValidator(_as_text)]
 
 
-def _is_address(value: str) -> str:
+def _ipv4_address(value: str) -> str:
     try:
         return str(IPv4Address(value))
     except ValueError:
@@ -159,16 +162,16 @@ def _is_address(value: str) -> str:
 
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-"""A name as RFC 1123 allows it for one label, which Kubernetes asks of namespaces."""
+"""One DNS label (RFC 1123), as Kubernetes requires of namespaces."""
 
-Address = Annotated[str, AfterValidator(_is_address)]
+Address = Annotated[str, AfterValidator(_ipv4_address)]
 
 
 def refuse_protected(config: Mapping[str, str], protected: Mapping[str, str]) -> None:
-    """Refuse keys that the platform renders itself.
+    """Reject keys that the platform renders itself.
 
     Args:
-        config: Free keys of a section, with their values.
+        config: Keys of a section's ``config``, with their values.
         protected: What to set instead, by key.
 
     Raises:
@@ -180,31 +183,31 @@ def refuse_protected(config: Mapping[str, str], protected: Mapping[str, str]) ->
 
 
 class JavaServerSettings(ServerSettings):
-    """What ZooKeeper and Kafka servers share."""
+    """Settings of ZooKeeper and Kafka servers."""
 
     replicas: Whole = Field(ge=1, description="Number of members")
-    heap: Size | None = Field(None, description="JVM heap, initial and maximum; unset takes half of the memory")
-    port: Port = Field(description="Port on this machine of member 0; each further member takes the next")
+    heap: Size | None = Field(None, description="JVM heap, initial and maximum; unset uses half of the memory")
+    port: Port = Field(description="Port of member 0 on this machine; each further member uses the next")
     jvm_options: list[str] = Field(default_factory=list, description="JVM options besides the heap")
     stop_grace: Duration = Field(description="Time to stop cleanly before a member is killed")
 
     @field_validator("heap")
     @classmethod
-    def _heap_is_some(cls, heap: Size | None) -> Size | None:
+    def _heap_is_positive(cls, heap: Size | None) -> Size | None:
         if heap is not None and heap < MIB:
             raise ValueError("heap must be at least 1MiB")
         return heap
 
     @property
     def heap_bytes(self) -> int:
-        """The heap: as set, else half of the memory, so that a broker keeps as much for its page cache."""
+        """The heap in bytes: as set, else half of the memory, so that a broker keeps as much for its page cache."""
         return int(self.memory) // 2 if self.heap is None else int(self.heap)
 
     def broken_rules(self) -> list[str]:
         """The heap must fit into the memory."""
         problems = super().broken_rules()
         if self.heap_bytes < MIB:
-            problems.append(f"memory {self.memory.human_readable()} leaves no heap of at least 1MiB")
+            problems.append(f"memory {self.memory.human_readable()} is too small for a heap of at least 1MiB")
         if self.heap is None or self.heap < self.memory:
             return problems
         return [

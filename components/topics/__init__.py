@@ -1,1 +1,1 @@
-"""Topics as code."""
+"""Topics, declared in the stack file."""

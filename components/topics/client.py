@@ -1,4 +1,4 @@
-"""Topics of a cluster: read them, and carry out a plan in batches."""
+"""Reads a cluster's topics, and changes them in batches."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from components.errors import TopicError, count
 from components.kafka.client import BATCH, REQUEST_SECONDS, admin_client, batches, cluster_state
 from components.routes import DIRECT, Route
+from components.topics.rules import TopicSpec
 from components.topics.safety import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
-from components.topics.settings import TopicSpec
 from components.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def observe(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, Obs
                 config={
                     key: entry["value"]
                     for key, entry in configs.get(topic["name"], {}).items()
-                    # Anything else is a broker's default, which is no drift of the topic.
+                    # Other sources are broker defaults, which are not drift.
                     if entry["config_source"] == "DYNAMIC_TOPIC_CONFIG"
                 },
             )
@@ -50,19 +50,19 @@ def apply_topics(
     report: Callable[[str], None],
     route: Route = DIRECT,
 ) -> None:
-    """Make the cluster's topics as declared. What is already so is left alone, so it can be run again at any point.
+    """Change the cluster's topics to match the declaration. Topics that match are left alone, so this can be repeated.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
-        declared: The topics that must be, by name.
-        owned: Names that this set made or adopted before; names that are made now are added.
-        adopt: Whether declared topics that someone else made are taken over.
+        declared: The topics that must exist, by name.
+        owned: Names that this set created or adopted before; names created now are added.
+        adopt: Whether declared topics that exist but are not owned are taken over.
         deadline: Seconds for replicas to move after a change of replication factor.
         report: Called with a line of progress.
         route: How brokers are reached.
 
     Raises:
-        TopicError: A topic is someone else's, or the cluster refused a change.
+        TopicError: A declared topic is not this set's, or the cluster refused a change.
     """
     with admin_client(bootstrap, route=route) as client:
         observed = observe(client, {*declared, *owned})
@@ -93,10 +93,10 @@ def _refuse_foreign(
     observed: Mapping[str, ObservedTopic],
     owned: Collection[str],
 ) -> None:
-    """Refuse topics that this set did not make.
+    """Refuse declared topics that this set did not create.
 
-    A topic that is exactly as declared and empty is taken for one that an interrupted run left behind: nothing
-    can be lost by owning it.
+    A topic that is exactly as declared and empty counts as left behind by an interrupted run: owning it can lose
+    nothing.
     """
     foreign = [name for name in declared if name in observed and name not in owned]
     same = [name for name in foreign if matches(declared[name], observed[name])]
@@ -104,7 +104,7 @@ def _refuse_foreign(
     if taken:
         raise TopicError(
             f"{count(len(taken), 'declared topic')} exist already and are not this stack's: {', '.join(taken)}",
-            ["to take them over, set millrace:existingTopics to adopt; else give the declared ones other names"],
+            ["to take them over, set millrace:existingTopics to adopt; otherwise rename the declared topics"],
         )
 
 
@@ -121,7 +121,7 @@ def _create(
 ) -> None:
     from kafka.errors import TopicAlreadyExistsError
 
-    made = 0
+    created = 0
     for batch in batches(specs):
         request = {
             spec.name: {
@@ -132,14 +132,14 @@ def _create(
             for spec in batch
         }
         answer = client.create_topics(request, timeout_ms=int(REQUEST_SECONDS * 1000), raise_errors=False)
-        leaving = [topic["name"] for topic in answer["topics"] if topic["error_code"] == TopicAlreadyExistsError.errno]
+        deleting = [topic["name"] for topic in answer["topics"] if topic["error_code"] == TopicAlreadyExistsError.errno]
         owned.update(topic["name"] for topic in answer["topics"] if not topic["error_code"])
-        if leaving:  # they were not there a moment ago: the controller has not finished deleting them
-            raise TopicAlreadyExistsError(f"still being deleted: {', '.join(leaving)}")
+        if deleting:  # they were absent a moment ago: the controller is still deleting them
+            raise TopicAlreadyExistsError(f"still being deleted: {', '.join(deleting)}")
         _raise_refusals("creation", answer)
-        made += len(batch)
+        created += len(batch)
         if len(specs) > BATCH:
-            report(f"made {made} of {count(len(specs), 'topic')}")
+            report(f"created {created} of {count(len(specs), 'topic')}")
     if specs:
         client.wait_for_topics([spec.name for spec in specs], timeout_ms=int(REQUEST_SECONDS * 1000))
 

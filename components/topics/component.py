@@ -1,4 +1,4 @@
-"""Topics as code."""
+"""A set of topics as a resource."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from pulumi.dynamic import Resource
 
 from components.targets.base import RouteInputs
 from components.topics.provider import TopicSetProvider
+from components.topics.rules import TopicSpec
 from components.topics.safety import inputs_of
-from components.topics.settings import TopicSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,16 +19,16 @@ class TopicSetArgs:
 
     Args:
         bootstrap: ``host:port`` of brokers as this machine reaches them, separated by commas.
-        topics: The topics; a set owns these and touches no others.
-        brokers: Address that each broker advertises, by name (``kafka-0`` has broker id 0). All of them are waited for
-            before a topic is touched, and preview refuses a replication factor above their number. Without it any
-            broker that answers will do.
-        existing: ``refuse`` or ``adopt`` declared topics that someone else made.
+        topics: The topics; a set manages these and touches no others.
+        brokers: Address that each broker advertises, by name (``kafka-0`` has broker id 0). The set waits for all of
+            them before it touches a topic, and preview refuses a replication factor above their number. If it is
+            empty, one broker that answers is enough.
+        existing: ``refuse`` or ``adopt`` declared topics that exist but are not this set's.
         deadline: Seconds to wait for the brokers, and for replicas to move.
         logs: For each broker the command that shows its logs.
         trigger: A value for each broker that changes when the broker is replaced. The topics are then compared again,
             because its data may be new too.
-        route: How this program's clients reach the brokers, from a prepared target; None for directly.
+        route: How this program's clients reach the brokers, from a prepared target; None if directly.
     """
 
     bootstrap: pulumi.Input[str]
@@ -42,9 +42,9 @@ class TopicSetArgs:
 
 
 class TopicSet(Resource, module="millrace", name="TopicSet"):
-    """A set of topics that is planned, applied and read as one resource.
+    """A set of topics, planned, applied and read as one resource.
 
-    The engine's diff shows each topic's change, and a thousand topics cost one step.
+    The engine's diff shows the change of each topic, and a thousand topics are one step.
 
     Args:
         name: The resource's name.
@@ -53,7 +53,7 @@ class TopicSet(Resource, module="millrace", name="TopicSet"):
     """
 
     topics: pulumi.Output[dict[str, Any]]
-    """The topics as made, by name: partitions, replicationFactor, config, protect."""
+    """The topics as created, by name: partitions, replicationFactor, config, protect."""
 
     def __init__(self, name: str, args: TopicSetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: dict[str, object] = {

@@ -9,16 +9,16 @@ from components.errors import TopicError
 from components.kafka.client import admin_client, any_listens, broker_findings, cluster_state, unreachable
 from components.targets.routes import open_route
 from components.topics import client as topics
+from components.topics.rules import TopicSpec, normal_value
 from components.topics.safety import change_lines, inputs_of, refusals, specs_of
-from components.topics.settings import TopicSpec, normal_value
 from components.waiting import wait_until
 
 
 class TopicSetProvider(ResourceProvider):
-    """Manages the topics of one set, and none but these."""
+    """Manages the topics of one set and touches no others."""
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Refuse what Kafka would refuse or what would lose records, already in ``preview``."""
+        """Refuse, already in ``preview``, what Kafka would refuse and what would lose records."""
         if not (is_known(news.get("topics")) and is_known(news.get("brokers"))):
             return CheckResult(news, [])
         old = specs_of(_olds) if is_known(_olds.get("topics")) else {}
@@ -29,7 +29,7 @@ class TopicSetProvider(ResourceProvider):
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Make the topics; a failed create is tried again by the next ``up``."""
+        """Create the topics; the next ``up`` retries a failed create."""
         _apply(props, owned=())
         place = ",".join(sorted(props["brokers"])) or props["bootstrap"]
         return CreateResult(f"{place}/{props['setName']}", props)
@@ -66,7 +66,7 @@ class TopicSetProvider(ResourceProvider):
 
     @plain_errors
     def delete(self, _id: str, _props: Props) -> None:
-        """Delete the set's topics, unless one is protected; topics that are gone already are no error."""
+        """Delete the set's topics, unless one is protected; topics that are already gone are no error."""
         specs = specs_of(_props)
         if protected := sorted(name for name, spec in specs.items() if spec.protect):
             raise TopicError(
@@ -77,16 +77,16 @@ class TopicSetProvider(ResourceProvider):
 
 
 def _apply(props: Props, owned: Iterable[str]) -> None:
-    """Wait until every broker is registered, then make the topics so.
+    """Wait until every broker is registered, then apply the topics.
 
-    Replicas can only be placed on brokers that are there. A connection that breaks midway, as while brokers come
-    back, is no failure before the deadline: applying again goes on from what exists.
+    Replicas can only be placed on registered brokers. A connection that breaks midway, as while brokers restart, is
+    no failure before the deadline: applying again continues from what exists.
     """
     from kafka.errors import KafkaError
 
     bootstrap, brokers, logs = props["bootstrap"], in_order(props["brokers"]), props["logs"]
     deadline = float(props["deadline"])
-    made, route = set(owned), open_route(props.get("route"))
+    now_owned, route = set(owned), open_route(props.get("route"))
 
     def look() -> list[str]:
         if not any_listens(bootstrap, route=route):
@@ -98,14 +98,14 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
             topics.apply_topics(
                 bootstrap=bootstrap,
                 declared=specs_of(props),
-                owned=made,
+                owned=now_owned,
                 adopt=props["existing"] == "adopt",
                 deadline=deadline,
                 report=progress,
                 route=route,
             )
         except KafkaError as error:
-            return [f"Kafka: a change of topics broke off ({error}); expected an answer"]
+            return [f"Kafka: a change of topics was interrupted ({error}); expected an answer"]
         return []
 
     wait_until(look, what="Kafka", deadline=deadline, report=progress)

@@ -1,11 +1,11 @@
-"""What a change of a set of topics means: what is refused, and what has to be done. Pure."""
+"""Changes of a set of topics: which are refused, and what the cluster needs. Pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from components.changes import changes
-from components.topics.settings import TopicSpec, normal_value, set_problems, spec_problems
+from components.topics.rules import TopicSpec, normal_value, set_problems, spec_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,7 @@ class ObservedTopic:
 
     Args:
         replicas: Broker ids of each partition's replicas, by partition; the first is the preferred leader.
-        config: Dynamic topic configuration only; broker defaults are no part of it.
+        config: Dynamic topic configuration only, without broker defaults.
     """
 
     replicas: tuple[tuple[int, ...], ...]
@@ -27,13 +27,13 @@ class ObservedTopic:
 
     @property
     def replication_factor(self) -> int:
-        """Replicas of the partition that has most."""
+        """Replicas of the partition that has the most."""
         return max(map(len, self.replicas), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopicPlan:
-    """Changes in the order in which they are made; every part may be empty."""
+    """Changes in the order in which they are applied; each part may be empty."""
 
     create: tuple[TopicSpec, ...] = ()
     add_partitions: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -51,9 +51,9 @@ def plan_topics(
     """Compare the declaration with the cluster.
 
     Args:
-        declared: The topics that must be, by name.
-        observed: The topics that are, by name; others than declared or owned ones are left alone.
-        owned: Names that this set made or adopted before; those no longer declared are deleted.
+        declared: The topics that must exist, by name.
+        observed: The topics that exist, by name; those neither declared nor owned are left alone.
+        owned: Names that this set created or adopted before; those no longer declared are deleted.
     """
     existing = {name: spec for name, spec in declared.items() if name in observed}
     set_config: dict[str, Mapping[str, str]] = {}
@@ -91,10 +91,10 @@ def matches(spec: TopicSpec, topic: ObservedTopic) -> bool:
 def new_replicas(
     current: tuple[tuple[int, ...], ...], factor: int, brokers: Collection[int]
 ) -> dict[int, tuple[int, ...]]:
-    """New replicas of each partition that has another number of them than ``factor``.
+    """New replicas of each partition that does not have ``factor`` of them.
 
-    Partitions keep the replicas that they have, the preferred leader first; new ones go to the brokers that hold
-    fewest replicas of this topic.
+    Partitions keep their replicas, the preferred leader first; new replicas go to the brokers with the fewest replicas
+    of this topic.
 
     Raises:
         ValueError: There are fewer brokers than ``factor``.
@@ -120,7 +120,7 @@ def _differs(key: str, value: str, actual: Mapping[str, str]) -> bool:
 
 
 def specs_of(props: Mapping[str, Any]) -> dict[str, TopicSpec]:
-    """The topics of a resource's inputs, by name. Numbers arrive as floats from the engine."""
+    """The topics of a resource's inputs, by name. The engine passes numbers as floats."""
     declared = cast("Mapping[str, Mapping[str, Any]]", props.get("topics") or {})
     return {
         name: TopicSpec(
@@ -130,7 +130,7 @@ def specs_of(props: Mapping[str, Any]) -> dict[str, TopicSpec]:
             config=dict(topic.get("config") or {}),
             protect=bool(topic.get("protect")),
         )
-        for name, topic in sorted(declared.items())  # the engine keeps no order of keys
+        for name, topic in sorted(declared.items())  # the engine does not keep the order of keys
     }
 
 
@@ -148,12 +148,12 @@ def inputs_of(specs: Mapping[str, TopicSpec]) -> dict[str, dict[str, Any]]:
 
 
 def refusals(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec], brokers: int | None) -> list[str]:
-    """Why a change of a set's declaration is refused: one line a topic and reason.
+    """Why a change of a set's declaration is refused: one line per topic and reason.
 
     Args:
         old: The topics as declared before.
         new: The topics as declared now.
-        brokers: Number of brokers, or None where it is not known.
+        brokers: Number of brokers, or None if it is not known.
     """
     lines = set_problems(new)
     for name, spec in new.items():
@@ -161,7 +161,7 @@ def refusals(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec], brokers
         if name in old and spec.partitions < old[name].partitions:
             lines.append(
                 f'topic "{name}": {old[name].partitions} partitions cannot become {spec.partitions}; '
-                "Kafka cannot remove partitions without losing records. Make a new topic and move its consumers"
+                "Kafka cannot remove partitions without losing records. Create a new topic and move its consumers"
             )
     for name, spec in old.items():
         if name not in new and spec.protect:
@@ -173,9 +173,9 @@ def refusals(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec], brokers
 
 
 def change_lines(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec]) -> list[str]:
-    """A change of a set's declaration, one line each kind; no topic's change restarts a broker."""
+    """A change of a set's declaration, one line per kind of change; none restarts a broker."""
     parts = {
-        "makes": sorted(new.keys() - old.keys()),
+        "creates": sorted(new.keys() - old.keys()),
         "deletes, with their records,": sorted(old.keys() - new.keys()),
         "changes": [
             f"{name} ({'; '.join(_differences(old[name], new[name]))})"

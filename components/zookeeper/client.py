@@ -1,4 +1,4 @@
-"""Health of a ZooKeeper ensemble: roles by four-letter words, and a session that writes."""
+"""Health of a ZooKeeper ensemble: roles by four-letter words, and a session that writes and reads."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,18 +9,18 @@ from components.findings import finding
 from components.routes import DIRECT, Route, patience
 
 TIMEOUT = 2.0
-"""Seconds for one answer of one member."""
+"""Seconds to wait for one answer of one member."""
 
 
 @dataclass(frozen=True)
 class MemberState:
-    """What one member says of itself.
+    """The state that one member reports.
 
     Args:
         listens: Whether anything accepts connections at the member's address.
-        mode: ``standalone``, ``leader``, ``follower``; None while it serves nothing.
+        mode: ``standalone``, ``leader`` or ``follower``; None while it does not serve.
         synced_followers: Followers in sync, as a leader counts them; None from other members.
-        data_size: Bytes of its data, as it estimates them; None while it serves nothing.
+        data_size: Its own estimate of its data in bytes; None while it does not serve.
     """
 
     listens: bool
@@ -30,7 +30,7 @@ class MemberState:
 
 
 def member_state(address: str, *, route: Route = DIRECT) -> MemberState:
-    """Ask one member for its role (``mntr``); it answers without one while there is no quorum."""
+    """Ask one member for its role (``mntr``); the answer has none while there is no quorum."""
     try:
         answer = _ask(address, b"mntr", route)
     except ConnectionRefusedError:
@@ -47,12 +47,12 @@ def member_state(address: str, *, route: Route = DIRECT) -> MemberState:
 
 
 def _whole(value: str | None) -> int | None:
-    """A figure of ``mntr``, which may be spelt ``2.0``."""
+    """A number of ``mntr``, which may be written ``2.0``."""
     return None if value is None else int(float(value))
 
 
 def member_states(members: Mapping[str, str], *, route: Route = DIRECT) -> dict[str, MemberState]:
-    """Ask all members at once: one that hangs holds up no other.
+    """Ask all members in parallel, so that one that hangs does not delay the others.
 
     Args:
         members: Address of each member, by name.
@@ -63,13 +63,13 @@ def member_states(members: Mapping[str, str], *, route: Route = DIRECT) -> dict[
 
 
 def _values(answer: str) -> dict[str, str]:
-    """The complete lines of an answer to ``mntr``, of which more may be to come."""
+    """The values in the complete lines of an answer to ``mntr``, the last of which may still be on its way."""
     lines = answer.split("\n")[:-1]
     return dict(line.split("\t", 1) for line in lines if "\t" in line)
 
 
-def _says_all(answer: str) -> bool:
-    """Whether an answer to ``mntr`` holds what is looked for."""
+def _is_complete(answer: str) -> bool:
+    """Whether an answer to ``mntr`` already has all values that :func:`member_state` reads."""
     values = _values(answer)
     return values.get("zk_server_state") in ("standalone", "follower") or "zk_synced_followers" in values
 
@@ -78,8 +78,8 @@ def _ask(address: str, word: bytes, route: Route) -> str:
     answer = ""
     with route.connect(address, TIMEOUT) as connection:
         connection.sendall(word)
-        # The member closes when it has answered, but by way of the Kubernetes API that shows only a second later.
-        while not _says_all(answer):
+        # The member closes the connection after its answer, but the Kubernetes API passes that on only a second later.
+        while not _is_complete(answer):
             chunk = connection.recv(65536)
             if not chunk:
                 break
@@ -100,7 +100,7 @@ def role_findings(members: Mapping[str, str], logs: Mapping[str, str], *, route:
     expected = "standalone" if len(members) == 1 else "a leader or follower"
     for name, state in states.items():
         if not state.listens:
-            seen = _silence(members[name], route)
+            seen = _no_answer(members[name], route)
             findings.append(finding(name, seen=seen, expected=f"a member that is {expected}", logs=logs))
         elif state.mode is None:
             findings.append(finding(name, seen="it serves no requests (no quorum)", expected=expected, logs=logs))
@@ -114,7 +114,7 @@ def role_findings(members: Mapping[str, str], logs: Mapping[str, str], *, route:
     return findings
 
 
-def _silence(address: str, route: Route) -> str:
+def _no_answer(address: str, route: Route) -> str:
     trouble = route.trouble(address)
     return f"nothing answers at {address}" + (f" ({trouble})" if trouble else "")
 
@@ -122,14 +122,14 @@ def _silence(address: str, route: Route) -> str:
 def restart_findings(
     name: str, members: Mapping[str, str], logs: Mapping[str, str], *, route: Route = DIRECT
 ) -> list[str]:
-    """What keeps the next member from being restarted after ``name`` was.
+    """Why the next member must not restart yet after ``name`` did.
 
-    While a majority of members is not there at all, as in a first start, there is no quorum to guard.
+    While a majority of members does not run at all, as in a first start, there is no quorum to protect.
     """
     states = member_states(members, route=route)
     listening = sum(state.listens for state in states.values())
     if not states[name].listens:
-        seen = _silence(members[name], route)
+        seen = _no_answer(members[name], route)
         return [finding(name, seen=seen, expected="a member that listens", logs=logs)]
     if states[name].mode is None and listening > len(members) // 2:
         return [finding(name, seen="it has not joined the quorum yet", expected="leader or follower", logs=logs)]
@@ -149,10 +149,10 @@ def session_findings(addresses: list[str], *, route: Route = DIRECT) -> list[str
     client = KazooClient(hosts=",".join(map(route.local, addresses)), timeout=4.0, logger=quiet)
     try:
         client.start(timeout=patience(route, TIMEOUT))
-        path = client.create("/millrace-health-", b"well", ephemeral=True, sequence=True)
+        path = client.create("/millrace-health-", b"healthy", ephemeral=True, sequence=True)
         value, _ = client.get(path)
         client.delete(path)
-        return [] if value == b"well" else [f"ZooKeeper: a node read back as {value!r}; expected b'well'"]
+        return [] if value == b"healthy" else [f"ZooKeeper: a node read back as {value!r}; expected b'healthy'"]
     except (KazooException, KazooTimeoutError) as error:
         reason = str(error) or type(error).__name__
         return [f"ZooKeeper: a session at {', '.join(addresses)} failed: {reason}; expected an ephemeral node"]

@@ -20,11 +20,11 @@ NAME = "zookeeper"
 _CONFIG = "/etc/millrace/zoo.cfg"
 _SCRIPT = "/etc/millrace/start-zookeeper.sh"
 
-# Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, and
-# the waiting times double up to it (https://zookeeper.apache.org/doc/r3.8.4/zookeeperAdmin.html).
+# Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, to
+# which the intervals double (https://zookeeper.apache.org/doc/r3.8.4/zookeeperAdmin.html).
 _VOTE_AGAIN = "-Dzookeeper.fastleader.maxNotificationInterval=2000"
 
-# `srvr` names a mode only while the member serves; `ruok` says imok without a quorum too.
+# `srvr` reports a mode only while the member serves; `ruok` answers imok even without a quorum.
 _SERVES = f"exec 3<>/dev/tcp/127.0.0.1/{CLIENT_PORT}; printf srvr >&3; grep -q ^Mode: <&3"
 
 
@@ -76,11 +76,11 @@ def zookeeper_workload(
 
 
 def connect_string(replicas: int, host: Callable[[str, int], pulumi.Input[str]]) -> pulumi.Input[str]:
-    """``host:port`` of each member for members of the platform, separated by commas.
+    """``host:port`` of each member as the platform's members reach it, separated by commas.
 
     Args:
         replicas: Number of members.
-        host: The target's name of a member.
+        host: Gives the name by which other members reach a member.
     """
     hosts = [host(NAME, ordinal) for ordinal in range(replicas)]
     return lift(lambda known: ",".join(f"{name}:{CLIENT_PORT}" for name in known), hosts)
@@ -96,7 +96,7 @@ class ZooKeeperEnsembleArgs:
         image: Image reference of a Kafka distribution, whose scripts start ZooKeeper.
         protect: Whether destroying the data is refused.
         clients: Names of the workloads that may connect, for network policies.
-        deadline: Seconds that a changed member may take to be back.
+        deadline: Seconds within which a changed member must serve again.
     """
 
     target: PreparedTarget
@@ -108,7 +108,7 @@ class ZooKeeperEnsembleArgs:
 
 
 class ZooKeeperEnsemble(pulumi.ComponentResource):
-    """A ZooKeeper ensemble: its members, and gates that keep a quorum while a change rolls through them.
+    """A ZooKeeper ensemble: its members, and gates that keep the quorum during a rolling update.
 
     Args:
         name: The resource's name.
@@ -121,11 +121,11 @@ class ZooKeeperEnsemble(pulumi.ComponentResource):
     connect: pulumi.Output[str]
     """The same, separated by commas."""
     internal_connect: pulumi.Output[str]
-    """``host:port`` of each member on the target's own network, separated by commas, as brokers need it."""
+    """``host:port`` of each member on the target's own network, separated by commas, for brokers."""
     deployment: Deployment
     """The resources, for components that change after this one."""
     settings: ZooKeeperSettings
-    """The settings that it was made from."""
+    """The settings that it was created from."""
     workload: Workload
     """What runs."""
 

@@ -11,16 +11,16 @@ ELECTION_PORT = 3888
 
 
 def zoo_cfg(settings: ZooKeeperSettings, hosts: Sequence[str]) -> Mapping[str, str]:
-    """The configuration that all members share; each adds its own ``dataDir`` when it starts.
+    """The configuration that all members share; each adds its own ``dataDir`` at start.
 
     Args:
         settings: The ensemble's settings.
-        hosts: Name of each member by which the others reach it, by ordinal.
+        hosts: The name by which the others reach each member, by ordinal.
     """
     entries = {
         "4lw.commands.whitelist": "ruok,srvr,mntr",
         "admin.enableServer": "false",
-        # Without a purge the snapshots fill the disk; ZooKeeper's default is never.
+        # Without a purge, snapshots fill the disk; by default ZooKeeper never purges.
         "autopurge.purgeInterval": "1",
         "autopurge.snapRetainCount": "3",
         "clientPort": str(CLIENT_PORT),
@@ -41,11 +41,11 @@ def start_script(config_path: str, data_path: str) -> str:
     """A script that gives a member its id and data folder, then becomes the server.
 
     Its arguments are the ordinal and the name by which the others reach the member. ZooKeeper ids start at 1; the id
-    file is written at each start, so that it cannot be lost or stale.
+    file is written at each start, so that it is never lost or stale.
 
-    A member waits until its name is published, for ten seconds at most. Before that it can reach the others and be
-    elected, but they cannot follow it, and it would lead nobody for ``initLimit`` ticks. Its own ``/etc/hosts`` has the
-    name at all times, so DNS itself is asked, with what the image has: glibc's ``getent`` or busybox's ``nslookup``.
+    A member waits for at most ten seconds until DNS has its name. Before that it can reach the others and be elected,
+    but they cannot follow it, and it would lead nobody for ``initLimit`` ticks. Its own ``/etc/hosts`` always has the
+    name, so DNS is asked directly, with the image's own tool: glibc's ``getent`` or busybox's ``nslookup``.
     """
     return f"""\
 #!/bin/bash

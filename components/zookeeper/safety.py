@@ -16,7 +16,7 @@ class EnsembleSafety(Safety):
         return next((name for name, state in states.items() if state.mode == "leader"), None)
 
     def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
-        """Members that are not in sync. A member that is not ready may be stopped unless the quorum counts on it."""
+        """Members that are not in sync; for a member that is not ready, whether the others are a quorum without it."""
         addresses, logs, route = self.members.addresses, self.members.logs, self.members.route
         if name in ready:
             return role_findings(addresses, logs, route=route)
@@ -24,7 +24,7 @@ class EnsembleSafety(Safety):
             return []
         states = member_states(addresses, route=route)
         others = sum(state.mode is not None for member, state in states.items() if member != name)
-        if states[name].mode is None or others > len(addresses) // 2:
+        if others > len(addresses) // 2:
             return []
         seen = f"only {others} of the other members serve"
         return [finding(name, seen=seen, expected="a quorum without it", logs=logs)]

@@ -1,4 +1,4 @@
-"""What a stack file says about the ZooKeeper ensemble, and the keys of zoo.cfg that it must not set."""
+"""What a stack file may say about the ZooKeeper ensemble, and the keys of zoo.cfg that it must not set."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,15 +13,20 @@ from components.quantities import (
     Duration,
     Whole,
 )
-from components.stack_file.sections import QUICK_START, THROUGHPUT, ConfigValue, JavaServerSettings, refuse_protected
-
-_OWN = "the platform derives it"
+from components.stack_file.sections import (
+    DERIVED,
+    QUICK_START,
+    THROUGHPUT,
+    ConfigValue,
+    JavaServerSettings,
+    refuse_protected,
+)
 
 PROTECTED_KEYS: Mapping[str, str] = {
-    "4lw.commands.whitelist": "the health checks need the rendered one",
+    "4lw.commands.whitelist": "the health checks need the platform's value",
     "clientPort": "set zookeeper.port",
-    "dataDir": _OWN,
-    "dataLogDir": _OWN,
+    "dataDir": DERIVED,
+    "dataLogDir": DERIVED,
     "initLimit": "set zookeeper.initLimit",
     "syncLimit": "set zookeeper.syncLimit",
     "tickTime": "set zookeeper.tickTime",
@@ -78,7 +83,7 @@ class ZooKeeperSettings(JavaServerSettings):
 
     @field_validator("tick_time")
     @classmethod
-    def _tick_is_some(cls, tick: timedelta) -> timedelta:
+    def _tick_is_positive(cls, tick: timedelta) -> timedelta:
         if not tick:
             raise ValueError("must be at least 1ms")
         return tick

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.kafka.client import BATCH
 from components.topics.client import observe
-from components.topics.settings import INTERNAL_PREFIX
+from components.topics.rules import INTERNAL_PREFIX
 from ops.kafka_cluster import bounds, replica_sizes, require_topics
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ def test_a_secret_in_plain_text_is_refused_and_not_repeated(stack: Stack) -> Non
     stack.set("redis.authentication", True)
     stack.set("redis.password", "hunter2-plain")
     output = refused(stack).output
-    assert "redis.password stands in plain text" in output
+    assert "redis.password is in plain text" in output
     assert "pulumi config set --secret --path 'millrace:redis.password'" in output
     assert "hunter2-plain" not in output
 

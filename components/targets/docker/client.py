@@ -109,8 +109,8 @@ def _process_on(port: int) -> str | None:
     return None
 
 
-def healthy_containers(names: Iterable[str]) -> set[str]:
-    """Those of the named containers that run and passed their last health check.
+def container_health(names: Iterable[str]) -> dict[str, bool]:
+    """Those of the named containers that exist, and whether each runs and passed its last health check.
 
     Raises:
         PreflightError: The engine does not answer.
@@ -120,8 +120,8 @@ def healthy_containers(names: Iterable[str]) -> set[str]:
 
     try:
         engine: Any = docker.from_env(timeout=30).api
-        running: list[dict[str, Any]] = engine.containers()
-    except DockerException as error:
+        listed: list[dict[str, Any]] = engine.containers(all=True)
+    except (DockerException, OSError) as error:  # requests' own errors are OSErrors
         raise PreflightError("the Docker engine does not answer", [str(error)]) from error
-    healthy = {container["Names"][0].lstrip("/") for container in running if "(healthy)" in container["Status"]}
-    return healthy & set(names)
+    health = {container["Names"][0].lstrip("/"): "(healthy)" in container["Status"] for container in listed}
+    return {name: health[name] for name in names if name in health}

@@ -1,57 +1,80 @@
 """Dynamic provider of the gates between members on Docker."""
 
+from collections.abc import Iterable, Mapping
+
 from pulumi.dynamic import CreateResult, DiffResult, ResourceProvider, UpdateResult
 
 from components.dynamic import Props, in_order, plain_errors, progress
 from components.errors import PreflightError
-from components.safety import Members, safety_of
-from components.targets.docker.client import healthy_containers
+from components.naming import ordinal_of
+from components.safety import Members, Safety, safety_of
+from components.targets.docker.client import container_health
 from components.waiting import wait_until
 
 
 class MemberGateProvider(ResourceProvider):
-    """Waits before a member's container is replaced: Pulumi replaces it once the gate has passed."""
+    """Stands before a member: the engine replaces its container when the gate has passed."""
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Wait; the next ``up`` tries a failed create again."""
-        _pass(props)
+        """Wait; a failed create is tried again by the next ``up``."""
+        _pass(props, {})
         return CreateResult(props.get("stops") or f"{props['returns']}-returned", props)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Wait before the changed member is stopped."""
-        _pass(_news)
+        _pass(_news, _olds.get("members") or {})
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
-        """Only a changed member is waited for; a new address or deadline is no reason to wait."""
+        """Only a changed member is waited for; a new address or deadline is no reason."""
         return DiffResult(changes=_olds.get("trigger") != _news.get("trigger"))
 
 
-def _pass(props: Props) -> None:
-    """Wait until the previous member is back and the next one may be stopped.
+def _pass(props: Props, before: Mapping[str, str]) -> None:
+    """Wait until the member before is back and the member behind may be stopped.
+
+    Args:
+        props: Properties of the gate.
+        before: ``host:port`` of each member before this update; empty where there was no gate.
 
     Raises:
         UnhealthyError: The deadline passed; holds what was found last.
     """
-    stops, returns = props.get("stops"), props.get("returns")
-    members = Members(addresses=in_order(props["members"]), logs=props["logs"])
-    safety = safety_of(props["safety"], members)
-    deadline = float(props["deadline"])
-    if returns:
-        wait_until(lambda: safety.return_findings(returns), what=returns, deadline=deadline, report=progress)
-    if not stops:
-        return
+    stops, returns, deadline = props.get("stops"), props.get("returns"), float(props["deadline"])
+    declared, containers = in_order(props["members"]), in_order(props["containers"])
+    addresses = _current_addresses(declared, before, returns)
 
-    def look() -> list[str]:
+    def rules(names: Iterable[str]) -> Safety:
+        members = Members(addresses={name: addresses[name] for name in names}, logs=props["logs"])
+        return safety_of(props["safety"], members)
+
+    def return_findings() -> list[str]:
+        return rules(declared).return_findings(str(returns))
+
+    def stop_findings() -> list[str]:
         try:
-            healthy = healthy_containers(props["containers"].values())
-        except PreflightError as error:  # what is unknown is not safe
+            health = container_health(containers.values())
+        except PreflightError as error:  # unknown is not safe
             return [str(error)]
-        ready = [name for name, container in in_order(props["containers"]).items() if container in healthy]
-        return safety.stop_findings(stops, ready)
+        existing = {name: health[container] for name, container in containers.items() if container in health}
+        if stops not in existing:  # it will be created; nothing is stopped
+            return []
+        ready = [name for name, healthy in existing.items() if healthy]
+        # A member that is added serves only after those before it have changed.
+        return rules(name for name in addresses if name in existing or name in before).stop_findings(stops, ready)
 
-    wait_until(look, what=stops, deadline=deadline, report=progress, state="safe to restart")
-    for line in safety.losses(stops):
-        progress(line)
+    if returns:
+        wait_until(return_findings, what=returns, deadline=deadline, report=progress)
+    if stops:
+        wait_until(stop_findings, what=stops, deadline=deadline, report=progress, state="safe to restart")
+        for line in rules(declared).losses(stops):
+            progress(line)
+
+
+def _current_addresses(declared: Mapping[str, str], before: Mapping[str, str], changed: str | None) -> dict[str, str]:
+    """Where members serve now: as declared up to the member that changed last, where they were behind it."""
+    done = -1 if changed is None else ordinal_of(changed)
+    unchanged = {name: address for name, address in before.items() if ordinal_of(name) > done}
+    return in_order({**declared, **unchanged})

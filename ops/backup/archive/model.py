@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.topics.settings import INTERNAL_PREFIX
+from components.topics.rules import INTERNAL_PREFIX
 from ops.errors import RefusedError
 
 FORMAT = "millrace-backup"

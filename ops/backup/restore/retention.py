@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from components.errors import count
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from ops.backup.archive.model import PartitionId
 
 DAY_MS = 86_400_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.errors import PlatformError, count
 from components.topics.client import apply_topics, delete_topics
-from components.topics.settings import TopicSpec
+from components.topics.rules import TopicSpec
 from ops import console
 from ops.backup import acls, groups, redis_keys
 from ops.backup.archive.model import KeysMeta, PartitionId

@@ -17,7 +17,7 @@ from ops.benchmark.output import Line, ToolError
 from ops.benchmark.plan import Plan
 from ops.benchmark.tools import producer_tools
 from ops.platform import Platform
-from tests.unit.test_cluster_client import Played, pod_json
+from tests.unit.targets.kubernetes.test_client import Played, pod_json
 
 PODS = "/api/v1/namespaces/streams/pods"
 BROKERS = "/apis/apps/v1/namespaces/streams/statefulsets/kafka"

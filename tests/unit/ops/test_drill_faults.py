@@ -12,7 +12,7 @@ from ops.drills.catalogue import DRILLS, InitialState
 from ops.drills.faults import pods
 from ops.errors import RefusedError, UnreachableError
 from ops.platform import Platform
-from tests.unit.clusters import LABELS, NAMESPACE, Clock, FakeCluster, address
+from tests.unit.targets.kubernetes.clusters import LABELS, NAMESPACE, Clock, FakeCluster, address
 
 
 def platform(target: str = "kubernetes") -> Platform:

@@ -148,7 +148,11 @@ def _gates(brokers: dict[str, str]) -> list[Plain]:
             protect=True,
         ),
         dynamic("TopicSet", "topics", {"bootstrap": "kafka:9092", "brokers": brokers, "topics": topics}),
-        dynamic("HealthGate", "health", {"brokers": brokers, "redis": {"password": "hunter2-canary"}}),
+        dynamic(
+            "HealthGate",
+            "health",
+            {"kafka": {"bootstrap": "kafka:9092", "brokers": brokers}, "redis": {"password": "hunter2-canary"}},
+        ),
     ]
 
 

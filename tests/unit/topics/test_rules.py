@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import nearest
-from components.topics.settings import (
+from components.topics.rules import (
     MAX_NAME_LENGTH,
     TOPIC_CONFIG_KINDS,
     TopicSpec,

@@ -22,6 +22,7 @@ class Scripted(Safety):
     """Rules that answer what a test says, and note what they are asked."""
 
     asked: ClassVar[list[tuple[str, str, tuple[str, ...]]]]
+    members_asked: ClassVar[list[dict[str, str]]]
     returns: ClassVar[list[str]]
     stops: ClassVar[list[str]]
     lost: ClassVar[list[str]]
@@ -32,6 +33,7 @@ class Scripted(Safety):
 
     def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
         self.asked.append(("stops", name, tuple(ready)))
+        self.members_asked.append(dict(self.members.addresses))
         return self.stops
 
     def losses(self, name: str) -> list[str]:
@@ -40,19 +42,19 @@ class Scripted(Safety):
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
-    for name in ("asked", "returns", "stops", "lost"):
+    for name in ("asked", "members_asked", "returns", "stops", "lost"):
         monkeypatch.setattr(Scripted, name, [], raising=False)
-    healthy_on(monkeypatch, "p-kafka-0", "p-kafka-2")
+    containers_on(monkeypatch, {"p-kafka-0": True, "p-kafka-1": False, "p-kafka-2": True})
     return Scripted
 
 
-def healthy_on(monkeypatch: pytest.MonkeyPatch, *containers: str) -> None:
-    """An engine on which these containers are healthy."""
+def containers_on(monkeypatch: pytest.MonkeyPatch, health: Mapping[str, bool]) -> None:
+    """An engine that has these containers, each healthy or not."""
 
-    def healthy(names: Iterable[str]) -> set[str]:
-        return set(containers) & set(names)
+    def container_health(names: Iterable[str]) -> dict[str, bool]:
+        return {name: health[name] for name in names if name in health}
 
-    monkeypatch.setattr(docker_module, "healthy_containers", healthy)
+    monkeypatch.setattr(docker_module, "container_health", container_health)
 
 
 def member_gate(workload: str, safety: type[Safety] = Scripted, **changes: object) -> Props:
@@ -122,13 +124,90 @@ def test_a_member_that_is_still_needed_is_not_stopped(scripted: type[Scripted]) 
 def test_an_engine_that_does_not_answer_is_a_reason_to_wait(
     scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(names: Iterable[str]) -> set[str]:
+    def refuse(names: Iterable[str]) -> dict[str, bool]:
         raise PreflightError("the Docker engine does not answer", ["refused"])
 
-    monkeypatch.setattr(docker_module, "healthy_containers", refuse)
+    monkeypatch.setattr(docker_module, "container_health", refuse)
     props = from_engine(member_gate("kafka", stops="kafka-2"))
     assert unhealthy(MemberGateProvider, props).problems == ("the Docker engine does not answer\n  - refused",)
     assert [asked[0] for asked in scripted.asked] == ["returns"], "unknown is not safe"
+
+
+def test_an_engine_that_answers_again_lets_the_gate_pass(
+    scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = [PreflightError("the Docker engine does not answer"), {"p-kafka-2": True}]
+
+    def container_health(names: Iterable[str]) -> dict[str, bool]:
+        answer = answers.pop(0)
+        if isinstance(answer, PreflightError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(docker_module, "container_health", container_health)
+    MemberGateProvider().create(from_engine(member_gate("kafka", stops="kafka-2", deadline=9)))
+    assert capsys.readouterr().err == "waiting for kafka-2: the Docker engine does not answer\n"
+
+
+# -------------------------------------------------------------------------------- members that move, come and go
+
+
+def moved(port: int, members: int = 3) -> dict[str, str]:
+    """Addresses of members from a port on."""
+    return {f"kafka-{ordinal}": f"127.0.0.1:{port + ordinal}" for ordinal in range(members)}
+
+
+@pytest.mark.parametrize(
+    ("stops", "returns", "ports"),
+    [("kafka-0", None, (1, 2, 3)), ("kafka-1", "kafka-0", (91, 2, 3)), ("kafka-2", "kafka-1", (91, 92, 3))],
+)
+def test_members_are_asked_where_they_serve_while_their_ports_change(
+    stops: str, returns: str | None, ports: tuple[int, ...], scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked at ports that they are yet to take, no member would answer, and none could ever be stopped."""
+    containers_on(monkeypatch, {f"p-kafka-{ordinal}": True for ordinal in range(3)})
+    olds, news = (member_gate("kafka", stops=stops, returns=returns, members=moved(port)) for port in (1, 91))
+    MemberGateProvider().update(stops, from_engine(olds), from_engine(news))
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+    assert [list(asked.values()) for asked in scripted.members_asked] == [addresses]
+    assert [asked[2] for asked in scripted.asked if asked[0] == "returns"] == [tuple(addresses)] * (returns is not None)
+
+
+def test_a_member_that_does_not_exist_yet_is_created_without_asking(
+    scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers_on(monkeypatch, {"p-kafka-0": True, "p-kafka-1": True})
+    scripted.stops.append("t-0: 2 of 3 replicas in sync")
+    MemberGateProvider().create(from_engine(member_gate("kafka", stops="kafka-2")))
+    assert [asked[0] for asked in scripted.asked] == ["returns"]
+
+
+def test_members_that_are_added_need_not_serve_before_the_others_change(
+    scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers_on(monkeypatch, {f"p-kafka-{ordinal}": True for ordinal in range(3)})
+    given = {"containers": {f"kafka-{ordinal}": f"p-kafka-{ordinal}" for ordinal in range(5)}}
+    props = member_gate("kafka", stops="kafka-0", returns=None, members=moved(1, 5), **given)
+    MemberGateProvider().create(from_engine(props))
+    MemberGateProvider().update("kafka-0", from_engine({**props, "members": moved(1)}), from_engine(props))
+    assert scripted.members_asked == [moved(1), moved(1)]
+
+
+def test_members_that_leave_are_asked_until_they_are_gone(
+    scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    props = member_gate("kafka", stops="kafka-0", returns=None)
+    MemberGateProvider().update("kafka-0", from_engine({**props, "members": moved(1, 5)}), from_engine(props))
+    assert scripted.members_asked == [moved(1, 5)]
+
+
+def test_a_member_whose_container_was_removed_is_missed(
+    scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers_on(monkeypatch, {"p-kafka-0": True, "p-kafka-2": True})
+    props = from_engine(member_gate("kafka", stops="kafka-2"))
+    MemberGateProvider().update("kafka-2", props, props)
+    assert scripted.members_asked == [moved(1)], "it counts in the quorum"
 
 
 def test_what_cannot_be_used_while_a_member_is_away_is_shown(

@@ -19,9 +19,9 @@ import yaml
 
 from components.errors import PreflightError
 from components.outputs import OUTPUTS
+from components.targets.kubernetes.addresses import ClusterOptions
 from components.targets.kubernetes.pods import ZONE_SCRIPT
 from components.targets.kubernetes.preflight import ClusterNeeds
-from components.targets.kubernetes.addresses import ClusterOptions
 from components.targets.kubernetes.target import KubernetesTarget
 from tests.manifests import as_yaml, manifests
 from tests.unit.mocks import (
@@ -50,6 +50,11 @@ NAME = "millrace-prod"
 SERVERS = ("zookeeper", "kafka", "redis")
 REPLICAS = {"zookeeper": 3, "kafka": 3, "redis": 1}
 PORTS = {"zookeeper": [2181, 2888, 3888], "kafka": [29092], "redis": [6379]}
+SAFETY = {
+    "zookeeper": "components.zookeeper.safety:EnsembleSafety",
+    "kafka": "components.kafka.safety:BrokerSafety",
+    "redis": "components.safety:Safety",
+}
 CLIENT = {"millrace.client": "true"}
 
 PROVIDER = "pulumi:providers:kubernetes"
@@ -212,7 +217,7 @@ def test_a_kubeconfig_of_the_stack_file_is_the_one_that_is_used() -> None:
 
 
 def test_everything_is_a_child_of_the_platform_or_of_its_server(prod: Run) -> None:
-    shared = {PROVIDER, NAMESPACE, CREDENTIALS, TOPIC_SET, HEALTH_GATE}
+    shared = {PROVIDER, NAMESPACE, TOPIC_SET, HEALTH_GATE}
     for item in prod.resources:
         if item.type.startswith("millrace:"):
             expected = "" if item.name == NAME else NAME
@@ -1006,10 +1011,11 @@ def test_a_roll_compares_the_secrets_name_and_never_its_text(prod: Run) -> None:
 # -------------------------------------------------------------------------------------------------- order and rolls
 
 
-def route(namespace: str = "streaming") -> dict[str, Any]:
-    """How our own clients get to the pods, as a resource's inputs say it."""
-    hosts = [host(member, namespace) for workload in SERVERS for member in members(workload)]
-    return {"context": "production", "namespace": namespace, "hosts": hosts}
+def route(last: str = SERVERS[-1]) -> dict[str, Any]:
+    """How our own clients get to the pods that are declared once ``last`` is, as a resource's inputs say it."""
+    deployed = SERVERS[: SERVERS.index(last) + 1]
+    hosts = [host(member) for workload in deployed for member in members(workload)]
+    return {"context": "production", "namespace": "streaming", "hosts": hosts}
 
 
 @pytest.mark.parametrize(("workload", "size"), [("zookeeper", 10), ("kafka", 100), ("redis", 10)])
@@ -1017,10 +1023,10 @@ def test_member_storage_has_exactly_these_inputs(prod: Run, workload: str, size:
     storage = prod.one(MEMBER_STORAGE, f"{workload}-storage")
     assert masked(storage.inputs) == {
         "__provider": SECRET_MARK,
-        "kind": workload,
+        "safety": SAFETY[workload],
         "workload": workload,
         "members": {member: f"{host(member)}:{PORTS[workload][0]}" for member in members(workload)},
-        "route": route(),
+        "route": route(workload),
         "size": size * GIB,
         "labels": labels(workload),
         "deadline": 600,
@@ -1035,10 +1041,10 @@ def test_a_roll_has_exactly_these_inputs(prod: Run, workload: str) -> None:
     template = inputs.pop("template")
     assert inputs == {
         "__provider": SECRET_MARK,
-        "kind": workload,
+        "safety": SAFETY[workload],
         "workload": workload,
         "members": {member: f"{host(member)}:{PORTS[workload][0]}" for member in members(workload)},
-        "route": route(),
+        "route": route(workload),
         "deadline": 600,
         "logs": {
             member: f"kubectl --context production -n streaming logs --tail 50 {member}" for member in members(workload)
@@ -1104,7 +1110,8 @@ def test_the_health_gate_comes_last_and_takes_the_way_through_the_api(prod: Run)
     assert trigger == {member: f"{member}-uid" for workload in SERVERS for member in members(workload)}
     assert gate.inputs["route"] == route()
     assert gate.inputs["zookeeper"] == {member: f"{host(member)}:2181" for member in members("zookeeper")}
-    assert gate.inputs["bootstrap"] == ",".join(f"{host(member)}:29092" for member in members("kafka"))
+    brokers = {member: f"{host(member)}:29092" for member in members("kafka")}
+    assert gate.inputs["kafka"] == {"bootstrap": ",".join(brokers.values()), "brokers": brokers}
 
 
 @pytest.mark.parametrize("protect", [True, False])

@@ -13,17 +13,22 @@ from typing import Any
 import pytest
 
 from components.kafka import client as kafka
+from components.kafka import safety as broker_safety
 from components.kafka.client import ClusterState, Partition
+from components.kafka.safety import BrokerSafety
 from components.routes import DIRECT, Route
+from components.safety import Safety, reference
 from components.targets.kubernetes.client import Claim, Pod, StatefulSetState, StorageClass
 from components.waiting import wait_until
 from components.zookeeper import client as zookeeper
 from components.zookeeper.client import MemberState
+from components.zookeeper.safety import EnsembleSafety
 
 NAMESPACE = "streaming"
 OLD, NEW = "revision-1", "revision-2"
 LABELS = {"app.kubernetes.io/instance": "p", "app.kubernetes.io/name": "w"}
 PORTS = {"zookeeper": 2181, "kafka": 29092, "redis": 6379}
+SAFETY = {"zookeeper": EnsembleSafety, "kafka": BrokerSafety, "redis": Safety}
 
 
 def address(member: str) -> str:
@@ -35,7 +40,7 @@ def inputs(workload: str, replicas: int, **changes: Any) -> dict[str, Any]:
     """What the resources of a workload have in common, in an order that means nothing."""
     members = [f"{workload}-{ordinal}" for ordinal in reversed(range(replicas))]
     props = {
-        "kind": workload,
+        "safety": reference(SAFETY[workload]),
         "workload": workload,
         "members": {member: address(member) for member in members},
         "route": {"context": "test", "namespace": NAMESPACE, "hosts": []},
@@ -205,7 +210,7 @@ class FakeServers:
         sync_seconds: Seconds for which a broker that is back is still out of sync.
     """
 
-    def __init__(self, cluster: FakeCluster, patch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
+    def __init__(self, cluster: FakeCluster, patch: pytest.MonkeyPatch) -> None:
         self.cluster = cluster
         self.leader = f"{cluster.workload}-0"
         self.sync_seconds = 4.0
@@ -213,15 +218,16 @@ class FakeServers:
         """Minimum of replicas in sync, and replicas, of each topic; each has one partition."""
         self.stuck: set[int] = set()
         """Brokers whose replicas are never in sync."""
+        self.unregistered: set[int] = set()
+        """Brokers that serve by their pods, and are absent from the cluster's metadata."""
         self.listens = True
         self.routes: list[Route] = []
         patch.setattr(zookeeper, "member_state", self.member_state)
-        patch.setattr(kafka, "any_listens", self.any_listens)
-        patch.setattr(kafka, "admin_client", self.admin_client)
-        patch.setattr(kafka, "cluster_state", lambda client: self.state())
-        for module in modules:
-            if hasattr(module, "minimum_in_sync"):
-                patch.setattr(module, "minimum_in_sync", self.minimum_in_sync)
+        for module in (kafka, broker_safety):
+            patch.setattr(module, "any_listens", self.any_listens)
+            patch.setattr(module, "admin_client", self.admin_client)
+            patch.setattr(module, "cluster_state", lambda client: self.state())
+        patch.setattr(broker_safety, "minimum_in_sync", self.minimum_in_sync)
 
     def _serving(self) -> list[FakePod]:
         return [pod for pod in self.cluster.by_name.values() if pod.ready]
@@ -273,7 +279,7 @@ class FakeServers:
             Partition(topic, 0, synced[0] if synced else -1, replicas, tuple(r for r in replicas if r in synced))
             for topic, (_, replicas) in self.topics.items()
         ]
-        brokers = {number: address(pod.name) for number, pod in ids.items()}
+        brokers = {number: address(pod.name) for number, pod in ids.items() if number not in self.unregistered}
         return ClusterState(brokers, int(self.leader.rpartition("-")[2]), partitions)
 
     def minimum_in_sync(self, client: object, names: set[str]) -> dict[str, int]:
@@ -358,5 +364,5 @@ def connected(patch: pytest.MonkeyPatch, module: ModuleType, cluster: object) ->
         return DIRECT
 
     patch.setattr(module, "connect", connect)
-    patch.setattr(module, "route", route)
+    patch.setattr(module, "open_route", route)
     return asked

@@ -1,141 +1,23 @@
-"""What is found out about an engine and its machine before anything is made.
+"""What this project asks a Docker engine and its machine.
 
-Proof limit: the engine is a fake, so what a real one answers is not shown here; only the search for a port's holder
-looks at this machine itself.
+Proof limit: the engine is a fake; only the search for a port's holder looks at this machine itself.
 """
 
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import docker
 import psutil
 import pytest
-from docker.errors import APIError, ImageNotFound
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
 
 from components.errors import PreflightError
 from components.quantities import MIB
-from components.targets.docker.client import LocalEngine
-from components.targets.docker.preflight import Needs, preflight
-from tests.unit.mocks import FakeEngine
-
-IMAGES = ["example/kafka:1", "example/redis:1"]
-PORTS = {"p-kafka-0": [9092], "p-redis-0": [6379], "p-quiet-0": []}
-MEMORY = {"zookeeper-0": 512 * MIB, "kafka-0": 1024 * MIB, "redis-0": 256 * MIB}
-TOTAL = sum(MEMORY.values())
-
-
-def needs() -> Needs:
-    return Needs(platform="p", bind_address="127.0.0.1", images=IMAGES, ports=PORTS, memory=MEMORY)
-
-
-def problems(engine: FakeEngine) -> list[str]:
-    """Why the engine cannot run the platform."""
-    with pytest.raises(PreflightError) as caught:
-        preflight(engine, needs())
-    assert caught.value.headline == "this machine cannot run the platform; nothing was changed"
-    return list(caught.value.problems)
-
-
-def test_an_engine_that_has_everything_is_asked_everything_and_refused_nothing() -> None:
-    engine = FakeEngine()
-    preflight(engine, needs())
-    assert engine.asked == [
-        "ping",
-        "image example/kafka:1",
-        "image example/redis:1",
-        "address 127.0.0.1",
-        "published ports",
-        "port 127.0.0.1:9092",
-        "port 127.0.0.1:6379",
-        "memory",
-    ]
-
-
-def test_without_an_engine_that_is_the_only_reason_and_nothing_more_is_asked() -> None:
-    engine = FakeEngine(unusable="nothing answers. Start the engine", missing={IMAGES[0]: "not there"})
-    with pytest.raises(PreflightError) as caught:
-        preflight(engine, needs())
-    assert str(caught.value) == (
-        "no Docker engine can be used; nothing was changed\n  - nothing answers. Start the engine"
-    )
-    assert engine.asked == ["ping"], "an engine that does not answer has no images, ports or memory to ask for"
-
-
-def test_each_missing_image_is_a_reason() -> None:
-    missing = {image: f"image {image} cannot be pulled" for image in IMAGES}
-    assert problems(FakeEngine(missing=missing)) == list(missing.values())
-
-
-def test_a_port_that_a_foreign_container_publishes_names_both_containers() -> None:
-    assert problems(FakeEngine(published={9092: ("other-kafka-0", False)})) == [
-        "port 9092, which p-kafka-0 needs, is taken by container other-kafka-0. "
-        "Stop that, or set a different port in the stack file"
-    ]
-
-
-def test_a_port_that_a_process_holds_names_the_process() -> None:
-    assert problems(FakeEngine(holders={6379: "process redis-server (pid 17)"})) == [
-        "port 6379, which p-redis-0 needs, is taken by process redis-server (pid 17). "
-        "Stop that, or set a different port in the stack file"
-    ]
-
-
-def test_a_container_is_named_rather_than_the_engines_proxy_that_holds_its_port() -> None:
-    engine = FakeEngine(published={9092: ("other-kafka-0", False)}, holders={9092: "process docker-proxy (pid 17)"})
-    (problem,) = problems(engine)
-    assert "taken by container other-kafka-0" in problem
-    assert "docker-proxy" not in problem
-
-
-def test_the_platforms_own_ports_are_no_obstacle_even_where_a_process_holds_them() -> None:
-    own = {9092: ("p-kafka-0", True), 6379: ("p-redis-0", True)}
-    engine = FakeEngine(published=own, holders=dict.fromkeys(own, "process docker-proxy (pid 17)"))
-    preflight(engine, needs())
-    assert [question for question in engine.asked if question.startswith("port ")] == []
-
-
-def test_a_port_that_moved_from_one_own_container_to_another_is_no_obstacle() -> None:
-    preflight(FakeEngine(published={9092: ("p-redis-0", True)}), needs())
-
-
-def test_ports_that_others_publish_and_nobody_needs_are_no_obstacle() -> None:
-    preflight(FakeEngine(published={8080: ("web", False)}, holders={8081: "process web (pid 1)"}), needs())
-
-
-def test_too_little_memory_is_told_with_each_share() -> None:
-    assert problems(FakeEngine(bytes_of_memory=1000 * MIB)) == [
-        "the members' memory limits add up to 1792MiB, but the engine's machine has 1000MiB: "
-        "zookeeper-0 512MiB, kafka-0 1024MiB, redis-0 256MiB. Lower the memory and heap settings, or the replicas"
-    ]
-
-
-@pytest.mark.parametrize(("available", "fits"), [(TOTAL, True), (TOTAL - 1, False)])
-def test_memory_that_is_just_enough_is_enough(available: int, fits: bool) -> None:
-    engine = FakeEngine(bytes_of_memory=available)
-    if fits:
-        preflight(engine, needs())
-    else:
-        assert len(problems(engine)) == 1
-
-
-def test_all_reasons_are_told_at_once() -> None:
-    engine = FakeEngine(
-        missing={IMAGES[1]: "image example/redis:1 cannot be pulled"},
-        published={9092: ("other-kafka-0", False)},
-        holders={6379: "another program (Address already in use)"},
-        bytes_of_memory=MIB,
-    )
-    image, kafka, redis, memory = problems(engine)
-    assert image == "image example/redis:1 cannot be pulled"
-    assert kafka.startswith("port 9092, which p-kafka-0 needs, is taken by container other-kafka-0.")
-    assert redis.startswith("port 6379, which p-redis-0 needs, is taken by another program (Address already in use).")
-    assert memory.startswith("the members' memory limits add up to 1792MiB")
-
-
-# ------------------------------------------------------------------------------------------------ the local engine
+from components.targets.docker.client import LocalEngine, container_health
 
 
 def local_engine(**connection: Any) -> LocalEngine:
@@ -271,17 +153,54 @@ def test_an_image_that_is_nowhere_is_told_with_the_registrys_reason_and_a_cure()
     )
 
 
-def test_an_address_that_is_not_this_machines_is_told_instead_of_taken_ports() -> None:
-    engine = FakeEngine(addresses={"192.0.2.7": "Cannot assign requested address"}, holders={9092: "process x"})
-    with pytest.raises(PreflightError) as caught:
-        preflight(engine, replace(needs(), bind_address="192.0.2.7"))
-    assert list(caught.value.problems) == [
-        "no port can be bound to 192.0.2.7 (Cannot assign requested address). Set bindAddress to a local address"
-    ]
-
-
 def test_an_address_of_this_machine_is_usable_and_another_is_not() -> None:
     local = engine_on("http+docker://localhost")
     assert local.unusable_address("127.0.0.1") is None
     assert local.unusable_address("192.0.2.7")
     assert engine_on("http://elsewhere:2375").unusable_address("192.0.2.7") is None, "only its own machine can tell"
+
+
+# ------------------------------------------------------------------------------------------------ containers' health
+
+
+def engine_with(patch: pytest.MonkeyPatch, containers: object) -> None:
+    """What ``docker.from_env`` connects to; ``containers`` lists the running ones, or all."""
+    patch.setattr(docker, "from_env", lambda timeout: SimpleNamespace(api=SimpleNamespace(containers=containers)))
+
+
+def test_a_container_is_healthy_when_it_runs_and_passed_its_last_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses = {
+        "p-kafka-0": "Up 2 hours (healthy)",
+        "p-kafka-1": "Up 2 hours (unhealthy)",
+        "p-kafka-2": "Up 3 seconds (health: starting)",
+        "p-zookeeper-0": "Exited (143) 2 hours ago",
+        "p-redis-0": "Up 2 hours",
+        "q-kafka-0": "Up 2 hours (healthy)",
+    }
+
+    def containers(*, all: bool) -> list[dict[str, Any]]:
+        assert all, "one that is stopped exists, too"
+        return [{"Names": [f"/{name}"], "Status": status} for name, status in statuses.items()]
+
+    engine_with(monkeypatch, containers)
+    asked = ["p-kafka-0", "p-kafka-1", "p-kafka-2", "p-kafka-3", "p-zookeeper-0", "p-redis-0"]
+    assert container_health(asked) == {
+        "p-kafka-0": True,
+        "p-kafka-1": False,
+        "p-kafka-2": False,
+        "p-zookeeper-0": False,
+        "p-redis-0": False,
+    }
+
+
+@pytest.mark.parametrize("error", [DockerException("no such socket"), requests.ConnectionError("connection reset")])
+def test_an_engine_that_does_not_answer_is_an_error_for_a_person(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def containers(*, all: bool) -> list[dict[str, Any]]:
+        raise error
+
+    engine_with(monkeypatch, containers)
+    with pytest.raises(PreflightError) as caught:
+        container_health(["p-kafka-0"])
+    assert str(caught.value) == f"the Docker engine does not answer\n  - {error}"

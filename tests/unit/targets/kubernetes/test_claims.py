@@ -3,17 +3,26 @@
 Proof limit: the cluster is a model; that a volume grows under a server that runs, a real cluster shows.
 """
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from components.errors import ClusterError, PlatformError, TopicError, UnhealthyError
-from components.targets.kubernetes import provider as storage
+from components.errors import ClusterError, PlatformError, SafetyError, UnhealthyError
+from components.targets.kubernetes import claims as storage
 from components.targets.kubernetes.provider import MemberStorageProvider
-from tests.unit.clusters import LABELS, Clock, FakeClaims, FakeCluster, FakeServers, address, claim, connected, inputs
 from tests.unit.dynamic import from_engine, shown, unknown
+from tests.unit.targets.kubernetes.clusters import (
+    LABELS,
+    Clock,
+    FakeClaims,
+    FakeCluster,
+    FakeServers,
+    address,
+    claim,
+    connected,
+    inputs,
+)
 
 GIB = 1024**3
 Props = dict[str, Any]
@@ -57,13 +66,6 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
         return Scene(monkeypatch, claims or {}, storage_class)
 
     return make
-
-
-@pytest.fixture
-def _traceback_limit() -> Iterator[None]:
-    yield
-    if hasattr(sys, "tracebacklimit"):
-        del sys.tracebacklimit
 
 
 # ---------------------------------------------------------------------------------------------------------- making
@@ -187,9 +189,7 @@ def test_a_bigger_volume_is_told_to_restart_nothing(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(("old", "new"), [(None, "fast"), ("fast", None), ("fast", "slow")])
 def test_another_storage_class_is_refused(old: str | None, new: str | None) -> None:
     olds, news = (props(**({"storageClass": name} if name else {})) for name in (old, new))
-    assert check(olds, news) == [
-        ("storageClass", "the StorageClass of kafka cannot change: its volumes exist already")
-    ]
+    assert check(olds, news) == [("storageClass", "the StorageClass of kafka cannot change: its volumes exist already")]
 
 
 @pytest.mark.parametrize(
@@ -222,22 +222,24 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> FakeServers:
 def test_brokers_that_hold_partitions_are_not_removed(scene: Callable[..., Scene], brokers: FakeServers) -> None:
     made = scene(sizes(10, 10, 10, 10, 10))
     brokers.topics = {"orders": (2, (0, 1, 4)), "parcels": (2, (0, 1, 2)), "audit": (1, (3,))}
-    with pytest.raises(TopicError) as caught:
+    with pytest.raises(SafetyError) as caught:
         made.update(props(replicas=5), props(replicas=3, size=20 * GIB))
-    error = caught.value
-    assert error.headline == (
-        "kafka-3 and kafka-4 cannot be removed: 2 partitions would lose a replica (orders-0, audit-0)"
+    assert str(caught.value) == (
+        "kafka-3 and kafka-4 cannot be removed\n"
+        "  - 2 partitions would lose a replica (orders-0, audit-0)\n"
+        "  - move them first, on kafka-0: /opt/kafka/bin/kafka-reassign-partitions.sh --bootstrap-server "
+        "localhost:29092 --broker-list 0,1,2 --topics-to-move-json-file … --generate, then --execute\n"
+        "  - a shell on a member: kubectl --context test -n streaming exec -it POD -- bash\n"
+        "  - then run `pulumi up` again; nothing was changed"
     )
-    first, second = error.problems
-    assert "kubectl --context test -n streaming exec -it kafka-0 --" in first
-    assert "/opt/kafka/bin/kafka-reassign-partitions.sh --bootstrap-server localhost:29092 --broker-list 0,1,2" in first
-    assert second == "then run `pulumi up` again; nothing was changed"
     assert made.claims.changes == [], "not even a claim that should grow"
 
 
 def test_a_replica_that_is_out_of_sync_holds_its_broker_too(scene: Callable[..., Scene], brokers: FakeServers) -> None:
     brokers.topics, brokers.stuck = {"orders": (1, (0, 4))}, {4}
-    with pytest.raises(TopicError, match="kafka-4 cannot be removed: 1 partition would lose a replica"):
+    with pytest.raises(
+        SafetyError, match=r"kafka-4 cannot be removed\n  - 1 partition would lose a replica \(orders-0\)"
+    ):
         scene(sizes(10)).update(props(replicas=5), props(replicas=4))
 
 
@@ -245,7 +247,7 @@ def test_many_partitions_are_told_by_number(
     scene: Callable[..., Scene], brokers: FakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brokers.topics = {f"t{number}": (1, (4,)) for number in range(7)}
-    with pytest.raises(TopicError, match=r"7 partitions .* \(t0-0, t1-0, t2-0, t3-0, t4-0 and 2 more\)"):
+    with pytest.raises(SafetyError, match=r"7 partitions .* \(t0-0, t1-0, t2-0, t3-0, t4-0 and 2 more\)"):
         scene(sizes(10)).update(props(replicas=5), props(replicas=4))
 
 
@@ -256,7 +258,7 @@ def test_brokers_without_partitions_are_removed_and_their_claims_kept(
     brokers.topics = {"orders": (2, (0, 1, 2))}
     assert made.update(props(replicas=5), props(replicas=3)).outs == props(replicas=3)
     assert made.claims.changes == [], "data is only removed with the whole platform"
-    assert len(brokers.routes) == 1, "the brokers were asked"
+    assert brokers.routes, "the brokers were asked"
 
 
 @pytest.mark.parametrize(("workload", "before", "after"), [("kafka", 3, 5), ("kafka", 3, 3), ("zookeeper", 5, 3)])
@@ -276,8 +278,10 @@ def test_brokers_that_do_not_answer_are_not_removed(scene: Callable[..., Scene],
     text = shown(lambda: MemberStorageProvider().update("id", props(replicas=5), props(replicas=3)))
     bootstrap = ",".join(address(f"kafka-{ordinal}") for ordinal in range(5))
     assert text == (
-        "Error: kafka-3 and kafka-4 cannot be removed: whether they hold partitions is not known\n"
+        "Error: kafka-3 and kafka-4 cannot be removed\n"
         f"  - kafka-0: no broker answers at {bootstrap}; expected an answer\n"
+        "  - a shell on a member: kubectl --context test -n streaming exec -it POD -- bash\n"
+        "  - then run `pulumi up` again; nothing was changed\n"
     )
     assert made.claims.changes == []
 

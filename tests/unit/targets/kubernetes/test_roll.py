@@ -4,20 +4,33 @@ Proof limit: the cluster and the servers are models that behave as their documen
 the tests on a real cluster.
 """
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.errors import PlatformError, UnhealthyError
 from components.kafka import client as kafka
-from components.routes import DIRECT
-from components.targets.kubernetes import provider as rolls
+from components.targets.kubernetes import roll as rolls
 from components.targets.kubernetes.provider import GatedRollProvider
-from tests.unit.clusters import NEW, OLD, Clock, FakeCluster, FakePod, FakeServers, address, connected, inputs
+from components.targets.kubernetes.roll import next_member
+from components.zookeeper import client as zookeeper
+from components.zookeeper.client import MemberState
 from tests.unit.dynamic import from_engine, shown, unknown
+from tests.unit.targets.kubernetes.clusters import (
+    NEW,
+    OLD,
+    Clock,
+    FakeCluster,
+    FakePod,
+    FakeServers,
+    address,
+    connected,
+    inputs,
+)
 
 Props = dict[str, Any]
 
@@ -36,7 +49,7 @@ class Scene:
         self.clock = Clock()
         self.clock.runs(patch, rolls)
         self.cluster = FakeCluster(self.clock, workload, replicas, **pods)
-        self.servers = FakeServers(self.cluster, patch, rolls)
+        self.servers = FakeServers(self.cluster, patch)
         self.asked = connected(patch, rolls, self.cluster)
         self.replicas = replicas
         self.props = props(workload, replicas)
@@ -81,11 +94,49 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
     return make
 
 
-@pytest.fixture
-def _traceback_limit() -> Iterator[None]:
-    yield
-    if hasattr(sys, "tracebacklimit"):
-        del sys.tracebacklimit
+# ---------------------------------------------------------------------------------------------------- who is next
+
+
+@pytest.mark.parametrize(
+    ("outdated", "last", "expected"),
+    [
+        pytest.param({"k-0": True}, None, "k-0", id="the-only-one"),
+        pytest.param({"k-0": True}, "k-0", "k-0", id="the-only-one-is-the-controller"),
+        pytest.param({"k-0": True, "k-1": True, "k-2": True}, None, "k-0", id="by-name"),
+        pytest.param({"k-2": True, "k-1": True}, None, "k-1", id="by-name-whatever-the-order"),
+        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-0", "k-1", id="the-controller-waits"),
+        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-2", "k-0", id="the-controller-is-last-anyway"),
+        pytest.param({"k-0": True, "k-1": True, "k-2": False}, None, "k-2", id="who-serves-nothing-is-first"),
+        pytest.param(
+            {"k-0": True, "k-1": False, "k-2": False}, None, "k-1", id="the-first-of-those-that-serve-nothing"
+        ),
+        pytest.param({"k-0": False, "k-1": False}, "k-0", "k-1", id="the-controller-waits-among-those-too"),
+        pytest.param({"k-0": False, "k-1": True}, "k-0", "k-0", id="a-controller-that-serves-nothing-is-first"),
+        pytest.param({"k-1": True}, "k-0", "k-1", id="the-controller-is-up-to-date"),
+        pytest.param({"k-1": True, "k-0": True}, "elsewhere", "k-0", id="a-controller-that-is-no-member"),
+    ],
+)
+def test_the_next_member_is_one_that_is_missed_least(
+    outdated: dict[str, bool], last: str | None, expected: str
+) -> None:
+    assert next_member(outdated, last) == expected
+
+
+@given(
+    st.dictionaries(st.sampled_from([f"k-{number}" for number in range(5)]), st.booleans(), min_size=1),
+    st.none() | st.sampled_from([f"k-{number}" for number in range(5)]),
+)
+def test_every_member_gets_its_turn_once_and_the_controller_the_last_of_its_kind(
+    outdated: dict[str, bool], last: str | None
+) -> None:
+    left, order = dict(outdated), []
+    while left:
+        order.append(next_member(left, last))
+        del left[order[-1]]
+    assert sorted(order) == sorted(outdated)
+    assert [outdated[name] for name in order] == sorted(outdated[name] for name in order), "unready ones first"
+    if last in order:
+        assert not [name for name in order[order.index(last) + 1 :] if outdated[name] == outdated[last]]
 
 
 # ------------------------------------------------------------------------------------------------ the first time
@@ -279,18 +330,6 @@ def test_a_partition_that_lacks_a_replica_blocks_even_above_its_minimum(scene: C
     assert error.problems == ("Kafka: under-replicated partitions: orders-0; expected none",)
 
 
-@pytest.mark.parametrize(("in_sync", "blocked"), [((0, 1, 2), False), ((0, 1), True)])
-def test_a_broker_that_holds_nothing_yet_blocks_no_other(
-    in_sync: tuple[int, ...], blocked: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A new one may find its node only when another has been replaced."""
-    partition = kafka.Partition(topic="t", number=0, leader=0, replicas=(0, 1, 2), in_sync=in_sync)
-    state = kafka.ClusterState(brokers={0: "a", 1: "b", 2: "c"}, controller=2, partitions=[partition])
-    monkeypatch.setattr(rolls._Brokers, "_state", lambda _: (state, {"t": 2}))
-    members = {f"kafka-{broker}": f"kafka-{broker}:9092" for broker in range(4)}
-    assert bool(rolls._Brokers(members, {}, DIRECT).blockers("kafka-0")) == blocked
-
-
 def test_a_block_that_ends_lets_the_roll_go_on(scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:
     made = scene("kafka")
     made.servers.stuck = {2}
@@ -318,8 +357,8 @@ def test_partitions_that_can_never_be_spared_are_told_and_block_nothing(
         "kafka-1": ("2 partitions", "single-0, both-0"),
     }
     assert told == [
-        f"while {name} restarts, {amount} cannot be written with acks=all, for want of a replica to spare "
-        f"(replication factor not above min.insync.replicas): {partitions}"
+        f"while {name} restarts, {amount} cannot be written with acks=all, because the replication "
+        f"factor is not above min.insync.replicas: {partitions}"
         for name, (amount, partitions) in sorted(lost.items(), reverse=True)
     ], "kafka-2 holds none of them"
 
@@ -370,6 +409,39 @@ def test_brokers_that_do_not_answer_are_told_and_not_restarted(
     )
 
 
+def test_a_broker_that_is_ready_but_not_registered_stops_the_roll(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.servers.unregistered = {2}
+    error = made.fails()
+    assert made.cluster.deleted == []
+    assert error.problems[0].startswith("kafka-2: broker 2 serves but is not registered in the cluster")
+
+
+@pytest.mark.parametrize("workload", ["kafka", "zookeeper"])
+def test_a_member_that_is_down_waits_while_the_others_serve_and_cannot_be_asked(
+    workload: str, scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the others can do without it is not known."""
+    made = scene(workload)
+    made.cluster.by_name[f"{workload}-1"].ready = False
+    made.servers.listens = False
+    monkeypatch.setattr(zookeeper, "member_state", lambda at, *, route: MemberState(listens=False))
+    made.fails()
+    assert made.cluster.deleted == []
+
+
+@pytest.mark.parametrize("workload", ["kafka", "zookeeper"])
+def test_members_that_are_all_down_are_restarted_although_they_cannot_be_asked(
+    workload: str, scene: Callable[..., Scene]
+) -> None:
+    made = scene(workload)
+    for pod in made.cluster.by_name.values():
+        pod.ready = False
+    made.cluster.comes_back = quorum(made)
+    made.update()
+    assert sorted(made.cluster.deleted) == [f"{workload}-{ordinal}" for ordinal in range(3)]
+
+
 # ---------------------------------------------------------------------------------- where nobody serves to begin with
 
 
@@ -397,6 +469,7 @@ def test_an_ensemble_that_a_template_broke_is_mended_by_another_one(broken: int,
     for ordinal in range(broken):
         pod = made.cluster.by_name[f"zookeeper-{ordinal}"]
         pod.ready, pod.hopeless, pod.reasons = False, True, ("no such image",)
+    made.cluster.by_name["zookeeper-2"].ready = False  # without a quorum nobody serves
     made.cluster.comes_back = quorum(made)
     made.update()
     assert sorted(made.cluster.deleted) == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]

@@ -1,0 +1,360 @@
+"""When a broker may be stopped or removed.
+
+Proof limit: the cluster's metadata is made up here; that it shows the brokers as they are is Kafka's part.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownTopicOrPartitionError
+
+from components.kafka import client, safety
+from components.kafka.client import ClusterState, Partition
+from components.kafka.safety import BrokerSafety, held_by, restart_blockers, without_spare
+from components.routes import DIRECT, Route
+from components.safety import Members, reference, safety_of
+
+
+def partition(
+    in_sync: tuple[int, ...], replicas: tuple[int, ...] = (0, 1, 2), *, topic: str = "t", number: int = 0
+) -> Partition:
+    return Partition(topic, number, in_sync[0] if in_sync else -1, replicas, in_sync)
+
+
+def state(*partitions: Partition) -> ClusterState:
+    return ClusterState({number: f"kafka-{number}:9092" for number in range(3)}, 0, partitions)
+
+
+# What keeps a broker from being restarted
+
+
+@pytest.mark.parametrize(
+    ("partitions", "broker", "minimum", "blocked"),
+    [
+        pytest.param([partition((0, 1, 2))], 0, {"t": 2}, [], id="all-in-sync"),
+        pytest.param([partition((0, 1))], 0, {"t": 2}, ["t-0"], id="one-replica-is-behind"),
+        pytest.param([partition((0, 1))], 2, {"t": 2}, [], id="the-broker-is-the-one-behind"),
+        pytest.param([partition((1, 2), (1, 2, 3))], 0, {"t": 2}, [], id="the-broker-has-no-replica"),
+        pytest.param([partition((0, 1))], 0, {"t": 1}, [], id="one-that-stays-is-enough"),
+        pytest.param([partition((0,))], 0, {"t": 1}, ["t-0"], id="the-last-in-sync"),
+        pytest.param([partition((0,))], 0, {"t": 2}, ["t-0"], id="below-the-minimum-already"),
+        pytest.param([partition((1,))], 0, {"t": 2}, [], id="below-it-already-but-not-by-this-broker"),
+        pytest.param([partition(())], 0, {"t": 2}, [], id="nobody-is-in-sync"),
+        pytest.param([partition((0,), (0,))], 0, {"t": 1}, [], id="a-single-replica-can-never-be-spared"),
+        pytest.param([partition((0, 1), (0, 1))], 0, {"t": 2}, [], id="as-many-replicas-as-the-minimum"),
+        pytest.param([partition((0,), (0, 1))], 0, {"t": 2}, [], id="as-many-replicas-as-the-minimum-one-behind"),
+        pytest.param([partition((0, 1), (0, 1))], 0, {"t": 3}, [], id="fewer-replicas-than-the-minimum"),
+        pytest.param([partition((0, 1), (0, 1))], 0, {"t": 1}, [], id="two-replicas-one-is-enough"),
+        pytest.param([partition((0,), (0, 1))], 0, {"t": 1}, ["t-0"], id="two-replicas-the-other-is-behind"),
+        pytest.param([partition((0, 1, 2))], 0, {}, ["t-0"], id="an-unknown-minimum"),
+        pytest.param([partition((0,), (0,))], 0, {}, ["t-0"], id="an-unknown-minimum-of-a-single-replica"),
+        pytest.param([partition((1, 2))], 0, {}, [], id="an-unknown-minimum-where-the-broker-is-behind"),
+        pytest.param(
+            [partition((0, 1), topic="a"), partition((0, 1), topic="b"), partition((0, 1, 2), topic="c")],
+            0,
+            {"a": 2, "b": 1, "c": 2},
+            ["a-0"],
+            id="each-topic-has-its-own-minimum",
+        ),
+        pytest.param(
+            [partition((0, 1), number=3), partition((0, 2), number=1), partition((1, 2), number=2)],
+            0,
+            {"t": 2},
+            ["t-3", "t-1"],
+            id="each-partition-by-itself",
+        ),
+        pytest.param([], 0, {}, [], id="no-partitions"),
+    ],
+)
+def test_a_broker_blocks_where_a_partition_would_fall_below_its_minimum(
+    partitions: list[Partition], broker: int, minimum: dict[str, int], blocked: list[str]
+) -> None:
+    lines = restart_blockers(state(*partitions), broker, minimum)
+    assert [line.partition(":")[0] for line in lines] == blocked
+
+
+def test_a_blocker_names_partition_broker_and_both_counts() -> None:
+    assert restart_blockers(state(partition((0, 2), topic="orders", number=7)), 2, {"orders": 2}) == [
+        "orders-7: 2 of 3 replicas in sync; without broker 2 fewer than min.insync.replicas 2"
+    ]
+
+
+BROKERS = range(4)
+PARTITIONS = st.lists(
+    st.builds(
+        lambda replicas, flags, topic, number: partition(
+            tuple(replica for replica, flag in zip(replicas, flags, strict=False) if flag),
+            tuple(replicas),
+            topic=topic,
+            number=number,
+        ),
+        st.lists(st.sampled_from(BROKERS), min_size=1, unique=True),
+        st.lists(st.booleans(), min_size=4, max_size=4),
+        st.sampled_from(["a", "b"]),
+        st.integers(0, 3),
+    ),
+    max_size=6,
+)
+MINIMUM = st.fixed_dictionaries({}, optional={"a": st.integers(1, 4), "b": st.integers(1, 4)})
+
+
+@given(PARTITIONS, st.sampled_from(BROKERS), MINIMUM)
+@example([partition((0, 1))], 0, {"t": 2})
+def test_an_unblocked_restart_takes_no_partition_below_its_minimum_that_could_keep_it(
+    partitions: list[Partition], broker: int, minimum: dict[str, int]
+) -> None:
+    blocked = bool(restart_blockers(state(*partitions), broker, minimum))
+    lost = without_spare(state(*partitions), broker, minimum)
+    falls = [
+        item
+        for item in partitions
+        if broker in item.in_sync and len(set(item.in_sync) - {broker}) < minimum.get(item.topic, 1)
+    ]
+    unknown = any(broker in item.in_sync and item.topic not in minimum for item in partitions)
+    assert blocked == (unknown or any(item not in lost for item in falls)), "blocked, or reported as lost"
+
+
+@given(PARTITIONS, st.sampled_from(BROKERS), st.fixed_dictionaries({"a": st.integers(1, 4), "b": st.integers(1, 4)}))
+def test_a_restart_is_not_blocked_permanently(
+    partitions: list[Partition], broker: int, minimum: dict[str, int]
+) -> None:
+    """Once all replicas are in sync again, every broker can be restarted; else a roll could never end."""
+    healthy = [
+        Partition(item.topic, item.number, item.replicas[0], item.replicas, item.replicas) for item in partitions
+    ]
+    assert restart_blockers(state(*healthy), broker, minimum) == []
+
+
+# What is lost whatever is done
+
+
+@pytest.mark.parametrize(
+    ("item", "broker", "minimum", "lost"),
+    [
+        pytest.param(partition((0, 1, 2)), 0, {"t": 2}, False, id="one-to-spare"),
+        pytest.param(partition((0, 1)), 0, {"t": 2}, False, id="one-to-spare-though-it-is-behind"),
+        pytest.param(partition((0,), (0,)), 0, {"t": 1}, True, id="a-single-replica"),
+        pytest.param(partition((0, 1), (0, 1)), 0, {"t": 2}, True, id="as-many-as-the-minimum"),
+        pytest.param(partition((1,), (0, 1)), 0, {"t": 2}, True, id="this-broker-is-behind-itself"),
+        pytest.param(partition((0,), (0,)), 1, {"t": 1}, False, id="another-broker"),
+        pytest.param(partition((0,), (0,)), 0, {}, True, id="an-unknown-minimum-is-one"),
+        pytest.param(partition((0, 1), (0, 1)), 0, {}, False, id="two-replicas-and-an-unknown-minimum"),
+    ],
+)
+def test_a_partition_without_a_replica_to_spare_is_reported(
+    item: Partition, broker: int, minimum: dict[str, int], lost: bool
+) -> None:
+    assert without_spare(state(item), broker, minimum) == ([item] if lost else [])
+
+
+# Brokers that are to be removed
+
+
+@pytest.mark.parametrize(
+    ("brokers", "held"),
+    [
+        ([], []),
+        ([0], ["a-0"]),
+        ([1], ["a-0", "b-0"]),
+        ([2], ["b-0"]),
+        ([3], []),
+        ([0, 2], ["a-0", "b-0"]),
+        ([3, 4], []),
+    ],
+)
+def test_a_broker_holds_what_it_has_a_replica_of_in_sync_or_not(brokers: list[int], held: list[str]) -> None:
+    partitions = [partition((1,), (0, 1), topic="a"), partition((2,), (1, 2), topic="b")]
+    assert list(map(str, held_by(state(*partitions), brokers))) == held
+
+
+# A cluster that is asked
+
+
+BROKERS_AT = {f"kafka-{number}": f"kafka-{number}:9092" for number in range(3)}
+LOGS = {name: f"logs of {name}" for name in BROKERS_AT}
+ALL_READY = tuple(BROKERS_AT)
+IN_SYNC = state(partition((0, 1, 2)))
+SILENT = "kafka-0: no broker answers at kafka-0:9092,kafka-1:9092,kafka-2:9092; expected an answer"
+
+
+@dataclass
+class FakeKafka:
+    """A cluster that answers a :class:`BrokerSafety` with made-up metadata, or not at all."""
+
+    metadata: ClusterState = IN_SYNC
+    minimum: Mapping[str, int] = field(default_factory=lambda: {"t": 2})
+    listens: bool = True
+    refuses_clients: bool = False
+    error_code: int = 0
+    """Error of one topic's metadata."""
+    configuration_fails: bool = False
+
+    def any_listens(self, bootstrap: str, *, route: Route) -> bool:
+        assert route is DIRECT
+        return self.listens
+
+    @contextmanager
+    def admin_client(self, bootstrap: str, *, route: Route) -> Iterator["FakeKafka"]:
+        if self.refuses_clients:
+            raise KafkaConnectionError
+        yield self
+
+    def describe_cluster(self) -> dict[str, Any]:
+        at = {number: address.split(":") for number, address in self.metadata.brokers.items()}
+        brokers = [{"broker_id": number, "host": host, "port": int(port)} for number, (host, port) in at.items()]
+        return {"brokers": brokers, "controller_id": self.metadata.controller}
+
+    def describe_topics(self) -> list[dict[str, Any]]:
+        topics: dict[str, list[dict[str, Any]]] = {}
+        for item in self.metadata.partitions:
+            numbers = {"partition_index": item.number, "leader_id": item.leader}
+            nodes = {"replica_nodes": item.replicas, "isr_nodes": item.in_sync}
+            topics.setdefault(item.topic, []).append(numbers | nodes)
+        listed = [{"name": name, "error_code": 0, "partitions": found} for name, found in topics.items()]
+        broken = {"name": "broken", "error_code": self.error_code, "partitions": []}
+        return [*listed, broken] if self.error_code else listed
+
+    def minimum_in_sync(self, _client: object, names: Collection[str]) -> Mapping[str, int]:
+        if self.configuration_fails:
+            raise UnknownTopicOrPartitionError
+        return {name: self.minimum[name] for name in names}
+
+
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
+    made = FakeKafka()
+    for module in (client, safety):
+        monkeypatch.setattr(module, "any_listens", made.any_listens)
+        monkeypatch.setattr(module, "admin_client", made.admin_client)
+    monkeypatch.setattr(safety, "minimum_in_sync", made.minimum_in_sync)
+    return made
+
+
+def rules(members: Mapping[str, str] = BROKERS_AT) -> BrokerSafety:
+    return BrokerSafety(Members(addresses=members, logs=LOGS))
+
+
+def test_providers_load_the_rules_by_their_importable_name() -> None:
+    name = reference(BrokerSafety)
+    assert name == "components.kafka.safety:BrokerSafety"
+    assert type(safety_of(name, Members(addresses=BROKERS_AT))) is BrokerSafety
+
+
+def test_a_broker_of_a_cluster_in_sync_may_be_stopped(kafka: FakeKafka) -> None:
+    for name in BROKERS_AT:
+        assert rules().stop_findings(name, ALL_READY) == []
+
+
+@pytest.mark.parametrize(("in_sync", "stops"), [((0, 1, 2), True), ((0, 1), False)])
+def test_a_broker_that_holds_nothing_yet_blocks_no_other(
+    in_sync: tuple[int, ...], stops: bool, kafka: FakeKafka
+) -> None:
+    """A new one may find its node only when another has been replaced."""
+    kafka.metadata = state(partition(in_sync))
+    members = {**BROKERS_AT, "kafka-3": "kafka-3:9092"}
+    assert (rules(members).stop_findings("kafka-0", ALL_READY) == []) == stops
+
+
+def test_a_broker_that_serves_also_waits_for_partitions_that_do_not_need_it(kafka: FakeKafka) -> None:
+    kafka.metadata = state(partition((0, 1)))
+    under_replicated = "Kafka: under-replicated partitions: t-0; expected none"
+    assert rules().stop_findings("kafka-2", ALL_READY) == [under_replicated]
+    assert rules().stop_findings("kafka-2", ("kafka-0", "kafka-1")) == [], "its restart may bring the replica back"
+
+
+def test_a_broker_that_serves_but_is_not_registered_blocks_every_stop(kafka: FakeKafka) -> None:
+    """Its replicas are unknown: metadata that lacks it cannot be trusted."""
+    kafka.metadata = replace(IN_SYNC, brokers={0: "kafka-0:9092", 1: "kafka-1:9092"})
+    unregistered = (
+        "kafka-2: broker 2 serves but is not registered in the cluster; expected it to be registered\n"
+        "look at: logs of kafka-2"
+    )
+    for name in BROKERS_AT:
+        assert rules().stop_findings(name, ALL_READY) == [unregistered]
+    assert rules().stop_findings("kafka-0", ("kafka-0", "kafka-1")) == [], "only one that serves must be registered"
+
+
+@pytest.fixture(params=["silent", "no-client", "topic-error", "no-configuration"])
+def unreadable(request: pytest.FixtureRequest, kafka: FakeKafka) -> FakeKafka:
+    """A cluster whose metadata cannot be read whole."""
+    kafka.listens = request.param != "silent"
+    kafka.refuses_clients = request.param == "no-client"
+    kafka.error_code = 5 if request.param == "topic-error" else 0  # LEADER_NOT_AVAILABLE
+    kafka.configuration_fails = request.param == "no-configuration"
+    return kafka
+
+
+@pytest.mark.usefixtures("unreadable")
+@pytest.mark.parametrize("name", ["kafka-0", "kafka-2"])
+def test_without_the_whole_metadata_nobody_is_stopped_while_others_serve(name: str) -> None:
+    """A broker that is down itself waits too: what it holds is not known."""
+    assert rules().stop_findings(name, ("kafka-0", "kafka-1")) == [f"{SILENT}\nlook at: logs of kafka-0"]
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_where_nobody_serves_nothing_is_lost_by_a_restart() -> None:
+    assert rules().stop_findings("kafka-0", ()) == []
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_without_the_whole_metadata_no_broker_is_removed() -> None:
+    assert rules().removal_findings(["kafka-2"]) == [f"{SILENT}\nlook at: logs of kafka-0"]
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_without_the_whole_metadata_nothing_is_claimed_of_controller_or_losses() -> None:
+    assert rules().last() is None
+    assert rules().losses("kafka-0") == []
+
+
+@pytest.mark.parametrize("harm", ["listens", "refuses_clients", "error_code"])
+def test_a_broker_is_not_back_while_the_cluster_cannot_be_read(harm: str, kafka: FakeKafka) -> None:
+    setattr(kafka, harm, {"listens": False, "refuses_clients": True, "error_code": 5}[harm])
+    (line,) = rules().return_findings("kafka-1")
+    assert line.startswith("kafka-1: no broker answers")
+
+
+def test_a_broker_is_back_when_it_is_registered_and_all_replicas_are_in_sync(kafka: FakeKafka) -> None:
+    assert rules().return_findings("kafka-1") == []
+    kafka.metadata = replace(IN_SYNC, brokers={0: "kafka-0:9092", 2: "kafka-2:9092"})
+    assert rules().return_findings("kafka-0") == [], "the others are waited for when it is their turn"
+    assert rules().return_findings("kafka-1") == [
+        "kafka-1: broker 1 is not registered in the cluster; expected it to advertise kafka-1:9092\n"
+        "look at: logs of kafka-1"
+    ]
+
+
+@pytest.mark.parametrize("controller", [0, 1, 2])
+def test_the_controller_is_last(controller: int, kafka: FakeKafka) -> None:
+    kafka.metadata = replace(IN_SYNC, controller=controller)
+    assert rules().last() == f"kafka-{controller}"
+
+
+def test_without_a_controller_among_the_members_nobody_is_last(kafka: FakeKafka) -> None:
+    kafka.metadata = replace(IN_SYNC, controller=-1)
+    assert rules().last() is None
+
+
+def test_any_error_of_the_client_counts_as_unreadable(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_client: object) -> None:
+        raise KafkaTimeoutError
+
+    monkeypatch.setattr(safety, "cluster_state", fail)
+    assert rules().stop_findings("kafka-0", ALL_READY) == [f"{SILENT}\nlook at: logs of kafka-0"]
+
+
+def test_a_broker_that_holds_replicas_is_not_removed(kafka: FakeKafka) -> None:
+    first, second = rules().removal_findings(["kafka-2"])
+    assert first == "1 partition would lose a replica (t-0)"
+    assert second.startswith("move them first, on kafka-0: /opt/kafka/bin/kafka-reassign-partitions.sh")
+    assert "--bootstrap-server localhost:9092 --broker-list 0,1 " in second
+
+
+def test_a_broker_without_replicas_may_be_removed(kafka: FakeKafka) -> None:
+    kafka.metadata = state(partition((0, 1), (0, 1)))
+    assert rules().removal_findings(["kafka-2"]) == []
