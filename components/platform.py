@@ -128,7 +128,6 @@ class _Servers:
         child = pulumi.ResourceOptions(parent=parent)
         deadline = settings.health.deadline.total_seconds()
         watchers = _watchers(settings)
-        self._target = target
         self.zookeeper = ZooKeeperEnsemble(
             "zookeeper",
             ZooKeeperEnsembleArgs(
@@ -180,7 +179,7 @@ class _Servers:
     def logs(self) -> Mapping[str, pulumi.Input[str]]:
         """For each member the command that shows its logs."""
         servers = (self.zookeeper, self.kafka, self.redis)
-        return {member: self._target.logs_command(member) for server in servers for member in server.workload.members}
+        return {member: command for server in servers for member, command in server.deployment.logs.items()}
 
 
 def _topics(
@@ -193,7 +192,7 @@ def _topics(
         brokers=kafka.brokers,
         existing=settings.existing_topics,
         deadline=settings.health.deadline.total_seconds(),
-        logs={member: servers.logs[member] for member in kafka.workload.members},
+        logs=kafka.deployment.logs,
         trigger=kafka.deployment.identities,
         route=target.route(),
     )
@@ -214,24 +213,17 @@ def _gate(
     topics: TopicSet,
     parent: pulumi.Resource,
 ) -> HealthGate:
-    redis, settings = servers.redis, args.settings
     gate = HealthGateArgs(
         platform=name,
         zookeeper=servers.zookeeper.members,
-        kafka=KafkaCheck(bootstrap=servers.kafka.bootstrap_servers, brokers=servers.kafka.brokers),
-        redis=RedisCheck(
-            member=redis.member,
-            address=redis.address,
-            password=redis.password,
-            append_only=settings.redis.append_only,
-            save=settings.redis.save,
-        ),
-        deadline=settings.health.deadline.total_seconds(),
+        kafka=KafkaCheck.of(servers.kafka),
+        redis=RedisCheck.of(servers.redis),
+        deadline=args.settings.health.deadline.total_seconds(),
         trigger={**servers.identities, "topics": topics.topics.apply(_digest)},
         logs=servers.logs,
         route=target.route(),
     )
-    after = [topics, *redis.deployment.settled]
+    after = [topics, *servers.redis.deployment.settled]
     return HealthGate("health", gate, pulumi.ResourceOptions(parent=parent, depends_on=after))
 
 
@@ -324,28 +316,21 @@ def workloads_of(settings: Settings, images: Images, target: Addressing, platfor
     servers = [
         zookeeper_workload(
             settings.zookeeper,
+            target,
             image=images.zookeeper,
-            host=target.host,
-            outside=target.outside(settings.zookeeper.port),
             protect=settings.protects_data,
             clients=["kafka", *watchers],
         ),
         kafka_workload(
             kafka,
-            image=images.kafka,
+            target,
             zookeeper=connect_string(settings.zookeeper.replicas, target.host),
-            outside=target.outside(kafka.port, host=kafka.advertised_host, external=kafka.external),
+            image=images.kafka,
             protect=settings.protects_data,
             jmx=settings.monitor.jmx,
             clients=watchers,
         ),
-        redis_workload(
-            settings.redis,
-            image=images.redis,
-            outside=target.outside(settings.redis.port),
-            protect=settings.protect,
-            clients=watchers,
-        ),
+        redis_workload(settings.redis, target, image=images.redis, protect=settings.protect, clients=watchers),
     ]
     monitors = monitor_workloads(
         settings.monitor,

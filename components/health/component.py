@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import pulumi
 from pulumi.dynamic import Resource
 
 from components.health.provider import HealthGateProvider
+from components.kafka.component import KafkaCluster
+from components.redis.component import RedisServer
 from components.targets.base import RouteInputs
 
 
@@ -21,6 +24,11 @@ class KafkaCheck:
 
     bootstrap: pulumi.Input[str]
     brokers: pulumi.Input[Mapping[str, str]]
+
+    @classmethod
+    def of(cls, cluster: KafkaCluster) -> Self:
+        """Every broker of a cluster."""
+        return cls(bootstrap=cluster.bootstrap_servers, brokers=cluster.brokers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +48,17 @@ class RedisCheck:
     password: pulumi.Input[str] | None = None
     append_only: bool = False
     save: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, server: RedisServer) -> Self:
+        """A server and the persistence in its settings."""
+        return cls(
+            member=server.member,
+            address=server.address,
+            password=server.password,
+            append_only=server.settings.append_only,
+            save=server.settings.save,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,9 @@ from components.inputs import joined, lift
 from components.kafka.files import JMX_PORT, jmx_config, server_properties, start_script
 from components.kafka.safety import BrokerSafety
 from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
-from components.outside import Outside
 from components.properties import render_properties
 from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
-from components.targets.base import Deployment, PreparedTarget
+from components.targets.base import Addressing, Deployment, PreparedTarget
 from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Workload
 from components.zookeeper.component import ZooKeeperEnsemble, connect_string
 from components.zookeeper.files import CLIENT_PORT as ZOOKEEPER_PORT
@@ -36,34 +35,35 @@ _SERVES = (
 
 def kafka_workload(
     settings: KafkaSettings,
+    target: Addressing,
     *,
-    image: str,
     zookeeper: pulumi.Input[str],
-    outside: Outside | None,
-    protect: bool,
+    image: str | None = None,
+    protect: bool = False,
     jmx: bool = False,
     clients: Sequence[str] = (),
     outgoing: Sequence[int] = (),
 ) -> Workload:
-    """The brokers as a workload.
+    """The brokers as a workload; declares nothing.
 
     Args:
         settings: The brokers' settings.
-        image: Image reference.
+        target: Where they run.
         zookeeper: ``host:port`` of each ensemble member as brokers reach it, separated by commas.
-        outside: How clients outside reach the brokers, or None if they cannot.
+        image: Image reference; unset takes :func:`~components.images.default_image`.
         protect: Whether destroying the data is refused.
         jmx: Whether the brokers serve their JMX metrics to Prometheus.
         clients: Names of further workloads that may connect.
         outgoing: Ports of servers that are not deployed on the same target, such as an external ensemble's.
     """
     agent = f"-javaagent:{JMX_AGENT}={JMX_PORT}:{_JMX}" if jmx else None
+    outside = target.outside(settings.port, host=settings.advertised_host, external=settings.external)
     exposed = outside is not None
     config = lift(lambda known: render_properties(server_properties(settings, known[0], exposed=exposed)), [zookeeper])
     external = [Port(name="external", number=EXTERNAL_PORT, reached_by=[ANYONE], outside=outside)] if outside else []
     return Workload(
         name=NAME,
-        image=image,
+        image=image or default_image("kafka"),
         replicas=settings.replicas,
         command=["bash", _SCRIPT, "$(ORDINAL)", "$(HOST)"],
         env=java_environment(heap=settings.heap_bytes, options=settings.jvm_options, archive="kafka"),
@@ -159,9 +159,9 @@ class KafkaCluster(pulumi.ComponentResource):
         ensemble = args.zookeeper if isinstance(args.zookeeper, ZooKeeperEnsemble) else None
         self.workload = kafka_workload(
             settings,
-            image=args.image,
+            target,
             zookeeper=_connect_of(args.zookeeper, target),
-            outside=target.outside(settings.port, host=settings.advertised_host, external=settings.external),
+            image=args.image,
             protect=args.protect,
             jmx=args.jmx,
             clients=args.clients,

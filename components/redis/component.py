@@ -9,11 +9,10 @@ import pulumi
 
 from components.credentials.component import Credentials, CredentialsArgs
 from components.images import default_image
-from components.outside import Outside
 from components.redis.files import PORT, password_conf, redis_conf
 from components.redis.settings import RedisSettings
 from components.server import resources_of
-from components.targets.base import Deployment, PreparedTarget
+from components.targets.base import Addressing, Deployment, PreparedTarget
 from components.workload import CLIENTS, File, Port, Probe, Storage, Workload
 
 NAME = "redis"
@@ -28,14 +27,19 @@ _PING_WITH_PASSWORD = f'REDISCLI_AUTH="$(cat {_PASSWORD})" {_PING}'
 
 
 def redis_workload(
-    settings: RedisSettings, *, image: str, outside: Outside | None, protect: bool, clients: Sequence[str] = ()
+    settings: RedisSettings,
+    target: Addressing,
+    *,
+    image: str | None = None,
+    protect: bool = False,
+    clients: Sequence[str] = (),
 ) -> Workload:
-    """The server as a workload, without the files that hold the password.
+    """The server as a workload, without the files that hold the password; declares nothing.
 
     Args:
         settings: The server's settings.
-        image: Image reference.
-        outside: How clients outside reach the server, or None if they cannot.
+        target: Where it runs.
+        image: Image reference; unset takes :func:`~components.images.default_image`.
         protect: Whether destroying the data is refused.
         clients: Names of further workloads that may connect.
     """
@@ -43,11 +47,11 @@ def redis_workload(
     config = redis_conf(settings, data_path=_DATA_PATH, password_file=_PASSWORD_CONFIG if authenticated else None)
     return Workload(
         name=NAME,
-        image=image,
+        image=image or default_image("redis"),
         replicas=1,
         command=["redis-server", _CONFIG],
         files=[File(path=_CONFIG, content=config)],
-        ports=[Port(name="client", number=PORT, reached_by=[CLIENTS, *clients], outside=outside)],
+        ports=[Port(name="client", number=PORT, reached_by=[CLIENTS, *clients], outside=target.outside(settings.port))],
         storage=Storage(path=_DATA_PATH, size=int(settings.storage), lifetime=NAME, protect=protect),
         resources=resources_of(settings),
         stop_grace=settings.stop_grace,
@@ -108,13 +112,7 @@ class RedisServer(pulumi.ComponentResource):
     def __init__(self, name: str, args: RedisServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:RedisServer", name, None, opts)
         target, self.settings = args.target, args.settings
-        plain = redis_workload(
-            args.settings,
-            image=args.image,
-            outside=target.outside(args.settings.port),
-            protect=args.protect,
-            clients=args.clients,
-        )
+        plain = redis_workload(args.settings, target, image=args.image, protect=args.protect, clients=args.clients)
         self.member = plain.members[0]
         self.address = pulumi.Output.from_input(target.addresses(plain)[0])
         self.password = _password_of(name, args, self)

@@ -85,8 +85,12 @@ class TopicSettings(Section):
             if value is not None
         }
 
-    def spec(self, brokers: int) -> TopicSpec:
-        """The topic on a cluster of ``brokers`` brokers, with its defaults filled in."""
+    def spec(self, brokers: int = 1) -> TopicSpec:
+        """The topic with its defaults filled in.
+
+        Args:
+            brokers: Number of brokers; only the default replication factor depends on it.
+        """
         default = 3 if brokers >= 3 else 1
         config = {key: value for key, (_, value) in self._named().items()} | self.config
         return TopicSpec(

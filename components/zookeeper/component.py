@@ -8,10 +8,9 @@ import pulumi
 
 from components.images import default_image
 from components.inputs import joined, lift
-from components.outside import Outside
 from components.properties import render_properties
 from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
-from components.targets.base import Deployment, PreparedTarget
+from components.targets.base import Addressing, Deployment, PreparedTarget
 from components.workload import File, Port, Probe, Storage, Workload
 from components.zookeeper.files import CLIENT_PORT, ELECTION_PORT, FOLLOWER_PORT, start_script, zoo_cfg
 from components.zookeeper.safety import EnsembleSafety
@@ -31,28 +30,27 @@ _SERVES = f"exec 3<>/dev/tcp/127.0.0.1/{CLIENT_PORT}; printf srvr >&3; grep -q ^
 
 def zookeeper_workload(
     settings: ZooKeeperSettings,
+    target: Addressing,
     *,
-    image: str,
-    host: Callable[[str, int], pulumi.Input[str]],
-    outside: Outside | None,
-    protect: bool,
+    image: str | None = None,
+    protect: bool = False,
     clients: Sequence[str] = ("kafka",),
 ) -> Workload:
-    """The ensemble as a workload.
+    """The ensemble as a workload; declares nothing.
 
     Args:
         settings: The ensemble's settings.
-        image: Image reference.
-        host: Gives the name by which other members reach a member.
-        outside: How clients outside reach the members, or None if they cannot.
+        target: Where it runs.
+        image: Image reference; unset takes :func:`~components.images.default_image`.
         protect: Whether destroying the data is refused.
         clients: Names of the workloads that may connect.
     """
-    hosts = [host(NAME, ordinal) for ordinal in range(settings.replicas)]
+    hosts = [target.host(NAME, ordinal) for ordinal in range(settings.replicas)]
+    outside = target.outside(settings.port)
     config = lift(lambda known: render_properties(zoo_cfg(settings, known)), hosts)
     return Workload(
         name=NAME,
-        image=image,
+        image=image or default_image("zookeeper"),
         replicas=settings.replicas,
         command=["bash", _SCRIPT, "$(ORDINAL)", "$(HOST)"],
         env=java_environment(
@@ -135,12 +133,7 @@ class ZooKeeperEnsemble(pulumi.ComponentResource):
         super().__init__("millrace:index:ZooKeeperEnsemble", name, None, opts)
         target, self.settings = args.target, args.settings
         self.workload = zookeeper_workload(
-            args.settings,
-            image=args.image,
-            host=target.host,
-            outside=target.outside(args.settings.port),
-            protect=args.protect,
-            clients=args.clients,
+            args.settings, target, image=args.image, protect=args.protect, clients=args.clients
         )
         addresses = target.addresses(self.workload)
         self.members = pulumi.Output.all(**dict(zip(self.workload.members, addresses, strict=True)))

@@ -20,7 +20,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PREFIX = "millrace-test-"
 """Start of the names of all platforms that tests make; whatever carries it may be removed."""
 
-_BLOCKS = ("bench", "dev", "staging", "bad", "cut", "watched", "backup", "ops", "policies")
+_BLOCKS = ("examples", "bench", "dev", "staging", "bad", "cut", "watched", "backup", "ops", "policies")
 """Whoever makes a stack on Docker has a block of ports, so that stacks can stand side by side."""
 
 
@@ -49,7 +49,7 @@ class Ports:
 
 def ports_of(block: str) -> Ports:
     """The ports of one of :data:`_BLOCKS`: a thousand each, all below those that the kernel gives to clients."""
-    first = 24000 + 1000 * _BLOCKS.index(block)
+    first = 23000 + 1000 * _BLOCKS.index(block)
     return Ports(first + 181, first + 92, first + 379, first + 300, first + 301)
 
 
@@ -68,12 +68,20 @@ class Result:
 
 
 class Checkout:
-    """A project folder with one stack and its own state, driven by the pulumi CLI."""
+    """A project folder with one stack and its own state, driven by the pulumi CLI.
 
-    def __init__(self, folder: Path, name: str, config: dict[str, Any]) -> None:
+    Args:
+        folder: The project's folder.
+        name: The stack's name.
+        config: The stack's configuration, with the project's name in its keys.
+        project: The project's name.
+    """
+
+    def __init__(self, folder: Path, name: str, config: dict[str, Any], project: str = "millrace") -> None:
         self.folder = folder
         self.name = name
         self.config = config
+        self.platform = f"{project}-{name}"
         self._file = folder / f"Pulumi.{name}.yaml"
         self.run("stack", "init", name, "--non-interactive", check=True)
 
@@ -122,6 +130,18 @@ class Checkout:
         """The stored state as text."""
         return next(self.folder.glob(f".pulumi/stacks/*/{self.name}.json")).read_text()
 
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in plain text."""
+        flags = ("--stack", self.name, "--json", "--show-secrets")
+        return json.loads(self.run("stack", "output", *flags, check=True).output)
+
+    def destroy(self) -> None:
+        """Destroy the stack, and whatever of it is left."""
+        try:
+            self.change("destroy", check=False)
+        finally:
+            remove_leftovers(self.platform)
+
 
 class Stack(Checkout):
     """A copy of this project with one stack on its own ports."""
@@ -132,7 +152,6 @@ class Stack(Checkout):
             (folder / shared).symlink_to(PROJECT / shared)
         shutil.copy(PROJECT / "Pulumi.yaml", folder)
         super().__init__(folder, name, yaml.safe_load((PROJECT / source).read_text())["config"])
-        self.platform = f"millrace-{name}"
         for key, value in (overrides or {}).items():
             self.set(key, value)
 
@@ -153,11 +172,6 @@ class Stack(Checkout):
         """One declared topic, to change in place."""
         return next(topic for topic in self.topics() if topic["name"] == name)
 
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets in plain text."""
-        flags = ("--stack", self.name, "--json", "--show-secrets")
-        return json.loads(self.run("stack", "output", *flags, check=True).output)
-
     def ops_environment(self) -> dict[str, str]:
         """Variables for `python -m ops`, which is this project's whatever folder it runs in."""
         return {**self.environment(), "PYTHONPATH": str(PROJECT)}
@@ -166,15 +180,8 @@ class Stack(Checkout):
         """A member's container."""
         return docker.from_env().containers.get(f"{self.platform}-{member}")
 
-    def destroy(self) -> None:
-        """Destroy the stack, and whatever of it is left."""
-        try:
-            self.change("destroy", check=False)
-        finally:
-            remove_leftovers(self.platform)
 
-
-AnyStack = TypeVar("AnyStack", bound=Stack)
+AnyStack = TypeVar("AnyStack", bound=Checkout)
 
 
 @contextmanager

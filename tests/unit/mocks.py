@@ -251,7 +251,11 @@ def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMoni
     return declared_by(program, monitor)
 
 
-def declared_by(program: Callable[[], Mapping[str, object]], monitor: RecordingMonitor | None = None) -> Run:
+def declared_by(
+    program: Callable[[], Mapping[str, object]],
+    monitor: RecordingMonitor | None = None,
+    project: str = "millrace",
+) -> Run:
     """Run a program on mocks, wait until every registration has landed, and resolve the outputs that it returns."""
     monitor = monitor or RecordingMonitor(RecordingMocks())
     resolved: dict[str, object] = {}
@@ -264,7 +268,7 @@ def declared_by(program: Callable[[], Mapping[str, object]], monitor: RecordingM
             if await output.is_secret():
                 secret.add(key)
 
-    run_program(lambda: look(program()), monitor)
+    run_program(lambda: look(program()), monitor, project)
     requests = monitor.declared()
     names = {monitor.make_urn(request.parent, request.type, request.name): request.name for request in requests}
     return Run(
@@ -279,9 +283,9 @@ def declared_by(program: Callable[[], Mapping[str, object]], monitor: RecordingM
     )
 
 
-def run_program(program: Callable[[], Any], monitor: RecordingMonitor) -> None:
+def run_program(program: Callable[[], Any], monitor: RecordingMonitor, project: str = "millrace") -> None:
     """Run a program on mocks; what it returns is awaited, and so is all that it registers."""
-    set_mocks(monitor.mocks, project="millrace", stack="unit", preview=False, monitor=monitor)
+    set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
     pulumi.runtime.test(program)()
 
 
@@ -311,6 +315,10 @@ def _type(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
 
 
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
 def _values(message: Any) -> dict[str, Any]:
     return rpc.deserialize_properties(message)
 
@@ -323,8 +331,8 @@ def _registered(request: Any, names: Mapping[str, str]) -> Registered:
         custom=request.custom,
         protect=request.protect,
         parent=names.get(request.parent, ""),  # the stack itself has no name here
-        dependencies=frozenset(names[urn] for urn in request.dependencies),
-        after=frozenset((_type(urn), names[urn]) for urn in request.dependencies),
+        dependencies=frozenset(map(_name, request.dependencies)),
+        after=frozenset((_type(urn), _name(urn)) for urn in request.dependencies),
         deleted_with=names[request.deletedWith] if request.deletedWith else "",
         secret_outputs=tuple(request.additionalSecretOutputs),
         ignore_changes=tuple(request.ignoreChanges),

@@ -16,7 +16,8 @@ PAGES = [
     README,
     *(PROJECT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "Pulumi.README.md", "bench/RESULTS.md")),
     *sorted(DOCS.glob("*.md")),
-    *PROJECT.glob("*/README.md"),
+    *sorted(PROJECT.glob("*/README.md")),
+    *sorted(PROJECT.glob("examples/*/README.md")),
 ]
 
 LONGEST_README = 200

@@ -1,21 +1,27 @@
 """Which stacks set-up creates, and when it leaves them alone. No CLI runs; tests/integration covers real stacks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from offline import stacks
 
+PROJECTS = ("millrace-docker-topics", "millrace-topics-only", "millrace-kubernetes", "millrace-namespace")
+"""The projects of the examples, in the order in which their stacks are created."""
+
+EXAMPLES = [f"examples/{name}" for name in ("docker-topics", "topics-only", "kubernetes", "kubernetes/namespace")]
+
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
-    """Commands that set-up ran in an empty checkout, with what it added to their environment."""
-    made: list[tuple[list[str], dict[str, str]]] = []
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], dict[str, str]]]:
+    """Commands that set-up ran in an empty checkout: folder, command and what it added to their environment."""
+    made: list[tuple[str, list[str], dict[str, str]]] = []
 
     def run(command: list[str], *, log: str, cwd: Path, environment: dict[str, str]) -> None:
-        assert cwd == tmp_path
-        made.append((command, environment))
+        made.append((str(cwd.relative_to(tmp_path)), command, environment))
 
     monkeypatch.setattr(stacks, "PROJECT", tmp_path)
     monkeypatch.setattr(stacks, "run", run)
@@ -24,30 +30,47 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str
     return made
 
 
-def have(folder: Path, *files: str) -> None:
-    states = folder / ".pulumi" / "stacks" / "millrace"
-    states.mkdir(parents=True)
-    for file in files:
-        (states / file).touch()
+def have(folder: Path, *files: str, examples: Sequence[str] = PROJECTS) -> None:
+    for file in [*(f"millrace/{file}" for file in files), *(f"{project}/dev.json" for project in examples)]:
+        state = folder / ".pulumi" / "stacks" / file
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.touch()
 
 
-def names(runs: list[tuple[list[str], Any]]) -> list[str]:
-    return [command[3] for command, _ in runs]
+def names(runs: list[tuple[str, list[str], Any]]) -> list[tuple[str, str]]:
+    return [(folder, command[3]) for folder, command, _ in runs]
 
 
-def test_all_three_are_made_in_a_fresh_checkout_and_none_is_selected(runs: list[Any], capsys: Any) -> None:
+def test_all_are_made_in_a_fresh_checkout_and_none_is_selected(runs: list[Any], capsys: Any) -> None:
     stacks.ensure_stacks("pulumi")
-    assert names(runs) == ["dev", "staging", "prod"]
-    command, environment = runs[0]
+    own = [(".", "dev"), (".", "staging"), (".", "prod")]
+    assert names(runs) == [*own, *((folder, "dev") for folder in EXAMPLES)]
+    _, command, environment = runs[0]
     assert command == ["pulumi", "stack", "init", "dev", "--no-select", "--non-interactive"]
     assert environment["PULUMI_CONFIG_PASSPHRASE"] == "", "the stack files are salted for it"
-    assert "creating the stacks dev, staging, prod" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "creating the stacks dev, staging, prod" in said
+    assert f"creating the examples' stacks {', '.join(PROJECTS)}" in said
+
+
+def test_the_examples_projects_and_stack_files_are_those_that_set_up_expects() -> None:
+    root = Path(__file__).parents[2]
+    found = {path.parent: yaml.safe_load(path.read_text())["name"] for path in root.glob("examples/**/Pulumi.yaml")}
+    assert found == dict(zip((root / folder for folder in EXAMPLES), PROJECTS, strict=True))
+    for folder in found:
+        assert (folder / "Pulumi.dev.yaml").exists(), "set-up would write a new one"
 
 
 def test_only_what_is_missing_is_made(runs: list[Any], tmp_path: Path) -> None:
     have(tmp_path, "dev.json", "staging.json.gz", "prod.json.bak", "prod.json.attrs")
     stacks.ensure_stacks("pulumi")
-    assert names(runs) == ["prod"], "a backup is what a removed stack leaves"
+    assert names(runs) == [(".", "prod")], "a backup is what a removed stack leaves"
+
+
+def test_a_stack_of_the_same_name_in_another_project_does_not_count(runs: list[Any], tmp_path: Path) -> None:
+    have(tmp_path, "dev.json", "staging.json", "prod.json", examples=PROJECTS[1:])
+    stacks.ensure_stacks("pulumi")
+    assert names(runs) == [("examples/docker-topics", "dev")]
 
 
 def test_nothing_runs_and_nothing_is_said_where_all_are_there(runs: list[Any], tmp_path: Path, capsys: Any) -> None:
@@ -66,7 +89,7 @@ def test_state_that_lives_elsewhere_is_left_alone(runs: list[Any], monkeypatch: 
 def test_a_passphrase_of_ones_own_is_kept(runs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "mine")
     stacks.ensure_stacks("pulumi")
-    assert runs[0][1]["PULUMI_CONFIG_PASSPHRASE"] == "mine"
+    assert runs[0][2]["PULUMI_CONFIG_PASSPHRASE"] == "mine"
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "file")
     stacks.ensure_stacks("pulumi")
-    assert "PULUMI_CONFIG_PASSPHRASE" not in runs[-1][1]
+    assert "PULUMI_CONFIG_PASSPHRASE" not in runs[-1][2]

@@ -148,7 +148,8 @@ class PreparedDocker(_Addresses):
         if workload.safety is not Safety:
             self._member_set(workload, parent)
         storage = None if workload.storage is None else self._volume(workload.storage)
-        return Deployment(identities=identities, made=resources, settled=resources, storage=storage)
+        logs = {member: self.logs_command(member) for member in workload.members}
+        return Deployment(identities=identities, made=resources, settled=resources, logs=logs, storage=storage)
 
     def _member_set(self, workload: Workload, parent: pulumi.Resource) -> None:
         addresses = dict(zip(workload.members, self.addresses(workload), strict=True))

@@ -85,19 +85,21 @@ class PreparedKubernetes(ClusterAddresses):
             workload, context, self._options(parent, after=[*companions, *created_before], outer=opts)
         )
         settled = [resource for deployment in after for resource in deployment.settled]
+        logs = {member: self.logs_command(member) for member in workload.members}
         roll = GatedRoll(
             f"{workload.name}-roll",
             members,
             # The files are compared instead of the ConfigMap's generated name.
             {"pod": pod_spec(workload, replace(context, config_map=None if config is None else "")), "files": files},
             stateful_set.metadata.apply(lambda metadata: metadata.generation),
-            {member: self.logs_command(member) for member in workload.members},
+            logs,
             self._options(parent, after=[stateful_set, *settled], dynamic=True),
         )
         return Deployment(
             identities={member: roll.identities[member] for member in workload.members},
             made=[stateful_set],
             settled=[stateful_set, roll],
+            logs=logs,
             storage=storage,
         )
 
