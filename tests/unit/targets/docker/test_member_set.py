@@ -83,9 +83,7 @@ def test_a_broker_is_not_removed_while_its_partitions_are_unknown(servers: Serve
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_a_broker_is_not_removed_while_it_holds_partitions(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broker_is_not_removed_while_it_holds_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = ClusterState({0: "a:1", 1: "a:2", 2: "a:3"}, 1, [Partition("t", 0, 1, (1, 2), (1, 2))])
     monkeypatch.setattr(BrokerSafety, "_metadata", lambda self: (metadata, {"t": 1}))
     text = shown(lambda: update(members(3, BrokerSafety), members(2, BrokerSafety)))
