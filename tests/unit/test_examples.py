@@ -26,6 +26,7 @@ from tests.unit.mocks import (
     GENERATED_PASSWORD,
     HEALTH_GATE,
     IMAGE,
+    MEMBER_SET,
     MEMBER_STORAGE,
     NETWORK,
     ROOT,
@@ -141,8 +142,10 @@ def test_docker_topics_declares_these_resources_and_no_others(monkeypatch: pytes
             (VOLUME, "streaming-data"),
             (ENSEMBLE, "zookeeper"),
             (CONTAINER, "zookeeper-0"),
+            (MEMBER_SET, "zookeeper-members"),
             (CLUSTER, "kafka"),
             (CONTAINER, "kafka-0"),
+            (MEMBER_SET, "kafka-members"),
             (TOPIC_SET, "topics"),
             (HEALTH_GATE, "health"),
         ]

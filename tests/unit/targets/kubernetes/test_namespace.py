@@ -161,7 +161,7 @@ def test_preflight_still_refuses_what_the_whole_cluster_denies(monkeypatch: pyte
     with pytest.raises(PreflightError) as caught:
         check(monkeypatch, FakeCluster({"clusterroles": "", "namespaces": ""}), None, create=True)
     namespaces, zones = caught.value.problems
-    assert namespaces.startswith("you may not get, create, patch, delete namespaces in the cluster")
+    assert namespaces.startswith("you may not get, list, watch, create, patch, delete namespaces in the cluster")
     assert "clusterroles.rbac.authorization.k8s.io in the cluster" in zones
 
 
