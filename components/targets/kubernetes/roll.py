@@ -116,12 +116,12 @@ class _Patience:
         Raises:
             UnhealthyError: The pod has been unrecoverable for longer than :data:`UNRECOVERABLE_SECONDS`.
         """
-        if not pod.hopeless:
+        if not pod.unrecoverable:
             self._since.pop(pod.uid, None)
         if pod.ready and not pod.deleting:
             return []
         reasons = [f"{pod.name}: {reason}" for reason in pod.reasons] or [f"{pod.name}: it is not ready yet"]
-        if not pod.hopeless:
+        if not pod.unrecoverable:
             return reasons
         now = time.monotonic()
         if now - self._since.setdefault(pod.uid, now) > UNRECOVERABLE_SECONDS:
