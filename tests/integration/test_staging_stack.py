@@ -121,6 +121,24 @@ def test_a_replication_factor_changes_by_reassignment(staging: Stack) -> None:
     assert staging.up().changed() == {}
 
 
+def test_a_broker_is_not_removed_while_it_holds_partitions(staging: Stack) -> None:
+    staging.set("kafka.replicas", 4)
+    assert "kafka-3" in staging.up().changed()["create"]
+    with admin(bootstrap(staging)) as client:
+        client.create_topics({"foreign": {"replica_assignments": {0: [3]}}}, wait_for_metadata=True)
+    staging.set("kafka.replicas", 3)
+    refused = staging.up(check=False)
+    assert refused.code != 0
+    assert "kafka-3 cannot be removed" in refused.output
+    assert "1 partition would lose a replica (foreign-0)" in refused.output
+    assert "Traceback" not in refused.output
+    assert "kafka-3" in running_members(staging.platform)
+    with admin(bootstrap(staging)) as client:
+        client.delete_topics(["foreign"])
+    assert "kafka-3" in staging.up().changed()["delete"]
+    assert running_members(staging.platform) == MEMBERS
+
+
 def test_a_stopped_broker_fails_the_update_by_name_and_its_return_heals(staging: Stack) -> None:
     staging.container("kafka-1").stop(timeout=60)
     staging.set("health.deadline", "8s")
