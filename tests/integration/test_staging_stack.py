@@ -125,7 +125,7 @@ def test_a_broker_is_not_removed_while_it_holds_partitions(staging: Stack) -> No
     staging.set("kafka.replicas", 4)
     assert "kafka-3" in staging.up().changed()["create"]
     with admin(bootstrap(staging)) as client:
-        client.create_topics({"foreign": {"replica_assignments": {0: [3]}}}, wait_for_metadata=True)
+        client.create_topics({"foreign": {"assignments": {0: [3]}}}, wait_for_metadata=True)
     staging.set("kafka.replicas", 3)
     refused = staging.up(check=False)
     assert refused.code != 0
