@@ -47,7 +47,7 @@ def main() -> None:
             logs=kafka.deployment.logs,
             trigger=kafka.deployment.identities,
         ),
-        # The topics live in the brokers' volume: where that is deleted, they need no deleting.
+        # The topics live in the brokers' volume and are deleted with it.
         pulumi.ResourceOptions(depends_on=[kafka], deleted_with=kafka.deployment.storage),
     )
     health = HealthGate(

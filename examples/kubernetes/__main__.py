@@ -69,7 +69,7 @@ def main() -> None:
             trigger=kafka.deployment.identities,
             route=target.route(),
         ),
-        # The topics live in the brokers' volumes: where these are deleted, they need no deleting.
+        # The topics live in the brokers' volumes and are deleted with them.
         pulumi.ResourceOptions(depends_on=[kafka], deleted_with=kafka.deployment.storage),
     )
     deployments = [server.deployment for server in (zookeeper, kafka, redis)]

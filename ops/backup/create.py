@@ -16,6 +16,7 @@ from ops.backup.archive.model import Manifest, RedisSummary, Selection
 from ops.backup.archive.parts import PARTIAL
 from ops.backup.archive.writer import Archive, begin, resumed
 from ops.errors import OpsError, RefusedError, UnreachableError
+from ops.files import sync_folder
 from ops.platform import Platform
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -71,7 +72,7 @@ def back_up(platform: Platform, file: Path, selection: Selection) -> Manifest:
             f"the disk of {partial} is full ({error.strerror})", [f"free some space; {_resume_hint(file)}"]
         ) from error
     partial.rename(file)
-    _sync_folder(file)
+    sync_folder(file.parent)
     return manifest
 
 
@@ -125,12 +126,3 @@ def _add_records(archive: Archive, read: Callable[..., None]) -> None:
                 f"warning: topic {name}: retention deleted {count(topic.lost, 'offset')} before they were read; "
                 "they are not in the archive"
             )
-
-
-def _sync_folder(file: Path) -> None:
-    """Sync the folder, so that the rename survives a power failure."""
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -27,7 +27,7 @@ from ops.drills import health
 from ops.drills.interruption import Interruption
 from ops.platform import Platform
 
-HOPELESS = 100
+MAX_FAILURES_WITHOUT_SUCCESS = 100
 """Failed records after which a producer without a single success is stopped; it would try all of them."""
 
 RECOVERY_SECONDS = 300.0
@@ -116,7 +116,7 @@ def _supervise(
         if fault and (began := _began(windows)) is not None:
             fault.at(time.time() - began)
         for transcript in transcripts:
-            if not transcript.windows and transcript.failed >= HOPELESS:
+            if not transcript.windows and transcript.failed >= MAX_FAILURES_WITHOUT_SUCCESS:
                 raise transcript.error(f"{transcript.name}: no record was accepted")
 
 

@@ -7,6 +7,7 @@ from components.errors import PlatformError
 from ops.benchmark.plan import TOPIC_PREFIX, Plan
 from ops.console import say
 from ops.drills.scratch import create_topic, delete_topic
+from ops.kafka_cluster import offsets
 from ops.platform import Platform
 
 
@@ -30,9 +31,9 @@ def stored_records(platform: Platform, plan: Plan) -> int:
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
 
-    partitions = {TopicPartition(plan.topic, number): OffsetSpec.LATEST for number in range(plan.partitions)}
+    partitions = [TopicPartition(plan.topic, number) for number in range(plan.partitions)]
     with platform.admin() as client:
-        return sum(found.offset for found in client.list_partition_offsets(partitions).values())
+        return sum(offsets(client, partitions, OffsetSpec.LATEST).values())
 
 
 def other_topics(platform: Platform, plan: Plan) -> list[str]:

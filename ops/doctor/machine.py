@@ -15,11 +15,11 @@ from ops.console import size
 from ops.doctor.local_stack import LocalStack
 from ops.doctor.outcome import Outcome, ok, skipped, wrong
 
-LEAST_FREE = 0.10
+MIN_FREE_SHARE = 0.10
 """Share of the engine's disk that must be free: brokers stop when their disk is full. Kafka's usual alert
 is at 15 percent (Strimzi's prometheus-kafka-rules.yaml); below 10 there is little time left."""
 
-MOST_SKEW = 2.0
+MAX_SKEW_SECONDS = 2.0
 """The largest clock difference in seconds: synchronized clocks differ by milliseconds; timestamps depend on them."""
 
 
@@ -44,7 +44,7 @@ def disk(local: LocalStack) -> Outcome:
         return skipped("the engine's disk is not on this machine")
     usage = shutil.disk_usage(root)
     seen = f"{size(usage.free)} of {size(usage.total)} free at {root}"
-    return ok(seen) if usage.free >= LEAST_FREE * usage.total else wrong(seen, "docker system prune")
+    return ok(seen) if usage.free >= MIN_FREE_SHARE * usage.total else wrong(seen, "docker system prune")
 
 
 def _is_local() -> bool:
@@ -135,7 +135,7 @@ def judge_clocks(skews: Mapping[str, float]) -> Outcome:
     if not skews:
         return skipped("nothing is running whose clock could be read")
     seen = ", ".join(f"{name} {skew:+.1f} s" for name, skew in skews.items())
-    if all(abs(skew) <= MOST_SKEW for skew in skews.values()):
+    if all(abs(skew) <= MAX_SKEW_SECONDS for skew in skews.values()):
         return ok(seen)
     return wrong(f"{seen} relative to this machine", "timedatectl set-ntp true (on the machine that is wrong)")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.kafka.client import ClusterState, partitions_of
+from components.kafka.client import ClusterState, broker_id, partitions_of
 from components.routes import patience
 from components.zookeeper import client as zookeeper
 from ops.errors import UnreachableError
@@ -16,11 +16,6 @@ ANSWER_SECONDS = 1.0
 
 REQUEST_SECONDS = 5.0
 """Seconds for one metadata request."""
-
-
-def broker_id(member: str) -> int:
-    """The id of a broker: 1 for ``kafka-1``."""
-    return int(member.rpartition("-")[2])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from ops.drills import faults
 from ops.drills.scratch import delete_keys, delete_topic
 from ops.errors import RefusedError
+from ops.files import replace_text
 from ops.platform import Platform
 from ops.pulumi_cli import project_folder
 
@@ -46,12 +47,7 @@ class Journal:
         """Write the file atomically; call it before the actions that it lists."""
         path = path_of(self.stack)
         path.parent.mkdir(exist_ok=True)
-        unfinished = path.with_suffix(".new")
-        with unfinished.open("w") as file:
-            json.dump(asdict(self), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        replace_text(path, json.dumps(asdict(self), indent=1))
 
     def remove(self) -> None:
         """Remove the file: nothing is left to heal."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from components.errors import count
+from components.kafka.client import broker_id
 from components.kafka.safety import restart_blockers
 from ops.drills import health
 from ops.drills.catalogue import Drill, InitialState
-from ops.drills.cluster_view import ClusterProbe, ClusterView, Roles, broker_id, ensemble_roles
+from ops.drills.cluster_view import ClusterProbe, ClusterView, Roles, ensemble_roles
 from ops.drills.kafka_figures import Evidence, formed_after, recovered_after
 from ops.drills.kafka_load import SteadyLoad
 from ops.drills.kafka_readers import LiveReader, read_back

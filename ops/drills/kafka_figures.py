@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ops.drills.cluster_view import ClusterView, Roles, broker_id
+from components.kafka.client import broker_id
+from ops.drills.cluster_view import ClusterView, Roles
 from ops.drills.kafka_load import Acknowledgement
 from ops.drills.kafka_readers import Arrival
 from ops.drills.measures import (

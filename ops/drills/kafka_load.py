@@ -21,7 +21,7 @@ KEYS = 24
 DELIVERY_SECONDS = 120.0
 """Seconds for which the producer retries a record before it fails (``delivery.timeout.ms``); Kafka's own default."""
 
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 """Maximum number of distinct error messages that are reported."""
 
 PRODUCER_OPTIONS: Mapping[str, Any] = {
@@ -86,7 +86,7 @@ class SteadyLoad(Background):
     @property
     def errors(self) -> dict[str, int]:
         """The client's errors and their counts, by message; retries are not errors."""
-        return dict(self._failed.most_common(MOST_ERRORS))
+        return dict(self._failed.most_common(MAX_ERRORS))
 
     @property
     def failed(self) -> int:

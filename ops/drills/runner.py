@@ -5,10 +5,10 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
-from components.kafka.client import cluster_state
+from components.kafka.client import broker_id, cluster_state
 from ops.drills import health, journal, kafka_drill, redis_drill
 from ops.drills.catalogue import Drill, InitialState
-from ops.drills.cluster_view import broker_id, ensemble_roles
+from ops.drills.cluster_view import ensemble_roles
 from ops.drills.interruption import Interruption
 from ops.drills.kafka_figures import figures_of
 from ops.drills.outcome import Outcome
@@ -69,8 +69,8 @@ def _refuse_harm(drill: Drill, plan: Plan, initial: InitialState, *, force: bool
     brokers = [broker_id(member) for member in plan.targets if member in platform.brokers]
     topics = health.topics_at_risk(initial.cluster, brokers, health.minimums(platform)) if brokers else []
     if topics and not force:
-        cure = "raise their replication factor, or give --force to go on without them"
-        raise RefusedError(f"not all topics can survive {drill.name}", [*topics, cure])
+        advice = "raise their replication factor, or give --force to go on without them"
+        raise RefusedError(f"not all topics can survive {drill.name}", [*topics, advice])
     for topic in topics:
         say(f"warning: {topic}")
 

@@ -1,4 +1,4 @@
-"""A namespace that another team's program makes and hands out by name; it stands in for yours."""
+"""A namespace that another team's program creates and exports by name; replace this program with yours."""
 
 import pulumi
 import pulumi_kubernetes as k8s

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
+from ops.backup.archive.frames import FrameError
 from ops.backup.archive.model import CUT, FORMAT, MANIFEST, VERSION, Cut, Manifest, PartEntry
 from ops.errors import RefusedError
 
@@ -53,6 +54,30 @@ class Part:
     begin: int
     end: int
     entry: PartEntry
+
+    @property
+    def holds_records(self) -> bool:
+        """Whether it holds records of a partition."""
+        return self.name.startswith("records/")
+
+    @property
+    def holds_keys(self) -> bool:
+        """Whether it holds Redis keys."""
+        return self.name.startswith("redis/")
+
+    @property
+    def content(self) -> bytes:
+        """Its payload, decompressed.
+
+        Raises:
+            FrameError: It cannot be decompressed.
+        """
+        from zstandard import ZstdDecompressor, ZstdError
+
+        try:
+            return ZstdDecompressor().decompress(self.payload)
+        except ZstdError as error:
+            raise FrameError(f"it cannot be decompressed: {error}") from error
 
     @property
     def location(self) -> str:

@@ -95,11 +95,8 @@ class _Checker:
     """Verifies parts in order and collects the contents."""
 
     def __init__(self, path: Path, cut: Cut, limits: Mapping[str, int]) -> None:
-        from zstandard import ZstdDecompressor
-
         self._path = path
         self._limits = limits
-        self._decompress = ZstdDecompressor().decompress
         self._entries: list[PartEntry] = []
         self._reached = {partition: span.begin for partition, span in cut.spans.items()}
         self._totals = {name: TopicTotal() for name in cut.topics}
@@ -109,9 +106,9 @@ class _Checker:
 
     def take(self, part: Part) -> None:
         try:
-            if part.name.startswith("records/"):
+            if part.holds_records:
                 self._records(part, RecordsMeta.model_validate(part.meta))
-            elif part.name.startswith("redis/"):
+            elif part.holds_keys:
                 self._keys(part, KeysMeta.model_validate(part.meta))
             elif part.name == REDIS:
                 self._redis = RedisSummary.model_validate_json(part.payload)
@@ -124,19 +121,11 @@ class _Checker:
     def _damaged(self, part: Part, what: str) -> DamagedError:
         return DamagedError(f"{self._path} is damaged: {part.location}: {what}")
 
-    def _open(self, part: Part) -> bytes:
-        from zstandard import ZstdError
-
-        try:
-            return self._decompress(part.payload)
-        except ZstdError as error:
-            raise FrameError(f"it cannot be decompressed: {error}") from error
-
     def _records(self, part: Part, meta: RecordsMeta) -> None:
         expected = self._reached.get(meta.partition_id)
         if expected != meta.start:
             raise FrameError(f"offsets of {meta.partition_id} continue at {expected}, not at {meta.start}")
-        found = list(scan(self._open(part)))
+        found = list(scan(part.content))
         offsets = [offset for offset, _ in found]
         if len(found) != meta.records:
             raise FrameError(f"it holds {count(len(found), 'record')}; its header says {meta.records}")
@@ -155,7 +144,7 @@ class _Checker:
         self._totals[meta.topic] = self._totals[meta.topic].plus(meta)
 
     def _keys(self, part: Part, meta: KeysMeta) -> None:
-        found = sum(1 for _ in redis_keys.decode(self._open(part)))
+        found = sum(1 for _ in redis_keys.decode(part.content))
         if found != meta.keys:
             raise FrameError(f"it holds {count(found, 'key')}; its header says {meta.keys}")
         self.contents.keys[meta.database] = self.contents.keys.get(meta.database, 0) + found

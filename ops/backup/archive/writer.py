@@ -65,7 +65,7 @@ class Archive:
         """Account for a part that an earlier run wrote."""
         if part.name == REDIS:
             self.redis = RedisSummary.model_validate_json(part.payload)
-        elif part.name.startswith("records/"):
+        elif part.holds_records:
             self._note(RecordsMeta.model_validate(part.meta))
 
     def add_records(self, meta: RecordsMeta, data: bytes) -> None:
@@ -129,7 +129,7 @@ def _replayed(partial: Path, target: BinaryIO, advance: console.Advance) -> Arch
         advance(part.end - part.begin)
         archive.replay(part)
         writer.entries.append(part.entry)
-        if archive.redis is not None or part.name.startswith("records/"):
+        if archive.redis is not None or part.holds_records:
             keep, kept = part.end, len(writer.entries)
     # Incomplete keys are read again: a scan of Redis cannot be resumed.
     del writer.entries[kept:]

@@ -1,12 +1,12 @@
 """The journal of a restore: each step is on disk before it happens, so that it can always be rolled back."""
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
 from ops.backup.archive.model import Acl
 from ops.errors import RefusedError
+from ops.files import replace_text
 
 
 class Filled(BaseModel):
@@ -56,13 +56,8 @@ def save(journal: Journal, path: Path) -> None:
     Raises:
         RefusedError: It cannot be written.
     """
-    fresh = path.with_name(path.name + ".new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(journal.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
+        replace_text(path, journal.model_dump_json(indent=1), mode=0o600)
     except OSError as error:
         raise RefusedError(
             f"{path} cannot be written: {error.strerror}",

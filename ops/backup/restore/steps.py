@@ -51,7 +51,7 @@ class RestoreSteps:
         """Write everything; records come before the groups and keys that may refer to them.
 
         Args:
-            compression: The codec of record batches; a key of :data:`ops.backup.produce.CODECS`.
+            compression: The codec of record batches; a key of :data:`ops.backup.restore.produce.CODECS`.
 
         Raises:
             OpsError: Something was refused, or the written records are not all there.
@@ -94,8 +94,6 @@ class RestoreSteps:
             return {partition: end for partition, (_, end) in offsets(client, partitions).items()}
 
     def _write_records(self, compression: str) -> None:
-        from zstandard import ZstdDecompressor
-
         total = sum(
             number for partition, number in self._contents.records.items() if partition.topic in self._plan.specs
         )
@@ -107,11 +105,11 @@ class RestoreSteps:
             Producer(options, compression) as producer,
         ):
             for part in read_parts(self._archive):
-                if not part.name.startswith("records/"):
+                if not part.holds_records:
                     continue
                 meta = RecordsMeta.model_validate(part.meta)
                 if meta.topic in self._plan.specs and meta.records:
-                    producer.write(meta.partition_id, decode(ZstdDecompressor().decompress(part.payload)))
+                    producer.write(meta.partition_id, decode(part.content))
                     advance(meta.records)
             producer.flush()
 
@@ -146,18 +144,16 @@ class RestoreSteps:
             acls.write(client, self._plan.acls)
 
     def _write_keys(self) -> None:
-        from zstandard import ZstdDecompressor
-
         expired = 0
         with console.progress("Redis", total=sum(self._contents.keys.values())) as advance:
             for part in read_parts(self._archive):
-                if not part.name.startswith("redis/"):
+                if not part.holds_keys:
                     continue
                 meta = KeysMeta.model_validate(part.meta)
                 self._journal.redis_parts += 1
                 journals.save(self._journal, self._path)
                 with self._platform.redis_client(db=meta.database) as client, interrupts_postponed():
-                    keys = redis_keys.decode(ZstdDecompressor().decompress(part.payload))
+                    keys = redis_keys.decode(part.content)
                     expired += redis_keys.write(client, keys)
                 advance(meta.keys)
         if expired:

@@ -163,17 +163,15 @@ def _acls(platform: Platform, journal: Journal) -> None:
 
 
 def _keys(platform: Platform, journal: Journal) -> None:
-    from zstandard import ZstdDecompressor
-
     archive = Path(journal.archive)
     left = journal.redis_parts
     for part in read_parts(archive):
         if part.begin == 0 and read_cut(part, archive).made != journal.made:
             raise RefusedError(f"{archive} is not the archive of the interrupted restore")
-        if part.name.startswith("redis/") and left:
+        if part.holds_keys and left:
             left -= 1
             meta = KeysMeta.model_validate(part.meta)
-            keys = list(redis_keys.decode(ZstdDecompressor().decompress(part.payload)))
+            keys = list(redis_keys.decode(part.content))
             with platform.redis_client(db=meta.database) as client:
                 redis_keys.remove(client, keys)
         if not left:

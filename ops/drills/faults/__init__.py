@@ -8,9 +8,8 @@ from typing import Protocol
 
 from ops.drills.faults import containers
 from ops.drills.faults.disk import FullDisk
-from ops.drills.faults.loss import ContainerLoss, PodLoss
 from ops.drills.faults.partition import NetworkPartition
-from ops.drills.faults.restart import ContainerRestart, PodRestart
+from ops.drills.faults.stops import ContainerLoss, ContainerRestart, PodLoss, PodRestart
 from ops.errors import RefusedError
 from ops.platform import Platform
 
