@@ -1,4 +1,4 @@
-"""A Docker engine: found running, else started, else installed and started."""
+"""Makes sure that a Docker engine runs: starts it, and installs it first if it is missing."""
 
 import os
 import shutil

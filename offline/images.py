@@ -37,7 +37,7 @@ class Recipe:
     Args:
         image: Its name and tag.
         dockerfile: Path of its Dockerfile.
-        sources: All files and folders that it is built from; a change of one rebuilds it.
+        sources: All files and folders that it is built from; changes to them rebuild it.
         fill: Adds the files that the Dockerfile copies to the build context.
     """
 
@@ -148,7 +148,7 @@ def _jars(what: str, pom: Path, *options: str) -> Path:
 
 
 def _fill_exporter(context: Path) -> None:
-    """Copy the files to the same paths as in the project: the Dockerfile can also be built from there."""
+    """Copy the files to the same paths as in the project, so that the Dockerfile also builds from there."""
     for path in copied_files(_EXPORTER / "Dockerfile"):
         target = context / path.relative_to(PROJECT)
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""The Kubernetes objects of a platform as manifests, for tools that read manifests, and as a golden file."""
+"""The Kubernetes objects of a platform as manifests, for other tools and for a golden file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,20 +9,20 @@ from tests.unit.mocks import NAME_SUFFIX, SECRET_MARK, Run, unmasked
 
 
 def manifests(run: Run, *, secrets: bool = False) -> list[dict[str, Any]]:
-    """The Kubernetes objects that a run of the program asked for, by kind and name.
+    """The Kubernetes objects that a run of the program declares, sorted by kind, namespace and name.
 
-    What a Secret holds is replaced by a mark, unless ``secrets`` are wanted; an object without a name has one as the
-    official provider makes it.
+    Values of Secrets are replaced by a mark unless ``secrets`` is True. An object without a name gets one as the
+    official provider generates it.
     """
-    asked = (item for item in run.resources if item.type.startswith("kubernetes:"))
-    objects = [_manifest(item.name, item.inputs, secrets) for item in asked]
+    declared = (item for item in run.resources if item.type.startswith("kubernetes:"))
+    objects = [_manifest(item.name, item.inputs, secrets) for item in declared]
     return sorted(
         objects, key=lambda item: (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"])
     )
 
 
 def as_yaml(objects: list[dict[str, Any]]) -> str:
-    """Manifests as one file of several documents, texts of several lines as such."""
+    """Manifests as one YAML file of several documents; multi-line strings are block scalars."""
     return yaml.dump_all(objects, Dumper=_Dumper, width=120, explicit_start=True)
 
 
@@ -35,7 +35,7 @@ def _manifest(name: str, inputs: Mapping[str, Any], secrets: bool) -> dict[str, 
 
 
 def _whole(value: Any) -> Any:
-    """The engine's numbers are floats; an API takes whole ones where it counts."""
+    """A value with whole floats as integers: the engine makes every number a float, the API needs integers."""
     if isinstance(value, Mapping):
         return {key: _whole(entry) for key, entry in value.items()}
     if isinstance(value, list):
@@ -44,7 +44,7 @@ def _whole(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, and nothing as a reference to what stands elsewhere."""
+    """Writes multi-line strings as block scalars, and no YAML aliases."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True

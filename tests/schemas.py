@@ -1,4 +1,4 @@
-"""Strict JSON schemas made from what an API server says about itself, and kubeconform that judges manifests by them."""
+"""Strict JSON schemas from an API server's OpenAPI document, and kubeconform, which checks manifests by them."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 from offline.cluster.binaries import ensure_kubeconform
 
 TEMPLATE = "{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json"
-"""Name of a kind's schema, in kubeconform's words; :func:`schemas` names them so."""
+"""kubeconform's template for the file name of a kind's schema; :func:`schemas` uses the same names."""
 
 _REFERENCE = "#/definitions/"
 _GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
@@ -22,21 +22,21 @@ _SPECIAL = {
     },
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["string", "integer"]},
 }
-"""What OpenAPI's second version cannot say: both are plain texts there."""
+"""Types that OpenAPI 2 cannot express: it publishes both as plain strings."""
 
 
 def schemas(openapi: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """A schema for each kind, by file name, from an API server's ``/openapi/v2``.
 
-    As strict as ``openapi2jsonschema --strict``, and in two things stricter: no field may be null, and a quantity has
-    to be one. Each schema holds all that it refers to.
+    As strict as ``openapi2jsonschema --strict``, and stricter in two ways: no field may be null, and quantities must be
+    valid. Each schema contains all definitions that it refers to.
     """
     definitions = {name: _SPECIAL.get(name) or _strict(item) for name, item in openapi["definitions"].items()}
     made = {}
     for name, item in openapi["definitions"].items():
         kinds = item.get(_GROUP_VERSION_KIND, [])
         if len(kinds) != 1 or "metadata" not in item.get("properties", {}):
-            continue  # a part that many groups share, such as DeleteOptions; no one applies it
+            continue  # a part that many groups share, such as DeleteOptions; it is never applied
         group, version, kind = (kinds[0][key] for key in ("group", "version", "kind"))
         own = definitions[name]
         identity = {"apiVersion": {"enum": [f"{group}/{version}" if group else version]}, "kind": {"enum": [kind]}}
@@ -46,13 +46,13 @@ def schemas(openapi: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "required": sorted({*own.get("required", ()), *_IDENTITY}),
             "definitions": {item: definitions[item] for item in _closure(name, definitions)},
         }
-        file = f"{kind.lower()}-{group or version}-{version}.json"  # kubeconform calls the group of the core so
+        file = f"{kind.lower()}-{group or version}-{version}.json"  # kubeconform's name for the core group
         made[file] = schema
     return made
 
 
 def write_schemas(openapi: Mapping[str, Any], folder: Path) -> str:
-    """Write a schema for each kind; returns kubeconform's ``-schema-location`` for them."""
+    """Write a schema for each kind into a new folder; returns the ``-schema-location`` for kubeconform."""
     folder.mkdir(parents=True)
     for name, schema in schemas(openapi).items():
         (folder / name).write_text(json.dumps(schema))
@@ -60,21 +60,21 @@ def write_schemas(openapi: Mapping[str, Any], folder: Path) -> str:
 
 
 def kubeconform(location: str, *files: Path) -> dict[str, Any]:
-    """Judge manifests by these schemas and no others.
+    """Check manifests by these schemas and no others.
 
     Returns:
-        What kubeconform says of each object (``resources``), and how many there are of each verdict (``summary``).
+        kubeconform's result for each object (``resources``) and the number of each result (``summary``).
     """
     options = ["-strict", "-summary", "-verbose", "-output", "json", "-schema-location", location]
     command = [str(ensure_kubeconform()), *options, *map(str, files)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if not done.stdout:
-        raise RuntimeError(f"kubeconform says nothing: {done.stderr}")
+        raise RuntimeError(f"kubeconform printed no result: {done.stderr}")
     return json.loads(done.stdout)
 
 
 def _strict(part: Any) -> Any:
-    """A part of a definition, in which an object has no fields but the named ones."""
+    """A part of a definition in which objects may only have the named fields."""
     if isinstance(part, list):
         return [_strict(item) for item in part]
     if not isinstance(part, Mapping):
@@ -93,7 +93,7 @@ def _strict(part: Any) -> Any:
 
 
 def _closure(name: str, definitions: Mapping[str, Any]) -> list[str]:
-    """The definitions that one refers to, directly or not."""
+    """Names of the definitions that a definition refers to, directly or indirectly."""
     found: set[str] = set()
     waiting = [name]
     while waiting:

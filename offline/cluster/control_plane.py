@@ -114,7 +114,7 @@ def start_api() -> None:
 
 
 def start_controllers() -> None:
-    """Wait for the API server, then start its clients: the controller manager exits if it has to wait."""
+    """Wait for the API server, then start its clients: the controller manager exits if the server is not ready."""
     _wait_for_api()
     COREFILE.write_text(corefile())
     for name in ("kube-controller-manager", "kube-scheduler", "coredns"):

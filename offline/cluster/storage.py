@@ -95,14 +95,14 @@ def recycle_volumes(kubectl: Kubectl = kubectl, namespace: str | None = None) ->
     released = _released_volumes(kubectl, namespace)
     for item in released:
         _empty(_node_of(item), item["spec"]["local"]["path"])
-        # An expanded volume returns to its size: the next claim must get what it would have got before.
+        # Reset the capacity of an expanded volume: the next claim must find the original size.
         fresh = {"spec": {"claimRef": None, "capacity": {"storage": CAPACITY}}}
         kubectl("patch", "pv", item["metadata"]["name"], "--type=merge", "-p", json.dumps(fresh))
     return [item["metadata"]["name"] for item in released]
 
 
 def _released_volumes(kubectl: Kubectl, namespace: str | None) -> list[Manifest]:
-    """Volumes whose claims are deleted. Their phase changes only a moment later, so this compares with the claims.
+    """Volumes whose claims are deleted, found by comparison with all claims: a volume's phase changes a moment later.
 
     Volumes are listed first: a claim created in between must not be missed.
     """

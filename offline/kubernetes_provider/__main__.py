@@ -11,7 +11,7 @@ def main() -> None:
     serving.leave_out_the_sdk()
     from kubernetes_provider.provider import KubernetesProvider
 
-    serving.serve(KubernetesProvider, threads=64)  # each StatefulSet being awaited holds one
+    serving.serve(KubernetesProvider, threads=64)  # each awaited StatefulSet occupies one
 
 
 main()

@@ -14,7 +14,7 @@ class Engine:
         self._last: dict[str, str] = {}
 
     def status(self, urn: str, text: str) -> None:
-        """Show a resource's status in place of the last one; repeated ones are not sent again."""
+        """Show a resource's status in place of the last one; an unchanged status is not sent again."""
         if self._last.get(urn, "") != text:
             self._last[urn] = text
             self._log(urn, text, ephemeral=True)

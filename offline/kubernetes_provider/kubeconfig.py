@@ -82,7 +82,7 @@ def _file(text: str) -> Iterator[str]:
 
 
 def _overlay(context: Mapping[str, Any]) -> AbstractContextManager[str]:
-    """The path of a kubeconfig with one context, which counts where it comes first in a list of files."""
+    """The path of a kubeconfig with one context; first in a list of files, it overrides the others."""
     return _file(json.dumps({"contexts": [context]}))
 
 

@@ -89,7 +89,7 @@ class Objects:
             raise ApiError(message, error.code, error.reason, error.details) from error
 
     def _awaited(self, kind: Kind, manifest: Props, live: Props, seconds: float) -> Props:
-        """The live object, once it is ready unless waiting is skipped."""
+        """Wait until an object is ready, unless waiting is disabled; returns the live object."""
         if not says_yes(manifest, SKIP_AWAIT):
             awaiting.until_ready(self._waiting, kind, live, timeout_of(manifest, seconds))
             self._waiting.report("")
@@ -147,7 +147,7 @@ class Objects:
 
 
 def _without_ignored(manifest: Props, live: Props, manager: str, ignored: Sequence[str]) -> Props:
-    """The manifest with ignored fields left out if only other managers own them, else with their live values."""
+    """The manifest without ignored fields that only other managers own; other ignored fields get their live values."""
     entries = live["metadata"].get("managedFields", [])
     result = copy.deepcopy(manifest)
     for text in ignored:

@@ -1,4 +1,4 @@
-"""Stacks on the test cluster, and what tests ask of it."""
+"""Stacks on the test cluster, and helpers that query it."""
 
 import json
 from pathlib import Path
@@ -14,11 +14,11 @@ from tests.integration.stacks import Stack
 
 CONTEXT = "millrace-test"
 NAMESPACES = "millrace-test-"
-"""Start of the names of all namespaces that tests make; whatever carries it may be removed."""
+"""Prefix of the names of all namespaces that tests create; anything with this prefix may be removed."""
 
 
 def overlay() -> dict[str, Any]:
-    """What the tests change in the prod stack file."""
+    """The tests' changes to the prod stack file."""
     return yaml.safe_load((Path(__file__).parent / "overlay.yaml").read_text())
 
 
@@ -33,7 +33,7 @@ class ClusterStack(Stack):
 
     @property
     def namespace(self) -> str:
-        """Where everything of the stack is."""
+        """The stack's namespace."""
         return self.config["millrace:kubernetes"]["namespace"]
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
@@ -46,7 +46,7 @@ class ClusterStack(Stack):
         return {item["metadata"]["name"]: item for item in items}
 
     def ready(self, workload: str) -> list[str]:
-        """Names of a workload's pods that are ready and stay."""
+        """Names of a workload's pods that are ready and not being deleted."""
         pods = json.loads(self.kubectl("get", "pods", "-l", f"app.kubernetes.io/name={workload}", "-o", "json"))[
             "items"
         ]
@@ -64,7 +64,7 @@ class ClusterStack(Stack):
         return self.outputs()["kafkaInternalBootstrapServers"].split(",")
 
     def destroy(self) -> None:
-        """Destroy the stack, and whatever of it is left."""
+        """Destroy the stack and remove any leftovers."""
         try:
             self.change("destroy", check=False)
         finally:
@@ -72,12 +72,12 @@ class ClusterStack(Stack):
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
-    """Whether a pod counts as ready."""
+    """Whether a pod's Ready condition is True."""
     return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in pod["status"].get("conditions", []))
 
 
 def remove_namespaces(start: str = NAMESPACES) -> None:
-    """Remove what earlier or failed runs left in namespaces whose names start so, and empty volumes without a claim."""
+    """Remove namespaces whose names begin with ``start`` and their cluster roles; empty volumes without a claim."""
     assert start.startswith(NAMESPACES)
     names = [
         name for name in kubectl("get", "namespaces", "-o", "name").split() if name.startswith(f"namespace/{start}")

@@ -1,4 +1,4 @@
-"""Stacks on the test cluster. Leftovers of earlier runs go first; everything made goes at the end."""
+"""Stacks on the test cluster. Leftovers are removed before the first test and after the last."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.integration.stacks import standing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the cluster."""
+    """Everything in this folder needs the test cluster."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
@@ -29,8 +29,8 @@ def _clean_cluster() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _every_node_takes_pods() -> Iterator[None]:
-    """A test that failed may have left a node cordoned."""
+def _every_node_is_schedulable() -> Iterator[None]:
+    """Uncordon the nodes that a failed test left cordoned."""
     yield
     for node in json.loads(kubectl("get", "nodes", "-o", "json"))["items"]:
         if node["spec"].get("unschedulable"):
@@ -47,7 +47,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
-    """The dev stack file on the cluster: one of each, up and healthy."""
+    """The dev stack file on the cluster: one member of each kind, up and healthy."""
     place = {"target": "kubernetes", "kubernetes": {"context": "millrace-test", "namespace": "millrace-test-small"}}
     stack = ClusterStack(tmp_path_factory.mktemp("small") / "project", "test-small", "Pulumi.dev.yaml", place)
     stack.set("health.deadline", "3m")

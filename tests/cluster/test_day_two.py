@@ -1,4 +1,4 @@
-"""The command line and the monitoring of a production stack, by way of the Kubernetes API alone."""
+"""The command line and the monitoring of a production stack, through the Kubernetes API only."""
 
 import json
 from collections.abc import Iterator
@@ -32,18 +32,18 @@ def ops(watched: ClusterStack) -> Ops:
     return runner(watched)
 
 
-def test_monitoring_runs_beside_the_servers_and_sees_them(watched: ClusterStack) -> None:
+def test_monitoring_runs_in_the_cluster_and_reaches_all_servers(watched: ClusterStack) -> None:
     assert watched.ready("exporter") == ["exporter-0"]
     assert watched.ready("prometheus") == ["prometheus-0"]
     seen = watched.kubectl(
         *("exec", "prometheus-0", "--", "/bin/promtool", "query", "instant", "http://127.0.0.1:9090"),
         "sum(kafka_broker_online) + sum(zookeeper_up) + sum(redis_up)",
     )
-    assert "=> 7 " in seen, "three brokers, three ensemble members and Redis, as the network policies let it see them"
+    assert "=> 7 " in seen, "three brokers, three ensemble members and Redis"
     assert watched.up().changed() == {}
 
 
-def test_status_finds_all_well_and_the_members_roles(ops: Ops) -> None:
+def test_status_reports_a_healthy_platform_and_the_members_roles(ops: Ops) -> None:
     status = json.loads(ops("status", "--json").stdout)
     assert status["healthy"], status["problems"]
     roles = {member["name"]: member["role"] for member in status["members"]}
@@ -55,7 +55,7 @@ def test_status_finds_all_well_and_the_members_roles(ops: Ops) -> None:
     assert list(roles.values()).count("leader") == 1
 
 
-def test_the_doctor_finds_the_cluster_and_nothing_wrong_with_it(ops: Ops) -> None:
+def test_the_doctor_finds_no_problem_with_the_cluster(ops: Ops) -> None:
     found = {check["check"]: check for check in json.loads(ops("doctor", "--json", check=False).stdout)}
     assert {name: found[name]["state"] for name in ("stack file", "kubernetes", "members")} == {
         "stack file": "ok",
@@ -64,7 +64,7 @@ def test_the_doctor_finds_the_cluster_and_nothing_wrong_with_it(ops: Ops) -> Non
     }, found
 
 
-def test_records_go_in_and_come_out_through_the_tunnel(ops: Ops) -> None:
+def test_records_are_written_and_read_through_the_tunnel(ops: Ops) -> None:
     ops("produce", "dlq", "--key-separator", ":", stdin="a:1\nb:2\nc:3\n")
     lines = ops("consume", "dlq", "--format", "json").stdout.splitlines()
     assert {json.loads(line)["key"]: json.loads(line)["value"] for line in lines} == {"a": "1", "b": "2", "c": "3"}
@@ -82,7 +82,7 @@ def test_a_backup_of_production_is_complete(ops: Ops, tmp_path: Path) -> None:
     assert "dlq" in ops("archive", "verify", str(archive)).stdout + ops("archive", "show", str(archive)).stdout
 
 
-def test_production_is_not_broken_by_mistake(ops: Ops) -> None:
+def test_unconfirmed_and_unsupported_drills_are_refused(ops: Ops) -> None:
     refused = ops("drill", "broker-loss", check=False)
     assert refused.returncode == ExitCode.REFUSED
     assert "--yes-on test-watched" in refused.stderr
@@ -90,7 +90,7 @@ def test_production_is_not_broken_by_mistake(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize("drill", ["broker-loss", "zookeeper-leader-loss", "rolling-restart", "redis-restart"])
-def test_a_lost_pod_loses_nothing(ops: Ops, drill: str, tmp_path: Path) -> None:
+def test_a_lost_pod_loses_no_data(ops: Ops, drill: str, tmp_path: Path) -> None:
     report = tmp_path / "report"
     ops("drill", drill, "--yes-on", "test-watched", "--seconds", "5", "--hold", "5", "--report", str(report))
     promises = json.loads((report / "report.json").read_text())["promises"]
@@ -98,7 +98,7 @@ def test_a_lost_pod_loses_nothing(ops: Ops, drill: str, tmp_path: Path) -> None:
     assert all(promise["kept"] for promise in promises), promises
 
 
-def test_kafka_s_own_tools_measure_in_a_pod_that_goes(ops: Ops, watched: ClusterStack) -> None:
+def test_the_benchmark_runs_in_a_pod_that_is_removed(ops: Ops, watched: ClusterStack) -> None:
     flags = ("--rate", "300", "--seconds", "10", "--topic-partitions", "3", "--yes-on", "test-watched", "--json")
     report = json.loads(ops("bench", *flags).stdout)
     assert report["records"] == {"asked": 3000, "acknowledged": 3000, "stored": 3000}

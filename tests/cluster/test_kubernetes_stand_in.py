@@ -1,6 +1,6 @@
-"""The stand-in for the Kubernetes resource plugin against what the official one was recorded to do.
+"""The stand-in for the Kubernetes resource plugin, compared with recordings of the official one.
 
-Proof limit: the recording is of one program and of provider 4.30; the cluster enforces no network policies.
+Not covered: other programs and provider versions than the recorded ones, and enforcement of network policies.
 """
 
 import json
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.cluster
 RECORDED = PROJECT / "tests" / "fixtures" / "kubernetes"
 
 
-# What differs from run to run; the status comes when it comes.
+# Values that differ between runs; the status depends on timing.
 VARYING = {"__fieldManager", "ciphertext", "creationTimestamp", "resourceVersion", "status", "time", "uid"}
 NAMES = {
     "redis-config-[0-9a-f]{8}": "redis-config",
@@ -45,11 +45,15 @@ def api() -> client.ApiClient:
 
 @pytest.fixture(scope="module")
 def used(api: client.ApiClient) -> Iterator[list[str]]:
-    """Namespaces of this module; their volumes can be claimed again at the end."""
+    """Namespaces of this module; waits for their deletion at the end and frees their volumes."""
     names: list[str] = []
     yield names
     core = client.CoreV1Api(api)
-    eventually(lambda: not {item.metadata.name for item in core.list_namespace().items} & {*names}, 60, "their end")
+    eventually(
+        lambda: not {item.metadata.name for item in core.list_namespace().items} & {*names},
+        60,
+        "the deletion of the namespaces",
+    )
     recycle(names)
 
 
@@ -60,12 +64,12 @@ def recycle(names: list[str]) -> None:
 
 @pytest.fixture
 def namespace(api: client.ApiClient, used: list[str]) -> Iterator[str]:
-    """A namespace's name of this test alone, so that none waits for the end of another's."""
+    """A new namespace's name for each test, so that no test waits for the deletion of a previous one."""
     recycle(used)
     name = f"millrace-test-{uuid.uuid4().hex[:6]}"
     used.append(name)
     yield name
-    with suppress(ApiException):  # gone already
+    with suppress(ApiException):  # already deleted
         client.CoreV1Api(api).delete_namespace(name)
 
 
@@ -79,7 +83,7 @@ def fixture(tmp_path: Path, namespace: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def comparable(value: Any) -> Any:
-    """A value without what varies, as text where it is spelt differently."""
+    """A value without the varying parts, and with generated names and images unified."""
     if isinstance(value, dict):
         return {key: comparable(item) for key, item in value.items() if key not in VARYING}
     if isinstance(value, list):
@@ -91,7 +95,7 @@ def comparable(value: Any) -> Any:
 
 
 def resources(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Resources of a state by the ends of their URNs."""
+    """Resources of a state by type and name."""
     found = document["deployment"]["resources"]
     return {item["urn"].split(":")[-3] + "::" + item["urn"].rpartition("::")[2]: item for item in found}
 
@@ -106,7 +110,7 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def steps(document: dict[str, Any]) -> dict[str, Any]:
-    """What a preview says of each resource, in no order."""
+    """The compared parts of each step of a preview, by type and name."""
     return {
         step["urn"].split("::", 2)[2]: comparable(
             {
@@ -121,12 +125,12 @@ def steps(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_the_first_preview_is_the_official_one_with_and_without_a_cluster(fixture: Checkout) -> None:
+def test_the_first_preview_equals_the_official_one_with_and_without_a_cluster(fixture: Checkout) -> None:
     assert steps(preview(fixture)) == steps(recorded("preview-create"))
     assert steps(preview(fixture, KUBECONFIG="/nowhere/kubeconfig")) == steps(recorded("preview-nocluster"))
 
 
-def test_inputs_outputs_and_changes_are_the_official_ones(fixture: Checkout) -> None:
+def test_inputs_outputs_and_changes_equal_the_official_ones(fixture: Checkout) -> None:
     fixture.up()
     made = resources(json.loads(fixture.run("stack", "export", check=True).output))
     official = resources(recorded("state"))
@@ -153,10 +157,10 @@ def test_no_secret_is_in_the_state_or_the_output(fixture: Checkout) -> None:
     outputs += [fixture.run("preview", "--diff", "--stack", "official").output, fixture.up().output]
     for text in (*outputs, fixture.state()):
         assert "never-to-be-seen" not in text
-        assert "bmV2ZXItdG8tYmUtc2Vlb" not in text, "encoded as a Secret is"
+        assert "bmV2ZXItdG8tYmUtc2Vlb" not in text, "nor in base64, as a Secret stores it"
 
 
-def test_refresh_shows_what_was_scaled_by_hand_and_up_sets_it_back(
+def test_refresh_shows_manual_scaling_and_up_resets_it(
     fixture: Checkout, api: client.ApiClient, namespace: str
 ) -> None:
     fixture.config["fixture:replicas"] = "2"
@@ -170,24 +174,24 @@ def test_refresh_shows_what_was_scaled_by_hand_and_up_sets_it_back(
     }
     assert fixture.up().changed() == {"update": ["redis"]}
     live = apps.read_namespaced_stateful_set("redis", namespace)
-    assert live.status.ready_replicas == 2, "it waited for the second one"
+    assert live.status.ready_replicas == 2, "up waited for the second replica"
 
 
-def test_refresh_sees_what_was_removed_by_hand(fixture: Checkout, api: client.ApiClient, namespace: str) -> None:
+def test_refresh_detects_a_manually_removed_object(fixture: Checkout, api: client.ApiClient, namespace: str) -> None:
     fixture.up()
     client.PolicyV1Api(api).delete_namespaced_pod_disruption_budget("redis", namespace)
     assert fixture.change("refresh").changed() == {"delete": ["redis"]}
     assert fixture.up().changed() == {"create": ["redis"]}
 
 
-def test_a_claim_template_replaces_the_stateful_set_and_its_name_is_free_first(fixture: Checkout) -> None:
+def test_a_changed_claim_template_replaces_the_stateful_set_after_deleting_it(fixture: Checkout) -> None:
     fixture.up()
     fixture.config["fixture:size"] = "2Gi"
     assert fixture.up().changed()["replace"] == ["redis"]
     assert fixture.up().changed() == {}
 
 
-def test_a_field_that_someone_else_set_is_a_conflict_that_is_named(
+def test_a_field_set_by_a_different_manager_is_a_named_conflict(
     fixture: Checkout, api: client.ApiClient, namespace: str
 ) -> None:
     fixture.up()
@@ -200,9 +204,7 @@ def test_a_field_that_someone_else_set_is_a_conflict_that_is_named(
     assert 'conflict with "someone"' in failed.output
 
 
-def test_an_object_that_is_there_already_is_not_taken_over(
-    fixture: Checkout, api: client.ApiClient, namespace: str
-) -> None:
+def test_an_existing_object_is_not_taken_over(fixture: Checkout, api: client.ApiClient, namespace: str) -> None:
     client.CoreV1Api(api).create_namespace({"metadata": {"name": namespace}})
     failed = fixture.up(check=False)
     assert failed.code != 0
@@ -210,7 +212,7 @@ def test_an_object_that_is_there_already_is_not_taken_over(
     assert f'namespaces "{namespace}" already exists' in failed.output
 
 
-def test_a_server_that_does_not_become_ready_is_told_of_with_its_reason_and_kept(fixture: Checkout) -> None:
+def test_a_server_that_does_not_become_ready_is_reported_with_its_reason_and_kept(fixture: Checkout) -> None:
     fixture.config |= {"fixture:image": "localhost:1/nothing:1", "fixture:timeout": "5s"}
     failed = fixture.up(check=False)
     assert failed.code != 0
@@ -218,7 +220,7 @@ def test_a_server_that_does_not_become_ready_is_told_of_with_its_reason_and_kept
     assert "0 out of 1 replicas succeeded readiness checks" in failed.output
     assert "[Pod redis-0]: containers with unready status: [redis][" in failed.output
     started = time.monotonic()
-    assert fixture.change("destroy").changed()["delete"], "what failed is in the state"
+    assert fixture.change("destroy").changed()["delete"], "the failed object is in the state"
     assert time.monotonic() - started < 60
 
 
@@ -231,7 +233,7 @@ def test_a_misspelt_field_is_an_error_in_the_preview(fixture: Checkout) -> None:
     assert "imagePullPolcy: field not declared in schema" in failed.output
 
 
-def test_without_a_cluster_nothing_is_made_or_forgotten(fixture: Checkout) -> None:
+def test_without_a_cluster_nothing_is_created_or_removed_from_the_state(fixture: Checkout) -> None:
     nowhere = {"KUBECONFIG": "/nowhere/kubeconfig"}
     failed = fixture.up(check=False, environment=nowhere)
     assert failed.code != 0
@@ -253,7 +255,7 @@ def test_an_unknown_context_is_named(fixture: Checkout) -> None:
     assert 'context "nobody" does not exist' in failed.output
 
 
-def test_a_type_that_is_not_served_is_refused_by_name(fixture: Checkout) -> None:
+def test_an_unsupported_type_is_refused_by_name(fixture: Checkout) -> None:
     program = fixture.folder / "__main__.py"
     program.write_text(program.read_text() + 'k8s.core.v1.Pod("pod", metadata={"name": "pod"})\n')
     failed = fixture.run("preview", "--stack", "official")

@@ -1,7 +1,7 @@
-"""The manifests of production, judged by tools that no one here wrote: kubeconform and checkov.
+"""The manifests of production, checked by independent tools: kubeconform and checkov.
 
-Proof limit: kubeconform knows the fields and their types as the test cluster's API server publishes them, not what
-an admission controller may refuse; checkov knows its own rules. Neither starts a pod.
+Not covered: kubeconform checks fields and their types as the test cluster's API server publishes them, not what an
+admission controller may refuse; checkov checks its own rules. Neither starts a pod.
 """
 
 import copy
@@ -35,15 +35,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "preferred": {"kubernetes": {**_PLACE, "spread": "preferred", "clientNamespaces": ["apps"]}},
     "given-namespace": {"kubernetes": {**_PLACE, "createNamespace": False}},
 }
-"""What a stack file may change in the kinds of objects and their fields, by name."""
+"""Settings that change the kinds of objects or their fields, by the variant's name."""
 
 Manifests = dict[str, list[dict[str, Any]]]
-Judge = Callable[..., dict[str, Any]]
+Check = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def rendered() -> Manifests:
-    """The manifests of each variant, with the public images, which production runs."""
+    """The manifests of each variant, with the public images that production runs."""
     return {
         name: manifests(run_on_cluster(settings_of("prod", **changes), "millrace-prod"))
         for name, changes in VARIANTS.items()
@@ -51,22 +51,22 @@ def rendered() -> Manifests:
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
-    """kubeconform on objects, with schemas from what the cluster's own API server publishes."""
+def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
+    """Runs kubeconform on objects, with schemas from the cluster's own API server."""
     folder = tmp_path_factory.mktemp("kubeconform")
     location = write_schemas(json.loads(kubectl("get", "--raw", "/openapi/v2")), folder / "schemas")
 
-    def judged(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    def checked(objects: list[dict[str, Any]]) -> dict[str, Any]:
         file = folder / "manifests.yaml"
         file.write_text(as_yaml(objects))
         return kubeconform(location, file)
 
-    return judged
+    return checked
 
 
 @pytest.fixture(scope="module")
 def failed_checks(rendered: Manifests, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str]]:
-    """Id, resource and name of each check of checkov that fails in any variant."""
+    """Id, resource and name of each checkov check that fails in any variant."""
     folder = tmp_path_factory.mktemp("checkov")
     for name, objects in rendered.items():
         (folder / f"{name}.yaml").write_text(as_yaml(objects))
@@ -84,14 +84,14 @@ def failed_checks(rendered: Manifests, tmp_path_factory: pytest.TempPathFactory)
     report = json.loads(done.stdout)
     summary = report["summary"]
     assert summary["parsing_errors"] == summary["skipped"] == 0
-    assert summary["passed"] > 200 * len(VARIANTS), f"it looked at little: {summary}"
+    assert summary["passed"] > 200 * len(VARIANTS), f"too few checks ran: {summary}"
     return sorted(
         {(item["check_id"], item["resource"], item["check_name"]) for item in report["results"]["failed_checks"]}
     )
 
 
-def verdicts(report: dict[str, Any]) -> list[str]:
-    """What kubeconform finds wrong, one line an object."""
+def problems(report: dict[str, Any]) -> list[str]:
+    """What kubeconform finds wrong, one line per object."""
     return [
         f"{item['kind']} {item['name']}: {item['msg']}"
         for item in report["resources"]
@@ -100,7 +100,7 @@ def verdicts(report: dict[str, Any]) -> list[str]:
 
 
 def broken(objects: list[dict[str, Any]], change: Callable[[dict[str, Any]], object]) -> list[dict[str, Any]]:
-    """Kafka's StatefulSet alone, changed."""
+    """Only Kafka's StatefulSet, changed."""
     (kafka,) = (item for item in objects if item["kind"] == "StatefulSet" and item["metadata"]["name"] == "kafka")
     made = copy.deepcopy(kafka)
     change(made["spec"])
@@ -111,9 +111,9 @@ def broken(objects: list[dict[str, Any]], change: Callable[[dict[str, Any]], obj
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_kubeconform_knows_every_object_and_finds_nothing(rendered: Manifests, judge: Judge, variant: str) -> None:
-    report = judge(rendered[variant])
-    assert verdicts(report) == []
+def test_kubeconform_knows_every_object_and_finds_no_problem(rendered: Manifests, check: Check, variant: str) -> None:
+    report = check(rendered[variant])
+    assert problems(report) == []
     assert report["summary"] == {"valid": len(rendered[variant]), "invalid": 0, "errors": 0, "skipped": 0}
 
 
@@ -127,34 +127,34 @@ def misplaced(spec: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         pytest.param(misspelt, "imagePullPolcy", id="a misspelt field"),
         pytest.param(misplaced, "readOnlyRootFilesystem", id="a field of another object"),
-        pytest.param(lambda spec: spec.update(replicas="3"), "replicas", id="a text for a number"),
-        pytest.param(lambda spec: spec.pop("selector"), "selector", id="a required field left out"),
+        pytest.param(lambda spec: spec.update(replicas="3"), "replicas", id="a string instead of a number"),
+        pytest.param(lambda spec: spec.pop("selector"), "selector", id="a missing required field"),
         pytest.param(
             lambda spec: spec["volumeClaimTemplates"][0]["spec"]["resources"]["requests"].update(storage="100GB"),
             "storage",
-            id="no quantity",
+            id="an invalid quantity",
         ),
-        pytest.param(lambda spec: spec.update(replicas=None), "replicas", id="a null"),
+        pytest.param(lambda spec: spec.update(replicas=None), "replicas", id="null"),
     ],
 )
-def test_kubeconform_reports_what_is_wrong(
-    rendered: Manifests, judge: Judge, change: Callable[[dict[str, Any]], object], told: str
+def test_kubeconform_reports_wrong_fields(
+    rendered: Manifests, check: Check, change: Callable[[dict[str, Any]], object], expected: str
 ) -> None:
-    report = judge(broken(rendered["prod"], change))
+    report = check(broken(rendered["prod"], change))
     assert report["summary"]["invalid"] == 1
-    assert told in verdicts(report)[0]
+    assert expected in problems(report)[0]
 
 
-def test_kubeconform_reports_a_kind_that_the_api_server_does_not_have(rendered: Manifests, judge: Judge) -> None:
+def test_kubeconform_reports_an_unknown_kind(rendered: Manifests, check: Check) -> None:
     unknown = copy.deepcopy(rendered["prod"][0]) | {"apiVersion": "apps/v1beta1", "kind": "StatefulSet"}
-    assert judge([unknown])["summary"]["errors"] == 1
+    assert check([unknown])["summary"]["errors"] == 1
 
 
-def test_the_variants_reach_what_they_are_for(rendered: Manifests) -> None:
+def test_each_variant_changes_the_manifests_as_intended(rendered: Manifests) -> None:
     kinds = {name: Counter(item["kind"] for item in objects) for name, objects in rendered.items()}
     services = {
         name: {item["spec"].get("type") for item in objects if item["kind"] == "Service"}
@@ -172,7 +172,7 @@ def test_the_variants_reach_what_they_are_for(rendered: Manifests) -> None:
 # -------------------------------------------------------------------------------------------------------- checkov
 
 
-def test_checkov_fails_no_check_but_those_that_are_listed_with_a_reason(
+def test_every_failed_check_of_checkov_is_a_listed_exception(
     failed_checks: list[tuple[str, str, str]],
 ) -> None:
     unlisted = [
@@ -180,24 +180,24 @@ def test_checkov_fails_no_check_but_those_that_are_listed_with_a_reason(
         for check, resource, name in failed_checks
         if not any(item["check"] == check and fnmatchcase(resource, item["resources"]) for item in exceptions())
     ]
-    assert unlisted == [], f"mend it, or give a reason in {EXCEPTIONS.name}"
+    assert unlisted == [], f"fix it, or give a reason in {EXCEPTIONS.name}"
 
 
 def test_every_listed_exception_still_occurs(failed_checks: list[tuple[str, str, str]]) -> None:
-    idle = [
+    unused = [
         f"{item['check']} {item['resources']}"
         for item in exceptions()
         if not any(check == item["check"] and fnmatchcase(name, item["resources"]) for check, name, _ in failed_checks)
     ]
-    assert idle == [], f"remove it from {EXCEPTIONS.name}"
+    assert unused == [], f"remove it from {EXCEPTIONS.name}"
 
 
 def test_every_exception_has_a_reason(failed_checks: list[tuple[str, str, str]]) -> None:
     names = {check: name for check, _, name in failed_checks}
     for item in exceptions():
         assert set(item) == {"check", "name", "resources", "reason"}
-        assert len(item["reason"].split()) > 10, f"{item['check']}: that is no reason"
-        assert names.get(item["check"], item["name"]) == item["name"], "checkov calls the check so"
+        assert len(item["reason"].split()) > 10, f"{item['check']}: the reason is too short"
+        assert names.get(item["check"], item["name"]) == item["name"], "the name differs from checkov's"
 
 
 def exceptions() -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What a person gets wrong on a cluster, and what goes wrong there: one clear message, and the next `up` goes on."""
+"""User mistakes and failures on a cluster: each gives one clear message, and the next `up` continues."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.integration.stacks import Result, eventually
 
 
 def refused(result: Result, *words: str) -> None:
-    """The run failed with these words and without a traceback."""
+    """Assert that the run failed with these texts and without a traceback."""
     assert result.code != 0, result.output
     for word in words:
         assert word in result.output, result.output
@@ -32,23 +32,23 @@ def unmade(tmp_path_factory: pytest.TempPathFactory) -> ClusterStack:
     return stack
 
 
-def nothing_made(stack: ClusterStack) -> bool:
+def nothing_created(stack: ClusterStack) -> bool:
     return stack.namespace not in kubectl("get", "namespaces", "-o", "name")
 
 
-def test_an_unknown_context_is_refused_and_none_is_taken_in_its_place(unmade: ClusterStack) -> None:
+def test_an_unknown_context_is_refused_and_no_other_is_used(unmade: ClusterStack) -> None:
     unmade.set("kubernetes.context", "production")
     refused(
         unmade.up(check=False),
         'the kubeconfig has no context "production", which kubernetes.context names; it has millrace-test',
     )
-    assert nothing_made(unmade)
+    assert nothing_created(unmade)
     previewed = unmade.run("preview", "--stack", unmade.name, check=True).output
     assert "This preview is made without a cluster" in previewed
     unmade.set("kubernetes.context", CONTEXT)
 
 
-def test_missing_rights_are_named(unmade: ClusterStack, tmp_path: Path) -> None:
+def test_missing_permissions_are_named(unmade: ClusterStack, tmp_path: Path) -> None:
     kubectl("create", "namespace", "millrace-test-rights")
     kubectl("-n", "millrace-test-rights", "create", "serviceaccount", "guest")
     rights = ("--verb=get,list,watch", "--resource=pods,services")
@@ -75,14 +75,14 @@ def test_missing_rights_are_named(unmade: ClusterStack, tmp_path: Path) -> None:
     unmade.set("kubernetes.namespace", "millrace-test-unmade")
 
 
-def test_a_missing_storage_class_is_refused_with_those_there_are(unmade: ClusterStack) -> None:
+def test_a_missing_storage_class_is_refused_with_the_available_ones(unmade: ClusterStack) -> None:
     unmade.set("kubernetes.storageClass", "gold")
     refused(unmade.up(check=False), 'the cluster has no StorageClass "gold"; it has: rigid, standard')
-    assert nothing_made(unmade)
+    assert nothing_created(unmade)
 
 
-def test_a_class_whose_volumes_cannot_grow_is_told_before_anything_changes(small: ClusterStack) -> None:
-    # The class that claims were made with says so; here it is taken away from the class that they have.
+def test_a_storage_class_without_expansion_is_reported_before_anything_changes(small: ClusterStack) -> None:
+    # Claims keep their class, so the test changes the class itself.
     forbid = '{"allowVolumeExpansion": false}'
     kubectl("patch", "storageclass", "standard", "-p", forbid)
     try:
@@ -94,20 +94,20 @@ def test_a_class_whose_volumes_cannot_grow_is_told_before_anything_changes(small
     assert small.up().changed() == {}
 
 
-def test_a_pod_that_no_node_takes_is_told_with_the_schedulers_reason(small: ClusterStack) -> None:
+def test_an_unschedulable_pod_is_reported_with_the_scheduler_s_reason(small: ClusterStack) -> None:
     small.set("redis.cpu", "100")
     small.set("health.deadline", "20s")
     result = small.up(check=False)
     refused(result, "redis-0: no node takes it: 0/3 nodes are available", "Insufficient cpu")
     progress = result.output.index("waiting for redis-0: no node takes it")
-    assert progress < result.output.index("error:"), "the reason came before the deadline"
+    assert progress < result.output.index("error:"), "the reason is shown before the deadline"
     small.set("redis.cpu", "100m")
     small.set("health.deadline", "3m")
     small.up()
     assert small.up().changed() == {}
 
 
-def test_an_image_that_cannot_be_pulled_is_told_early(small: ClusterStack) -> None:
+def test_an_image_that_cannot_be_pulled_is_reported_early(small: ClusterStack) -> None:
     small.set("redis.image", "millrace/no-such-image:1")
     refused(
         small.up(check=False),
@@ -119,7 +119,7 @@ def test_an_image_that_cannot_be_pulled_is_told_early(small: ClusterStack) -> No
     assert small.ready("redis") == ["redis-0"]
 
 
-def test_a_server_that_crashes_shows_its_last_lines(small: ClusterStack) -> None:
+def test_a_crashing_server_is_reported_with_its_last_log_lines(small: ClusterStack) -> None:
     small.set("kafka.config", {"num.io.threads": "many"})
     refused(
         small.up(check=False),
@@ -132,7 +132,7 @@ def test_a_server_that_crashes_shows_its_last_lines(small: ClusterStack) -> None
     assert small.up().changed() == {}
 
 
-def test_an_api_server_that_goes_in_mid_update_is_told_and_the_next_up_goes_on(small: ClusterStack) -> None:
+def test_an_api_server_lost_during_an_update_is_reported_and_the_next_up_continues(small: ClusterStack) -> None:
     server = processes.pid_of("kube-apiserver")
     assert server is not None
     small.set("kafka.numPartitions", 2)

@@ -1,7 +1,7 @@
 """The prod stack on a real cluster of three nodes in three zones: used, changed under load, broken, and destroyed.
 
-Proof limit: the cluster's nodes share one machine, its network policies are stored but not enforced, and its volumes
-are grown by the test, as a storage driver would.
+Not covered: the nodes share one machine, network policies are stored but not enforced, and the test expands the
+volumes in place of a storage driver.
 """
 
 import json
@@ -31,7 +31,7 @@ TOPICS = {"messages": 100, "file_merge_requests": 50, "message_status_updates": 
 
 
 def in_sync(stack: ClusterStack) -> bool:
-    """Whether no partition lacks a replica; not while a broker that is asked for it is away."""
+    """Whether every replica is in sync; False if a broker does not answer."""
     try:
         with admin(stack.servers(), stack.route().proxy_url) as client:
             topics = client.describe_topics()
@@ -40,7 +40,7 @@ def in_sync(stack: ClusterStack) -> bool:
     return all(len(part["isr_nodes"]) == len(part["replica_nodes"]) for topic in topics for part in topic["partitions"])
 
 
-def test_up_ends_with_every_member_ready_in_a_zone_of_its_own(prod: ClusterStack) -> None:
+def test_up_ends_with_every_member_ready_in_a_separate_zone(prod: ClusterStack) -> None:
     for workload, number in {"zookeeper": 3, "kafka": 3, "redis": 1}.items():
         assert len(prod.ready(workload)) == number
         pods = [pod for name, pod in prod.objects("pods").items() if name.startswith(workload)]
@@ -74,18 +74,18 @@ def test_a_second_up_and_a_refresh_change_nothing(prod: ClusterStack) -> None:
     assert prod.change("refresh", "--expect-no-changes").code == 0
 
 
-def test_clients_on_this_machine_use_the_tunnel(prod: ClusterStack) -> None:
-    way, values = prod.route(), [f"outside {number}".encode() for number in range(200)]
-    produce(prod.servers(), "dlq", values, way.proxy_url)
-    assert sorted(consume(prod.servers(), "dlq", proxy_url=way.proxy_url)) == sorted(values)
-    host, port = host_and_port(way.local(f"redis-0.redis.{prod.namespace}.svc.cluster.local:6379"))
+def test_clients_outside_the_cluster_use_the_tunnel(prod: ClusterStack) -> None:
+    route, values = prod.route(), [f"outside {number}".encode() for number in range(200)]
+    produce(prod.servers(), "dlq", values, route.proxy_url)
+    assert sorted(consume(prod.servers(), "dlq", proxy_url=route.proxy_url)) == sorted(values)
+    host, port = host_and_port(route.local(f"redis-0.redis.{prod.namespace}.svc.cluster.local:6379"))
     with Redis(host, port, password=prod.outputs()["clientEnvironment"]["REDIS_PASSWORD"]) as redis:
         assert redis.set("key", "value")
         assert redis.get("key") == b"value"
         assert redis.config_get("maxmemory")["maxmemory"] == str(256 * 1024 * 1024)
 
 
-def test_a_job_in_the_cluster_takes_its_addresses_from_the_secret(prod: ClusterStack) -> None:
+def test_a_job_in_the_cluster_gets_its_addresses_from_the_secret(prod: ClusterStack) -> None:
     outputs = prod.outputs()
     image = prod.objects("pods")["kafka-0"]["spec"]["containers"][0]["image"]
     script = """
@@ -125,7 +125,7 @@ def test_a_job_in_the_cluster_takes_its_addresses_from_the_secret(prod: ClusterS
         prod.kubectl("delete", "job", "client", "--wait")
 
 
-def test_the_password_stands_nowhere_in_plain_text(prod: ClusterStack) -> None:
+def test_the_password_is_nowhere_in_plain_text(prod: ClusterStack) -> None:
     password = prod.outputs()["clientEnvironment"]["REDIS_PASSWORD"]
     kinds = "statefulsets,configmaps,pods,services,networkpolicies,events"
     assert password not in prod.kubectl("get", kinds, "-o", "yaml")
@@ -134,14 +134,14 @@ def test_the_password_stands_nowhere_in_plain_text(prod: ClusterStack) -> None:
     assert password not in prod.run("preview", "--stack", prod.name, "--diff", check=True).output
 
 
-def test_preview_says_what_a_change_restarts_and_what_it_does_not(prod: ClusterStack) -> None:
+def test_preview_shows_what_a_change_restarts(prod: ClusterStack) -> None:
     prod.set("kafka.retention", "100h")
     prod.topic("dlq")["partitions"] = 4
-    told = prod.run("preview", "--stack", prod.name, check=True).output
-    assert "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of" in told
-    assert "server.properties: log.retention.ms 604800000 -> 360000000" in told
-    assert "topics: changes dlq (partitions: 3 -> 4)" in told
-    assert "zookeeper: restarts" not in told
+    shown = prod.run("preview", "--stack", prod.name, check=True).output
+    assert "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of" in shown
+    assert "server.properties: log.retention.ms 604800000 -> 360000000" in shown
+    assert "topics: changes dlq (partitions: 3 -> 4)" in shown
+    assert "zookeeper: restarts" not in shown
     prod.set("kafka.retention", "168h")
 
 
@@ -151,7 +151,7 @@ def test_a_topic_changes_without_a_restart(prod: ClusterStack) -> None:
     assert {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()} == before
 
 
-def test_a_broker_setting_rolls_under_load_and_loses_nothing(prod: ClusterStack) -> None:
+def test_a_broker_setting_rolls_under_load_and_no_data_is_lost(prod: ClusterStack) -> None:
     proxy, servers = prod.route().proxy_url, prod.servers()
     with admin(servers, proxy) as client:
         controller = client.describe_cluster()["controller_id"]
@@ -167,7 +167,7 @@ def test_a_broker_setting_rolls_under_load_and_loses_nothing(prod: ClusterStack)
     missing = lost(load, servers, proxy)
     assert not missing, f"{len(missing)} of {len(load.acknowledged)} acknowledged records are lost"
     assert sampler.samples > 20
-    assert sampler.fewest_running == 2, "never two brokers away at once"
+    assert sampler.fewest_running == 2, "never two brokers down at once"
     assert sampler.fewest_in_sync == 2, "no partition fell below its min.insync.replicas"
 
 
@@ -175,15 +175,15 @@ def test_an_ensemble_setting_restarts_the_leader_last(prod: ClusterStack) -> Non
     summary = prod.outputs()["health"]
     leader = re.search(r"(zookeeper-\d) leader", summary)
     prod.set("zookeeper.syncLimit", 6)
-    told = prod.up().output.partition("Diagnostics")[2]
-    restarts = re.findall(r"^ *zookeeper: restarting (zookeeper-\d) ", told, re.MULTILINE)
+    output = prod.up().output.partition("Diagnostics")[2]
+    restarts = re.findall(r"^ *zookeeper: restarting (zookeeper-\d) ", output, re.MULTILINE)
     assert len(restarts) == 3
     assert leader is not None
     assert restarts[-1] == leader[1]
-    assert "kafka: restart" not in told
+    assert "kafka: restart" not in output
 
 
-def test_an_interrupted_roll_goes_on_where_it_stopped(prod: ClusterStack) -> None:
+def test_an_interrupted_roll_continues_where_it_stopped(prod: ClusterStack) -> None:
     before = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items() if name in BROKERS}
 
     def replaced() -> list[str]:
@@ -207,48 +207,48 @@ def test_an_interrupted_roll_goes_on_where_it_stopped(prod: ClusterStack) -> Non
         eventually(lambda: sorted(prod.ready("kafka")) == BROKERS, 120, "the broker that was restarting")
         first = replaced()
         prod.run("cancel", prod.name, "--yes", check=True)
-        told = prod.up().output.partition("Diagnostics")[2]
+        output = prod.up().output.partition("Diagnostics")[2]
     finally:
-        for plugin in plugins:  # a killed CLI leaves them behind; they must not go on rolling either
+        for plugin in plugins:  # a killed CLI leaves them running; they must not continue the roll
             with suppress(psutil.NoSuchProcess):
                 plugin.kill()
-    restarts = re.findall(r"^ *kafka: restarting (kafka-\d) ", told, re.MULTILINE)
+    restarts = re.findall(r"^ *kafka: restarting (kafka-\d) ", output, re.MULTILINE)
     assert len(first) == 1
     assert sorted([*first, *restarts]) == BROKERS, "each broker restarted once"
     assert replaced() == BROKERS
     assert in_sync(prod)
 
 
-def test_drift_is_seen_by_refresh_and_mended_by_up(prod: ClusterStack) -> None:
+def test_refresh_detects_drift_and_up_fixes_it(prod: ClusterStack) -> None:
     prod.kubectl("patch", "service", "redis-client", "--type=merge", "-p", '{"spec": {"sessionAffinity": "ClientIP"}}')
     prod.kubectl("delete", "poddisruptionbudget", "redis")
     prod.kubectl("scale", "statefulset", "redis", "--replicas=2")
     refreshed = prod.change("refresh")
-    assert "redis" in refreshed.changed().get("delete", []), "the budget is gone"
+    assert "redis" in refreshed.changed().get("delete", []), "the disruption budget was deleted"
     prod.up()
     assert prod.objects("poddisruptionbudgets")["redis"]["spec"]["maxUnavailable"] == 1
     assert prod.objects("statefulsets")["redis"]["spec"]["replicas"] == 1
     eventually(lambda: prod.ready("redis") == ["redis-0"], 60, "one Redis")
 
 
-def test_a_drain_respects_the_budgets(prod: ClusterStack) -> None:
-    homes = {name: pod["spec"]["nodeName"] for name, pod in prod.objects("pods").items()}
+def test_a_drain_respects_the_disruption_budgets(prod: ClusterStack) -> None:
+    nodes_of = {name: pod["spec"]["nodeName"] for name, pod in prod.objects("pods").items()}
     eventually(lambda: in_sync(prod), 60, "all replicas in sync")
-    kubectl("cordon", homes["kafka-0"])
+    kubectl("cordon", nodes_of["kafka-0"])
     try:
-        prod.kubectl("drain", homes["kafka-0"], "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=150s")
+        prod.kubectl("drain", nodes_of["kafka-0"], "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=150s")
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "kafka-1"}}
         path = f"/api/v1/namespaces/{prod.namespace}/pods/kafka-1/eviction"
         with pytest.raises(SetupError, match="disruption budget"):
             kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
         assert sorted(prod.ready("kafka")) == ["kafka-1", "kafka-2"]
     finally:
-        kubectl("uncordon", homes["kafka-0"])
+        kubectl("uncordon", nodes_of["kafka-0"])
     eventually(lambda: sorted(prod.ready("kafka")) == BROKERS, 120, "the drained broker")
     eventually(lambda: in_sync(prod), 60, "all replicas in sync")
 
 
-def test_a_killed_node_is_reported_and_loses_nothing(prod: ClusterStack) -> None:
+def test_a_killed_node_is_reported_and_no_data_is_lost(prod: ClusterStack) -> None:
     proxy, servers = prod.route().proxy_url, prod.servers()
     node = prod.objects("pods")["kafka-2"]["spec"]["nodeName"]
     with steady_load(servers, "messages", per_second=100, proxy_url=proxy) as load:
@@ -274,17 +274,17 @@ def test_a_killed_node_is_reported_and_loses_nothing(prod: ClusterStack) -> None
     assert prod.up().changed() == {}
 
 
-def test_brokers_are_added_and_not_removed_while_they_hold_partitions(prod: ClusterStack) -> None:
+def test_brokers_are_added_but_not_removed_while_they_hold_partitions(prod: ClusterStack) -> None:
     prod.set("kubernetes.spread", "preferred")  # there are three nodes
     prod.up()
     uids = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()}
     prod.set("kafka.replicas", 4)
-    told = prod.run("preview", "--stack", prod.name, check=True).output
-    assert "kafka: adds kafka-3; the others are not restarted" in told
+    shown = prod.run("preview", "--stack", prod.name, check=True).output
+    assert "kafka: adds kafka-3; the others are not restarted" in shown
     prod.up()
     assert len(prod.ready("kafka")) == 4
     now = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()}
-    assert {name: now[name] for name in uids} == uids, "nothing restarted"
+    assert {name: now[name] for name in uids} == uids, "no pod restarted"
     prod.topic("stock_ticks")["partitions"] = 30
     prod.up()
     prod.set("kafka.replicas", 3)
@@ -302,8 +302,8 @@ def test_brokers_are_added_and_not_removed_while_they_hold_partitions(prod: Clus
 def test_volumes_grow_in_place_and_never_shrink(prod: ClusterStack) -> None:
     before = prod.objects("statefulsets")["kafka"]["metadata"]["uid"]
     prod.set("kafka.storage", "20GiB")
-    told = prod.run("preview", "--stack", prod.name, check=True).output
-    assert "kafka: volumes grow from 2048MiB to 20480MiB in place; nothing restarts" in told
+    shown = prod.run("preview", "--stack", prod.name, check=True).output
+    assert "kafka: volumes grow from 2048MiB to 20480MiB in place; nothing restarts" in shown
     done = prod.up()
     assert "kafka: restart" not in done.output
     assert "kafka" not in done.changed().get("replace", [])
@@ -334,10 +334,10 @@ def test_destroy_leaves_nothing_but_protected_volumes(prod: ClusterStack) -> Non
     assert set(prod.objects("persistentvolumeclaims")) == volumes
     assert prod.objects("statefulsets") == {}
     prod.set("protect", False)
-    prod.set("existingTopics", "adopt")  # the topics were kept in the volumes, and the stack's claim to them was not
+    prod.set("existingTopics", "adopt")  # the topics are still in the volumes, but no longer in the stack's state
     prod.up()
     kept = consume(prod.servers(), "dlq", proxy_url=prod.route().proxy_url)
-    assert b"to be kept" in kept, "the records outlived the servers"
+    assert b"to be kept" in kept, "the records survived the servers"
     prod.change("destroy")
     assert prod.namespace not in kubectl("get", "namespaces", "-o", "name")
     assert "millrace-test-prod" not in kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")

@@ -1,8 +1,8 @@
-"""The way to pods through a real Kubernetes API: Redis, ZooKeeper and Kafka, with this project's own clients.
+"""The tunnel to pods through a real Kubernetes API: Redis, ZooKeeper and Kafka, with this project's own clients.
 
-The cluster is the one of ``make cluster``; everything is made in a namespace of its own, which goes at the end.
+Runs on the cluster of ``make cluster``, in a separate namespace that is deleted at the end.
 
-Proof limit: one machine plays API server and nodes, so nothing is said of slow or broken networks.
+Not covered: slow or broken networks, since the API server and the nodes share one machine.
 """
 
 import os
@@ -39,7 +39,7 @@ PORTS = {"redis": 6379, "zookeeper": 2181, "kafka": 9092}
 
 
 class Lab:
-    """A namespace with a Redis, a ZooKeeper and three brokers, and the route to them."""
+    """A namespace with Redis, ZooKeeper and three brokers, and the description of the route to them."""
 
     def __init__(self) -> None:
         self.namespace = f"millrace-test-tunnel-{uuid.uuid4().hex[:6]}"
@@ -161,7 +161,7 @@ def tunnel(lab: Lab) -> Iterator[Tunnel]:
 
 
 def soon(look: Callable[[], Any], within: float = 40) -> Any:
-    """What a look returns, once it is neither false nor an error of a server that is just starting."""
+    """Retry ``look`` while its result is false or a starting server raises an error; returns its last result."""
     end = time.monotonic() + within
     while True:
         try:
@@ -179,9 +179,9 @@ def redis_at(address: str) -> Any:
 
 
 def socks(tunnel: Tunnel, host: str, port: int) -> int:
-    """The reply code to a request for a name."""
-    at = (tunnel.proxy_url or "").removeprefix("socks5h://").partition(":")
-    with socket.create_connection((at[0], int(at[2])), timeout=10) as connection:
+    """The SOCKS reply code to a connection request by host name."""
+    proxy = (tunnel.proxy_url or "").removeprefix("socks5h://").partition(":")
+    with socket.create_connection((proxy[0], int(proxy[2])), timeout=10) as connection:
         connection.sendall(b"\x05\x01\x00\x05\x01\x00\x03" + bytes([len(host)]) + host.encode() + port.to_bytes(2))
         answer = b""
         while len(answer) < 12 and (chunk := connection.recv(12 - len(answer))):
@@ -190,17 +190,17 @@ def socks(tunnel: Tunnel, host: str, port: int) -> int:
     return answer[3]
 
 
-def test_redis_is_reached_by_a_local_address(lab: Lab, tunnel: Tunnel) -> None:
+def test_redis_is_reachable_at_a_local_address(lab: Lab, tunnel: Tunnel) -> None:
     client = redis_at(tunnel.local(lab.address("redis-0")))
     assert soon(client.ping)
     value = os.urandom(3_000_000)
     client.set("key", value)
     assert client.get("key") == value, "bytes must arrive as they were sent"
-    wrong = {"append_only": False, "save": [], "logs": {}, "route": tunnel, "password": None}
-    assert redis.findings(member="redis-0", address=lab.address("redis-0"), **wrong) == []
+    expected = {"append_only": False, "save": [], "logs": {}, "route": tunnel, "password": None}
+    assert redis.findings(member="redis-0", address=lab.address("redis-0"), **expected) == []
 
 
-def test_names_and_ports_that_cannot_be_reached_are_refused_with_the_right_reason(lab: Lab, tunnel: Tunnel) -> None:
+def test_unreachable_names_and_ports_are_refused_with_the_right_reason(lab: Lab, tunnel: Tunnel) -> None:
     soon(lambda: tunnel.connect(lab.address("redis-0"), 5))
     assert socks(tunnel, lab.host("redis-0"), 6379) == 0
     assert socks(tunnel, lab.host("redis-0"), 6380) == 5, "nothing listens there"
@@ -212,7 +212,7 @@ def test_names_and_ports_that_cannot_be_reached_are_refused_with_the_right_reaso
         tunnel.connect(f"{lab.host('absent-0')}:6379", 5)
 
 
-def test_a_deleted_pod_ends_its_connections_and_the_next_one_reaches_its_successor(lab: Lab, tunnel: Tunnel) -> None:
+def test_a_deleted_pod_s_connections_end_and_new_ones_reach_its_successor(lab: Lab, tunnel: Tunnel) -> None:
     address = lab.address("redis-0")
     client = redis_at(tunnel.local(address))
     assert soon(client.ping)
@@ -223,10 +223,10 @@ def test_a_deleted_pod_ends_its_connections_and_the_next_one_reaches_its_success
         start = time.monotonic()
         assert idle.recv(1) == b"", "a dead pod must not leave its clients waiting"
         assert time.monotonic() - start < 15
-    assert soon(lambda: client.get("before") is None), "the new pod knows nothing of the old one's keys"
+    assert soon(lambda: client.get("before") is None), "the new pod starts without the old one's keys"
     assert lab.cluster.pods(lab.namespace, {"app": "redis"})[0].uid != pod.uid
     lab.cluster.delete_pod(lab.namespace, pod.name, pod.uid)
-    assert client.ping(), "a pod that was replaced already is not deleted again"
+    assert client.ping(), "deleting by the old UID does not delete the new pod"
 
 
 def test_an_ensemble_is_healthy_through_the_tunnel(lab: Lab, tunnel: Tunnel) -> None:
@@ -235,7 +235,7 @@ def test_an_ensemble_is_healthy_through_the_tunnel(lab: Lab, tunnel: Tunnel) -> 
     assert zookeeper.session_findings(list(members.values()), route=tunnel) == []
 
 
-def test_brokers_are_reached_at_their_own_addresses(
+def test_brokers_are_reachable_at_their_own_addresses(
     lab: Lab, tunnel: Tunnel, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     def settled() -> bool:
@@ -269,7 +269,7 @@ def test_brokers_are_reached_at_their_own_addresses(
     assert written < SECONDS
 
 
-def test_a_route_is_made_once_and_leaves_nothing_when_it_closes(lab: Lab) -> None:
+def test_a_route_is_opened_once_and_leaves_nothing_after_closing(lab: Lab) -> None:
     before = set(threading.enumerate())
     files = len(list(Path("/proc/self/fd").iterdir()))
     opened = route(lab.via)

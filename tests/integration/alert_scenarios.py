@@ -1,4 +1,4 @@
-"""What happens to a platform, as samples over time, and which alerts must fire when: promtool's unit tests of rules."""
+"""Unit tests of the alert rules for promtool: samples over time, and the alerts that must fire at each step."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from components.monitoring.promql import TOTAL, selected
 from components.monitoring.topology import Topology
 
 BREAK_STEP = 10
-"""Step at which something breaks; before it all is well."""
+"""The step at which something breaks; the platform is healthy before it."""
 
 HEAL_STEPS = 4
-"""Steps for which something is still broken after its alert began to fire."""
+"""For how many steps the fault lasts after its alert began to fire."""
 
 AFTER_STEPS = 8
-"""Steps after it was healed."""
+"""Steps after the fault has ended."""
 
 Series = dict[str, list[str]]
 Alerts = frozenset[tuple[str, str]]
@@ -26,12 +26,12 @@ NONE: Alerts = frozenset()
 
 @dataclass
 class Scenario:
-    """Samples at each step, and the alerts that must fire at some, which are all that may.
+    """Samples at each step, and the exact set of alerts that must fire at certain steps.
 
     Args:
         name: What happens.
-        series: Values by series; each has as many.
-        firing: Names and severities of the alerts, by step.
+        series: Values by series; all series have the same length.
+        firing: Names and severities of the firing alerts, by step.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Scenario:
     firing: dict[int, Alerts] = field(default_factory=dict)
 
     def as_test(self, interval: int) -> dict[str, Any]:
-        """The scenario as promtool reads it."""
+        """The scenario in promtool's format."""
         return {
             "name": self.name,
             "interval": f"{interval}s",
@@ -63,7 +63,7 @@ def test_file(topology: Topology, rules: str) -> str:
 
     Args:
         topology: The platform.
-        rules: Name of the file with its rules.
+        rules: Name of the file with the alert rules.
     """
     tests = [scenario.as_test(topology.interval) for scenario in scenarios(topology)]
     content = {"rule_files": [rules], "evaluation_interval": f"{topology.interval}s", "tests": tests}
@@ -71,14 +71,14 @@ def test_file(topology: Topology, rules: str) -> str:
 
 
 def scenarios(topology: Topology) -> list[Scenario]:
-    """Every alert breaking alone, all being well, and a roll of everything, which wakes nobody."""
+    """A healthy platform, a roll of every member without any alert, and each alert's own fault alone."""
     platform = _Platform(topology)
     alone = [platform.breaking(rule) for rule in alert_rules(topology)]
-    return [platform.well(), platform.rolling(), platform.gone(), platform.hanging_check(), *alone]
+    return [platform.healthy(), platform.rolling(), platform.gone(), platform.hanging_check(), *alone]
 
 
 class _Platform:
-    """One platform's series and what becomes of them."""
+    """The series of one platform, and the scenarios made from them."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
@@ -89,13 +89,13 @@ class _Platform:
         self.members = [self._series("zookeeper_up", member=f"zookeeper-{i}") for i in range(topology.ensemble)]
         self.rules = {(rule.name, rule.severity): rule for rule in alert_rules(topology)}
 
-    def well(self) -> Scenario:
+    def healthy(self) -> Scenario:
         """Nothing happens for two hours."""
         steps = 7200 // self.topology.interval
-        return Scenario("all is well", self._healthy(steps), dict.fromkeys(range(steps), NONE))
+        return Scenario("a healthy platform", self._healthy(steps), dict.fromkeys(range(steps), NONE))
 
     def rolling(self) -> Scenario:
-        """Every ensemble member, every broker and Redis restart in turn; each takes as long as it may."""
+        """Every ensemble member, every broker and Redis restart in turn; each takes the longest time allowed."""
         topology = self.topology
         stops = [(member, topology.ensemble_stop) for member in self.members]
         stops += [(broker, topology.broker_stop) for broker in self.online]
@@ -105,22 +105,22 @@ class _Platform:
         at = BREAK_STEP
         for (name, _), length in zip(stops, lengths, strict=True):
             series[name][at : at + length] = ["0"] * length
-            for more, value in self._beside(name).items():
+            for more, value in self._side_effects(name).items():
                 series[more][at : at + length] = [value] * length
-            at += length + 1  # the gate has seen it back before the next one stops
+            at += length + 1  # the gate waits for its return before the next one stops
         return Scenario("a roll of everything", series, dict.fromkeys(range(len(series[name])), NONE))
 
     def gone(self) -> Scenario:
-        """The exporter is gone with all its series, even `up`."""
+        """The exporter is removed; all its series end, even `up`."""
         rule = self.rules["ExporterDown", "critical"]
         wait = self._steps(rule.wait)
-        late = self._steps(300)  # a series without a marker of its end is looked back to for 5 minutes
+        late = self._steps(300)  # Prometheus' lookback: a series without a staleness marker stays visible for 5 minutes
         steps = BREAK_STEP + wait + late + AFTER_STEPS
         series = {name: [*values[:BREAK_STEP], "stale"] for name, values in self._healthy(steps).items()}
         return Scenario("the exporter is removed", series, {BREAK_STEP: NONE, steps: frozenset({_key(rule)})})
 
     def hanging_check(self) -> Scenario:
-        """A check neither fails nor succeeds any more."""
+        """A check hangs: it neither fails nor succeeds."""
         rule = self.rules["CheckFailing", "warning"]
         steps = BREAK_STEP + 2 * self._steps(rule.wait) + 6 + AFTER_STEPS
         series = self._healthy(steps)
@@ -129,7 +129,7 @@ class _Platform:
         return Scenario("a check hangs", series, {BREAK_STEP: NONE, steps - 1: frozenset({_key(rule)})})
 
     def breaking(self, rule: AlertRule) -> Scenario:
-        """What one alert watches breaks, stays so until it fires, and heals."""
+        """The fault that one alert watches for begins, lasts until the alert fires, and ends."""
         wait = self._steps(rule.wait)
         broken = wait + HEAL_STEPS
         series = self._healthy(BREAK_STEP + broken + AFTER_STEPS)
@@ -149,7 +149,7 @@ class _Platform:
         )
 
     def _breakage(self, rule: AlertRule) -> Mapping[str, str]:
-        """The series that an alert watches, with bad values."""
+        """The series that an alert watches, with the values of a fault."""
         topology = self.topology
         if rule.name == "BrokerDown":
             away = 1 if rule.severity == "warning" else topology.brokers - topology.min_in_sync + 1
@@ -169,24 +169,24 @@ class _Platform:
             "CheckFailing": {self._series("platform_check_success", check="groups"): "0"},
         }[rule.name]
 
-    def _beside(self, name: str) -> Mapping[str, str]:
-        """What else is so while a member is away in a roll."""
+    def _side_effects(self, name: str) -> Mapping[str, str]:
+        """Other series that change while a member is down in a roll, with their values."""
         topology = self.topology
-        beside: dict[str, str] = {}
+        effects: dict[str, str] = {}
         if name in self.online:
-            beside[self._series("kafka_under_replicated_partitions", topic=TOTAL)] = "100"
+            effects[self._series("kafka_under_replicated_partitions", topic=TOTAL)] = "100"
             if topology.fewest_replicas == 1:
-                beside[self._series("kafka_offline_partitions")] = "5"
+                effects[self._series("kafka_offline_partitions")] = "5"
             if topology.brokers == 1:
-                beside[self._series("kafka_active_controllers")] = "0"
-                beside[self._series("platform_check_success", check="kafka")] = "0"
-                beside[self._series("platform_check_success", check="groups")] = "0"
+                effects[self._series("kafka_active_controllers")] = "0"
+                effects[self._series("platform_check_success", check="kafka")] = "0"
+                effects[self._series("platform_check_success", check="groups")] = "0"
         if name in self.members and topology.ensemble == 1:
-            beside[self._series("zookeeper_quorum")] = "0"
-            beside[self._series("platform_check_success", check="zookeeper")] = "0"
+            effects[self._series("zookeeper_quorum")] = "0"
+            effects[self._series("platform_check_success", check="zookeeper")] = "0"
         if "redis" in name:
-            beside[self._series("platform_check_success", check="redis")] = "0"
-        return beside
+            effects[self._series("platform_check_success", check="redis")] = "0"
+        return effects
 
     def _healthy(self, steps: int) -> Series:
         def always(names: Iterable[str], value: str) -> Series:
@@ -201,7 +201,7 @@ class _Platform:
             **always([self._series("kafka_offline_partitions")], "0"),
             **always([self._series("kafka_under_replicated_partitions", topic=TOTAL)], "0"),
             **always([self._series("kafka_under_min_isr_partitions", topic=TOTAL)], "0"),
-            # As much as is allowed, and a little less: limits are told from what lies beyond them.
+            # Lag at its threshold and memory just below its own: neither may fire an alert.
             **always([self._lag("0"), self._lag("1")], str(self.topology.lag_threshold)),
             **always([self._series("redis_up", member="redis-0"), self._series("up")], "1"),
             **always([self._series("redis_used_memory_bytes", member="redis-0")], str(128 * 2**20 * 0.89)),
@@ -217,7 +217,7 @@ class _Platform:
         return selected(metric, job=self.topology.platform, **labels)
 
     def _steps(self, seconds: int) -> int:
-        """Steps until the first evaluation at which something has lasted that long."""
+        """Number of steps that a duration takes, rounded up to the next evaluation."""
         return -(-seconds // self.topology.interval)
 
 

@@ -1,4 +1,4 @@
-"""Stacks of their own for tests: the project's stack files on other ports, driven by the pulumi CLI itself."""
+"""Stacks for tests: the project's stack files on different ports, driven by the real pulumi CLI."""
 
 import json
 import os
@@ -18,15 +18,15 @@ from components.naming import MEMBER_LABEL, PLATFORM_LABEL
 
 PROJECT = Path(__file__).resolve().parents[2]
 PREFIX = "millrace-test-"
-"""Start of the names of all platforms that tests make; whatever carries it may be removed."""
+"""Prefix of the names of all platforms that tests create; anything with this prefix may be removed."""
 
 _BLOCKS = ("examples", "bench", "dev", "staging", "bad", "cut", "watched", "backup", "ops", "policies")
-"""Whoever makes a stack on Docker has a block of ports, so that stacks can stand side by side."""
+"""Each user of stacks on Docker has a block of ports, so that stacks can run side by side."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of a stack on this machine: the first of each kind of member."""
+    """The first port of each kind of member of a stack on this machine."""
 
     zookeeper: int
     kafka: int
@@ -35,10 +35,10 @@ class Ports:
     prometheus: int
 
     def overrides(self, *, monitored: bool = False) -> dict[str, Any]:
-        """What to change in a stack file.
+        """The settings that put a stack file on these ports, by path.
 
         Args:
-            monitored: Whether the stack file has the exporter and Prometheus on.
+            monitored: Whether the stack file enables the exporter and Prometheus.
         """
         found = {"zookeeper.port": self.zookeeper, "kafka.port": self.kafka, "redis.port": self.redis}
         if monitored:
@@ -48,19 +48,19 @@ class Ports:
 
 
 def ports_of(block: str) -> Ports:
-    """The ports of one of :data:`_BLOCKS`: a thousand each, all below those that the kernel gives to clients."""
+    """The ports of one of :data:`_BLOCKS`: a thousand each, all below the kernel's ephemeral range."""
     first = 23000 + 1000 * _BLOCKS.index(block)
     return Ports(first + 181, first + 92, first + 379, first + 300, first + 301)
 
 
 @dataclass
 class Result:
-    """What one run of the CLI said."""
+    """The exit code and output of one run of the CLI."""
 
     code: int
     output: str
     operations: dict[str, list[str]] = field(default_factory=dict)
-    """Names of resources by what was done with them: create, update, delete, replace, same."""
+    """Names of resources by operation: create, update, delete, replace, same."""
 
     def changed(self) -> dict[str, list[str]]:
         """Operations that changed something."""
@@ -86,16 +86,16 @@ class Checkout:
         self.run("stack", "init", name, "--non-interactive", check=True)
 
     def environment(self) -> dict[str, str]:
-        """Variables for the CLI: no passphrase is typed, and the engine's events can be logged."""
+        """Variables for the CLI: an empty passphrase, and the flag that allows the event log."""
         return {**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PULUMI_DEBUG_COMMANDS": "true"}
 
     def write(self) -> None:
-        """Write the stack file; its salt is kept."""
+        """Write the stack file and keep its salt."""
         kept = yaml.safe_load(self._file.read_text()) if self._file.exists() else {}
         self._file.write_text(yaml.safe_dump({**kept, "config": self.config}))
 
     def run(self, *arguments: str, check: bool = False, environment: dict[str, str] | None = None) -> Result:
-        """Run the CLI in the copy."""
+        """Run the CLI in the project's folder."""
         self.write()
         done = subprocess.run(
             ["pulumi", "--color", "never", *arguments],
@@ -113,7 +113,7 @@ class Checkout:
         return result
 
     def change(self, command: str, *arguments: str, check: bool = True, **options: Any) -> Result:
-        """Run ``up``, ``refresh`` or ``destroy`` and tell what was done with which resource."""
+        """Run ``up``, ``refresh`` or ``destroy`` and return the operation on each resource."""
         log = self.folder / "events.json"
         log.unlink(missing_ok=True)
         flags = ["--stack", self.name, "--yes", "--skip-preview", "--event-log", str(log)]
@@ -136,7 +136,7 @@ class Checkout:
         return json.loads(self.run("stack", "output", *flags, check=True).output)
 
     def destroy(self) -> None:
-        """Destroy the stack, and whatever of it is left."""
+        """Destroy the stack and remove any leftovers."""
         try:
             self.change("destroy", check=False)
         finally:
@@ -144,7 +144,7 @@ class Checkout:
 
 
 class Stack(Checkout):
-    """A copy of this project with one stack on its own ports."""
+    """A copy of this project with one stack."""
 
     def __init__(self, folder: Path, name: str, source: str, overrides: dict[str, Any] | None = None) -> None:
         folder.mkdir(parents=True)
@@ -173,7 +173,7 @@ class Stack(Checkout):
         return next(topic for topic in self.topics() if topic["name"] == name)
 
     def ops_environment(self) -> dict[str, str]:
-        """Variables for `python -m ops`, which is this project's whatever folder it runs in."""
+        """Variables that let `python -m ops` of this project run in any folder."""
         return {**self.environment(), "PYTHONPATH": str(PROJECT)}
 
     def container(self, member: str) -> Any:
@@ -186,7 +186,7 @@ AnyStack = TypeVar("AnyStack", bound=Checkout)
 
 @contextmanager
 def standing(stack: AnyStack) -> Generator[AnyStack]:
-    """A stack that is up and healthy, and is destroyed at the end."""
+    """Bring a stack up, and destroy it at the end."""
     try:
         stack.up()
         yield stack
@@ -195,7 +195,7 @@ def standing(stack: AnyStack) -> Generator[AnyStack]:
 
 
 def _operations(log: Path) -> dict[str, list[str]]:
-    """What was done with which resource, read from the engine's events."""
+    """Names of resources by operation, read from the event log."""
     operations: dict[str, list[str]] = {}
     if not log.exists():
         return operations
@@ -208,7 +208,7 @@ def _operations(log: Path) -> dict[str, list[str]]:
 
 
 def left_on_engine(platform: str) -> list[str]:
-    """Names of containers, volumes and networks of platforms whose name starts so."""
+    """Names of containers, volumes and networks of platforms whose name starts with ``platform``."""
     client = docker.from_env()
     containers = [
         item.name
@@ -229,7 +229,7 @@ def left_on_engine(platform: str) -> list[str]:
 
 
 def remove_leftovers(platform: str = PREFIX) -> None:
-    """Remove what earlier or failed runs left: only things that carry a test platform's label."""
+    """Remove leftovers of earlier or failed runs: only objects with a test platform's label."""
     assert platform.startswith(PREFIX)
     client = docker.from_env()
     for container in client.containers.list(all=True, ignore_removed=True):
@@ -247,9 +247,9 @@ def beside(stack: Stack, image: str, name: str, **options: Any) -> Generator[Any
 
     Args:
         stack: The stack.
-        image: Its image.
-        name: Its name on that network, after the platform's.
-        options: Whatever else the Docker client takes.
+        image: The container's image.
+        name: The container's name, without the platform's name before it.
+        options: Further options of the Docker client.
     """
     container = docker.from_env().containers.run(
         image,
@@ -267,17 +267,17 @@ def beside(stack: Stack, image: str, name: str, **options: Any) -> Generator[Any
 
 
 def running_members(platform: str) -> list[str]:
-    """Members whose containers run now."""
+    """Sorted names of the members whose containers are running."""
     filters = {"label": f"{PLATFORM_LABEL}={platform}", "status": "running"}
-    # The plain list: looking each container up would fail where one is being replaced.
+    # The low-level list: inspecting each container would fail while one is being replaced.
     return sorted(item["Labels"][MEMBER_LABEL] for item in docker.from_env().api.containers(filters=filters))
 
 
-def eventually(look: Callable[[], bool], seconds: float = 60, what: str = "it") -> None:
-    """Wait until ``look`` says yes."""
+def eventually(look: Callable[[], bool], seconds: float = 60, what: str = "a condition") -> None:
+    """Wait until ``look`` returns True."""
     end = time.monotonic() + seconds
     while not look():
-        assert time.monotonic() < end, f"{what} did not come within {seconds} s"
+        assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
         time.sleep(0.2)
 
 

@@ -1,4 +1,4 @@
-"""What a person gets wrong: one clear message, an exit code, and nothing half-made."""
+"""User mistakes: each gives one clear message and an exit code, and nothing is created."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,19 +14,19 @@ PORTS = ports_of("bad")
 def stack(tmp_path: Path) -> Iterator[Stack]:
     made = Stack(tmp_path / "project", "test-bad", "Pulumi.dev.yaml", PORTS.overrides())
     yield made
-    assert left_on_engine(made.platform) == [], "nothing was made"
+    assert left_on_engine(made.platform) == [], "nothing was created"
 
 
 def refused(stack: Stack, **options: object) -> Result:
-    """Run ``up`` and expect it to be refused for a reason that a person can read."""
+    """Run ``up`` and expect a refusal without a traceback and without any resource."""
     result = stack.up(check=False, **options)
     assert result.code != 0
     assert "Traceback" not in result.output
-    assert result.operations.get("create", []) in ([], ["millrace-test-bad"]), "nothing but the stack itself"
+    assert result.operations.get("create", []) in ([], ["millrace-test-bad"]), "only the stack itself"
     return result
 
 
-def test_several_mistakes_are_reported_at_once_with_near_misses(stack: Stack) -> None:
+def test_several_mistakes_are_reported_at_once_with_suggestions(stack: Stack) -> None:
     stack.set("kafka.replicas", "three")
     stack.set("kafka.retnetion", "7d")
     stack.set("profle", "light")
@@ -48,20 +48,20 @@ def test_a_secret_in_plain_text_is_refused_and_not_repeated(stack: Stack) -> Non
     assert "hunter2-plain" not in output
 
 
-def test_an_image_that_is_nowhere_is_named(stack: Stack) -> None:
+def test_an_unavailable_image_is_named(stack: Stack) -> None:
     stack.set("kafka.image", "localhost:1/no/such:1")
     output = refused(stack).output
     assert "image localhost:1/no/such:1 is not on the engine and cannot be pulled" in output
 
 
-def test_too_little_memory_is_told_with_each_share(stack: Stack) -> None:
+def test_too_little_memory_is_reported_with_each_member_s_limit(stack: Stack) -> None:
     stack.set("kafka.memory", "9000GiB")
     output = refused(stack).output
     assert "the members' memory limits add up to" in output
     assert "kafka-0 9216000MiB" in output
 
 
-def test_no_engine_says_how_to_start_one(stack: Stack) -> None:
+def test_a_missing_engine_is_reported_with_how_to_start_one(stack: Stack) -> None:
     output = refused(stack, environment={"DOCKER_HOST": "unix:///nowhere/docker.sock"}).output
     assert "no Docker engine can be used; nothing was changed" in output
     assert "make engine" in output
@@ -87,14 +87,14 @@ def test_a_port_taken_by_another_container_is_named(stack: Stack) -> None:
     assert f"port {PORTS.redis}, which millrace-test-bad-redis-0 needs, is taken by container {name}" in output
 
 
-def test_a_wrong_passphrase_is_one_line(stack: Stack) -> None:
+def test_a_wrong_passphrase_is_reported_without_a_traceback(stack: Stack) -> None:
     result = stack.up(check=False, environment={"PULUMI_CONFIG_PASSPHRASE": "wrong"})
     assert result.code != 0
     assert "incorrect passphrase" in result.output
     assert "Traceback" not in result.output
 
 
-def test_topics_that_cannot_be_are_refused(stack: Stack) -> None:
+def test_invalid_topics_are_refused(stack: Stack) -> None:
     stack.topics().append({"name": "wide", "replicationFactor": 3})
     stack.topics().append({"name": "odd", "config": {"retention.mss": 1}})
     stack.topics().append({"name": "in sync", "minInSyncReplicas": 2})

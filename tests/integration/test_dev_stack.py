@@ -1,4 +1,4 @@
-"""The dev stack on a real engine, from nothing to destroyed: the tests run in the order of a platform's life."""
+"""The dev stack on a real engine, from creation to destroy; the tests build on each other and run in this order."""
 
 import socket
 
@@ -72,7 +72,7 @@ def test_containers_on_the_network_reach_the_broker_by_name(dev: Stack) -> None:
         image,
         ["/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka-0:29092", "--list"],
         network=dev.outputs()["network"],
-        tmpfs={"/var/lib/kafka/data": ""},  # else the image's VOLUME would leave one behind
+        tmpfs={"/var/lib/kafka/data": ""},  # otherwise the image's VOLUME would leave an anonymous volume behind
         remove=True,
     )
     assert b"tda_jobs" in listed
@@ -85,14 +85,14 @@ def test_ports_are_bound_to_loopback_only(dev: Stack) -> None:
         assert {entry["HostIp"] for entries in bindings.values() for entry in entries} == {"127.0.0.1"}
 
 
-def test_containers_stay_below_a_gigabyte_together(dev: Stack) -> None:
+def test_all_containers_together_use_less_than_a_gigabyte(dev: Stack) -> None:
     members = running_members(dev.platform)
     assert members == ["kafka-0", "redis-0", "zookeeper-0"]
     used = sum(dev.container(member).stats(stream=False)["memory_stats"]["usage"] for member in members)
     assert used < 10**9
 
 
-def test_health_checks_of_the_containers_turn_healthy(dev: Stack) -> None:
+def test_all_containers_become_healthy(dev: Stack) -> None:
     def all_healthy() -> bool:
         states = [dev.container(member).attrs["State"]["Health"]["Status"] for member in running_members(dev.platform)]
         return states == ["healthy"] * 3
@@ -120,7 +120,7 @@ def test_a_topic_grows_and_its_config_is_set_and_reset(dev: Stack) -> None:
     del dev.topic("tda_jobs")["config"]
     del dev.topic("tda_jobs")["retention"]
     dev.up()
-    assert topic_config("tda_jobs") == {}, "keys that left the declaration are reset"
+    assert topic_config("tda_jobs") == {}, "keys removed from the declaration are reset"
 
 
 def test_fewer_partitions_are_refused_at_preview(dev: Stack) -> None:
@@ -132,7 +132,7 @@ def test_fewer_partitions_are_refused_at_preview(dev: Stack) -> None:
     assert "Traceback" not in refused.output
 
 
-def test_a_topic_that_leaves_the_declaration_is_deleted_and_others_topics_are_left_alone(dev: Stack) -> None:
+def test_a_topic_removed_from_the_stack_file_is_deleted_and_foreign_topics_stay(dev: Stack) -> None:
     with admin(SERVERS) as client:
         client.create_topics({"someone_elses": {"num_partitions": 1, "replication_factor": 1}})
     extra = {"name": "short_lived", "partitions": 1, "protect": True}
@@ -145,7 +145,7 @@ def test_a_topic_that_leaves_the_declaration_is_deleted_and_others_topics_are_le
     assert '"short_lived" is protected' in refused.output
     destroyed = dev.run("destroy", "--stack", dev.name, "--yes")
     assert destroyed.code != 0
-    assert "protected" in destroyed.output, "nor does the volume that it lives in go"
+    assert "protected" in destroyed.output, "the topic's volume stays, too"
     assert running_members(dev.platform) == ["kafka-0", "redis-0", "zookeeper-0"]
     dev.topics().append({**extra, "protect": False})
     dev.up()
@@ -155,7 +155,7 @@ def test_a_topic_that_leaves_the_declaration_is_deleted_and_others_topics_are_le
     assert "someone_elses" in topics()
 
 
-def test_an_existing_topic_is_refused_or_adopted_as_the_setting_says(dev: Stack) -> None:
+def test_an_existing_topic_is_refused_or_adopted_as_configured(dev: Stack) -> None:
     produce(SERVERS, "someone_elses", [b"theirs"])
     dev.topics().append({"name": "someone_elses", "partitions": 2})
     refused = dev.up(check=False)
@@ -172,7 +172,7 @@ def test_an_existing_topic_is_refused_or_adopted_as_the_setting_says(dev: Stack)
     dev.up()
 
 
-def test_drift_made_by_hand_shows_in_refresh_and_is_mended_by_up(dev: Stack) -> None:
+def test_refresh_shows_manual_drift_and_up_fixes_it(dev: Stack) -> None:
     resource = ConfigResource(ConfigResourceType.TOPIC, "tda_uploads", {"retention.ms": "1000", "segment.ms": "9999"})
     with admin(SERVERS) as client:
         client.alter_configs([resource])
@@ -182,20 +182,20 @@ def test_drift_made_by_hand_shows_in_refresh_and_is_mended_by_up(dev: Stack) -> 
     refreshed = dev.change("refresh")
     assert refreshed.changed()["update"] == ["topics"]
     assert "redis-0" in refreshed.changed()["delete"]
-    mended = dev.up().changed()
-    assert "topics" in mended["update"]
-    assert "redis-0" in mended["create"]
+    fixed = dev.up().changed()
+    assert "topics" in fixed["update"]
+    assert "redis-0" in fixed["create"]
     assert topic_config("tda_uploads") == {"retention.ms": str(3 * 86_400_000)}
     assert "tda_errors" in topics()
 
 
-def test_a_topic_that_no_broker_knows_is_an_error_that_clients_try_again(dev: Stack) -> None:
-    """So it is for a moment after a topic was made, and again after it was deleted."""
+def test_an_unknown_topic_is_a_retriable_error(dev: Stack) -> None:
+    """Brokers answer this for a moment after a topic is created or deleted."""
     with admin(SERVERS) as client:
         assert minimum_in_sync(client, ["tda_jobs"]) == {"tda_jobs": 1}
         with pytest.raises(UnknownTopicOrPartitionError, match="no configuration of absent"):
             minimum_in_sync(client, ["tda_jobs", "absent"])
-    assert dev.up().changed() == {}, "asking made no topic"
+    assert dev.up().changed() == {}, "the query created no topic"
 
 
 def test_a_broker_setting_change_keeps_topics_and_records(dev: Stack) -> None:
@@ -206,7 +206,7 @@ def test_a_broker_setting_change_keeps_topics_and_records(dev: Stack) -> None:
     assert consume(SERVERS, "tda_events") == [b"kept"]
 
 
-def test_a_platform_torn_down_halfway_comes_back(dev: Stack) -> None:
+def test_a_partly_removed_platform_is_restored(dev: Stack) -> None:
     engine = docker.from_env()
     for member in running_members(dev.platform):
         dev.container(member).remove(force=True)

@@ -1,4 +1,4 @@
-"""The examples on a real engine: each as a reader runs it, in a folder two below the virtual environment."""
+"""The examples on a real engine, run as a reader runs them: two folders below the one with the virtual environment."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ DAY_MS = 86_400_000
 
 
 class Example(Checkout):
-    """A copy of an example under a project name of tests, in a folder that is called as its stack is."""
+    """A copy of an example with the tests' project name, in a folder named after its stack."""
 
     def __init__(self, root: Path, example: str, name: str, **config: Any) -> None:
         folder = root / "examples" / name
@@ -30,7 +30,7 @@ class Example(Checkout):
         super().__init__(folder, name, {f"{project}:{key}": value for key, value in config.items()}, project)
 
     def edit(self, old: str, new: str) -> None:
-        """Change the program as its README says."""
+        """Change the program as the example's README describes."""
         program = self.folder / "__main__.py"
         text = program.read_text()
         assert text.count(old) == 1
@@ -39,7 +39,7 @@ class Example(Checkout):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with a virtual environment and no components: set-up has installed them."""
+    """A checkout with only the virtual environment, in which setup has installed the components."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     return folder
@@ -58,7 +58,7 @@ def observed(*names: str) -> dict[str, ObservedTopic]:
         return observe(client, names)
 
 
-def test_docker_topics_gives_a_broker_that_clients_can_use(broker: Example) -> None:
+def test_docker_topics_starts_a_broker_that_clients_can_use(broker: Example) -> None:
     outputs = broker.outputs()
     assert outputs["bootstrapServers"] == SERVERS[0]
     assert sorted(outputs["topics"]) == ["customers", "orders"]
@@ -72,7 +72,7 @@ def test_a_second_up_of_docker_topics_changes_nothing(broker: Example) -> None:
     assert broker.up().changed() == {}
 
 
-def test_a_taken_port_is_a_message_before_anything_is_made(root: Path, broker: Example) -> None:
+def test_a_taken_port_is_reported_before_anything_is_created(root: Path, broker: Example) -> None:
     second = Example(root, "docker-topics", "second", kafkaPort=PORTS.kafka, zookeeperPort=PORTS.zookeeper)
     try:
         refused = second.up(check=False)
@@ -84,7 +84,7 @@ def test_a_taken_port_is_a_message_before_anything_is_made(root: Path, broker: E
         second.destroy()
 
 
-def test_topics_only_owns_its_topic_on_a_foreign_broker_and_no_other(root: Path, broker: Example) -> None:
+def test_topics_only_manages_only_its_own_topic_on_a_foreign_broker(root: Path, broker: Example) -> None:
     topics = Example(root, "topics-only", "topics-only", bootstrapServers=SERVERS[0])
     with standing(topics):
         assert topics.outputs()["topics"].keys() == {"invoices"}
@@ -95,8 +95,8 @@ def test_topics_only_owns_its_topic_on_a_foreign_broker_and_no_other(root: Path,
         assert observed("invoices")["invoices"].partitions == 4
 
         with admin(SERVERS) as client:
-            by_hand = ConfigResource(ConfigResourceType.TOPIC, "invoices", {"retention.ms": "60000"})
-            client.alter_configs([by_hand])
+            manual = ConfigResource(ConfigResourceType.TOPIC, "invoices", {"retention.ms": "60000"})
+            client.alter_configs([manual])
         assert topics.change("refresh").changed() == {"update": ["topics"]}
         assert topics.up().changed() == {"update": ["topics"]}
         assert observed("invoices")["invoices"].config == {"retention.ms": str(30 * DAY_MS)}

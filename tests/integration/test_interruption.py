@@ -1,4 +1,4 @@
-"""An `up` that is interrupted: what was made is known, and the next `up` goes on from there."""
+"""An interrupted `up`: the state holds what was created, and the next `up` continues from there."""
 
 import signal
 import subprocess
@@ -22,7 +22,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         made.destroy()
 
 
-def test_the_next_up_goes_on_after_an_interrupt_and_destroy_leaves_nothing(stack: Stack) -> None:
+def test_the_next_up_continues_after_an_interrupt_and_destroy_leaves_nothing(stack: Stack) -> None:
     running = subprocess.Popen(
         ["pulumi", "up", "--stack", stack.name, "--yes", "--skip-preview"],
         cwd=stack.folder,
@@ -33,7 +33,7 @@ def test_the_next_up_goes_on_after_an_interrupt_and_destroy_leaves_nothing(stack
     )
     eventually(lambda: len(running_members(stack.platform)) == 3, 60, "all containers")
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=60) != 0, "the topics and the health gate were not reached"
+    assert running.wait(timeout=60) != 0, "interrupted before the topics and the health gate"
     stack.up()
     assert stack.up().changed() == {}
     with admin([f"127.0.0.1:{PORTS.kafka}"]) as client:
@@ -42,7 +42,7 @@ def test_the_next_up_goes_on_after_an_interrupt_and_destroy_leaves_nothing(stack
     assert left_on_engine(stack.platform) == []
 
 
-def test_a_topic_can_be_declared_again_right_after_it_was_removed(stack: Stack) -> None:
+def test_a_topic_can_be_declared_again_right_after_its_removal(stack: Stack) -> None:
     stack.up()
     removed = stack.topics().pop(0)
     stack.up()

@@ -1,7 +1,7 @@
 """Monitoring on a real engine: the exporter, Prometheus with its rules and queries, the brokers' JMX metrics.
 
-Rules are also tested by Prometheus' own promtool, for every stack file: each alert fires when it should, and no
-restart of a member wakes anyone. Grafana has no image here: what it is given is tested in tests/unit.
+Prometheus' own promtool tests the rules of every stack file: each alert fires when it should, and no restart of a
+member fires any. There is no local Grafana image; tests/unit tests the files that Grafana gets.
 """
 
 import json
@@ -42,12 +42,12 @@ PORTS = ports_of("watched")
 MEMBERS = ["exporter-0", "kafka-0", "prometheus-0", "redis-0", "zookeeper-0"]
 GROUP = "readers"
 
-EMPTY_WHEN_WELL = ("Under-replicated, by topic", "Under min ISR, by topic")
-"""Panels that show what is wrong alone."""
+EMPTY_WHEN_HEALTHY = ("Under-replicated, by topic", "Under min ISR, by topic")
+"""Panels that show only problems."""
 
 
 def promtool(folder: Path, *arguments: str) -> str:
-    """Run promtool of the local Prometheus image on files of a folder."""
+    """Run promtool from the local Prometheus image on the files of a folder; returns its output."""
     image = SETS["local"]["prometheus"]
     sandbox = ["--network", "none", "--volume", f"{folder}:/work:ro", "--workdir", "/work"]
     done = subprocess.run(
@@ -69,8 +69,8 @@ def topology(request: pytest.FixtureRequest) -> Topology:
 
 @pytest.fixture
 def rendered(topology: Topology, tmp_path: Path) -> Path:
-    """A folder with a platform's files for Prometheus."""
-    tmp_path.chmod(0o755)  # the image's user is nobody
+    """A folder with the configuration and the rules of a platform's Prometheus."""
+    tmp_path.chmod(0o755)  # the image's user, nobody, must read it
     brokers = [f"kafka-{broker}:7071" for broker in range(topology.brokers)]
     config = prometheus_config(
         topology,
@@ -86,18 +86,18 @@ def rendered(topology: Topology, tmp_path: Path) -> Path:
 
 
 def test_promtool_accepts_the_configuration_and_the_rules(rendered: Path, topology: Topology) -> None:
-    said = promtool(rendered, "check", "config", "--syntax-only", "--lint=all", "--lint-fatal", "prometheus.yml")
-    assert "is valid prometheus config file syntax" in said
-    said = promtool(rendered, "check", "rules", "--lint=all", "--lint-fatal", "alerts.yml")
-    assert f"{len(alert_rules(topology))} rules found" in said
+    output = promtool(rendered, "check", "config", "--syntax-only", "--lint=all", "--lint-fatal", "prometheus.yml")
+    assert "is valid prometheus config file syntax" in output
+    output = promtool(rendered, "check", "rules", "--lint=all", "--lint-fatal", "alerts.yml")
+    assert f"{len(alert_rules(topology))} rules found" in output
 
 
-def test_every_alert_fires_when_it_should_and_sleeps_through_a_roll(rendered: Path, topology: Topology) -> None:
+def test_every_alert_fires_on_its_fault_and_none_during_a_roll(rendered: Path, topology: Topology) -> None:
     (rendered / "tests.yml").write_text(alert_scenarios.test_file(topology, "alerts.yml"))
     assert "SUCCESS" in promtool(rendered, "test", "rules", "tests.yml")
 
 
-def test_an_alert_that_came_too_soon_would_be_noticed(rendered: Path, topology: Topology) -> None:
+def test_the_scenarios_fail_if_alerts_fire_too_early(rendered: Path, topology: Topology) -> None:
     rules = yaml.safe_load((rendered / "alerts.yml").read_text())
     for rule in rules["groups"][0]["rules"]:
         rule["for"] = "0s"
@@ -109,7 +109,7 @@ def test_an_alert_that_came_too_soon_would_be_noticed(rendered: Path, topology: 
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The dev stack with a password, monitoring, Prometheus and JMX, looked at every two seconds."""
+    """The dev stack with a password, monitoring, Prometheus and JMX, checked every two seconds."""
     changes: dict[str, Any] = {
         **PORTS.overrides(),
         "redis.authentication": True,
@@ -127,7 +127,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def api(path: str, **query: str) -> Any:
-    """What Prometheus answers, or the error that it gives."""
+    """The data of an answer of Prometheus' HTTP API; fails on an error."""
     with urlopen(f"http://127.0.0.1:{PORTS.prometheus}/api/v1/{path}?{urlencode(query)}", timeout=30) as answer:
         content = json.load(answer)
     assert content["status"] == "success", content
@@ -145,11 +145,11 @@ def values(query: str) -> list[float]:
 
 
 def live(stack: Stack) -> Topology:
-    """The topology of what is up."""
+    """The topology of the running platform."""
     return Topology.read(stack.outputs()["operations"]["topology"])
 
 
-def test_up_ends_with_a_platform_that_is_watched(watched: Stack) -> None:
+def test_up_ends_with_a_monitored_platform(watched: Stack) -> None:
     assert running_members(watched.platform) == MEMBERS
     outputs = watched.outputs()
     assert outputs["metricsUrl"] == f"http://127.0.0.1:{PORTS.exporter}/metrics"
@@ -162,16 +162,16 @@ def test_up_ends_with_a_platform_that_is_watched(watched: Stack) -> None:
     families = text_string_to_metric_families(get(f"127.0.0.1:{PORTS.exporter}/metrics"))
     samples = {(item.name, *sorted(item.labels.items())): item.value for family in families for item in family.samples}
     assert samples["kafka_cluster_brokers",] == 1
-    assert samples["platform_check_success", ("check", "redis")] == 1, "the exporter has Redis' password"
+    assert samples["platform_check_success", ("check", "redis")] == 1, "the exporter knows the password of Redis"
 
 
-def test_the_password_of_redis_stands_nowhere_but_in_its_file(watched: Stack) -> None:
+def test_the_password_of_redis_is_only_in_its_file(watched: Stack) -> None:
     password = watched.outputs()["clientEnvironment"]["REDIS_PASSWORD"]
     exporter = watched.container("exporter-0")
     places = {"state": watched.state(), "inspect": str(exporter.attrs), "processes": str(exporter.top())}
     places |= {"log": exporter.logs().decode(), "metrics": get(f"127.0.0.1:{PORTS.exporter}/metrics")}
     for place, text in places.items():
-        assert password not in text, f"the password stands in the {place}"
+        assert password not in text, f"the password is in the {place}"
 
 
 def test_prometheus_reaches_every_target(watched: Stack) -> None:
@@ -179,10 +179,10 @@ def test_prometheus_reaches_every_target(watched: Stack) -> None:
         return {target["labels"]["job"]: target["health"] for target in api("targets")["activeTargets"]}
 
     expected = dict.fromkeys([watched.platform, jmx_job(watched.platform), "prometheus"], "up")
-    eventually(lambda: healths() == expected, what=f"targets that are all up, not {healths()}")
+    eventually(lambda: healths() == expected, what=f"all targets to be up, not {healths()}")
 
 
-def test_the_containers_become_healthy(watched: Stack) -> None:
+def test_the_monitoring_containers_become_healthy(watched: Stack) -> None:
     def health(member: str) -> str:
         return watched.container(member).attrs["State"]["Health"]["Status"]
 
@@ -198,16 +198,18 @@ def test_the_rules_are_loaded_and_evaluated(watched: Stack) -> None:
     eventually(lambda: all(rule["health"] == "ok" for rule in rules()), what="an evaluation of all rules")
 
 
-def test_every_query_of_alerts_and_dashboard_is_answered_with_data(watched: Stack) -> None:
+def test_every_query_of_the_alerts_and_the_dashboard_works(watched: Stack) -> None:
     _read_some(watched)
     eventually(lambda: values(selected("kafka_consumer_group_lag", group=GROUP)) != [], 60, "the group's lag")
     for rule in alert_rules(live(watched)):
-        assert values(rule.expression) == [], f"{rule.name} on a platform that is well"
+        assert values(rule.expression) == [], f"{rule.name} on a healthy platform"
     for row in rows_of(live(watched)):
         for panel in row.panels:
             for query in panel.queries.values():
                 found = values(query)
-                assert bool(found) != (panel.title in EMPTY_WHEN_WELL), f"{row.title}, {panel.title}: {query}: {found}"
+                assert bool(found) != (panel.title in EMPTY_WHEN_HEALTHY), (
+                    f"{row.title}, {panel.title}: {query}: {found}"
+                )
 
 
 def _read_some(stack: Stack) -> None:
@@ -233,7 +235,7 @@ def _read_some(stack: Stack) -> None:
     consumer.close()
 
 
-def test_brokers_give_their_jmx_metrics_and_tools_beside_them_still_start(watched: Stack) -> None:
+def test_brokers_export_jmx_metrics_and_tools_in_their_containers_still_start(watched: Stack) -> None:
     job = jmx_job(watched.platform)
     eventually(lambda: values(f'kafka_controller_active{{job="{job}"}}') == [1.0], what="the broker's own metrics")
     names = {item["__name__"] for item in api("series", **{"match[]": f'{{job="{job}"}}'})}
@@ -245,7 +247,7 @@ def test_brokers_give_their_jmx_metrics_and_tools_beside_them_still_start(watche
     assert "tda_jobs" in output.decode()
 
 
-def test_the_command_line_prints_rules_and_dashboard_for_others(watched: Stack, tmp_path: Path) -> None:
+def test_the_command_line_prints_rules_and_dashboard_for_a_foreign_prometheus(watched: Stack, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     ops = runner(watched)
     (tmp_path / "rules.yml").write_text(ops("rules", "--job", "elsewhere").stdout)
@@ -253,7 +255,7 @@ def test_the_command_line_prints_rules_and_dashboard_for_others(watched: Stack, 
     assert 'job="elsewhere"' in (tmp_path / "rules.yml").read_text()
     dashboard = json.loads(ops("dashboard").stdout)
     assert dashboard["uid"] == watched.platform
-    assert ops("logs", "exporter-0").stdout, "what the alert ExporterDown tells to run"
+    assert ops("logs", "exporter-0").stdout, "the command that the alert ExporterDown recommends"
 
 
 def test_a_second_up_changes_nothing(watched: Stack) -> None:
@@ -261,15 +263,15 @@ def test_a_second_up_changes_nothing(watched: Stack) -> None:
     assert watched.change("refresh", "--expect-no-changes").code == 0
 
 
-def test_a_broker_that_stops_is_an_alert_and_its_return_ends_it(watched: Stack) -> None:
-    pending = 'ALERTS{alertname="BrokerDown",severity="critical",broker_id="0"}'
-    assert values(pending) == []
+def test_a_stopped_broker_fires_an_alert_and_its_return_ends_it(watched: Stack) -> None:
+    alert = 'ALERTS{alertname="BrokerDown",severity="critical",broker_id="0"}'
+    assert values(alert) == []
     watched.container("kafka-0").stop(timeout=30)
     try:
-        eventually(lambda: values(pending) == [1.0], 60, "the alert")
+        eventually(lambda: values(alert) == [1.0], 60, "the alert")
     finally:
         watched.container("kafka-0").start()
-    eventually(lambda: values(pending) == [], 90, "the end of the alert")
+    eventually(lambda: values(alert) == [], 90, "the end of the alert")
 
 
 RECEIVER = """
@@ -299,7 +301,7 @@ def test_alerts_are_sent_to_an_alertmanager(watched: Stack, tmp_path: Path) -> N
     )
     (tmp_path / "prometheus.yml").write_text(config)
     (tmp_path / "always.yml").write_text(yaml.safe_dump(ALWAYS))
-    # The first alert comes before it has found the receiver; the next one would come after a minute.
+    # The first alert is sent before the receiver is discovered; by default it would be sent again after a minute.
     again = "--rules.alert.resend-delay=1s"
     command = ["--config.file=/work/prometheus.yml", "--storage.tsdb.path=/prometheus", again]
     images, files = SETS["local"], {str(tmp_path): {"bind": "/work", "mode": "ro"}}
@@ -313,7 +315,7 @@ def test_alerts_are_sent_to_an_alertmanager(watched: Stack, tmp_path: Path) -> N
     assert json.loads(alerts)[0]["labels"] == {"alertname": "Always", "platform": watched.platform}
 
 
-def test_a_setting_of_the_exporter_changes_the_exporter_alone(watched: Stack) -> None:
+def test_an_exporter_setting_restarts_no_server(watched: Stack) -> None:
     watched.set("monitor.interval", "3s")
     changed = watched.up().changed()
     assert changed["replace"] == ["exporter-0", "prometheus-0"]

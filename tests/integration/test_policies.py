@@ -1,4 +1,4 @@
-"""The policy pack in the real engine: this project's stacks pass, a violation stops the preview."""
+"""The policy pack in the real Pulumi engine: this project's stacks pass, a violation stops the preview."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.unit.policies.programs import fixture
 PACK = ("--policy-pack", "policies")
 NO_CLUSTER = {"KUBECONFIG": "/nonexistent"}
 MOST_SECONDS = 2.0
-"""Seconds that the pack may add to a preview of production."""
+"""How many seconds the pack may add to a preview of production."""
 
 TOKEN = "hunter2-canary"
 LATE = """
@@ -49,7 +49,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Checkout]:
-    """A project with the pack, whose program a test writes."""
+    """A project with the pack and an empty program, which a test fills."""
     (tmp_path / ".venv").symlink_to(PROJECT / ".venv")
     (tmp_path / "Pulumi.yaml").write_text(
         "name: other\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\nbackend: {url: 'file://.'}\n"
@@ -70,7 +70,7 @@ def _preview(checkout: Checkout, *flags: str) -> Result:
 
 
 @pytest.mark.parametrize("name", ["dev", "staging"])
-def test_stacks_on_docker_pass(tmp_path: Path, name: str) -> None:
+def test_docker_stacks_pass(tmp_path: Path, name: str) -> None:
     ports = ports_of("policies").overrides(monitored=name == "staging")
     stack = _with_pack(Stack(tmp_path / "project", f"test-{name}", f"Pulumi.{name}.yaml", ports))
     done = _preview(stack, *PACK)
@@ -80,7 +80,7 @@ def test_stacks_on_docker_pass(tmp_path: Path, name: str) -> None:
     assert "[advisory]" not in done.output
 
 
-def test_production_passes_and_the_preview_names_what_it_cannot_check(prod: Stack) -> None:
+def test_production_passes_and_the_preview_names_unchecked_rules(prod: Stack) -> None:
     done = _preview(prod, *PACK)
     assert done.code == 0, done.output
     assert "[mandatory]" not in done.output
@@ -100,7 +100,7 @@ BREAKS = {
     "redis.authentication": (False, "redis-password"),
     "protect": ("false", "volumes-protected"),
 }
-"""Settings that break production rules, each with the rule."""
+"""Settings that break production rules, each with its value and the rule."""
 
 
 def test_settings_that_break_production_rules_stop_the_preview(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_any_program_can_use_the_pack(program: Checkout, provider: str, rules: l
     assert "s3cret" not in done.output
 
 
-def test_what_a_preview_could_not_check_is_checked_after_the_update(program: Checkout, prod: Stack) -> None:
+def test_values_unknown_in_a_preview_are_checked_after_the_update(program: Checkout, prod: Stack) -> None:
     (program.folder / "late.py").write_text(LATE_RESOURCE)
     (program.folder / "__main__.py").write_text(LATE)
     before = _preview(program, *PACK)

@@ -1,6 +1,6 @@
-"""The prod stack file previewed by the real CLI where no cluster is: all of it shown, nothing asked, nothing made.
+"""The prod stack file previewed by the real CLI without a cluster: it shows every resource and creates none.
 
-Proof limit: nobody but this program has looked at what it shows; tests/cluster does that, with what others wrote.
+Not covered: whether an API server accepts the objects; tests/cluster checks that.
 """
 
 import json
@@ -45,14 +45,14 @@ TOPICS = {"messages": 100, "file_merge_requests": 50, "message_status_updates": 
 
 
 def preview(stack: Stack, *flags: str) -> Result:
-    """Preview where no kubeconfig is, whatever this machine has."""
+    """Preview without a kubeconfig, whatever this machine has."""
     nowhere = {"KUBECONFIG": str(stack.folder / "no-kubeconfig"), "MILLRACE_IMAGES": "public"}
     return stack.run("preview", "--stack", stack.name, *flags, environment=nowhere)
 
 
 @dataclass
 class Shown:
-    """What the preview's JSON shows."""
+    """The preview's JSON document."""
 
     document: dict[str, Any]
 
@@ -78,7 +78,7 @@ def shown(stack: Stack) -> Shown:
     return Shown(json.loads(result.output))
 
 
-def test_the_preview_succeeds_and_says_that_no_cluster_was_asked(stack: Stack) -> None:
+def test_the_preview_succeeds_and_warns_that_no_cluster_was_used(stack: Stack) -> None:
     result = preview(stack)
     assert result.code == 0, result.output
     assert f"+ {sum(CREATED.values())} to create" in result.output
@@ -87,17 +87,17 @@ def test_the_preview_succeeds_and_says_that_no_cluster_was_asked(stack: Stack) -
     assert "Traceback" not in result.output
 
 
-def test_it_shows_these_resources_and_no_others(shown: Shown) -> None:
+def test_the_preview_shows_exactly_these_resources(shown: Shown) -> None:
     assert shown.types() == CREATED
     assert shown.document["changeSummary"] == {"create": sum(CREATED.values())}
 
 
-def test_the_json_says_too_that_no_cluster_was_asked(shown: Shown) -> None:
+def test_the_json_also_warns_that_no_cluster_was_used(shown: Shown) -> None:
     (warning,) = (item["message"] for item in shown.document["diagnostics"] if item["severity"] == "warning")
     assert "nothing was validated against one" in warning
 
 
-def test_servers_have_their_replicas_and_what_keeps_them(shown: Shown) -> None:
+def test_servers_have_replicas_images_security_contexts_and_disruption_budgets(shown: Shown) -> None:
     sets = shown.inputs("kubernetes:apps/v1:StatefulSet")
     assert {name: item["spec"]["replicas"] for name, item in sets.items()} == {"zookeeper": 3, "kafka": 3, "redis": 1}
     for item in sets.values():
@@ -111,7 +111,7 @@ def test_servers_have_their_replicas_and_what_keeps_them(shown: Shown) -> None:
     assert {item["spec"]["maxUnavailable"] for item in budgets.values()} == {1}
 
 
-def test_the_rendered_files_say_what_production_means(shown: Shown) -> None:
+def test_the_rendered_files_hold_the_production_settings(shown: Shown) -> None:
     files = shown.inputs("kubernetes:core/v1:ConfigMap")
     broker = files["kafka-config"]["data"]["server.properties"].splitlines()
     assert f"log.retention.ms={168 * 60 * 60 * 1000}" in broker
@@ -135,7 +135,7 @@ def test_a_password_of_the_stack_file_is_never_shown(stack: Stack, flags: tuple[
     stack.run("config", "set", "--stack", stack.name, "--secret", "--path", "millrace:redis.password", PASSWORD)
     stack.config = yaml.safe_load((stack.folder / f"Pulumi.{stack.name}.yaml").read_text())["config"]
     try:
-        assert "secure" in stack.config["millrace:redis"]["password"], "the preview has one to hide"
+        assert "secure" in stack.config["millrace:redis"]["password"], "the stack file holds an encrypted password"
         result = preview(stack, *flags)
         assert result.code == 0, result.output
         assert PASSWORD not in result.output
@@ -143,13 +143,13 @@ def test_a_password_of_the_stack_file_is_never_shown(stack: Stack, flags: tuple[
         del stack.config["millrace:redis"]
 
 
-def test_a_generated_password_is_not_even_made(shown: Shown) -> None:
+def test_a_generated_password_is_not_in_the_preview(shown: Shown) -> None:
     assert set(shown.inputs("pulumi-python:dynamic/millrace:Credentials")) == {"redis-password"}
     for item in shown.inputs("kubernetes:core/v1:Secret").values():
         assert item["stringData"] == "[secret]"
 
 
-def test_nothing_was_made(stack: Stack, shown: Shown) -> None:
+def test_nothing_was_created(stack: Stack, shown: Shown) -> None:
     assert "resources" not in json.loads(stack.state())["checkpoint"]["latest"]
 
 
@@ -172,19 +172,19 @@ MISTAKES: dict[Callable[[Stack], None], str] = {
 }
 
 
-def test_mistakes_are_shown_all_at_once_and_fail_the_preview(tmp_path: Path) -> None:
+def test_all_mistakes_are_shown_at_once_and_fail_the_preview(tmp_path: Path) -> None:
     wrong = Stack(tmp_path / "project", "test-wrong", "Pulumi.prod.yaml")
     for mistake in MISTAKES:
         mistake(wrong)
     result = preview(wrong)
     assert result.code != 0
-    for told in MISTAKES.values():
-        assert told in result.output
+    for message in MISTAKES.values():
+        assert message in result.output
     assert f"{len(MISTAKES)} mistakes; nothing was changed" in result.output
     assert "Traceback" not in result.output
 
 
-def test_make_prints_the_json_alone() -> None:
+def test_make_prints_only_the_json() -> None:
     environment = {**os.environ, "KUBECONFIG": "/nowhere", "PULUMI_SKIP_UPDATE_CHECK": "true"}
     done = subprocess.run(
         ["make", "-s", "preview-prod-json"], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False

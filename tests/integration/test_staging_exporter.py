@@ -1,4 +1,4 @@
-"""The exporter's image beside a platform of three brokers, while members are killed and return."""
+"""The exporter's image on a platform with three brokers, while members are killed and restarted."""
 
 import socket
 import subprocess
@@ -66,15 +66,15 @@ class Exporter:
         }
 
     def value(self, name: str, *labels: str) -> float | None:
-        """One sample; None if there is none."""
+        """The value of one sample; None if it does not exist."""
         return self.values(name).get(labels)
 
     def online(self) -> dict[str, float]:
-        """Brokers by host."""
+        """1 or 0 for each broker, by host."""
         return {host: value for (_, host, _), value in self.values("kafka_broker_online").items()}
 
     def reports_healthy(self) -> bool:
-        """Whether it reports a healthy platform."""
+        """Whether the exporter reports a healthy platform."""
         checks = self.values("platform_check_success")
         in_sync = [self.value(name, "__total__") for name in PER_TOPIC]
         return set(checks.values()) == {1} and set(self.online().values()) == {1} and in_sync == [0, 0]
@@ -82,7 +82,7 @@ class Exporter:
 
 @pytest.fixture(scope="module")
 def exporter(staging: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    """The exporter on the platform's network: not root, a read-only file system, a run every second."""
+    """The exporter on the platform's network: not root, a read-only file system, one check per second."""
     password = urlsplit(staging.outputs()["redisUrl"]).password or ""
     secret = tmp_path_factory.mktemp("exporter") / "redis"
     secret.write_text(f"{password}\n")
@@ -90,7 +90,7 @@ def exporter(staging: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with running(staging, VARIABLES, secret) as container:
         exporter = Exporter(container, password)
         eventually(lambda: probe(container) == 0, what="the exporter")
-        eventually(exporter.reports_healthy, what="a platform that is reported healthy")
+        eventually(exporter.reports_healthy, what="the report of a healthy platform")
         yield exporter
 
 
@@ -115,7 +115,7 @@ def probe(container: Any) -> int:
 
 @contextmanager
 def killed(stack: Stack, exporter: Exporter, *members: str) -> Iterator[None]:
-    """Members are killed for the block; after it, they run and the exporter reports a healthy platform."""
+    """Kill members for the block; after it, restart them and wait until the exporter reports a healthy platform."""
     containers = [stack.container(member) for member in members]
     for container in containers:
         container.kill()
@@ -124,11 +124,11 @@ def killed(stack: Stack, exporter: Exporter, *members: str) -> Iterator[None]:
     finally:
         for container in containers:
             container.start()
-        eventually(exporter.reports_healthy, seconds=60, what=f"{', '.join(members)} reported healthy again")
+        eventually(exporter.reports_healthy, seconds=60, what=f"{', '.join(members)} to be reported healthy again")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _a_group_that_is_three_records_behind(staging: Stack, exporter: Exporter) -> None:
+def _a_group_with_a_lag_of_three(staging: Stack, exporter: Exporter) -> None:
     servers = bootstrap(staging)
     with KafkaProducer(bootstrap_servers=servers, acks="all") as producer:
         for _ in range(5):
@@ -182,36 +182,45 @@ def test_promtool_accepts_the_metrics(exporter: Exporter) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_killed_broker_is_reported_until_it_is_back(staging: Stack, exporter: Exporter) -> None:
+def test_a_killed_broker_is_reported_until_its_return(staging: Stack, exporter: Exporter) -> None:
     shrinks = exporter.value("kafka_isr_shrink_events") or 0
     with killed(staging, exporter, "kafka-1"):
-        eventually(lambda: exporter.online() == {"kafka-0": 1, "kafka-1": 0, "kafka-2": 1}, what="the loss")
+        eventually(
+            lambda: exporter.online() == {"kafka-0": 1, "kafka-1": 0, "kafka-2": 1}, what="the report of the loss"
+        )
         # The broker stays registered until its ZooKeeper session expires (18 s).
-        eventually(lambda: exporter.value("kafka_cluster_brokers") == 2, seconds=60, what="the end of its session")
+        eventually(lambda: exporter.value("kafka_cluster_brokers") == 2, seconds=60, what="the end of the session")
         # Every partition has a replica on every broker; each leader removes the lost one from its in-sync replicas.
-        eventually(lambda: exporter.value("kafka_under_replicated_partitions", "messages") == 100, what="the lack")
-        lacking = exporter.values("kafka_under_replicated_partitions")
-        assert lacking["__total__",] == sum(number for (topic,), number in lacking.items() if topic != "__total__")
+        eventually(
+            lambda: exporter.value("kafka_under_replicated_partitions", "messages") == 100, what="under-replication"
+        )
+        under_replicated = exporter.values("kafka_under_replicated_partitions")
+        by_topic = [number for (topic,), number in under_replicated.items() if topic != "__total__"]
+        assert under_replicated["__total__",] == sum(by_topic)
         assert (exporter.value("kafka_isr_shrink_events") or 0) >= shrinks + 100
-        assert exporter.value("kafka_under_min_isr_partitions", "__total__") == 0, "two of three are the minimum"
+        assert exporter.value("kafka_under_min_isr_partitions", "__total__") == 0, (
+            "two of three in-sync replicas are enough"
+        )
         assert exporter.value("platform_check_success", "kafka") == 1
         eventually(lambda: exporter.value("kafka_consumer_group_lag", "readers", "1", "dlq") == 3, what="the lag")
     assert exporter.value("kafka_cluster_brokers") == 3
 
 
-def test_without_any_broker_a_scrape_answers_at_once_without_stale_values(staging: Stack, exporter: Exporter) -> None:
+def test_without_brokers_scrapes_are_fast_and_have_no_stale_values(staging: Stack, exporter: Exporter) -> None:
     shrinks = exporter.value("kafka_isr_shrink_events") or 0
     succeeded = exporter.value("platform_check_timestamp_seconds", "kafka") or 0
     with killed(staging, exporter, *BROKERS):
         eventually(
             lambda: [exporter.value("platform_check_success", check) for check in CHECKS] == [0, 0, 1, 1],
-            what="the loss",
+            what="the report of the loss",
         )
-        # A run that started before the last broker was killed may still have read some groups.
-        eventually(lambda: exporter.values("kafka_consumer_group_lag") == {}, seconds=15, what="the end of all lag")
+        # A check that started before the last broker was killed may still have read some groups.
+        eventually(
+            lambda: exporter.values("kafka_consumer_group_lag") == {}, seconds=15, what="the end of all lag samples"
+        )
         assert set(exporter.online().values()) == {0}
         for name in OF_THE_CLUSTER:
-            assert exporter.values(name) == {}, f"{name} cannot be known"
+            assert exporter.values(name) == {}, f"{name} is unknown without brokers"
         assert (exporter.value("kafka_isr_shrink_events") or 0) >= shrinks
         assert (exporter.value("platform_check_timestamp_seconds", "kafka") or 0) >= succeeded
         assert probe(exporter.container) == 0, "the exporter itself is healthy"
@@ -221,8 +230,8 @@ def test_without_any_broker_a_scrape_answers_at_once_without_stale_values(stagin
 def test_a_lost_quorum_is_reported(staging: Stack, exporter: Exporter) -> None:
     with killed(staging, exporter, "zookeeper-0"):
         eventually(lambda: exporter.value("zookeeper_up", "zookeeper-0") == 0, what="the loss of a member")
-        eventually(lambda: exporter.value("zookeeper_quorum") == 1, what="a quorum of the others")
-        with killed_further(staging, "zookeeper-1"):
+        eventually(lambda: exporter.value("zookeeper_quorum") == 1, what="a quorum of the other members")
+        with also_killed(staging, "zookeeper-1"):
             eventually(lambda: exporter.value("zookeeper_quorum") == 0, what="the loss of the quorum")
             assert exporter.values("zookeeper_role") == {}
             assert exporter.value("platform_check_success", "zookeeper") == 0
@@ -230,7 +239,7 @@ def test_a_lost_quorum_is_reported(staging: Stack, exporter: Exporter) -> None:
 
 
 @contextmanager
-def killed_further(stack: Stack, member: str) -> Iterator[None]:
+def also_killed(stack: Stack, member: str) -> Iterator[None]:
     container = stack.container(member)
     container.kill()
     try:
@@ -239,9 +248,9 @@ def killed_further(stack: Stack, member: str) -> Iterator[None]:
         container.start()
 
 
-def test_a_killed_redis_server_has_no_samples_but_redis_up(staging: Stack, exporter: Exporter) -> None:
+def test_a_killed_redis_server_has_only_the_sample_redis_up(staging: Stack, exporter: Exporter) -> None:
     with killed(staging, exporter, "redis-0"):
-        eventually(lambda: exporter.value("redis_up", "redis-0") == 0, what="the loss")
+        eventually(lambda: exporter.value("redis_up", "redis-0") == 0, what="the report of the loss")
         assert exporter.value("platform_check_success", "redis") == 0
         for name in ("redis_role", "redis_used_memory_bytes", "redis_max_memory_bytes"):
             assert exporter.values(name) == {}
@@ -249,7 +258,7 @@ def test_a_killed_redis_server_has_no_samples_but_redis_up(staging: Stack, expor
     assert exporter.value("redis_up", "redis-0") == 1
 
 
-def test_neither_metrics_nor_logs_hold_the_password(exporter: Exporter) -> None:
+def test_neither_metrics_nor_logs_contain_the_password(exporter: Exporter) -> None:
     assert exporter.password
     assert exporter.password not in exporter.container.logs().decode()
     assert exporter.password not in exporter.text()
@@ -257,10 +266,10 @@ def test_neither_metrics_nor_logs_hold_the_password(exporter: Exporter) -> None:
 
 def test_killed_members_leave_no_threads_behind(exporter: Exporter) -> None:
     tasks = exporter.container.exec_run(["ls", "/proc/1/task"]).output.split()
-    assert len(tasks) < 20, "failed runs have left their clients' threads"
+    assert len(tasks) < 20, "failed checks left threads of their clients"
 
 
-def test_it_stops_at_once_on_sigterm(exporter: Exporter) -> None:
+def test_the_exporter_stops_at_once_on_sigterm(exporter: Exporter) -> None:
     start = time.monotonic()
     exporter.container.stop(timeout=10)
     assert time.monotonic() - start < 5

@@ -1,4 +1,4 @@
-"""The staging stack on a real engine: three of each, changed and broken under load."""
+"""The staging stack on a real engine: three brokers and three ensemble members, changed and broken under load."""
 
 import docker
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -16,7 +16,7 @@ MEMBERS = [
 ]
 
 
-def test_up_ends_with_three_of_each_and_replicated_topics(staging: Stack) -> None:
+def test_up_ends_with_all_members_and_replicated_topics(staging: Stack) -> None:
     assert running_members(staging.platform) == MEMBERS
     outputs = staging.outputs()
     assert outputs["kafkaBootstrapServers"] == ",".join(f"127.0.0.1:{port}" for port in KAFKA)
@@ -37,33 +37,33 @@ def test_up_ends_with_three_of_each_and_replicated_topics(staging: Stack) -> Non
     assert config["min.insync.replicas"]["value"] == "2"
 
 
-def test_every_broker_advertises_an_address_of_its_own(staging: Stack) -> None:
+def test_every_broker_advertises_its_own_address(staging: Stack) -> None:
     with admin(bootstrap(staging)) as client:
         advertised = {broker["broker_id"]: broker["port"] for broker in client.describe_cluster()["brokers"]}
     assert advertised == dict(enumerate(KAFKA))
 
 
-def test_redis_needs_its_generated_password_and_keeps_an_append_only_file(staging: Stack) -> None:
+def test_redis_requires_its_generated_password_and_has_an_append_only_file(staging: Stack) -> None:
     outputs = staging.outputs()
     with Redis.from_url(outputs["redisUrl"]) as redis:
         assert redis.set("key", "value")
         assert redis.info("persistence")["aof_enabled"] == 1
         assert redis.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
-    with Redis(port=PORTS.redis) as stranger:
+    with Redis(port=PORTS.redis) as anonymous:
         try:
-            stranger.ping()
+            anonymous.ping()
         except AuthenticationError:
             return
     raise AssertionError("Redis answered without a password")
 
 
-def test_the_password_stands_nowhere_in_plain_text(staging: Stack) -> None:
+def test_the_password_is_nowhere_in_plain_text(staging: Stack) -> None:
     password = staging.outputs()["clientEnvironment"]["REDIS_PASSWORD"]
     assert len(password) >= 32
     inspected = str(staging.container("redis-0").attrs)
     processes = str(staging.container("redis-0").top())
     for place, text in {"state": staging.state(), "docker inspect": inspected, "processes": processes}.items():
-        assert password not in text, f"the password stands in the {place}"
+        assert password not in text, f"the password is in the {place}"
     shown = staging.run("stack", "output", "--stack", staging.name, check=True).output
     assert password not in shown
     assert password not in staging.container("redis-0").logs().decode()
@@ -139,7 +139,7 @@ def test_a_broker_is_not_removed_while_it_holds_partitions(staging: Stack) -> No
     assert running_members(staging.platform) == MEMBERS
 
 
-def test_a_stopped_broker_fails_the_update_by_name_and_its_return_heals(staging: Stack) -> None:
+def test_a_stopped_broker_fails_the_update_by_name_until_its_return(staging: Stack) -> None:
     staging.container("kafka-1").stop(timeout=60)
     staging.set("health.deadline", "8s")
     staging.topic("dlq")["partitions"] = 4
@@ -156,7 +156,7 @@ def test_a_stopped_broker_fails_the_update_by_name_and_its_return_heals(staging:
     assert staging.up().changed() == {}
 
 
-def test_no_broker_is_stopped_while_another_is_away(staging: Stack) -> None:
+def test_no_broker_is_stopped_while_another_is_down(staging: Stack) -> None:
     staging.container("kafka-1").stop(timeout=60)
     before = staging.container("kafka-0").id
     staging.set("health.deadline", "8s")
@@ -166,7 +166,7 @@ def test_no_broker_is_stopped_while_another_is_away(staging: Stack) -> None:
     assert "kafka-0 is not safe to restart after" in failed.output
     assert "without broker 0 fewer than min.insync.replicas 2" in failed.output
     assert "Traceback" not in failed.output
-    assert staging.container("kafka-0").id == before, "the gate stands before the first member, too"
+    assert staging.container("kafka-0").id == before, "the gate also protects the first member"
     staging.container("kafka-1").start()
     staging.set("health.deadline", "3m")
     assert staging.up().changed()["replace"] == ["kafka-0", "kafka-1", "kafka-2"]

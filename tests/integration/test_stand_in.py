@@ -1,4 +1,4 @@
-"""The stand-in for the Docker resource plugin against what the official one was recorded to do."""
+"""The stand-in for the Docker resource plugin, compared with recordings of the official one."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ RECORDED = PROJECT / "tests" / "fixtures" / "docker"
 CONTAINER, VOLUME, NETWORK = "fixture-redis", "fixture-redis-data", "fixture"
 CONTAINER_TYPE = "docker:index/container:Container"
 
-# What differs from machine to machine or from run to run, or belongs to the official plugin's own bookkeeping.
+# Values that differ between machines or runs, and the official plugin's internal data.
 VARYING = {
     *("id", "image", "imageId", "repoDigest", "networkDatas", "ipamConfigs", "mountpoint"),
     *("__meta", "__pulumi_raw_state_delta"),
@@ -58,14 +58,14 @@ def by_type(state: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def comparable(values: dict[str, Any]) -> dict[str, Any]:
-    """Values without what varies; the recorded image's name is another's."""
+    """Values without the varying ones; the image's name is unified, as the recording used the public image."""
     kept = {key: value for key, value in values.items() if key not in VARYING and value is not None}
     if kept.get("name") in ("redis:7", SETS["local"]["redis"]):
         kept["name"] = "image"
     return kept
 
 
-def test_inputs_defaults_and_outputs_are_the_official_ones(fixture: Checkout) -> None:
+def test_inputs_defaults_and_outputs_equal_the_official_ones(fixture: Checkout) -> None:
     fixture.up()
     recorded = by_type(json.loads((RECORDED / "state.json").read_text()))
     made = by_type(json.loads(fixture.run("stack", "export", check=True).output))
@@ -82,7 +82,7 @@ def test_inputs_defaults_and_outputs_are_the_official_ones(fixture: Checkout) ->
     assert container["propertyDependencies"].keys() == recorded[CONTAINER_TYPE]["propertyDependencies"].keys()
 
 
-def test_the_engine_is_asked_for_the_same_container(fixture: Checkout) -> None:
+def test_the_engine_gets_the_same_container_configuration(fixture: Checkout) -> None:
     fixture.up()
     recorded = json.loads((RECORDED / "inspect.json").read_text())[0]
     made = docker.from_env().api.inspect_container(CONTAINER)
@@ -100,7 +100,7 @@ def test_the_engine_is_asked_for_the_same_container(fixture: Checkout) -> None:
     assert set(recorded["Config"]["Env"]) <= set(made["Config"]["Env"])
     assert [mount["Destination"] for mount in made["Mounts"]] == ["/data"]
     networks = made["NetworkSettings"]["Networks"]
-    assert list(networks) == ["fixture"], "the default bridge is left"
+    assert list(networks) == ["fixture"], "not on the default bridge"
     assert networks["fixture"]["Aliases"][:2] == ["redis", "redis-1"]
 
 
@@ -123,14 +123,14 @@ def test_a_second_up_changes_nothing_and_an_env_change_replaces_the_container(fi
     assert replaced(steps) == replaced(recorded) == [("redis", ["envs"])]
 
 
-def test_refresh_sees_a_container_removed_by_hand(fixture: Checkout) -> None:
+def test_refresh_detects_a_manually_removed_container(fixture: Checkout) -> None:
     fixture.up()
     docker.from_env().containers.get(CONTAINER).remove(force=True)
     assert fixture.change("refresh").changed() == {"delete": ["redis"]}
     assert fixture.up().changed() == {"create": ["redis"]}
 
 
-def test_refresh_shows_a_limit_changed_by_hand_and_up_sets_it_back_in_place(fixture: Checkout) -> None:
+def test_refresh_shows_a_manually_changed_limit_and_up_resets_it_in_place(fixture: Checkout) -> None:
     fixture.up()
     container = docker.from_env().containers.get(CONTAINER)
     container.update(mem_limit=300 * 1024**2, memswap_limit=512 * 1024**2)
@@ -140,7 +140,7 @@ def test_refresh_shows_a_limit_changed_by_hand_and_up_sets_it_back_in_place(fixt
     assert container.attrs["HostConfig"]["Memory"] == 256 * 1024**2
 
 
-def test_a_port_that_is_taken_leaves_a_failed_container_that_the_next_up_replaces(fixture: Checkout) -> None:
+def test_a_taken_port_leaves_a_failed_container_that_the_next_up_replaces(fixture: Checkout) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -161,7 +161,7 @@ def test_an_image_that_cannot_be_pulled_is_named(fixture: Checkout) -> None:
     assert "unable to pull image localhost:1/nothing:1: error pulling image localhost:1/nothing:1" in failed.output
 
 
-def test_waiting_for_an_unhealthy_container_fails_with_its_last_lines(fixture: Checkout) -> None:
+def test_waiting_for_an_unhealthy_container_fails_with_its_last_log_lines(fixture: Checkout) -> None:
     fixture.config |= {"fixture:check": "false", "fixture:wait": "3"}
     failed = fixture.up(check=False)
     assert failed.code != 0
@@ -169,7 +169,7 @@ def test_waiting_for_an_unhealthy_container_fails_with_its_last_lines(fixture: C
     assert "Ready to accept connections" in failed.output
 
 
-def test_a_type_that_is_not_served_is_refused_by_name(fixture: Checkout) -> None:
+def test_an_unsupported_type_is_refused_by_name(fixture: Checkout) -> None:
     program = fixture.folder / "__main__.py"
     program.write_text(program.read_text() + 'docker.Secret("secret", data="eA==")\n')
     failed = fixture.up(check=False)
@@ -177,7 +177,7 @@ def test_a_type_that_is_not_served_is_refused_by_name(fixture: Checkout) -> None
     assert "not docker:index/secret:Secret" in failed.output
 
 
-def test_an_input_that_is_not_implemented_is_refused_by_name(fixture: Checkout) -> None:
+def test_an_unsupported_input_is_refused_by_name(fixture: Checkout) -> None:
     program = fixture.folder / "__main__.py"
     program.write_text(program.read_text().replace('user="0",', 'user="0", privileged=True,'))
     failed = fixture.up(check=False)

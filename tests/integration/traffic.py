@@ -1,4 +1,4 @@
-"""Records in and out of a running platform, with the real client."""
+"""Writes and reads records of a running platform with the real Kafka client."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ def produce(servers: Sequence[str], topic: str, values: Sequence[bytes], proxy_u
 
 
 def consume(servers: Sequence[str], topic: str, quiet_seconds: float = 3, proxy_url: str | None = None) -> list[bytes]:
-    """Read a topic from its start until nothing more comes."""
+    """Read all values of a topic from its beginning to its current end."""
     consumer = KafkaConsumer(
         bootstrap_servers=list(servers), proxy_url=proxy_url, auto_offset_reset="earliest", enable_auto_commit=False
     )
@@ -43,7 +43,7 @@ def consume(servers: Sequence[str], topic: str, quiet_seconds: float = 3, proxy_
 
 
 class admin:
-    """An admin client that is closed at the end."""
+    """Context manager: an admin client that is closed at the end."""
 
     def __init__(self, servers: Sequence[str], proxy_url: str | None = None) -> None:
         self._client = KafkaAdminClient(bootstrap_servers=list(servers), proxy_url=proxy_url)
@@ -56,24 +56,24 @@ class admin:
 
 
 def steady_load(servers: Sequence[str], topic: str, per_second: int = 100, proxy_url: str | None = None) -> SteadyLoad:
-    """Records with acks=all for as long as it is entered."""
+    """A load that writes records with acks=all inside its ``with`` block."""
     return SteadyLoad({"bootstrap_servers": list(servers), "proxy_url": proxy_url}, topic, rate=per_second)
 
 
 def lost(load: SteadyLoad, servers: Sequence[str], proxy_url: str | None = None) -> Sequence[Stamp]:
-    """The records that were acknowledged to a load and are not in its topic."""
+    """Records of a load that were acknowledged but are not in its topic."""
     options = {"bootstrap_servers": list(servers), "proxy_url": proxy_url}
     return compare(load.acknowledged, *read_back(options, load.topic, load.run)).lost
 
 
 class Sampler(Background):
-    """Watches a cluster: how few brokers served at once, and how few replicas of a partition were in sync.
+    """Samples a cluster: the fewest running brokers, and the fewest in-sync replicas of any partition.
 
     Args:
         servers: The brokers' addresses.
         topics: Topics with three replicas to watch.
-        running: Names of the brokers that run now.
-        proxy_url: How the brokers are reached.
+        running: Returns the names of the running brokers.
+        proxy_url: SOCKS proxy to the brokers, if they need one.
     """
 
     def __init__(

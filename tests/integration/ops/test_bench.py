@@ -1,6 +1,6 @@
 """Kafka's own tools on the staging platform: their figures, what they leave, and the loss of a broker.
 
-Limitation: latency is not judged here. It depends on how busy this machine is; see the README for what was measured.
+Not covered: latency, which depends on how busy this machine is; bench/RESULTS.md holds measurements.
 """
 
 import json
@@ -44,7 +44,7 @@ def nothing_is_left(stack: Stack) -> bool:
 
 @contextmanager
 def watching_end_offsets(stack: Stack) -> Iterator[dict[str, int]]:
-    """Number of records in every benchmark's topic while it exists, as a separate client sees it."""
+    """Number of records in each benchmark topic while it exists, read by a separate client."""
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
     from kafka.errors import KafkaError

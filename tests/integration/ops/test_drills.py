@@ -1,4 +1,4 @@
-"""Each drill on a real platform, short: it heals in every case, and refuses what would do harm."""
+"""Each drill on a real platform, with short faults: it always heals them, and refuses harmful ones."""
 
 import json
 import signal
@@ -178,7 +178,7 @@ def _leave_a_helper(platform: Platform) -> None:
     engine.close()
 
 
-def test_what_a_killed_drill_left_is_healed_by_another_command(stack: Stack, ops: Ops, platform: Platform) -> None:
+def test_leftovers_of_a_killed_drill_are_healed_by_a_later_command(stack: Stack, ops: Ops, platform: Platform) -> None:
     with running(stack, "network-partition", "--member", "kafka-1", "--seconds", "2", "--hold", "300") as drill:
         until(drill, "kafka-1 is cut")
         eventually(lambda: routes(platform, "kafka-1") != "", 30, "routes")
