@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pulumi
 
+from components.durations import whole_seconds
 from components.inputs import lift
 from components.kafka.files import JMX_PORT
 from components.monitoring import exporter
@@ -67,7 +68,7 @@ def prometheus_workload(
         command=[
             f"--config.file={_CONFIG}",
             f"--storage.tsdb.path={_DATA_PATH}",
-            f"--storage.tsdb.retention.time={seconds(int(settings.retention.total_seconds()))}",
+            f"--storage.tsdb.retention.time={seconds(whole_seconds(settings.retention))}",
             *([] if size is None else [f"--storage.tsdb.retention.size={int(size)}B"]),
             f"--web.listen-address=0.0.0.0:{PORT}",
         ],

@@ -96,7 +96,7 @@ class KubernetesHost:
                 last = line.time
             if pod.phase in ("Succeeded", "Failed"):
                 return int(pod.phase == "Failed")
-            if pod.phase == "Pending" and (pod.hopeless or time.monotonic() > deadline):
+            if pod.phase == "Pending" and (pod.unrecoverable or time.monotonic() > deadline):
                 raise ToolError(f"{tool.name}: its pod does not start", list(pod.reasons))
             time.sleep(_POLL_SECONDS)
 

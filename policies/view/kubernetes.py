@@ -205,10 +205,6 @@ class PodContainer(Server):
             if probe
         ]
 
-    @cached_property
-    def hostname(self) -> str:
-        return ""
-
     def _mounted(self, kind: str, reference: Object, mount: Object) -> list[File]:
         """The files of a mounted ConfigMap or Secret."""
         folder, sub_path = mount.text("mountPath").rstrip("/"), mount.text("subPath")

@@ -18,13 +18,13 @@ class MemberGateProvider(ResourceProvider):
     @plain_errors
     def create(self, props: Props) -> CreateResult:
         """Wait; a failed create is tried again by the next ``up``."""
-        _pass(props, {})
+        _wait(props, {})
         return CreateResult(props.get("stops") or f"{props['returns']}-returned", props)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Wait before the changed member is stopped."""
-        _pass(_news, _olds.get("members") or {})
+        _wait(_news, _olds.get("members") or {})
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
@@ -65,7 +65,7 @@ def _removed(old: Props, new: Props) -> list[str]:
     return sorted(set(old["members"]) - set(new["members"])) if is_known(new["members"]) else []
 
 
-def _pass(props: Props, before: Mapping[str, str]) -> None:
+def _wait(props: Props, before: Mapping[str, str]) -> None:
     """Wait until the member before is back and the member behind may be stopped.
 
     Args:
@@ -102,7 +102,7 @@ def _pass(props: Props, before: Mapping[str, str]) -> None:
         wait_until(return_findings, what=returns, deadline=deadline, report=progress)
     if stops:
         wait_until(stop_findings, what=stops, deadline=deadline, report=progress, state="safe to restart")
-        for line in rules(declared).losses(stops):
+        for line in rules(declared).interruptions(stops):
             progress(line)
 
 

@@ -118,7 +118,7 @@ class Access:
 
     def headers(self) -> dict[str, str]:
         """Headers that authenticate; a token that expires is renewed first."""
-        with _loading(), _complaints(self.context):
+        with _loading(), _raising_logged_errors(self.context):
             token = self.configuration.get_api_key_with_prefix("BearerToken")
         return {"Authorization": token} if token else {}
 
@@ -143,7 +143,7 @@ class Access:
         loaded = Configuration()
         loaded.retries = 0  # otherwise urllib3 tries thrice, and warns on standard error each time
         try:
-            with _loading(), _complaints(self.context):
+            with _loading(), _raising_logged_errors(self.context):
                 load_kube_config(config_file=where, context=self.context, client_configuration=loaded)
                 tls = _tls(loaded)
                 loaded.ssl_ca_cert = loaded.cert_file = loaded.key_file = None
@@ -172,19 +172,19 @@ def _tls(loaded: "Configuration") -> ssl.SSLContext:
 
 
 @contextmanager
-def _complaints(context: str) -> Generator[None]:
+def _raising_logged_errors(context: str) -> Generator[None]:
     """Raise what the loader only logs: that a credential plugin failed.
 
     Raises:
         ClusterError: With what was logged.
     """
-    heard: list[str] = []
+    logged: list[str] = []
     thread = threading.get_ident()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.thread == thread and record.name == "root":
-                heard.append(record.getMessage())
+                logged.append(record.getMessage())
 
     listener, root = Listener(logging.ERROR), logging.getLogger()
     root.addHandler(listener)
@@ -192,5 +192,5 @@ def _complaints(context: str) -> Generator[None]:
         yield
     finally:
         root.removeHandler(listener)
-    if heard:
-        raise ClusterError(f'the credentials of context "{context}" are unavailable', heard)
+    if logged:
+        raise ClusterError(f'the credentials of context "{context}" are unavailable', logged)

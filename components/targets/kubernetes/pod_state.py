@@ -32,7 +32,7 @@ class Pod:
         ip: Its address inside the cluster; empty before it has one.
         scheduled: Whether it has a node.
         reasons: Why it is not ready, as text.
-        hopeless: Whether that is unrecoverable: no image, no configuration, or crash after crash.
+        unrecoverable: Whether waiting cannot make it ready: no image, no configuration, or repeated crashes.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Pod:
     ip: str
     scheduled: bool
     reasons: tuple[str, ...]
-    hopeless: bool
+    unrecoverable: bool
 
 
 def is_ready(item: Json) -> bool:
@@ -76,7 +76,7 @@ def pod(item: Json, events: Sequence[Json] = (), zone: str | None = None) -> Pod
         ip=status.get("podIP") or "",
         scheduled=bool(spec.get("nodeName")),
         reasons=() if is_ready(item) else tuple(dict.fromkeys(_reasons(item, events))),
-        hopeless=any(map(_is_hopeless, _containers(item))),
+        unrecoverable=any(map(_is_unrecoverable, _containers(item))),
     )
 
 
@@ -89,7 +89,7 @@ def _containers(item: Json) -> list[Json]:
     return [*parts(status, "initContainerStatuses"), *parts(status, "containerStatuses")]
 
 
-def _is_hopeless(container: Json) -> bool:
+def _is_unrecoverable(container: Json) -> bool:
     reason = _waiting(container).get("reason") or ""
     if reason == "CrashLoopBackOff":
         return int(container.get("restartCount") or 0) >= CRASHES
@@ -178,7 +178,7 @@ def pod_findings(expected: Sequence[str], pods: Mapping[str, Pod]) -> list[str]:
     lines: list[str] = []
 
     def merely_starts(name: str) -> bool:
-        return name in pods and pods[name].scheduled and not pods[name].hopeless
+        return name in pods and pods[name].scheduled and not pods[name].unrecoverable
 
     for name in sorted(expected, key=merely_starts):
         pod = pods.get(name)

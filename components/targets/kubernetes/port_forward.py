@@ -55,7 +55,7 @@ class PodConnection:
     Attributes:
         ended: Whether nothing more comes, because the pod, its node or the API server closed.
         refusal: The node's reason why it could not make or keep the connection; empty while it could.
-        heard: When anything was last received, by the clock.
+        last_received: When anything last arrived, by the clock.
         answers_pings: Whether a ping was ever answered.
     """
 
@@ -63,7 +63,7 @@ class PodConnection:
         sock.setblocking(False)
         self.ended = False
         self.refusal = ""
-        self.heard = clock()
+        self.last_received = clock()
         self.answers_pings = False
         self._sock = sock
         self._clock = clock
@@ -92,7 +92,7 @@ class PodConnection:
         self._queue(bytes([_DATA]) + data, ABNF.OPCODE_BINARY)
 
     def ping(self) -> None:
-        """Queue a ping, which the pod's node answers; :attr:`heard` shows whether it did."""
+        """Queue a ping, which the pod's node answers; :attr:`last_received` shows whether it did."""
         self._queue(b"", ABNF.OPCODE_PING)
 
     def _queue(self, payload: bytes, opcode: int) -> None:
@@ -122,7 +122,7 @@ class PodConnection:
                 chunk = self._sock.recv(_CHUNK)
                 if not chunk:
                     self.ended = True
-                self.heard = self._clock()
+                self.last_received = self._clock()
                 self._incoming += chunk
                 for opcode, payload in self._frames():
                     self._take(opcode, payload)

@@ -21,7 +21,7 @@ UNRECOVERABLE_SECONDS = 15.0
 _LOG_LINES, _SHOWN_LINES = 60, 10
 """Lines of a crashed server's log that are read, and how many of them are shown."""
 
-Look = Callable[[], list[str]]
+Check = Callable[[], list[str]]
 """Returns what is still wrong; empty when nothing is."""
 
 
@@ -104,7 +104,7 @@ class Pods:
         return {pod.name: pod for pod in self.cluster.pods(self.namespace, state.labels)}
 
 
-class _Patience:
+class _Unrecoverable:
     """How long each pod has been in an unrecoverable state."""
 
     def __init__(self) -> None:
@@ -116,12 +116,12 @@ class _Patience:
         Raises:
             UnhealthyError: The pod has been unrecoverable for longer than :data:`UNRECOVERABLE_SECONDS`.
         """
-        if not pod.hopeless:
+        if not pod.unrecoverable:
             self._since.pop(pod.uid, None)
         if pod.ready and not pod.deleting:
             return []
         reasons = [f"{pod.name}: {reason}" for reason in pod.reasons] or [f"{pod.name}: it is not ready yet"]
-        if not pod.hopeless:
+        if not pod.unrecoverable:
             return reasons
         now = time.monotonic()
         if now - self._since.setdefault(pod.uid, now) > UNRECOVERABLE_SECONDS:
@@ -141,7 +141,7 @@ class Roll:
         self._deadline = float(props["deadline"])
         members = Members(addresses=self.pods.members, logs=props["logs"], route=open_route(props["route"]))
         self._safety: Safety = safety_of(props["safety"], members)
-        self._patience = _Patience()
+        self._unrecoverable = _Unrecoverable()
 
     def run(self) -> None:
         """Replace the pods that are out of date, then wait until all serve.
@@ -178,7 +178,7 @@ class Roll:
         """
         pods, name = self.pods, pod.name
         self._wait(lambda: self._safety.stop_findings(name, pods.ready()), name, state="safe to restart")
-        for line in self._safety.losses(name) if pod.ready else ():
+        for line in self._safety.interruptions(name) if pod.ready else ():
             progress(line)
         if engine_is_gone():  # the next `up` rolls too, and two rolls must not run at once
             raise UnhealthyError(f"{name} was not restarted: the update that asked for it was killed")
@@ -189,7 +189,7 @@ class Roll:
             current = pods.all().get(name)
             if current is None or current.uid == pod.uid:
                 return [f"{name}: the old pod is stopping; expected a new one"]
-            return [] if others_down else self._patience.findings(current) or self._safety.return_findings(name)
+            return [] if others_down else self._unrecoverable.findings(current) or self._safety.return_findings(name)
 
         self._wait(back, name)
 
@@ -197,18 +197,18 @@ class Roll:
         pods = self.pods.all()
         for name in self.pods.members:
             if name in pods:
-                self._patience.findings(pods[name])
+                self._unrecoverable.findings(pods[name])
         return self.pods.findings()
 
-    def _wait(self, look: Look, what: str, *, state: str = "healthy") -> None:
-        def patient() -> list[str]:
+    def _wait(self, check: Check, what: str, *, state: str = "healthy") -> None:
+        def tolerant() -> list[str]:
             try:
-                return look()
+                return check()
             except ClusterError as error:  # the API server may be unavailable for a moment
                 return [str(error)]
 
         try:
-            wait_until(patient, what=what, deadline=self._deadline, report=progress, state=state)
+            wait_until(tolerant, what=what, deadline=self._deadline, report=progress, state=state)
         except UnhealthyError as error:
             raise UnhealthyError(error.headline, [*error.problems, *self.pods.last_log_lines()]) from None
 

@@ -98,7 +98,7 @@ class Pods:
                 ip="",
                 scheduled=True,
                 reasons=() if ready else ("no node takes it",),
-                hopeless=False,
+                unrecoverable=False,
             )
             for name, ready in self.ready.items()
         ]

@@ -84,7 +84,7 @@ class FakePod:
     ready: bool = True
     deleting: bool = False
     reasons: tuple[str, ...] = ()
-    hopeless: bool = False
+    unrecoverable: bool = False
 
 
 @dataclass
@@ -172,7 +172,7 @@ class FakeCluster:
                 ip="",
                 scheduled=True,
                 reasons=() if pod.ready else pod.reasons,
-                hopeless=pod.hopeless,
+                unrecoverable=pod.unrecoverable,
             )
             for pod in self.by_name.values()
         ]
@@ -184,7 +184,7 @@ class FakeCluster:
         self.before_delete(name)
         self.deleted.append(name)
         pod = self.by_name[name]
-        pod.deleting, pod.ready, pod.hopeless, pod.since = True, False, False, self.clock.now
+        pod.deleting, pod.ready, pod.unrecoverable, pod.since = True, False, False, self.clock.now
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         assert (namespace, name) == (NAMESPACE, self.workload)

@@ -99,7 +99,7 @@ PULL = 'Failed to pull image "millrace/kafka:3": not found'
 
 
 @pytest.mark.parametrize(
-    ("item", "events", "reasons", "hopeless"),
+    ("item", "events", "reasons", "unrecoverable"),
     [
         pytest.param(
             pod_json(
@@ -240,11 +240,11 @@ PULL = 'Failed to pull image "millrace/kafka:3": not found'
     ],
 )
 def test_why_a_pod_is_not_ready_is_told_in_words(
-    item: dict[str, Any], events: list[Any], reasons: list[str], hopeless: bool
+    item: dict[str, Any], events: list[Any], reasons: list[str], unrecoverable: bool
 ) -> None:
     made = pod_state.pod(item, events)
     assert list(made.reasons) == reasons
-    assert made.hopeless is hopeless
+    assert made.unrecoverable is unrecoverable
 
 
 def test_a_pod_is_read_whole() -> None:
@@ -260,7 +260,7 @@ def test_a_pod_is_read_whole() -> None:
         ip="10.0.0.7",
         scheduled=True,
         reasons=(),
-        hopeless=False,
+        unrecoverable=False,
     )
 
 
@@ -324,13 +324,6 @@ def test_what_is_denied_is_found_by_asking_for_each_need() -> None:
         {"verb": "list", "group": "storage.k8s.io", "resource": "storageclasses"},
         {"verb": "get", "resource": "pods", "namespace": NAMESPACE},
     ]
-
-
-def test_a_namespace_that_is_being_deleted_does_not_exist() -> None:
-    path = f"GET /api/v1/namespaces/{NAMESPACE}"
-    assert cluster(**{path: {"metadata": {}}}).namespace_exists(NAMESPACE)
-    assert not cluster(**{path: {"metadata": {"deletionTimestamp": "now"}}}).namespace_exists(NAMESPACE)
-    assert not cluster().namespace_exists(NAMESPACE)
 
 
 def class_json(name: str, made: str, *, default: bool = True, **more: Any) -> dict[str, Any]:

@@ -231,7 +231,7 @@ def test_a_member_that_serves_nothing_is_not_asked_to_be_spared(scene: Callable[
     made = scene("kafka")
     made.servers.topics = {"orders": (2, (0, 1, 2))}
     made.cluster.by_name["kafka-0"].ready = False
-    made.cluster.by_name["kafka-0"].hopeless = True
+    made.cluster.by_name["kafka-0"].unrecoverable = True
     made.update()
     assert made.cluster.deleted[0] == "kafka-0"
     assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
@@ -468,7 +468,7 @@ def test_an_ensemble_that_a_template_broke_is_mended_by_another_one(broken: int,
     made.servers.leader = "zookeeper-2"
     for ordinal in range(broken):
         pod = made.cluster.by_name[f"zookeeper-{ordinal}"]
-        pod.ready, pod.hopeless, pod.reasons = False, True, ("no such image",)
+        pod.ready, pod.unrecoverable, pod.reasons = False, True, ("no such image",)
     made.cluster.by_name["zookeeper-2"].ready = False  # without a quorum nobody serves
     made.cluster.comes_back = quorum(made)
     made.update()
@@ -487,7 +487,7 @@ def test_the_only_broken_member_is_waited_for_before_the_next(scene: Callable[..
 def test_brokers_that_a_template_broke_are_all_replaced(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     for pod in made.cluster.by_name.values():
-        pod.ready, pod.hopeless = False, True
+        pod.ready, pod.unrecoverable = False, True
     made.update()
     assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
     assert all(pod.ready and pod.revision == NEW for pod in made.cluster.by_name.values())
@@ -553,14 +553,14 @@ def test_members_that_an_interrupted_destroy_stopped_are_started_again(scene: Ca
     assert sorted(made.cluster.by_name) == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
 
 
-# ------------------------------------------------------------------------------------------------------- hopeless
+# ------------------------------------------------------------------------------------------------------- unrecoverable
 
 
 def breaks(made: Scene, *reasons: str) -> None:
     """Whatever is made from now on never becomes ready."""
 
     def comes_back(pod: FakePod) -> bool:
-        pod.hopeless, pod.reasons = True, reasons
+        pod.unrecoverable, pod.reasons = True, reasons
         return False
 
     made.cluster.comes_back = comes_back
@@ -596,7 +596,7 @@ def test_a_hopeless_first_start_fails_early_too(scene: Callable[..., Scene]) -> 
     made = scene("kafka", revision=NEW)
     made.props["deadline"] = 600.0
     for pod in made.cluster.by_name.values():
-        pod.ready, pod.hopeless, pod.reasons = False, True, ("no image",)
+        pod.ready, pod.unrecoverable, pod.reasons = False, True, ("no image",)
     made.cluster.comes_back = lambda pod: False
     with pytest.raises(UnhealthyError, match="kafka-0 will not become ready by waiting"):
         made.create()
@@ -608,9 +608,9 @@ def test_a_state_that_passes_is_waited_out(scene: Callable[..., Scene]) -> None:
     made = scene("redis", 1)
 
     def comes_back(pod: FakePod) -> bool:
-        pod.hopeless = made.clock.now - pod.since < 12
+        pod.unrecoverable = made.clock.now - pod.since < 12
         pod.reasons = ("image cannot be pulled",)
-        return not pod.hopeless
+        return not pod.unrecoverable
 
     made.cluster.comes_back = comes_back
     made.update()
@@ -623,7 +623,7 @@ def test_patience_begins_anew_with_each_member_and_each_state(scene: Callable[..
 
     def comes_back(pod: FakePod) -> bool:
         age = made.clock.now - pod.since
-        pod.hopeless = age < 13 or 16 < age < 29
+        pod.unrecoverable = age < 13 or 16 < age < 29
         pod.reasons = ("image cannot be pulled",)
         return age >= 30
 
