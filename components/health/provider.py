@@ -145,7 +145,7 @@ def _wait_for_all(props: Props) -> str:
     failed = {name: result for name, result in results.items() if isinstance(result, UnhealthyError)}
     if failed:
         raise UnhealthyError(
-            f"{' and '.join(failed)} did not become healthy within {deadline:.0f} s; what was made is still there",
+            f"{' and '.join(failed)} did not become healthy within {deadline:.0f} s; what was created is still there",
             [line for error in failed.values() for line in error.problems],
         )
     seconds = {name: result for name, result in results.items() if isinstance(result, float)}

@@ -13,7 +13,7 @@ from components.waiting import wait_until
 
 
 class MemberGateProvider(ResourceProvider):
-    """Stands before a member: the engine replaces its container when the gate has passed."""
+    """The gate before a member: the engine replaces the member's container once the gate has passed."""
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
@@ -66,7 +66,7 @@ def _removed(old: Props, new: Props) -> list[str]:
 
 
 def _wait(props: Props, before: Mapping[str, str]) -> None:
-    """Wait until the member before is back and the member behind may be stopped.
+    """Wait until the previous member is back and the next one may be stopped.
 
     Args:
         props: Properties of the gate.
@@ -107,7 +107,7 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
 
 
 def _current_addresses(declared: Mapping[str, str], before: Mapping[str, str], changed: str | None) -> dict[str, str]:
-    """Where members serve now: as declared up to the member that changed last, where they were behind it."""
+    """Where members serve now: as declared up to the member that changed last, as before this update after it."""
     done = -1 if changed is None else ordinal_of(changed)
     unchanged = {name: address for name, address in before.items() if ordinal_of(name) > done}
     return in_order({**declared, **unchanged})

@@ -302,7 +302,9 @@ def _refused_by_api(error: WebSocketBadStatusException, pod: str) -> PodRefused:
     except (ValueError, KeyError, TypeError):
         said = (error.resp_body or b"").decode(errors="replace").strip() or f"HTTP status {error.status_code}"
     denied = error.status_code in (401, 403)
-    return PodRefused(f"the Kubernetes API forwards no port of {pod}: {said}", FAILED if denied else UNREACHABLE_HOST)
+    return PodRefused(
+        f"the Kubernetes API does not forward a port of {pod}: {said}", FAILED if denied else UNREACHABLE_HOST
+    )
 
 
 def _refused_by_node(error: PodRefused, pod: str, port: int) -> PodRefused:

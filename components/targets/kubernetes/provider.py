@@ -80,7 +80,7 @@ class MemberStorageProvider(ResourceProvider):
         if new < old:
             smaller = (
                 f"the volumes of {name} have {format_size(old)} and cannot become {format_size(new)}: Kubernetes "
-                f"shrinks no volume. Keep {name}.storage, or move to a new platform with smaller ones"
+                f"cannot shrink volumes. Keep {name}.storage, or move to a new platform with smaller ones"
             )
             return CheckResult(news, failures("size", [smaller]))
         if new > old:

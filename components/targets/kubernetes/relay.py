@@ -1,4 +1,4 @@
-"""Passes bytes between a client and a pod, and ends connections of which one side is gone."""
+"""Passes bytes between a client and a pod, and ends connections that have lost one side."""
 
 import select
 import socket

@@ -128,7 +128,7 @@ class Requests:
         try:
             return json.loads(answer)
         except ValueError:
-            raise self._error(status, b"the answer is no JSON", verb, what, namespace) from None
+            raise self._error(status, b"the answer is not JSON", verb, what, namespace) from None
 
     def items(self, namespace: str, resource: str, selector: Mapping[str, str]) -> list[Json]:
         """The objects with all of these labels, sorted by name.
@@ -165,7 +165,7 @@ class Requests:
         failed, said = f"cannot {verb} {what}{_place(namespace)}", _message(body)
         if status == 401:
             return ClusterError(
-                f"{failed}: the API server does not take the credentials of context {self._api.context}",
+                f"{failed}: the API server rejects the credentials of context {self._api.context}",
                 [said or "Unauthorized", "log in to the cluster again, or choose another context"],
             )
         if status == 403:

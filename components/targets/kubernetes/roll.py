@@ -97,7 +97,7 @@ class Pods:
             for name, pod in self.all().items():
                 if pod.scheduled and not pod.ready and not pod.deleting:
                     lines = _without_stack(self.cluster.last_log_lines(self.namespace, name, _LOG_LINES))
-                    shown += ["\n".join([f"{name}'s last lines:", *lines])] if lines else []
+                    shown += ["\n".join([f"last log lines of {name}:", *lines])] if lines else []
         return shown
 
     def _of(self, state: StatefulSetState) -> dict[str, Pod]:
@@ -125,7 +125,9 @@ class _Unrecoverable:
             return reasons
         now = time.monotonic()
         if now - self._since.setdefault(pod.uid, now) > UNRECOVERABLE_SECONDS:
-            raise UnhealthyError(f"{pod.name} will not become ready by waiting; what was made is still there", reasons)
+            raise UnhealthyError(
+                f"{pod.name} will not become ready by waiting; what was created is still there", reasons
+            )
         return reasons
 
 
