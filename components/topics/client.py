@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from components.errors import TopicError, count
 from components.kafka.client import BATCH, REQUEST_SECONDS, admin_client, batches, cluster_state
 from components.routes import DIRECT, Route
-from components.topics.plan import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
 from components.topics.rules import TopicSpec
+from components.topics.safety import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
 from components.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from components.targets.base import RouteInputs
-from components.topics.plan import inputs_of
 from components.topics.provider import TopicSetProvider
 from components.topics.rules import TopicSpec
+from components.topics.safety import inputs_of
 
 
 @dataclass(frozen=True, kw_only=True)

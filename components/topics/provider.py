@@ -9,8 +9,8 @@ from components.errors import TopicError
 from components.kafka.client import admin_client, any_listens, broker_findings, cluster_state, unreachable
 from components.targets.routes import open_route
 from components.topics import client as topics
-from components.topics.plan import change_lines, inputs_of, refusals, specs_of
 from components.topics.rules import TopicSpec, normal_value
+from components.topics.safety import change_lines, inputs_of, refusals, specs_of
 from components.waiting import wait_until
 
 

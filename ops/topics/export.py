@@ -6,8 +6,8 @@ from typing import Any
 
 from components.naming import PROJECT
 from components.quantities import format_duration, format_size
-from components.topics.plan import ObservedTopic
 from components.topics.rules import TopicSpec, normal_value, spec_problems
+from components.topics.safety import ObservedTopic
 
 _LONGEST_DAYS = 36_500
 """The longest duration that a stack file accepts; see :func:`components.quantities.parse_duration`."""

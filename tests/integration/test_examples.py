@@ -10,7 +10,7 @@ import yaml
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from components.topics.client import observe
-from components.topics.plan import ObservedTopic
+from components.topics.safety import ObservedTopic
 from tests.integration.stacks import PREFIX, PROJECT, Checkout, left_on_engine, ports_of, running_members, standing
 from tests.integration.traffic import admin, consume, produce
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from components.errors import count
-from components.topics.plan import ObservedTopic
 from components.topics.rules import TopicSpec, count_problems
+from components.topics.safety import ObservedTopic
 from ops.backup.archive.model import Acl, Commit, Cut, PartitionId, RedisSummary
 from ops.backup.redis_keys import is_newer
 

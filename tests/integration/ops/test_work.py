@@ -20,7 +20,7 @@ from kafka import KafkaConsumer
 from components.kafka.client import admin_client
 from components.stack_file.settings import load_settings
 from components.topics.client import delete_topics, observe
-from components.topics.plan import matches
+from components.topics.safety import matches
 from ops.doctor import machine
 from ops.doctor.local_stack import LocalStack
 from ops.doctor.outcome import State

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.topics.plan import ObservedTopic
+from components.topics.safety import ObservedTopic
 from ops.backup.archive.model import Acl, Commit, PartitionId, RedisSummary, Selection, choose
 from ops.backup.restore.plan import Request, Target, plan, refusals, translate
 from ops.backup.restore.retention import age_warnings, limits, size_warnings

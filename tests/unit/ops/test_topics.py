@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from components.stack_file.settings import load_settings
-from components.topics.plan import ObservedTopic, matches
 from components.topics.rules import TopicSpec
+from components.topics.safety import ObservedTopic, matches
 from ops.errors import RefusedError, refuse_unknown
 from ops.topics.export import entry, obstacles, stack_file_text
 from ops.topics.views import PartitionView, TopicView, is_internal

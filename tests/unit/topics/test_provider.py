@@ -11,9 +11,9 @@ from pulumi.runtime import rpc
 from components.dynamic import Props
 from components.routes import Route
 from components.topics import provider as topics_module
-from components.topics.plan import change_lines, inputs_of, specs_of
 from components.topics.provider import TopicSetProvider
 from components.topics.rules import TopicSpec
+from components.topics.safety import change_lines, inputs_of, specs_of
 from tests.unit.dynamic import VIA, from_engine, shown, take_detour
 
 # ---------------------------------------------------------------------------------------------------------- inputs

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.topics.plan import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
 from components.topics.rules import TopicSpec, normal_value
+from components.topics.safety import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
 
 
 def spec(name: str = "t", partitions: int = 1, factor: int = 1, **config: str) -> TopicSpec:
