@@ -5,7 +5,7 @@ from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvid
 from components.changes import changes
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
 from components.quantities import format_size
-from components.targets.kubernetes.claims import Claims, claim_names, refuse_needed
+from components.targets.kubernetes.claims import Claims, claim_names, refuse_needed_removal
 from components.targets.kubernetes.roll import Roll
 
 
@@ -101,7 +101,7 @@ class MemberStorageProvider(ResourceProvider):
         """Create or expand claims; reject the removal of members that are still needed."""
         gone = sorted(set(_olds["members"]) - set(_news["members"]))
         if gone:
-            refuse_needed(gone, _olds)
+            refuse_needed_removal(gone, _olds)
         Claims(_news).ensure()
         return UpdateResult(_news)
 
