@@ -13,7 +13,7 @@ def changes(old: Any, new: Any, path: str = "") -> list[str]:
 
     Args:
         old: The old value, of JSON types.
-        new: The new value; one of any other type (an unknown of a preview) counts as changed if the old one was set.
+        new: The new value, of JSON types; an unknown one, as in a preview, counts as changed.
         path: The path of both values, with which each line starts.
     """
     if old == new:

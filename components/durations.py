@@ -48,6 +48,11 @@ def milliseconds(duration: timedelta) -> int:
     return duration // timedelta(milliseconds=1)
 
 
+def whole_seconds(duration: timedelta) -> int:
+    """The duration in whole seconds, rounded down."""
+    return duration // timedelta(seconds=1)
+
+
 def format_duration(duration: timedelta) -> str:
     """The duration in its largest whole unit: ``7d``, ``36h``, ``1500ms``."""
     amount = milliseconds(duration)

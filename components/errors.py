@@ -1,4 +1,4 @@
-"""Errors that the user can fix.
+"""Errors that the user can fix, and helpers for their texts.
 
     PlatformError            base: its text is the whole message, shown without a traceback
     ├── SettingsError        the stack file is invalid (all mistakes at once)

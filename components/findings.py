@@ -12,6 +12,6 @@ def finding(member: str, *, seen: str, expected: str, logs: Mapping[str, str]) -
         expected: What it expected to see.
         logs: For each member the command that shows its logs.
     """
-    look = logs.get(member)
-    hint = f"\nlook at: {look}" if look else ""
+    command = logs.get(member)
+    hint = f"\nlook at: {command}" if command else ""
     return f"{member}: {seen}; expected {expected}{hint}"

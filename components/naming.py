@@ -43,7 +43,7 @@ def member_name(workload: str, ordinal: int) -> str:
 
 
 def ordinal_of(member: str) -> int:
-    """A member's number in its workload: 0 of ``kafka-0``."""
+    """A member's number in its workload: 0 of ``kafka-0``. A broker's id is the same number."""
     return int(member.rpartition("-")[2])
 
 

@@ -1,4 +1,4 @@
-"""Java properties files: escaped, and sorted so that only real changes change the text."""
+"""Java properties files: escaped, and sorted so that equal entries give equal text."""
 
 from collections.abc import Mapping
 

@@ -79,5 +79,5 @@ DIRECT = DirectRoute()
 
 
 def patience(route: Route, seconds: float) -> float:
-    """The timeout over a route for what takes ``seconds`` directly; the Kubernetes API may be far away."""
+    """The timeout for what takes ``seconds`` directly; longer through the Kubernetes API, which may be far away."""
     return max(seconds, TUNNEL_SECONDS) if route.proxy_url else seconds

@@ -53,7 +53,7 @@ class Safety:
         """
         return []
 
-    def losses(self, name: str) -> list[str]:
+    def interruptions(self, name: str) -> list[str]:
         """What is unavailable while a member is away, one line each."""
         return []
 

@@ -20,13 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from components.errors import SettingsError, count
-from components.quantities import (
-    GIB,
-    MIB,
-    Duration,
-    Size,
-    Whole,
-)
+from components.quantities import GIB, MIB, Duration, Size, Whole
 from components.report import problems_of, unknown_profile
 
 _CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")

@@ -30,7 +30,7 @@ _LOG4J = {
 _NAME_CACHE = {"networkaddress.cache.ttl": "5", "networkaddress.cache.negative.ttl": "0"}
 """Seconds that a JVM caches the address of a name, and the failure to find one. The defaults are 30 and 10: a member
 that starts before the name of a peer is published would not resolve it again for 10 s, which the ensemble's back-off
-stretches to 25 s; a pod that has moved would be sought at its old address. ``-D`` cannot set security properties (https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/net/doc-files/net-properties.html)."""
+stretches to 25 s; a moved pod would be contacted at its old address. ``-D`` cannot set security properties (https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/net/doc-files/net-properties.html)."""
 
 
 def resources_of(settings: ContainerSettings) -> Resources:

@@ -11,7 +11,7 @@ LONGEST_PAUSE = 1.0
 
 
 def wait_until(
-    look: Callable[[], Sequence[str]],
+    check: Callable[[], Sequence[str]],
     *,
     what: str,
     deadline: float,
@@ -23,8 +23,8 @@ def wait_until(
     """Check until there are no findings.
 
     Args:
-        look: Returns what is wrong; empty means healthy.
-        what: The name of what is waited for, for the report and the error.
+        check: Returns what is wrong; empty means healthy.
+        what: The name of what is awaited, for the report and the error.
         deadline: Seconds after which to give up; there is always one check.
         report: Called with one line each time that the findings change.
         state: The state without findings, for the error.
@@ -41,7 +41,7 @@ def wait_until(
     pause = FIRST_PAUSE
     reported: Sequence[str] = ()
     while True:
-        findings: Sequence[str] = list(look())
+        findings: Sequence[str] = list(check())
         waited = clock() - start
         if not findings:
             return waited

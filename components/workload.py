@@ -135,7 +135,7 @@ class Workload:
     safety: type[Safety] = Safety
     """The server's rules for stopping and removing members."""
     zone_file: str | None = None
-    """Path of a file to which a target that knows failure domains writes the member's before the member starts."""
+    """File into which a target that knows the member's failure domain writes it before the member starts."""
 
     @property
     def members(self) -> list[str]:

@@ -5,14 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from components.kafka.client import ClusterState, admin_client, cluster_state
-from components.routes import DIRECT
+from components.kafka.client import ClusterState, accepts, admin_client, cluster_state
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
-
-CONNECT_SECONDS = 2.0
-"""Timeout of a connection; the members are on the exporter's network."""
 
 REQUEST_SECONDS = 5.0
 """Timeout of a Kafka request; a run makes only a few, also while one broker is silent."""
@@ -35,15 +31,6 @@ def ask_all(members: Mapping[str, str], ask: Callable[[str], T]) -> dict[str, T]
     """
     with ThreadPoolExecutor(min(len(members), _THREADS) or 1) as pool:
         return dict(zip(members, pool.map(ask, members.values()), strict=True))
-
-
-def accepts(address: str) -> bool:
-    """Whether something accepts connections at ``host:port``."""
-    try:
-        with DIRECT.connect(address, CONNECT_SECONDS):
-            return True
-    except OSError:
-        return False
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Checks the lag of the consumer groups."""
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from components.kafka.client import ClusterState
+from components.kafka.client import ClusterState, batches
 from exporter.connections import REQUEST_SECONDS, cluster_state_from_any, reachable_admin
 from exporter.periodic import Outcome
 
@@ -23,8 +22,6 @@ Lag = Mapping[tuple[str, str, int], int]
 
 Committed = Mapping[str, Mapping["TopicPartition", int]]
 """Committed offset by group and partition."""
-
-T = TypeVar("T")
 
 
 class GroupsCheck:
@@ -114,10 +111,3 @@ def lag(committed: Committed, ends: Mapping["TopicPartition", int]) -> Lag:
         for part, offset in offsets.items()
         if part in ends
     }
-
-
-def batches(items: Iterable[T], size: int) -> Generator[Sequence[T]]:
-    """Split the items into lists of at most ``size``."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

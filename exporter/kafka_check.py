@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.kafka.client import ClusterState, Partition, minimum_in_sync
-from exporter.connections import accepts, ask_all, cluster_state_from_any, reachable_admin
+from components.kafka.client import ClusterState, Partition, accepts, minimum_in_sync
+from components.naming import ordinal_of
+from exporter.connections import ask_all, cluster_state_from_any, reachable_admin
 from exporter.periodic import Outcome
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class KafkaCheck:
         except (KafkaError, OSError) as error:
             return Outcome(KafkaHealth(frozenset(), self._history.shrinks), f"no broker answers: {error}")
         self._history.add(state.partitions)
-        online = {name for name in self._brokers if accepting[name] and broker_id(name) in state.brokers}
+        online = {name for name in self._brokers if accepting[name] and ordinal_of(name) in state.brokers}
         return Outcome(KafkaHealth(frozenset(online), self._history.shrinks, cluster_health(state, minimum)))
 
     def _minimum_in_sync(self, client: "KafkaAdminClient", state: ClusterState) -> Mapping[str, int]:
@@ -99,11 +100,6 @@ class KafkaCheck:
             return minimum_in_sync(client, topics)
         except KafkaError:
             return {} if self._minimum is None else dict.fromkeys(topics, self._minimum)
-
-
-def broker_id(name: str) -> int:
-    """The broker id in a broker's name: 0 for ``kafka-0``."""
-    return int(name.rpartition("-")[2])
 
 
 def cluster_health(state: ClusterState, minimum: Mapping[str, int]) -> ClusterHealth:

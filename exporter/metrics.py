@@ -7,14 +7,13 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric, UnknownMetricFamily
 from prometheus_client.registry import Collector
 
+from components.monitoring.promql import TOTAL
+from components.naming import ordinal_of
 from exporter.groups_check import Lag
-from exporter.kafka_check import ClusterHealth, KafkaHealth, broker_id
+from exporter.kafka_check import ClusterHealth, KafkaHealth
 from exporter.periodic import PeriodicCheck, State
 from exporter.redis_check import RedisHealth
 from exporter.zookeeper_check import ZooKeeperHealth
-
-TOTAL = "__total__"
-"""Label value of ``topic`` for the sum of all topics."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def kafka_metrics(health: KafkaHealth, brokers: Mapping[str, str]) -> Generator[
         "kafka_broker_online",
         "1 if a declared broker is registered in the cluster and accepts connections, otherwise 0.",
         ["broker_id", "host", "port"],
-        {(str(broker_id(name)), *address.rsplit(":", 1)): name in health.online for name, address in brokers.items()},
+        {(str(ordinal_of(name)), *address.rsplit(":", 1)): name in health.online for name, address in brokers.items()},
     )
     # Untyped, not a counter: the exposition formats add _total to every counter's name, and dashboards use this name
     # without it. `promtool check metrics` accepts an untyped metric, and rate() and increase() work on it.

@@ -9,7 +9,7 @@ from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateRes
 from components.dynamic import Props, in_order, plain_errors, progress
 from components.errors import UnhealthyError, count
 from components.kafka import client as kafka
-from components.naming import PART_OF_LABEL, PROJECT
+from components.naming import PART_OF_LABEL, PROJECT, ordinal_of
 from components.redis import client as redis
 from components.routes import Route, RouteProps
 from components.targets.kubernetes.client import connect, pod_findings
@@ -23,11 +23,11 @@ class Part:
     """A part of the platform as the gate checks it.
 
     Args:
-        look: Checks the part once; returns the findings.
+        check: Checks the part once; returns the findings.
         summary: Describes the healthy part in one line.
     """
 
-    look: Callable[[], list[str]]
+    check: Callable[[], list[str]]
     summary: Callable[[], str]
 
 
@@ -47,11 +47,11 @@ def parts_of(props: Props) -> dict[str, Part]:
 
 
 def _zookeeper(members: Mapping[str, str], logs: Mapping[str, str], route: Route) -> Part:
-    def look() -> list[str]:
+    def check() -> list[str]:
         roles = zookeeper.role_findings(members, logs, route=route)
         return roles or zookeeper.session_findings(list(members.values()), route=route)
 
-    return Part(look=look, summary=lambda: zookeeper.summary(members, route=route))
+    return Part(check=check, summary=lambda: zookeeper.summary(members, route=route))
 
 
 def _kafka(props: Props, logs: Mapping[str, str], route: Route) -> Part:
@@ -60,21 +60,21 @@ def _kafka(props: Props, logs: Mapping[str, str], route: Route) -> Part:
     def summary() -> str:
         with kafka.admin_client(bootstrap, route=route) as client:
             state = kafka.cluster_state(client)
-        names = {kafka.broker_id(name): name for name in brokers}
+        names = {ordinal_of(name): name for name in brokers}
         return (
             f"{len(state.brokers)} of {count(len(names), 'broker')}, "
             f"controller {names.get(state.controller, state.controller)}, "
             f"{count(len(state.partitions), 'partition')} in sync, acks=all record read back"
         )
 
-    def look() -> list[str]:
+    def check() -> list[str]:
         return kafka.kafka_findings(bootstrap, brokers, logs, round_trip=True, route=route)
 
-    return Part(look=look, summary=summary)
+    return Part(check=check, summary=summary)
 
 
 def _redis(props: Props, logs: Mapping[str, str], route: Route) -> Part:
-    def look() -> list[str]:
+    def check() -> list[str]:
         return redis.findings(
             member=props["member"],
             address=props["address"],
@@ -86,19 +86,19 @@ def _redis(props: Props, logs: Mapping[str, str], route: Route) -> Part:
         )
 
     persistence = "append-only file" if props["appendOnly"] else "snapshots"
-    return Part(look=look, summary=lambda: f"write and read, {persistence}")
+    return Part(check=check, summary=lambda: f"write and read, {persistence}")
 
 
 def _pods(route: RouteProps) -> Part:
     """The pods of the route, with the reasons that Kubernetes gives for those that are not ready."""
     expected = [host.partition(".")[0] for host in route["hosts"]]
 
-    def look() -> list[str]:
+    def check() -> list[str]:
         cluster = connect(route.get("kubeconfig"), route["context"])
         pods = cluster.pods(route["namespace"], {PART_OF_LABEL: PROJECT})
         return pod_findings(expected, {pod.name: pod for pod in pods})
 
-    return Part(look=look, summary=lambda: f"{len(expected)} ready")
+    return Part(check=check, summary=lambda: f"{len(expected)} ready")
 
 
 class HealthGateProvider(ResourceProvider):
@@ -117,7 +117,7 @@ class HealthGateProvider(ResourceProvider):
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
         """Check once. The gate of an unhealthy platform is dropped from the state, so the next ``up`` checks again."""
-        findings = [line for part in parts_of(props).values() for line in part.look()]
+        findings = [line for part in parts_of(props).values() for line in part.check()]
         if not findings:
             return ReadResult(id_, props)
         for line in findings:
@@ -136,7 +136,7 @@ def _wait_for_all(props: Props) -> str:
 
     def wait(name: str) -> float | UnhealthyError:
         try:
-            return wait_until(parts[name].look, what=name, deadline=deadline, report=progress)
+            return wait_until(parts[name].check, what=name, deadline=deadline, report=progress)
         except UnhealthyError as error:
             return error
 
@@ -145,7 +145,7 @@ def _wait_for_all(props: Props) -> str:
     failed = {name: result for name, result in results.items() if isinstance(result, UnhealthyError)}
     if failed:
         raise UnhealthyError(
-            f"{' and '.join(failed)} did not become healthy within {deadline:.0f} s; what was made is still there",
+            f"{' and '.join(failed)} did not become healthy within {deadline:.0f} s; what was created is still there",
             [line for error in failed.values() for line in error.problems],
         )
     seconds = {name: result for name, result in results.items() if isinstance(result, float)}

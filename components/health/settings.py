@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
-from components.quantities import (
-    Duration,
-)
+from components.quantities import Duration
 from components.sections import Section
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {

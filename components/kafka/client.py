@@ -1,4 +1,4 @@
-"""Health of a Kafka cluster: brokers, controller, partitions, and a record written and read back."""
+"""The Kafka client: connections, the cluster's metadata, and what a health check finds in it."""
 
 import logging
 import time
@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.findings import finding
+from components.naming import ordinal_of
 from components.routes import DIRECT, Route, patience
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def broker_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mappi
     """Declared brokers that are not registered or advertise a different address, and a missing controller."""
     findings: list[str] = []
     for name, address in brokers.items():
-        broker = broker_id(name)
+        broker = ordinal_of(name)
         advertised = state.brokers.get(broker)
         if advertised is None:
             seen = f"broker {broker} is not registered in the cluster"
@@ -263,26 +264,24 @@ def _create_health_topic(client: "KafkaAdminClient", brokers: int) -> None:
         client.wait_for_topics([HEALTH_TOPIC])
 
 
-def broker_id(member: str) -> int:
-    """Broker id of a member: ``kafka-0`` has 0."""
-    return int(member.rpartition("-")[2])
+def accepts(address: str, *, route: Route = DIRECT) -> bool:
+    """Whether something accepts connections at ``host:port``."""
+    try:
+        with route.connect(address, CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def any_listens(bootstrap: str, *, route: Route = DIRECT) -> bool:
     """Whether any of the addresses accepts a connection: a quick check before a slow client is created."""
-    for address in bootstrap.split(","):
-        try:
-            with route.connect(address, CONNECT_SECONDS):
-                return True
-        except OSError:
-            continue
-    return False
+    return any(accepts(address, route=route) for address in bootstrap.split(","))
 
 
-def batches(items: Iterable[T]) -> Iterator[list[T]]:
-    """The items in lists of at most :data:`BATCH`."""
+def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """The items in lists of at most ``size``."""
     iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
+    while batch := list(islice(iterator, size)):
         yield batch
 
 

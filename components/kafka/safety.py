@@ -13,7 +13,6 @@ from components.kafka.client import (
     Partition,
     admin_client,
     any_listens,
-    broker_id,
     cluster_state,
     first_few,
     kafka_findings,
@@ -21,6 +20,7 @@ from components.kafka.client import (
     partition_findings,
     unreachable,
 )
+from components.naming import ordinal_of
 from components.safety import Safety
 
 
@@ -71,7 +71,7 @@ class BrokerSafety(Safety):
         """The controller."""
         found = self._metadata()
         controller = None if found is None else found[0].controller
-        return next((name for name in self.members.addresses if broker_id(name) == controller), None)
+        return next((name for name in self.members.addresses if ordinal_of(name) == controller), None)
 
     def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
         """Partitions that need the broker; if it serves, also all partitions of the cluster that are not in sync.
@@ -84,15 +84,15 @@ class BrokerSafety(Safety):
         if found is None:
             return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)
         state, minimum = found
-        missing = [self._unregistered(member) for member in sorted(ready) if broker_id(member) not in state.brokers]
-        blockers = [*missing, *restart_blockers(state, broker_id(name), minimum)]
+        missing = [self._unregistered(member) for member in sorted(ready) if ordinal_of(member) not in state.brokers]
+        blockers = [*missing, *restart_blockers(state, ordinal_of(name), minimum)]
         # The partitions of a broker that is away are under-replicated; a new broker may have to make room first.
         return [*blockers, *partition_findings(state)] if name in ready else blockers
 
-    def losses(self, name: str) -> list[str]:
+    def interruptions(self, name: str) -> list[str]:
         """Partitions that cannot be written while the broker is away."""
         found = self._metadata()
-        lost = [] if found is None else without_spare(found[0], broker_id(name), found[1])
+        lost = [] if found is None else without_spare(found[0], ordinal_of(name), found[1])
         if not lost:
             return []
         return [
@@ -110,11 +110,11 @@ class BrokerSafety(Safety):
         found = self._metadata()
         if found is None:
             return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)
-        held = held_by(found[0], [broker_id(name) for name in names])
+        held = held_by(found[0], [ordinal_of(name) for name in names])
         if not held:
             return []
         stay = [name for name in self.members.addresses if name not in names]
-        rest = ",".join(str(broker_id(name)) for name in stay)
+        rest = ",".join(str(ordinal_of(name)) for name in stay)
         port = next(iter(self.members.addresses.values())).rpartition(":")[2]
         return [
             f"{count(len(held), 'partition')} would lose a replica ({first_few(held)})",
@@ -127,7 +127,7 @@ class BrokerSafety(Safety):
         return ",".join(self.members.addresses.values())
 
     def _unregistered(self, name: str) -> str:
-        seen = f"broker {broker_id(name)} serves but is not registered in the cluster"
+        seen = f"broker {ordinal_of(name)} serves but is not registered in the cluster"
         return finding(name, seen=seen, expected="it to be registered", logs=self.members.logs)
 
     def _metadata(self) -> tuple[ClusterState, Mapping[str, int]] | None:

@@ -4,18 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    field_validator,
-)
+from pydantic import Field, field_validator
 
-from components.quantities import (
-    Duration,
-    Size,
-    Unlimited,
-    Whole,
-    unlimited,
-)
+from components.quantities import Duration, Size, Unlimited, Whole, unlimited
 from components.sections import (
     DERIVED,
     QUICK_START,

@@ -22,7 +22,7 @@ ELECTION = 60
 18 s (``zookeeper.session.timeout.ms``), and an ensemble elects within initLimit times tickTime, which is 20 s."""
 
 LAG_SHARE = 0.01
-"""Share of the retention for which a group may lag. Unread records are deleted when all of it is over, so 99% of it
+"""Share of the retention for which a group may lag. Unread records are deleted when the retention ends, so 99% of it
 is left to act."""
 
 LAG_SHORTEST, LAG_LONGEST = 300, 3600

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pulumi
 
+from components.durations import whole_seconds
 from components.inputs import joined, lift
 from components.monitoring.promql import seconds
 from components.monitoring.settings import MonitorSettings
@@ -51,7 +52,7 @@ def exporter_workload(
         env={
             "KAFKA_BOOTSTRAP_SERVERS": joined(list(kafka.values())),
             "KAFKA_BROKERS": _named(kafka),
-            "KAFKA_HEALTH_CHECK_INTERVAL": seconds(int(settings.interval.total_seconds())),
+            "KAFKA_HEALTH_CHECK_INTERVAL": seconds(whole_seconds(settings.interval)),
             "METRICS_PORT": str(PORT),
             "MINIMUM_IN_SYNC": str(min_in_sync),
             "REDIS_MEMBERS": _named(redis),

@@ -20,7 +20,7 @@ class Panel:
         queries: PromQL by legend; a legend may hold ``{{label}}``.
         description: What it means, for the panel's tooltip.
         kind: ``stat`` for the present value, ``lines`` for a graph, ``states`` for a state timeline.
-        thresholds: Values and the colours that hold from there; the first value is None, the lowest.
+        thresholds: Values and the colour from each upwards; the first value is None, the lowest.
         unit: Grafana's name of the unit.
         width: Of 24 columns.
     """

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pulumi
 
+from components.durations import whole_seconds
 from components.inputs import lift
 from components.kafka.files import JMX_PORT
 from components.monitoring import exporter
@@ -59,18 +60,11 @@ def prometheus_workload(
             alertmanagers=settings.alertmanagers,
         )
 
-    size = settings.retention_size
     return Workload(
         name=NAME,
         image=image,
         replicas=1,
-        command=[
-            f"--config.file={_CONFIG}",
-            f"--storage.tsdb.path={_DATA_PATH}",
-            f"--storage.tsdb.retention.time={seconds(int(settings.retention.total_seconds()))}",
-            *([] if size is None else [f"--storage.tsdb.retention.size={int(size)}B"]),
-            f"--web.listen-address=0.0.0.0:{PORT}",
-        ],
+        command=_arguments(settings),
         entry_point=True,
         files=[
             File(path=_CONFIG, content=lift(config, [host(exporter.NAME, 0), *brokers])),
@@ -91,3 +85,14 @@ def prometheus_workload(
             start_period=timedelta(minutes=10),
         ),
     )
+
+
+def _arguments(settings: PrometheusSettings) -> list[str]:
+    size = settings.retention_size
+    return [
+        f"--config.file={_CONFIG}",
+        f"--storage.tsdb.path={_DATA_PATH}",
+        f"--storage.tsdb.retention.time={seconds(whole_seconds(settings.retention))}",
+        *([] if size is None else [f"--storage.tsdb.retention.size={int(size)}B"]),
+        f"--web.listen-address=0.0.0.0:{PORT}",
+    ]

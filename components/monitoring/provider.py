@@ -17,13 +17,13 @@ class MonitorGateProvider(ResourceProvider):
     @plain_errors
     def create(self, props: Props) -> CreateResult:
         """Wait until all serve; the next ``up`` tries a failed create again."""
-        _pass(props)
+        _wait(props)
         return CreateResult(f"{props['platform']}-monitor", props)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Wait until all serve."""
-        _pass(_news)
+        _wait(_news)
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
@@ -44,7 +44,7 @@ class MonitorGateProvider(ResourceProvider):
         return ReadResult(None, {}) if findings else ReadResult(id_, props)
 
 
-def _pass(props: Props) -> None:
+def _wait(props: Props) -> None:
     """Wait for all servers.
 
     Raises:

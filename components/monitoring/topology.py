@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Any, Self
 
+from components.durations import whole_seconds
 from components.kafka.settings import KafkaSettings
 from components.monitoring.settings import MonitorSettings
 from components.redis.settings import RedisSettings
@@ -84,7 +84,7 @@ def topology_of(
     replicas += [(spec.replication_factor, _minimum(spec, kafka)) for spec in topics]
     return Topology(
         platform=platform,
-        interval=_seconds(monitor.interval),
+        interval=whole_seconds(monitor.interval),
         brokers=kafka.replicas,
         ensemble=zookeeper.replicas,
         replicas=max(factor for factor, _ in replicas),
@@ -93,9 +93,9 @@ def topology_of(
         spares=all(factor > minimum for factor, minimum in replicas),
         retention=_shortest_retention(kafka, topics),
         lag_threshold=monitor.lag_threshold,
-        broker_stop=_seconds(kafka.stop_grace),
-        ensemble_stop=_seconds(zookeeper.stop_grace),
-        redis_stop=_seconds(redis.stop_grace),
+        broker_stop=whole_seconds(kafka.stop_grace),
+        ensemble_stop=whole_seconds(zookeeper.stop_grace),
+        redis_stop=whole_seconds(redis.stop_grace),
         redis_evicts=redis.eviction_policy != "noeviction",
         jmx=monitor.jmx,
     )
@@ -108,13 +108,9 @@ def _minimum(spec: TopicSpec, kafka: KafkaSettings) -> int:
 def _shortest_retention(kafka: KafkaSettings, topics: Sequence[TopicSpec]) -> int | None:
     """The shortest retention of topics that delete by age; a compacted one keeps the last record of each key."""
     default = kafka.retention
-    times = [] if isinstance(default, int) else [_seconds(default)]
+    times = [] if isinstance(default, int) else [whole_seconds(default)]
     for spec in topics:
         text = spec.config.get(_RETENTION)
         if text is not None and int(text) >= 0 and "delete" in spec.config.get(_CLEANUP, "delete"):
             times.append(int(text) // 1000)
     return min(times, default=None)
-
-
-def _seconds(duration: timedelta) -> int:
-    return int(duration.total_seconds())

@@ -5,16 +5,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    SecretStr,
-    field_validator,
-)
+from pydantic import Field, SecretStr, field_validator
 
-from components.quantities import (
-    Duration,
-    Size,
-)
+from components.quantities import Duration, Size
 from components.sections import DERIVED, ConfigValue, Port, ServerSettings, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {

@@ -1,1 +1,1 @@
-"""The stack file as a whole: sections, profiles, images, and the report of mistakes."""
+"""The stack file as a whole: profiles, rules between sections, images, and the target that it chooses."""

@@ -7,10 +7,7 @@ Every field can be set in ``Pulumi.<stack>.yaml`` under its camelCase name; prof
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    ValidationError,
-)
+from pydantic import Field, ValidationError
 
 from components.errors import SettingsError, count
 from components.health.settings import HealthSettings

@@ -42,14 +42,14 @@ class Deployment:
 
     Args:
         identities: For each member a value that changes whenever the member is replaced.
-        made: Resources that create the members, which need not serve yet.
+        created: Resources that create the members, which need not serve yet.
         settled: Resources that wait until all members serve, after a change too.
         logs: For each member the command that shows its logs.
         storage: The resource that holds the data, or None; what is inside it, such as topics, is deleted with it.
     """
 
     identities: Mapping[str, pulumi.Output[str]]
-    made: Sequence[pulumi.Resource]
+    created: Sequence[pulumi.Resource]
     settled: Sequence[pulumi.Resource]
     logs: Mapping[str, pulumi.Input[str]]
     storage: pulumi.Resource | None

@@ -88,7 +88,7 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
     deadline = float(props["deadline"])
     now_owned, route = set(owned), open_route(props.get("route"))
 
-    def look() -> list[str]:
+    def check_and_apply() -> list[str]:
         if not any_listens(bootstrap, route=route):
             return unreachable(bootstrap, brokers, logs, route=route)
         try:
@@ -108,4 +108,4 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
             return [f"Kafka: a change of topics was interrupted ({error}); expected an answer"]
         return []
 
-    wait_until(look, what="Kafka", deadline=deadline, report=progress)
+    wait_until(check_and_apply, what="Kafka", deadline=deadline, report=progress)

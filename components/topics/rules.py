@@ -1,4 +1,4 @@
-"""What Kafka allows of a topic: names, counts and configuration keys. Pure."""
+"""What Kafka allows of a topic: names, counts and configuration keys."""
 
 import re
 from collections.abc import Iterable, Mapping

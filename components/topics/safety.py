@@ -1,4 +1,4 @@
-"""Changes of a set of topics: which are refused, and what the cluster needs. Pure."""
+"""Plans the changes of a set of topics: which are refused, and what the cluster needs."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

@@ -2,19 +2,9 @@
 
 from typing import Literal
 
-from pydantic import (
-    Field,
-    field_validator,
-)
+from pydantic import Field, field_validator
 
-from components.quantities import (
-    Duration,
-    Size,
-    Unlimited,
-    Whole,
-    milliseconds_or_unlimited,
-    unlimited,
-)
+from components.quantities import Duration, Size, Unlimited, Whole, milliseconds_or_unlimited, unlimited
 from components.sections import ConfigValue, Section
 from components.topics.rules import TopicSpec, config_problems, name_problem, normal_value
 

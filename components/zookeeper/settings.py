@@ -4,23 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from pydantic import (
-    Field,
-    field_validator,
-)
+from pydantic import Field, field_validator
 
-from components.quantities import (
-    Duration,
-    Whole,
-)
-from components.sections import (
-    DERIVED,
-    QUICK_START,
-    THROUGHPUT,
-    ConfigValue,
-    JavaServerSettings,
-    refuse_protected,
-)
+from components.quantities import Duration, Whole
+from components.sections import DERIVED, QUICK_START, THROUGHPUT, ConfigValue, JavaServerSettings, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {
     "4lw.commands.whitelist": "the health checks need the platform's value",

@@ -164,7 +164,7 @@ RULES = (
     Rule(
         name="gates-cover-members",
         title="Rolls, storage, topic sets and health gates cover all members, with a sensible deadline",
-        reason="A member that no gate covers is changed or left unchecked.",
+        reason="A member that no gate covers may change unsafely, and is never checked.",
         remedy="Give the gate as many members as the workload has replicas.",
         source=_ROLLS,
         severity="medium",

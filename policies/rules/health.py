@@ -69,7 +69,7 @@ RULES = (
     Rule(
         name="health-check-can-fail",
         title="Every server has a health check, and the check can fail",
-        reason="A check that never fails counts a dead member as healthy, and the other members are restarted.",
+        reason="A check that never fails counts a dead member as healthy, so a roll goes on to restart the others.",
         remedy='Run pipes in a shell: ["CMD-SHELL", "echo srvr | nc localhost 2181 | grep Mode"]; '
         "do not end a check in a command that always succeeds.",
         source="https://docs.docker.com/reference/dockerfile/#healthcheck",

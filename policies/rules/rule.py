@@ -1,4 +1,4 @@
-"""Rules, and how they check a stack. Free of Pulumi."""
+"""What a rule is, and how it checks a stack."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

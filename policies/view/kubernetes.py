@@ -205,10 +205,6 @@ class PodContainer(Server):
             if probe
         ]
 
-    @cached_property
-    def hostname(self) -> str:
-        return ""
-
     def _mounted(self, kind: str, reference: Object, mount: Object) -> list[File]:
         """The files of a mounted ConfigMap or Secret."""
         folder, sub_path = mount.text("mountPath").rstrip("/"), mount.text("subPath")
@@ -288,7 +284,7 @@ def quantity(value: object, path: str) -> int:
     """Bytes of a Kubernetes quantity: ``512Mi``, ``1G``, ``536870912``.
 
     Raises:
-        Undecided: The value is no quantity.
+        Undecided: The value is not a quantity.
     """
     # Imported here: it takes 0.1 s and 17 MiB, and only stacks with pods need it.
     from kubernetes.utils import parse_quantity
@@ -296,4 +292,4 @@ def quantity(value: object, path: str) -> int:
     try:
         return int(parse_quantity(str(value)))
     except (ValueError, OverflowError):
-        undecided(f"{path}, which is no quantity")
+        undecided(f"{path}, which is not a quantity")

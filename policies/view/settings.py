@@ -149,7 +149,7 @@ def _properties(file: File) -> Mapping[str, str]:
     try:
         entries = javaproperties.loads(file.text())
     except javaproperties.InvalidUEscapeError:
-        undecided(f"{file.origin}, which is no properties file")
+        undecided(f"{file.origin}, which is not a properties file")
     return {key: value.strip() for key, value in entries.items()}
 
 

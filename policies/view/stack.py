@@ -62,6 +62,9 @@ class KafkaCluster:
         """The resource that findings are reported for."""
         return self.servers[0].urn
 
+    def __str__(self) -> str:
+        return f"the cluster of {self.servers[0]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
@@ -96,8 +99,6 @@ class Stack:
         self.resources = resources
         self.name = name
         self._by_urn = {item.urn: item for item in resources}
-
-    urn = ""
 
     @cached_property
     def production(self) -> bool:

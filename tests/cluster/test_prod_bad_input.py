@@ -98,8 +98,8 @@ def test_an_unschedulable_pod_is_reported_with_the_scheduler_s_reason(small: Clu
     small.set("redis.cpu", "100")
     small.set("health.deadline", "20s")
     result = small.up(check=False)
-    refused(result, "redis-0: no node takes it: 0/3 nodes are available", "Insufficient cpu")
-    progress = result.output.index("waiting for redis-0: no node takes it")
+    refused(result, "redis-0: it cannot be scheduled: 0/3 nodes are available", "Insufficient cpu")
+    progress = result.output.index("waiting for redis-0: it cannot be scheduled")
     assert progress < result.output.index("error:"), "the reason is shown before the deadline"
     small.set("redis.cpu", "100m")
     small.set("health.deadline", "3m")
@@ -123,8 +123,8 @@ def test_a_crashing_server_is_reported_with_its_last_log_lines(small: ClusterSta
     small.set("kafka.config", {"num.io.threads": "many"})
     refused(
         small.up(check=False),
-        "container kafka crashes again and again: exit code 1",
-        "kafka-0's last lines:",
+        "container kafka keeps crashing: exit code 1",
+        "last log lines of kafka-0:",
         "Invalid value many for configuration num.io.threads",
     )
     small.set("kafka.config", {})

@@ -224,9 +224,6 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
 OF_EVERYONE = {"denied"}
 """Methods that need no right: whoever is signed in may ask for their own rights."""
 
-OF_TESTS = {"namespace_exists"}
-"""Methods that neither the program nor the command line calls."""
-
 OPERATIONS = ("pods", "log_lines", "create_pod", "delete_pod", "pull_secrets")
 """Methods that the command line calls."""
 
@@ -240,7 +237,7 @@ def needed_by(methods: Sequence[str]) -> set[Right]:
 
 def test_every_request_of_the_client_is_known_here() -> None:
     methods = {name for name in vars(Cluster) if not name.startswith("_")}
-    assert methods == REQUESTS.keys() | OF_EVERYONE | OF_TESTS
+    assert methods == REQUESTS.keys() | OF_EVERYONE
 
 
 @pytest.mark.parametrize("roles", [WITH_ZONES, FULL], ids=["deployer with zones", "full deployer"])

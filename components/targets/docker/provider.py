@@ -13,18 +13,18 @@ from components.waiting import wait_until
 
 
 class MemberGateProvider(ResourceProvider):
-    """Stands before a member: the engine replaces its container when the gate has passed."""
+    """The gate before a member: the engine replaces the member's container once the gate has passed."""
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
         """Wait; a failed create is tried again by the next ``up``."""
-        _pass(props, {})
+        _wait(props, {})
         return CreateResult(props.get("stops") or f"{props['returns']}-returned", props)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Wait before the changed member is stopped."""
-        _pass(_news, _olds.get("members") or {})
+        _wait(_news, _olds.get("members") or {})
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
@@ -65,8 +65,8 @@ def _removed(old: Props, new: Props) -> list[str]:
     return sorted(set(old["members"]) - set(new["members"])) if is_known(new["members"]) else []
 
 
-def _pass(props: Props, before: Mapping[str, str]) -> None:
-    """Wait until the member before is back and the member behind may be stopped.
+def _wait(props: Props, before: Mapping[str, str]) -> None:
+    """Wait until the previous member is back and the next one may be stopped.
 
     Args:
         props: Properties of the gate.
@@ -102,12 +102,12 @@ def _pass(props: Props, before: Mapping[str, str]) -> None:
         wait_until(return_findings, what=returns, deadline=deadline, report=progress)
     if stops:
         wait_until(stop_findings, what=stops, deadline=deadline, report=progress, state="safe to restart")
-        for line in rules(declared).losses(stops):
+        for line in rules(declared).interruptions(stops):
             progress(line)
 
 
 def _current_addresses(declared: Mapping[str, str], before: Mapping[str, str], changed: str | None) -> dict[str, str]:
-    """Where members serve now: as declared up to the member that changed last, where they were behind it."""
+    """Where members serve now: as declared up to the member that changed last, as before this update after it."""
     done = -1 if changed is None else ordinal_of(changed)
     unchanged = {name: address for name, address in before.items() if ordinal_of(name) > done}
     return in_order({**declared, **unchanged})

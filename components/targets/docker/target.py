@@ -8,6 +8,7 @@ from datetime import timedelta
 import pulumi
 import pulumi_docker as docker
 
+from components.durations import whole_seconds
 from components.inputs import lift
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualified
 from components.outside import Outside
@@ -149,7 +150,7 @@ class PreparedDocker(_Addresses):
             self._member_set(workload, parent)
         storage = None if workload.storage is None else self._volume(workload.storage)
         logs = {member: self.logs_command(member) for member in workload.members}
-        return Deployment(identities=identities, made=resources, settled=resources, logs=logs, storage=storage)
+        return Deployment(identities=identities, created=resources, settled=resources, logs=logs, storage=storage)
 
     def _member_set(self, workload: Workload, parent: pulumi.Resource) -> None:
         addresses = dict(zip(workload.members, self.addresses(workload), strict=True))
@@ -202,8 +203,8 @@ class PreparedDocker(_Addresses):
             memory=workload.resources.memory // MIB,
             # Without an equal swap limit, the official provider shows a difference in every preview.
             memory_swap=workload.resources.memory // MIB,
-            stop_timeout=_seconds(workload.stop_grace),
-            destroy_grace_seconds=_seconds(workload.stop_grace),
+            stop_timeout=whole_seconds(workload.stop_grace),
+            destroy_grace_seconds=whole_seconds(workload.stop_grace),
             log_driver="json-file",
             log_opts=_LOG_OPTIONS,
             uploads=[docker.ContainerUploadArgs(file=file.path, content=file.content) for file in workload.files],
@@ -315,9 +316,5 @@ def _health_check(probe: Probe) -> docker.ContainerHealthcheckArgs:
 
 def _go_duration(duration: timedelta) -> str:
     """A duration below an hour as Go prints it, which the provider reads back: ``5s``, ``1m0s``."""
-    minutes, seconds = divmod(_seconds(duration), 60)
+    minutes, seconds = divmod(whole_seconds(duration), 60)
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
-
-
-def _seconds(duration: timedelta) -> int:
-    return int(duration.total_seconds())

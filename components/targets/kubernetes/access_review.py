@@ -1,4 +1,4 @@
-"""What the credentials may do, as the API server answers it."""
+"""Asks the API server which rights the credentials lack."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

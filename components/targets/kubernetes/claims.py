@@ -84,7 +84,7 @@ class Claims:
         wait_until(left, what=what, deadline=float(self._props["deadline"]), report=progress, state="gone")
 
 
-def refuse_needed(gone: Sequence[str], old: Props) -> None:
+def refuse_needed_removal(gone: Sequence[str], old: Props) -> None:
     """Refuse to remove members that are still needed.
 
     Args:

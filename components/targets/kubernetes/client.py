@@ -59,11 +59,6 @@ class Cluster:
         """
         return access_review.denied(self._requests, namespace, needs)
 
-    def namespace_exists(self, namespace: str) -> bool:
-        """Whether there is such a namespace that is not being deleted."""
-        found = self._requests.find("get", f"namespaces {namespace}", "", f"/api/v1/namespaces/{quote(namespace)}")
-        return found is not None and not found["metadata"].get("deletionTimestamp")
-
     def storage_class(self, name: str | None) -> StorageClass | None:
         """A StorageClass by name, or the default one for None; None if there is none."""
         path = "/apis/storage.k8s.io/v1/storageclasses"
@@ -171,7 +166,7 @@ class Cluster:
             path_of(namespace, "pods", name),
             method="DELETE",
             body=options,
-            fine=(404, 409),
+            tolerated=(404, 409),
         )
 
     def claims(self, namespace: str, selector: Mapping[str, str]) -> dict[str, Claim]:
@@ -223,7 +218,7 @@ class Cluster:
         """Events of one object; empty if they may not be read, since they only explain."""
         options = {"fieldSelector": f"involvedObject.uid={uid}", "limit": 200}
         path = f"{path_of(namespace, 'events')}?{urlencode(options)}"
-        found = self._requests.find("list", "events", namespace, path, fine=(403, 404))
+        found = self._requests.find("list", "events", namespace, path, tolerated=(403, 404))
         return found["items"] if found else []
 
     def _zone(self, node: str | None) -> str | None:
@@ -231,7 +226,9 @@ class Cluster:
         if node is None:
             return None
         if node not in self._zones:
-            found = self._requests.find("get", f"nodes {node}", "", f"/api/v1/nodes/{quote(node)}", fine=(403, 404))
+            found = self._requests.find(
+                "get", f"nodes {node}", "", f"/api/v1/nodes/{quote(node)}", tolerated=(403, 404)
+            )
             labels = objects.part(found or {}, "metadata", "labels")
             self._zones[node] = labels.get(pod_state.ZONE_LABEL)
         return self._zones[node]

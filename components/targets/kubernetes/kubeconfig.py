@@ -1,7 +1,7 @@
-"""The kubeconfig: its contexts, and address and credentials of the API server of one.
+"""The kubeconfig: its contexts, and the API server's address and credentials for one of them.
 
-The official loader reads it. Two things are added: it leaves files of certificates and keys behind where a process is
-killed, and it only logs that a credential plugin failed.
+The official loader reads it, with two corrections: the files that it writes for certificates and keys are removed at
+once, and a credential plugin that fails, which the loader only logs, is an error.
 """
 
 import logging
@@ -28,8 +28,8 @@ _lock = threading.Lock()
 def _loading() -> Generator[None]:
     """Let the loader work, and remove the files that it writes for certificates and keys.
 
-    It removes them itself when the process ends, but not when that is killed, as plugins are. A dictionary of its
-    module lists the files, hence the lock.
+    The loader itself removes them when the process ends, but not when it is killed, as plugins are. A dictionary of
+    its module lists the files, hence the lock.
     """
     loader: Any = import_module("kubernetes.config.kube_config")
     with _lock:
@@ -58,7 +58,7 @@ def merged(kubeconfig: str | None) -> dict[str, Any]:
         ``contexts``, ``clusters`` and ``users``, each by name, and ``current-context``, which may be empty.
 
     Raises:
-        ClusterError: There is no such file, or it is no kubeconfig.
+        ClusterError: There is no such file, or it is not a kubeconfig.
     """
     import yaml
 
@@ -77,7 +77,7 @@ def merged(kubeconfig: str | None) -> dict[str, Any]:
                     config[entries].setdefault(str(entry["name"]), entry.get(key) or {})
             config["current-context"] = config["current-context"] or str(content.get("current-context") or "")
         except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-            raise ClusterError(f"{file} is no kubeconfig", [_first_line(error)]) from error
+            raise ClusterError(f"{file} is not a kubeconfig", [_first_line(error)]) from error
     return config
 
 
@@ -85,7 +85,7 @@ def contexts(kubeconfig: str | None) -> list[str]:
     """Names of the contexts of a kubeconfig. Connects to nothing.
 
     Raises:
-        ClusterError: There is no such file, or it is no kubeconfig.
+        ClusterError: There is no such file, or it is not a kubeconfig.
     """
     return list(merged(kubeconfig)["contexts"])
 
@@ -118,7 +118,7 @@ class Access:
 
     def headers(self) -> dict[str, str]:
         """Headers that authenticate; a token that expires is renewed first."""
-        with _loading(), _complaints(self.context):
+        with _loading(), _raising_logged_errors(self.context):
             token = self.configuration.get_api_key_with_prefix("BearerToken")
         return {"Authorization": token} if token else {}
 
@@ -143,7 +143,7 @@ class Access:
         loaded = Configuration()
         loaded.retries = 0  # otherwise urllib3 tries thrice, and warns on standard error each time
         try:
-            with _loading(), _complaints(self.context):
+            with _loading(), _raising_logged_errors(self.context):
                 load_kube_config(config_file=where, context=self.context, client_configuration=loaded)
                 tls = _tls(loaded)
                 loaded.ssl_ca_cert = loaded.cert_file = loaded.key_file = None
@@ -172,19 +172,19 @@ def _tls(loaded: "Configuration") -> ssl.SSLContext:
 
 
 @contextmanager
-def _complaints(context: str) -> Generator[None]:
+def _raising_logged_errors(context: str) -> Generator[None]:
     """Raise what the loader only logs: that a credential plugin failed.
 
     Raises:
         ClusterError: With what was logged.
     """
-    heard: list[str] = []
+    logged: list[str] = []
     thread = threading.get_ident()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.thread == thread and record.name == "root":
-                heard.append(record.getMessage())
+                logged.append(record.getMessage())
 
     listener, root = Listener(logging.ERROR), logging.getLogger()
     root.addHandler(listener)
@@ -192,5 +192,5 @@ def _complaints(context: str) -> Generator[None]:
         yield
     finally:
         root.removeHandler(listener)
-    if heard:
-        raise ClusterError(f'the credentials of context "{context}" are unavailable', heard)
+    if logged:
+        raise ClusterError(f'the credentials of context "{context}" are unavailable', logged)

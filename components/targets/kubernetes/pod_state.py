@@ -32,7 +32,7 @@ class Pod:
         ip: Its address inside the cluster; empty before it has one.
         scheduled: Whether it has a node.
         reasons: Why it is not ready, as text.
-        unrecoverable: Whether that is unrecoverable: no image, no configuration, or crash after crash.
+        unrecoverable: Whether waiting cannot make it ready: no image, no configuration, or repeated crashes.
     """
 
     name: str
@@ -107,7 +107,7 @@ def _reasons(item: Json, events: Sequence[Json]) -> list[str]:
         found.append("it is being deleted")
     for condition in _conditions(item):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            found.append(f"no node takes it: {condition.get('message') or condition.get('reason')}")
+            found.append(f"it cannot be scheduled: {condition.get('message') or condition.get('reason')}")
     if status.get("reason"):
         found.append(_joined(status["reason"], status.get("message")))
     for container in _containers(item):
@@ -138,7 +138,7 @@ def _container_reasons(container: Json, events: Sequence[Json]) -> list[str]:
         return [f"container {name} cannot be started: {_joined(reason, waiting.get('message'))}"]
     if reason == "CrashLoopBackOff":
         last = part(container, "lastState", "terminated")
-        return [f"container {name} crashes again and again: {_ending(last, container)}"]
+        return [f"container {name} keeps crashing: {_ending(last, container)}"]
     if ended := part(state, "terminated"):
         return [f"container {name} ended: {_ending(ended, container)}"] if ended.get("exitCode") else []
     if reason and reason not in ("ContainerCreating", "PodInitializing"):

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pulumi
 
+from components.durations import whole_seconds
 from components.workload import Workload
 
 ZONE_SCRIPT_NAME = "read-zone.sh"
@@ -85,7 +85,7 @@ def pod_spec(workload: Workload, context: PodContext) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         # A Service called kafka would set KAFKA_PORT, which start scripts read as a setting.
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _seconds(workload.stop_grace),
+        "terminationGracePeriodSeconds": whole_seconds(workload.stop_grace),
         "securityContext": {
             **identity,
             "fsGroup": workload.user,
@@ -193,20 +193,20 @@ def _probes(workload: Workload) -> dict[str, Any]:
     """Startup and readiness: the server answers. Liveness: its port is open, whatever state the cluster is in."""
     probe = workload.readiness
     action = {"exec": {"command": list(probe.command)}}
-    times = {"periodSeconds": _seconds(probe.interval), "timeoutSeconds": _seconds(probe.timeout)}
+    times = {"periodSeconds": whole_seconds(probe.interval), "timeoutSeconds": whole_seconds(probe.timeout)}
     start_interval = 2
     return {
         "startupProbe": {
             **action,
             **times,
             "periodSeconds": start_interval,
-            "failureThreshold": _seconds(probe.start_period) // start_interval,
+            "failureThreshold": whole_seconds(probe.start_period) // start_interval,
         },
         "readinessProbe": {**action, **times, "failureThreshold": probe.failures},
         "livenessProbe": {
             "tcpSocket": {"port": workload.client_port.number},
             "periodSeconds": 10,
-            "timeoutSeconds": _seconds(probe.timeout),
+            "timeoutSeconds": whole_seconds(probe.timeout),
             "failureThreshold": 6,
         },
     }
@@ -281,7 +281,3 @@ def _zone_mounts(workload: Workload, *, read_only: bool) -> list[dict[str, Any]]
 
 def _folders(workload: Workload) -> list[str]:
     return sorted({file.path.rpartition("/")[0] for file in workload.files})
-
-
-def _seconds(duration: timedelta) -> int:
-    return int(duration.total_seconds())

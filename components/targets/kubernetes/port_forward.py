@@ -55,7 +55,7 @@ class PodConnection:
     Attributes:
         ended: Whether nothing more comes, because the pod, its node or the API server closed.
         refusal: The node's reason why it could not make or keep the connection; empty while it could.
-        heard: When anything was last received, by the clock.
+        last_received: When anything last arrived, by the clock.
         answers_pings: Whether a ping was ever answered.
     """
 
@@ -63,7 +63,7 @@ class PodConnection:
         sock.setblocking(False)
         self.ended = False
         self.refusal = ""
-        self.heard = clock()
+        self.last_received = clock()
         self.answers_pings = False
         self._sock = sock
         self._clock = clock
@@ -92,7 +92,7 @@ class PodConnection:
         self._queue(bytes([_DATA]) + data, ABNF.OPCODE_BINARY)
 
     def ping(self) -> None:
-        """Queue a ping, which the pod's node answers; :attr:`heard` shows whether it did."""
+        """Queue a ping, which the pod's node answers; :attr:`last_received` shows whether it did."""
         self._queue(b"", ABNF.OPCODE_PING)
 
     def _queue(self, payload: bytes, opcode: int) -> None:
@@ -122,7 +122,7 @@ class PodConnection:
                 chunk = self._sock.recv(_CHUNK)
                 if not chunk:
                     self.ended = True
-                self.heard = self._clock()
+                self.last_received = self._clock()
                 self._incoming += chunk
                 for opcode, payload in self._frames():
                     self._take(opcode, payload)
@@ -302,7 +302,9 @@ def _refused_by_api(error: WebSocketBadStatusException, pod: str) -> PodRefused:
     except (ValueError, KeyError, TypeError):
         said = (error.resp_body or b"").decode(errors="replace").strip() or f"HTTP status {error.status_code}"
     denied = error.status_code in (401, 403)
-    return PodRefused(f"the Kubernetes API forwards no port of {pod}: {said}", FAILED if denied else UNREACHABLE_HOST)
+    return PodRefused(
+        f"the Kubernetes API does not forward a port of {pod}: {said}", FAILED if denied else UNREACHABLE_HOST
+    )
 
 
 def _refused_by_node(error: PodRefused, pod: str, port: int) -> PodRefused:

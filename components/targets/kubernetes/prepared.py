@@ -80,7 +80,7 @@ class PreparedKubernetes(ClusterAddresses):
         secret = self._secret(workload, parent)
         companions = [item for item in (storage, config) if item is not None] + self._companions(workload, parent)
         context = self._pod_context(workload, None if config is None else config.metadata.apply(_name_of), secret)
-        created_before = [resource for deployment in after for resource in deployment.made]
+        created_before = [resource for deployment in after for resource in deployment.created]
         stateful_set = self._stateful_set(
             workload, context, self._options(parent, after=[*companions, *created_before], outer=opts)
         )
@@ -97,7 +97,7 @@ class PreparedKubernetes(ClusterAddresses):
         )
         return Deployment(
             identities={member: roll.identities[member] for member in workload.members},
-            made=[stateful_set],
+            created=[stateful_set],
             settled=[stateful_set, roll],
             logs=logs,
             storage=storage,

@@ -5,7 +5,7 @@ from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvid
 from components.changes import changes
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
 from components.quantities import format_size
-from components.targets.kubernetes.claims import Claims, claim_names, refuse_needed
+from components.targets.kubernetes.claims import Claims, claim_names, refuse_needed_removal
 from components.targets.kubernetes.roll import Roll
 
 
@@ -80,7 +80,7 @@ class MemberStorageProvider(ResourceProvider):
         if new < old:
             smaller = (
                 f"the volumes of {name} have {format_size(old)} and cannot become {format_size(new)}: Kubernetes "
-                f"shrinks no volume. Keep {name}.storage, or move to a new platform with smaller ones"
+                f"cannot shrink volumes. Keep {name}.storage, or move to a new platform with smaller ones"
             )
             return CheckResult(news, failures("size", [smaller]))
         if new > old:
@@ -101,7 +101,7 @@ class MemberStorageProvider(ResourceProvider):
         """Create or expand claims; reject the removal of members that are still needed."""
         gone = sorted(set(_olds["members"]) - set(_news["members"]))
         if gone:
-            refuse_needed(gone, _olds)
+            refuse_needed_removal(gone, _olds)
         Claims(_news).ensure()
         return UpdateResult(_news)
 

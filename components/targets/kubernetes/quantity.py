@@ -12,12 +12,12 @@ def quantity(text: str | float) -> Decimal:
     """Read a quantity with the official client's parser, as strictly as the API server does.
 
     Raises:
-        ValueError: The text is no quantity.
+        ValueError: The text is not a quantity.
     """
     from kubernetes.utils import parse_quantity  # slow to import
 
     if not _SYNTAX.fullmatch(str(text)):
-        raise ValueError(f"{text!r} is no quantity")
+        raise ValueError(f"{text!r} is not a quantity")
     return parse_quantity(str(text))
 
 

@@ -1,4 +1,4 @@
-"""Passes bytes between a client and a pod, and ends connections of which one side is gone."""
+"""Passes bytes between a client and a pod, and ends connections that have lost one side."""
 
 import select
 import socket
@@ -74,8 +74,8 @@ class _Relay:
         """Ping the pod's node now and then; end the connection if it no longer answers."""
         now = time.monotonic()
         if len(self._to_client) >= _BUFFER_LIMIT:
-            self._pod.heard = now  # nothing is read, so no answer can arrive
-        if self._pod.answers_pings and now - self._pod.heard > DEAD_SECONDS:
+            self._pod.last_received = now  # nothing is read, so no answer can arrive
+        if self._pod.answers_pings and now - self._pod.last_received > DEAD_SECONDS:
             self._pod.ended = True
         elif now - self._last_ping >= PING_SECONDS:
             self._last_ping = now

@@ -88,8 +88,8 @@ class Requests:
         self, verb: str, what: str, namespace: str, path: str, *, method: str = "GET", body: Json | None = None
     ) -> dict[str, Any]:
         """As :meth:`find`, but every failure is an error."""
-        answer = self.find(verb, what, namespace, path, method=method, body=body, fine=())
-        assert answer is not None  # noqa: S101  only statuses in `fine` are answered with None
+        answer = self.find(verb, what, namespace, path, method=method, body=body, tolerated=())
+        assert answer is not None  # noqa: S101  only statuses in `tolerated` are answered with None
         return answer
 
     def find(
@@ -101,7 +101,7 @@ class Requests:
         *,
         method: str = "GET",
         body: Json | None = None,
-        fine: Sequence[int] = (404,),
+        tolerated: Sequence[int] = (404,),
     ) -> dict[str, Any] | None:
         """Send a request and read the JSON of its answer.
 
@@ -112,7 +112,7 @@ class Requests:
             path: Path and query.
             method: The request's method.
             body: The request's JSON.
-            fine: Statuses of failure that are answered with None.
+            tolerated: Error statuses for which the answer is None.
 
         Raises:
             ClusterError: The API server rejects the request, or does not answer.
@@ -121,14 +121,14 @@ class Requests:
             status, answer = self._api.request(method, path, body, _MERGE if method == "PATCH" else _JSON)
         except ClusterError as error:
             raise ClusterError(f"cannot {verb} {what}{_place(namespace)}: {error.headline}", error.problems) from error
-        if status in fine:
+        if status in tolerated:
             return None
         if not 200 <= status < 300:
             raise self._error(status, answer, verb, what, namespace)
         try:
             return json.loads(answer)
         except ValueError:
-            raise self._error(status, b"the answer is no JSON", verb, what, namespace) from None
+            raise self._error(status, b"the answer is not JSON", verb, what, namespace) from None
 
     def items(self, namespace: str, resource: str, selector: Mapping[str, str]) -> list[Json]:
         """The objects with all of these labels, sorted by name.
@@ -165,7 +165,7 @@ class Requests:
         failed, said = f"cannot {verb} {what}{_place(namespace)}", _message(body)
         if status == 401:
             return ClusterError(
-                f"{failed}: the API server does not take the credentials of context {self._api.context}",
+                f"{failed}: the API server rejects the credentials of context {self._api.context}",
                 [said or "Unauthorized", "log in to the cluster again, or choose another context"],
             )
         if status == 403:

@@ -21,7 +21,7 @@ UNRECOVERABLE_SECONDS = 15.0
 _LOG_LINES, _SHOWN_LINES = 60, 10
 """Lines of a crashed server's log that are read, and how many of them are shown."""
 
-Look = Callable[[], list[str]]
+Check = Callable[[], list[str]]
 """Returns what is still wrong; empty when nothing is."""
 
 
@@ -97,14 +97,14 @@ class Pods:
             for name, pod in self.all().items():
                 if pod.scheduled and not pod.ready and not pod.deleting:
                     lines = _without_stack(self.cluster.last_log_lines(self.namespace, name, _LOG_LINES))
-                    shown += ["\n".join([f"{name}'s last lines:", *lines])] if lines else []
+                    shown += ["\n".join([f"last log lines of {name}:", *lines])] if lines else []
         return shown
 
     def _of(self, state: StatefulSetState) -> dict[str, Pod]:
         return {pod.name: pod for pod in self.cluster.pods(self.namespace, state.labels)}
 
 
-class _Patience:
+class _Unrecoverable:
     """How long each pod has been in an unrecoverable state."""
 
     def __init__(self) -> None:
@@ -125,7 +125,9 @@ class _Patience:
             return reasons
         now = time.monotonic()
         if now - self._since.setdefault(pod.uid, now) > UNRECOVERABLE_SECONDS:
-            raise UnhealthyError(f"{pod.name} will not become ready by waiting; what was made is still there", reasons)
+            raise UnhealthyError(
+                f"{pod.name} will not become ready by waiting; what was created is still there", reasons
+            )
         return reasons
 
 
@@ -141,7 +143,7 @@ class Roll:
         self._deadline = float(props["deadline"])
         members = Members(addresses=self.pods.members, logs=props["logs"], route=open_route(props["route"]))
         self._safety: Safety = safety_of(props["safety"], members)
-        self._patience = _Patience()
+        self._unrecoverable = _Unrecoverable()
 
     def run(self) -> None:
         """Replace the pods that are out of date, then wait until all serve.
@@ -178,7 +180,7 @@ class Roll:
         """
         pods, name = self.pods, pod.name
         self._wait(lambda: self._safety.stop_findings(name, pods.ready()), name, state="safe to restart")
-        for line in self._safety.losses(name) if pod.ready else ():
+        for line in self._safety.interruptions(name) if pod.ready else ():
             progress(line)
         if engine_is_gone():  # the next `up` rolls too, and two rolls must not run at once
             raise UnhealthyError(f"{name} was not restarted: the update that asked for it was killed")
@@ -189,7 +191,7 @@ class Roll:
             current = pods.all().get(name)
             if current is None or current.uid == pod.uid:
                 return [f"{name}: the old pod is stopping; expected a new one"]
-            return [] if others_down else self._patience.findings(current) or self._safety.return_findings(name)
+            return [] if others_down else self._unrecoverable.findings(current) or self._safety.return_findings(name)
 
         self._wait(back, name)
 
@@ -197,18 +199,18 @@ class Roll:
         pods = self.pods.all()
         for name in self.pods.members:
             if name in pods:
-                self._patience.findings(pods[name])
+                self._unrecoverable.findings(pods[name])
         return self.pods.findings()
 
-    def _wait(self, look: Look, what: str, *, state: str = "healthy") -> None:
-        def patient() -> list[str]:
+    def _wait(self, check: Check, what: str, *, state: str = "healthy") -> None:
+        def tolerant() -> list[str]:
             try:
-                return look()
+                return check()
             except ClusterError as error:  # the API server may be unavailable for a moment
                 return [str(error)]
 
         try:
-            wait_until(patient, what=what, deadline=self._deadline, report=progress, state=state)
+            wait_until(tolerant, what=what, deadline=self._deadline, report=progress, state=state)
         except UnhealthyError as error:
             raise UnhealthyError(error.headline, [*error.problems, *self.pods.last_log_lines()]) from None
 

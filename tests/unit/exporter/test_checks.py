@@ -11,8 +11,8 @@ import pytest
 from kafka import TopicPartition
 
 from components.kafka import client as clients
-from components.kafka.client import ClusterState, Partition
-from exporter.groups_check import GroupsCheck, batches, lag
+from components.kafka.client import ClusterState, Partition, batches
+from exporter.groups_check import GroupsCheck, lag
 from exporter.kafka_check import InSyncHistory, KafkaCheck, cluster_health
 from exporter.redis_check import RedisCheck
 from exporter.zookeeper_check import ZooKeeperCheck

@@ -97,7 +97,7 @@ class Pods:
                 zone=None,
                 ip="",
                 scheduled=True,
-                reasons=() if ready else ("no node takes it",),
+                reasons=() if ready else ("it cannot be scheduled",),
                 unrecoverable=False,
             )
             for name, ready in self.ready.items()
@@ -116,7 +116,7 @@ def test_every_check_of_a_platform_takes_the_route_of_its_inputs(servers: Server
     ("ready", "line"),
     [
         ({"kafka-0": True}, "kafka-1: there is no pod; expected one that is ready"),
-        ({"kafka-0": True, "kafka-1": False}, "kafka-1: no node takes it"),
+        ({"kafka-0": True, "kafka-1": False}, "kafka-1: it cannot be scheduled"),
     ],
 )
 def test_a_platform_whose_pods_are_not_all_ready_is_not_well_though_it_serves(
@@ -190,7 +190,7 @@ def test_redis_is_asked_with_its_password_and_for_what_was_declared(servers: Ser
 def test_an_unhealthy_part_is_told_by_member_with_what_was_seen_expected_and_where_to_look(servers: Servers) -> None:
     servers.cluster = ClusterState(brokers={0: "127.0.0.1:19092"}, controller=0)
     assert shown(lambda: HealthGateProvider().create(health_gate())) == (
-        "Error: Kafka did not become healthy within 0 s; what was made is still there\n"
+        "Error: Kafka did not become healthy within 0 s; what was created is still there\n"
         "  - kafka-1: broker 1 is not registered in the cluster; expected it to advertise 127.0.0.1:19093\n"
         "    look at: docker logs p-kafka-1\n"
     )
@@ -204,7 +204,7 @@ def test_all_unhealthy_parts_are_told_together(servers: Servers) -> None:
     servers.listens = False
     text = shown(lambda: HealthGateProvider().update("millrace-dev", {}, health_gate()))
     assert text == (
-        "Error: ZooKeeper and Kafka and Redis did not become healthy within 0 s; what was made is still there\n"
+        "Error: ZooKeeper and Kafka and Redis did not become healthy within 0 s; what was created is still there\n"
         "  - zookeeper-0: it is away; expected it\n"
         "  - kafka-0: no broker answers at 127.0.0.1:19092,127.0.0.1:19093; expected an answer\n"
         "    look at: docker logs p-kafka-0\n"

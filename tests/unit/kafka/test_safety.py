@@ -309,7 +309,7 @@ def test_without_the_whole_metadata_no_broker_is_removed() -> None:
 @pytest.mark.usefixtures("unreadable")
 def test_without_the_whole_metadata_nothing_is_claimed_of_controller_or_losses() -> None:
     assert rules().last() is None
-    assert rules().losses("kafka-0") == []
+    assert rules().interruptions("kafka-0") == []
 
 
 @pytest.mark.parametrize("harm", ["listens", "refuses_clients", "error_code"])

@@ -36,7 +36,7 @@ class Scripted(Safety):
         self.members_asked.append(dict(self.members.addresses))
         return self.stops
 
-    def losses(self, name: str) -> list[str]:
+    def interruptions(self, name: str) -> list[str]:
         return self.lost
 
 

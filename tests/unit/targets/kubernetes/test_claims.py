@@ -174,7 +174,7 @@ def test_a_smaller_volume_is_refused_in_a_preview(capsys: pytest.CaptureFixture[
     assert check(props(size=20 * GIB), props(size=10 * GIB)) == [
         (
             "size",
-            "the volumes of kafka have 20480MiB and cannot become 10240MiB: Kubernetes shrinks no volume. "
+            "the volumes of kafka have 20480MiB and cannot become 10240MiB: Kubernetes cannot shrink volumes. "
             "Keep kafka.storage, or move to a new platform with smaller ones",
         )
     ]

@@ -570,14 +570,14 @@ def test_a_member_that_waiting_cannot_mend_fails_early_with_its_last_lines(scene
     made = scene("kafka")
     made.props["deadline"] = 600.0
     made.cluster.log_lines = ["Exception in thread main", "no such option -Xfoo"]
-    breaks(made, "container kafka crashes again and again: exit code 1, 4 restarts")
+    breaks(made, "container kafka keeps crashing: exit code 1, 4 restarts")
     error = made.fails()
     assert made.cluster.deleted == ["kafka-1"], "the others still serve"
     assert 15 < made.clock.now < 60, "long before the deadline of ten minutes"
     assert str(error) == (
-        "kafka-1 will not become ready by waiting; what was made is still there\n"
-        "  - kafka-1: container kafka crashes again and again: exit code 1, 4 restarts\n"
-        "  - kafka-1's last lines:\n"
+        "kafka-1 will not become ready by waiting; what was created is still there\n"
+        "  - kafka-1: container kafka keeps crashing: exit code 1, 4 restarts\n"
+        "  - last log lines of kafka-1:\n"
         "    Exception in thread main\n"
         "    no such option -Xfoo"
     )
@@ -667,7 +667,7 @@ def test_a_refresh_of_members_that_are_well_tells_which_they_are(scene: Callable
     ("harm", "line"),
     [
         ({"revision": OLD}, "kafka: kafka-1 is out of date"),
-        ({"ready": False, "reasons": ("no node takes it",)}, "kafka: kafka-1: no node takes it"),
+        ({"ready": False, "reasons": ("it cannot be scheduled",)}, "kafka: kafka-1: it cannot be scheduled"),
         ({"deleting": True}, "kafka: kafka-1: it is being removed"),
     ],
 )

@@ -593,7 +593,7 @@ def test_the_api_is_asked_for_the_pods_port_with_the_contexts_credentials(api: S
 @pytest.mark.parametrize(
     ("status", "message", "reply", "words"),
     [
-        (404, 'pods "kafka-0" not found', 4, 'forwards no port of kafka-0: pods "kafka-0" not found'),
+        (404, 'pods "kafka-0" not found', 4, 'does not forward a port of kafka-0: pods "kafka-0" not found'),
         (403, 'User "me" cannot create resource "pods/portforward"', 1, "cannot create resource"),
         (500, "pod is not running", 4, "pod is not running"),
         (302, "elsewhere", 3, "does not answer"),
