@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.kafka.client import ClusterState, broker_id, partitions_of
+from components.kafka.client import ClusterState, partitions_of
+from components.naming import ordinal_of
 from components.routes import patience
 from components.zookeeper import client as zookeeper
 from ops.errors import UnreachableError
@@ -77,7 +78,7 @@ class ClusterProbe:
         try:
             if self._reader is None:
                 self._reader = _MetadataReader(platform, patience(platform.route, REQUEST_SECONDS))
-            state = self._reader.read(broker_id(broker))
+            state = self._reader.read(ordinal_of(broker))
         except BaseException:
             self.close()  # its connections may hang on a lost broker; the next call opens new ones
             raise

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from components.errors import count
-from components.kafka.client import broker_id
 from components.kafka.safety import restart_blockers
+from components.naming import ordinal_of
 from ops.drills import health
 from ops.drills.catalogue import Drill, InitialState
 from ops.drills.cluster_view import ClusterProbe, ClusterView, Roles, ensemble_roles
@@ -156,7 +156,7 @@ def _break(drill: Drill, plan: Plan, session: Session, watch: Watch, minimum: Ma
                 f"not all replicas were in sync {RECOVERY_SECONDS:.0f} s after {plan.targets[position - 1]}'s restart"
             )
         view = watch.cluster.samples[-1].value
-        if view is not None and (blockers := restart_blockers(view.state, broker_id(member), minimum)):
+        if view is not None and (blockers := restart_blockers(view.state, ordinal_of(member), minimum)):
             raise BrokenError(f"{member} cannot be restarted now", blockers)
         with session.broken(drill.fault, member):
             pass

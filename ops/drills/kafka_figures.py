@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.kafka.client import broker_id
+from components.naming import ordinal_of
 from ops.drills.cluster_view import ClusterView, Roles
 from ops.drills.kafka_load import Acknowledgement
 from ops.drills.kafka_readers import Arrival
@@ -164,7 +164,7 @@ def _is_formed(roles: Roles) -> bool:
 
 
 def _target_ids(evidence: Evidence) -> set[int]:
-    return {broker_id(member) for member in evidence.targets if member.startswith("kafka-")}
+    return {ordinal_of(member) for member in evidence.targets if member.startswith("kafka-")}
 
 
 def _views(evidence: Evidence) -> list[tuple[float, ClusterView]]:

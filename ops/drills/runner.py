@@ -5,7 +5,8 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
-from components.kafka.client import broker_id, cluster_state
+from components.kafka.client import cluster_state
+from components.naming import ordinal_of
 from ops.drills import health, journal, kafka_drill, redis_drill
 from ops.drills.catalogue import Drill, InitialState
 from ops.drills.cluster_view import ensemble_roles
@@ -66,7 +67,7 @@ def _refuse_harm(drill: Drill, plan: Plan, initial: InitialState, *, force: bool
         reasons = health.too_few(platform.brokers, "broker")
     if reasons:
         raise RefusedError(f"stack {platform.stack} cannot survive {drill.name}", reasons)
-    brokers = [broker_id(member) for member in plan.targets if member in platform.brokers]
+    brokers = [ordinal_of(member) for member in plan.targets if member in platform.brokers]
     topics = health.topics_at_risk(initial.cluster, brokers, health.minimums(platform)) if brokers else []
     if topics and not force:
         advice = "raise their replication factor, or give --force to go on without them"

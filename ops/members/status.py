@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import PlatformError, count
 from components.findings import finding
-from components.kafka.client import ClusterState, broker_id, cluster_findings, cluster_state, unreachable
+from components.kafka.client import ClusterState, cluster_findings, cluster_state, unreachable
+from components.naming import ordinal_of
 from components.routes import patience
 from components.zookeeper.client import MemberState, member_states, role_findings
 from ops.groups.progress import Group, group_names, read_groups
@@ -163,9 +164,9 @@ def _kafka(platform: Platform) -> tuple[list[Member], list[str], list[Group]]:
             state = cluster_state(client)
             members = [_broker(state, member, answering) for member in members]
             # Brokers that are not registered are among the cluster's findings.
-            registered = [member for member in members if broker_id(member.name) in state.brokers]
+            registered = [member for member in members if ordinal_of(member.name) in state.brokers]
             problems = [*cluster_findings(state, platform.brokers, platform.logs), *_silent(platform, registered)]
-            sizes = replica_sizes(client, [broker_id(member.name) for member in members if member.up])
+            sizes = replica_sizes(client, [ordinal_of(member.name) for member in members if member.up])
             members = [replace(member, disk=_total(sizes, member)) for member in members]
             # A hanging broker may be a group's coordinator until a new one takes over.
             groups = [] if not all(member.up for member in registered) else read_groups(client, group_names(client))
@@ -176,7 +177,7 @@ def _kafka(platform: Platform) -> tuple[list[Member], list[str], list[Group]]:
 
 
 def _total(sizes: "Mapping[int, Mapping[TopicPartition, int]]", member: Member) -> int | None:
-    replicas = sizes.get(broker_id(member.name))
+    replicas = sizes.get(ordinal_of(member.name))
     return None if replicas is None else sum(replicas.values())
 
 
@@ -189,7 +190,7 @@ def _answering(platform: Platform) -> list[str]:
 
 
 def _broker(state: ClusterState, member: Member, answering: Sequence[str]) -> Member:
-    broker = broker_id(member.name)
+    broker = ordinal_of(member.name)
     held = [partition for partition in state.partitions if broker in partition.replicas]
     return replace(
         member,
