@@ -1,4 +1,4 @@
-"""Generated passwords in a program of their own."""
+"""The component of generated passwords, in a program without a platform."""
 
 from components.credentials.component import Credentials, CredentialsArgs
 from tests.unit.mocks import CREDENTIALS, GENERATED_PASSWORD, SECRET_MARK, declared_by, masked
