@@ -87,20 +87,20 @@ class Server:
 
     def create(self, path: str, manifest: Props, **query: str) -> Props:
         self._note("create", path, query)
-        created_pair = self._kept(manifest)
+        made = self._kept(manifest)
         if "dryRun" not in query:
-            self.objects[f"{path}/{manifest['metadata']['name']}"] = created_pair
-        return copy.deepcopy(created_pair)
+            self.objects[f"{path}/{manifest['metadata']['name']}"] = made
+        return copy.deepcopy(made)
 
     def patch(self, path: str, body: Any, content: str, **query: str) -> Props:
         self._note("patch", path, query)
         self.changes.append(body)
         if isinstance(body, list):
             return self.get(path)
-        created_pair = self._kept(body)
+        made = self._kept(body)
         if "dryRun" not in query:
-            self.objects[path] = created_pair
-        return copy.deepcopy(created_pair)
+            self.objects[path] = made
+        return copy.deepcopy(made)
 
     def delete(self, path: str, propagation: str) -> Props:
         self._note("delete", path, {"propagation": propagation})
@@ -109,13 +109,13 @@ class Server:
         return {}
 
     def _kept(self, manifest: Props) -> Props:
-        created_pair = copy.deepcopy(manifest)
-        created_pair["metadata"] |= {"uid": "u", "resourceVersion": "1", "generation": 1, "managedFields": []}
-        if created_pair["kind"] == "StatefulSet":
-            count = created_pair["spec"]["replicas"]
-            created_pair["status"] = {"observedGeneration": 1, "replicas": count, "readyReplicas": count}
-            created_pair["status"] |= {"currentReplicas": count, "currentRevision": "r", "updateRevision": "r"}
-        return created_pair
+        made = copy.deepcopy(manifest)
+        made["metadata"] |= {"uid": "u", "resourceVersion": "1", "generation": 1, "managedFields": []}
+        if made["kind"] == "StatefulSet":
+            count = made["spec"]["replicas"]
+            made["status"] = {"observedGeneration": 1, "replicas": count, "readyReplicas": count}
+            made["status"] |= {"currentReplicas": count, "currentRevision": "r", "updateRevision": "r"}
+        return made
 
 
 @pytest.fixture
@@ -125,9 +125,9 @@ def server() -> Server:
 
 @pytest.fixture
 def provider(server: Server) -> Any:
-    created_pair = plugin.KubernetesProvider()
-    created_pair._api = server
-    return created_pair
+    made = plugin.KubernetesProvider()
+    made._api = server
+    return made
 
 
 def urn(token: str, name: str = "thing") -> str:
@@ -399,9 +399,9 @@ def test_data_is_updated_in_place_if_the_provider_is_set_so(immutable: bool, rep
 
 
 def test_create_requests_a_new_object_with_strict_field_validation(provider: Any, server: Server) -> None:
-    created_pair = create(provider, CONFIG_MAP, check(provider, CONFIG_MAP, manifest(data={"a": "1"})))
-    assert created_pair.id == "n/x"
-    outputs = wire.values(created_pair.properties)
+    made = create(provider, CONFIG_MAP, check(provider, CONFIG_MAP, manifest(data={"a": "1"})))
+    assert made.id == "n/x"
+    outputs = wire.values(made.properties)
     assert outputs["__initialApiVersion"] == "v1"
     assert outputs["__fieldManager"].startswith("pulumi-kubernetes-")
     assert outputs["__inputs"] == check(provider, CONFIG_MAP, manifest(data={"a": "1"}))
@@ -410,9 +410,9 @@ def test_create_requests_a_new_object_with_strict_field_validation(provider: Any
 
 
 def test_a_preview_changes_nothing(provider: Any, server: Server) -> None:
-    created_pair = create(provider, STATEFUL_SET, check(provider, STATEFUL_SET, servers()), preview=True)
-    assert created_pair.id == ""
-    assert "status" not in wire.values(created_pair.properties)
+    made = create(provider, STATEFUL_SET, check(provider, STATEFUL_SET, servers()), preview=True)
+    assert made.id == ""
+    assert "status" not in wire.values(made.properties)
     assert server.objects == {}
     assert server.asked[0][2]["dryRun"] == "All"
 
@@ -455,14 +455,14 @@ def test_an_object_that_does_not_become_ready_stays_in_the_state(
     assert create(provider, STATEFUL_SET, skipped | {"apiVersion": "apps/v1", "kind": "StatefulSet"}).id == "n/x"
 
 
-def created_pair(provider: Any, token: str, news: Props) -> tuple[Props, Props]:
+def created_state(provider: Any, token: str, news: Props) -> tuple[Props, Props]:
     """Checked inputs, and the state after create."""
     checked = check(provider, token, news)
     return checked, wire.values(create(provider, token, checked).properties)
 
 
 def test_update_applies_with_the_field_manager_of_create(provider: Any, server: Server) -> None:
-    _, state = created_pair(provider, CONFIG_MAP, manifest(data={"a": "1"}))
+    _, state = created_state(provider, CONFIG_MAP, manifest(data={"a": "1"}))
     path = "/api/v1/namespaces/n/configmaps/x"
     fields = {"f:data": {"f:a": {}}}
     server.objects[path]["metadata"]["managedFields"] = [
@@ -484,7 +484,7 @@ def test_update_applies_with_the_field_manager_of_create(provider: Any, server: 
 
 
 def test_a_conflict_is_reported_with_its_fix(provider: Any, server: Server) -> None:
-    checked, state = created_pair(provider, CONFIG_MAP, manifest(data={"a": "1"}))
+    checked, state = created_state(provider, CONFIG_MAP, manifest(data={"a": "1"}))
     server.refusals["patch"] = apis.ApiError('Apply failed with 1 conflict: conflict with "someone": .data.a', 409)
     request = provider_pb2.UpdateRequest(
         urn=urn(CONFIG_MAP), id="n/x", olds=wire.struct(state), news=wire.struct(checked), timeout=1
@@ -494,7 +494,7 @@ def test_a_conflict_is_reported_with_its_fix(provider: Any, server: Server) -> N
 
 
 def test_refresh_returns_current_inputs_and_nothing_for_a_deleted_object(provider: Any, server: Server) -> None:
-    checked, state = created_pair(provider, STATEFUL_SET, servers(replicas=2))
+    checked, state = created_state(provider, STATEFUL_SET, servers(replicas=2))
     path = "/apis/apps/v1/namespaces/n/statefulsets/x"
     server.objects[path]["spec"] |= {"replicas": 1, "podManagementPolicy": "OrderedReady"}
     server.objects[path]["status"] |= {"replicas": 1, "readyReplicas": 1, "currentReplicas": 1}
@@ -509,7 +509,7 @@ def test_refresh_returns_current_inputs_and_nothing_for_a_deleted_object(provide
 
 
 def test_delete_is_in_the_foreground_and_ignores_a_missing_object(provider: Any, server: Server) -> None:
-    _, state = created_pair(provider, CONFIG_MAP, manifest())
+    _, state = created_state(provider, CONFIG_MAP, manifest())
     request = provider_pb2.DeleteRequest(urn=urn(CONFIG_MAP), id="n/x", properties=wire.struct(state), timeout=1)
     for _ in range(2):
         provider.Delete(request, Context())
@@ -628,11 +628,11 @@ def test_the_cluster_setting_overrides_that_of_the_context() -> None:
 
 
 def test_an_exec_plugin_provides_the_credentials() -> None:
-    credential = {"apiVersion": EXEC["apiVersion"], "kind": "ExecCredential", "status": {"token": "created_pair"}}
+    credential = {"apiVersion": EXEC["apiVersion"], "kind": "ExecCredential", "status": {"token": "made"}}
     printing = {**EXEC, "command": sys.executable, "args": ["-c", f"print({json.dumps(json.dumps(credential))})"]}
     config = {**CONFIG, "users": [{"name": "v", "user": {"exec": printing}}]}
     found, _ = kubeconfigs.access(settings.Settings(kubeconfig=json.dumps(config), context="cloud"))
-    assert found.headers() == {"Authorization": "Bearer created_pair"}
+    assert found.headers() == {"Authorization": "Bearer made"}
 
 
 @pytest.mark.parametrize(
