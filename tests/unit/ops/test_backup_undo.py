@@ -12,7 +12,7 @@ JOURNAL = Journal(archive="/a/backup.tar", made="now", created=["own"], groups=[
 
 
 class Steps:
-    """Stands for the steps; that for groups fails some times."""
+    """Replaces the steps; the one for groups fails several times."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures

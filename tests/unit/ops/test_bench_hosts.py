@@ -120,7 +120,7 @@ def test_the_pod_is_a_client_by_its_label_and_no_member_by_any(api: Played):
     assert "app.kubernetes.io/instance" not in labels, "network policies deny pods with this label"
 
 
-def test_a_person_can_run_the_same_pod_by_hand(api: Played):
+def test_a_user_can_run_the_same_pod_manually(api: Played):
     command = host().command_line(TOOL)
     arguments = shlex.split(command)
     assert json.loads(arguments[1])["spec"]["containers"][0]["command"] == list(TOOL.command)

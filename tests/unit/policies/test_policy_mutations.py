@@ -36,7 +36,7 @@ COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 
 
 def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
-    """Each altered module, and a text that says what was altered."""
+    """Each altered module, and a description of the change."""
     words = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for inner in ast.walk(node)}
     for number, node in enumerate(ast.walk(tree)):
         for what, change in _changes(node) if id(node) not in words else ():
