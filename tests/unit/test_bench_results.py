@@ -1,4 +1,7 @@
-"""bench.results: the results page keeps the sections of benchmarks that did not run."""
+"""The results page keeps the sections of benchmarks that did not run.
+
+Source: bench/results.py.
+"""
 
 from bench.measure import Comparison, Figure
 from bench.results import with_section

@@ -1,5 +1,6 @@
 """Changes between two values as text: every change is shown, and nothing else.
 
+Source: components/changes.py.
 Proof limit: only a reader can judge the wording; the tests compare whole lines for the changes that a roll reports.
 """
 

@@ -1,5 +1,6 @@
 """The test cluster's setup, without Docker and Kubernetes: rendered settings and decisions.
 
+Source: offline/cluster/.
 Proof limit: nothing is started here; tests/cluster proves that the settings work.
 """
 

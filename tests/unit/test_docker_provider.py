@@ -1,5 +1,6 @@
 """The stand-in for the Docker resource plugin: defaults, rejections and differences, compared with recordings.
 
+Source: offline/docker_provider/.
 Proof limit: the engine only returns errors here, so nothing is created, read, updated or deleted; and the recording is
 of one program.
 """

@@ -1,4 +1,8 @@
-"""README and docs agree with the code and with each other."""
+"""README and docs agree with the code and with each other.
+
+Source: README.md, docs/.
+Proof limit: texts are compared with the code; no command of the documents runs.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,8 @@
-"""components.dynamic: how the state refers to dynamic providers, and how their errors are shown."""
+"""How the state refers to dynamic providers, and how their errors are shown.
+
+Source: components/dynamic.py.
+Proof limit: the engine's calls are imitated.
+"""
 
 import base64
 import pickletools

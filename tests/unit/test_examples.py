@@ -1,4 +1,8 @@
-"""The examples' programs on mocks: what each declares, checks in preflight and exports."""
+"""The examples' programs on mocks: what each declares, checks in preflight and exports.
+
+Source: examples/.
+Proof limit: nothing is created; tests/integration/test_examples.py runs the programs.
+"""
 
 import ast
 import re

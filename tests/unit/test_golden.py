@@ -1,5 +1,6 @@
 """The rendered files of the project's stacks, compared with tests/golden.
 
+Source: components/*/files.py.
 Proof limit: that the servers accept the files is shown by the integration tests.
 """
 

@@ -1,5 +1,7 @@
 """The program keeps its layout: file names, allowed imports, names stored in states, the form of components.
 
+Source: components/.
+
 Each check is a function that returns the problems, so that it can be tested on a program with problems.
 """
 

@@ -1,4 +1,8 @@
-"""components.images: the sets of images."""
+"""The sets of images.
+
+Source: components/images.py.
+Proof limit: no image is pulled.
+"""
 
 import re
 

@@ -1,4 +1,7 @@
-"""components.inputs: values that may be outputs of other resources."""
+"""Values that may be outputs of other resources.
+
+Source: components/inputs.py.
+"""
 
 from collections.abc import Awaitable, Sequence
 from typing import Any

@@ -1,5 +1,6 @@
 """The stand-in for the Kubernetes resource plugin: inputs, differences and calls, compared with recordings.
 
+Source: offline/kubernetes_provider/.
 Proof limit: a dictionary replaces the API server, without defaults and schemas; and the recording is of one program.
 """
 

@@ -1,4 +1,7 @@
-"""components.naming: names and labels of everything that the platform creates."""
+"""Names and labels of everything that the platform creates.
+
+Source: components/naming.py.
+"""
 
 import re
 

@@ -1,5 +1,6 @@
 """The resources of the two Docker stacks: type, name and inputs of each.
 
+Source: components/platform.py.
 Proof limit: nothing is created. Only the tests on a real engine show that the official provider accepts these
 inputs, that the servers start with them and that the engine keeps the secrets.
 """

@@ -1,4 +1,7 @@
-"""components.properties: Properties files. Oracle: javaproperties for ``java.util.Properties``."""
+"""Properties files. Oracle: javaproperties for ``java.util.Properties``.
+
+Source: components/properties.py.
+"""
 
 import javaproperties
 import pytest

@@ -1,4 +1,7 @@
-"""components.quantities: durations and sizes as users write them."""
+"""Durations and sizes as users write them.
+
+Source: components/quantities.py.
+"""
 
 from datetime import timedelta
 

@@ -1,5 +1,6 @@
 """The roles of docs/RBAC.md permit every request of the program and the command line to a cluster.
 
+Source: docs/RBAC.md.
 Proof limit: rights are compared as RBAC defines them; no API server judges the roles here.
 """
 

@@ -1,5 +1,6 @@
-"""tests/schemas.py: schemas for kubeconform, from a few definitions as an API server publishes them.
+"""Schemas for kubeconform, from a few definitions as an API server publishes them.
 
+Source: tests/schemas.py.
 Proof limit: kubeconform does not run; tests/cluster runs it with all definitions of a real API server.
 """
 

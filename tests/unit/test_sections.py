@@ -1,4 +1,7 @@
-"""Settings sections for programs without a stack file."""
+"""Settings sections for programs without a stack file.
+
+Source: components/sections.py.
+"""
 
 from datetime import timedelta
 

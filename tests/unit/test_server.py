@@ -1,4 +1,7 @@
-"""What ZooKeeper and Kafka servers share: logging, name cache and environment."""
+"""What ZooKeeper and Kafka servers share: logging, name cache and environment.
+
+Source: components/server.py.
+"""
 
 import javaproperties
 

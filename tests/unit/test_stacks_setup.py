@@ -1,4 +1,7 @@
-"""Which stacks setup creates, and when it creates none. No CLI runs; tests/integration covers real stacks."""
+"""Which stacks setup creates, and when it creates none. No CLI runs; tests/integration covers real stacks.
+
+Source: offline/stacks.py.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""components.waiting: waits until something is healthy, on a clock that advances only in sleep.
+"""Waits until something is healthy, on a clock that advances only in sleep.
 
+Source: components/waiting.py.
 Proof limit: neither time nor sleeping is real.
 """
 

@@ -1,5 +1,6 @@
 """Workloads: commands, files, ports, storage and probes of each server.
 
+Source: components/workload.py, components/*/component.py.
 Proof limit: the integration tests show that a target runs them so, and that the servers then serve.
 """
 

@@ -1,4 +1,7 @@
-"""The provider of generated passwords."""
+"""The provider of generated passwords.
+
+Source: components/credentials/provider.py.
+"""
 
 import re
 

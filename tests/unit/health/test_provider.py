@@ -1,5 +1,6 @@
 """The provider of health gates, called as the engine calls it.
 
+Source: components/health/provider.py.
 Proof limit: the engine (calls, secrets, display of failures) and the servers are not real; the SDK's own message
 conversion brings values into the engine's form.
 """

@@ -1,5 +1,6 @@
 """What a cluster's metadata says about its health.
 
+Source: components/kafka/client.py.
 Proof limit: the metadata is fabricated; only the tests on a real engine show that a broker reports it so, and that
 records can be produced and consumed.
 """

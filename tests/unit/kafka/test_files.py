@@ -1,5 +1,6 @@
 """The brokers' server.properties.
 
+Source: components/kafka/files.py.
 Proof limit: that a broker accepts the file is shown by the integration tests.
 """
 

@@ -1,5 +1,6 @@
 """When a broker may be stopped or removed.
 
+Source: components/kafka/safety.py.
 Proof limit: the cluster's metadata is fabricated; that it matches the brokers' real state is up to Kafka.
 """
 

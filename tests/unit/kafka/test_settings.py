@@ -1,4 +1,7 @@
-"""Settings of brokers in a stack file."""
+"""Settings of brokers in a stack file.
+
+Source: components/kafka/settings.py.
+"""
 
 from typing import Any
 

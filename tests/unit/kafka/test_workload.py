@@ -1,5 +1,6 @@
 """The workload of brokers: command, start script, ports and probe.
 
+Source: components/kafka/component.py, components/kafka/files.py.
 Proof limit: the integration tests show that a target runs it so, and that the brokers then serve.
 """
 

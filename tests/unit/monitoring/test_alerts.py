@@ -1,4 +1,8 @@
-"""Alert rules: which ones a platform gets, and how long they wait."""
+"""Alert rules: which ones a platform gets, and how long they wait.
+
+Source: components/monitoring/alerts.py.
+Proof limit: no Prometheus evaluates the rules; tests/integration/test_monitoring.py fires them.
+"""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """The monitoring of a platform: its servers, their configuration, and who may connect to them.
 
+Source: components/monitoring/component.py.
 Proof limit: nothing is created, no Prometheus reads the rules and no Grafana the dashboard; see
 tests/integration/test_monitoring.py.
 """

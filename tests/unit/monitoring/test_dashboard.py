@@ -1,4 +1,8 @@
-"""Dashboards and their queries."""
+"""Dashboards and their queries.
+
+Source: components/monitoring/panels.py.
+Proof limit: no Grafana renders them; tests/integration/test_monitoring.py runs their queries.
+"""
 
 from components.monitoring.alerts import alert_rules
 from components.monitoring.panels import rows_of

@@ -1,4 +1,7 @@
-"""The monitoring gate: how it checks the exporter and the other servers, over real HTTP."""
+"""The monitoring gate: how it checks the exporter and the other servers, over real HTTP.
+
+Source: components/monitoring/client.py, components/monitoring/provider.py.
+"""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,8 @@
-"""The monitoring component in a program without a platform."""
+"""The monitoring component in a program without a platform.
+
+Source: components/monitoring/component.py.
+Proof limit: mocks replace the engine; nothing is created.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Settings of monitoring in a stack file."""
+"""Settings of monitoring in a stack file.
+
+Source: components/monitoring/settings.py.
+"""
 
 from collections.abc import Mapping
 from typing import Any

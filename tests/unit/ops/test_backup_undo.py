@@ -1,4 +1,7 @@
-"""A restore is rolled back in steps that are retried; what cannot be removed is listed."""
+"""A restore is rolled back in steps that are retried; what cannot be removed is listed.
+
+Source: ops/backup/restore/journal.py.
+"""
 
 import pytest
 from kafka.errors import NotCoordinatorError

@@ -1,6 +1,7 @@
 """Where tools run: the pod on Kubernetes and its output, and the lines that Docker streams.
 
-Limitation: no API server and no engine is involved; the integration tests run tools on a real engine.
+Source: ops/benchmark/kubernetes_host.py, ops/benchmark/docker_host.py.
+Proof limit: no API server and no engine is involved; the integration tests run tools on a real engine.
 """
 
 import json

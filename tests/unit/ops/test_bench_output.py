@@ -1,6 +1,7 @@
 """The tools' output, as 3.9.2 printed it on a staging platform, and as other versions format it.
 
-Limitation: 4.x's formats are taken from its source, not from a run.
+Source: ops/benchmark/output.py.
+Proof limit: 4.x's formats are taken from its source, not from a run.
 """
 
 import pytest

@@ -1,4 +1,7 @@
-"""What a benchmark runs, what it refuses, the limits of its figures, and when its fault is injected."""
+"""What a benchmark runs, what it refuses, the limits of its figures, and when its fault is injected.
+
+Source: ops/benchmark/plan.py, ops/benchmark/result.py, ops/benchmark/fault.py.
+"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Output without a terminal, and when the reader closes the pipe."""
+"""Output without a terminal, and when the reader closes the pipe.
+
+Source: ops/console.py.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,7 @@
-"""The doctor's checks on broken stacks, as far as possible without a real one."""
+"""The doctor's checks on broken stacks, as far as possible without a real one.
+
+Source: ops/doctor/.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Figures from fabricated events."""
+"""Figures from fabricated events.
+
+Source: ops/drills/measures.py.
+"""
 
 import pytest
 

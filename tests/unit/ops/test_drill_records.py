@@ -1,4 +1,7 @@
-"""Records are encoded, read and compared: lost, duplicated, out of order and damaged ones are found."""
+"""Records are encoded, read and compared: lost, duplicated, out of order and damaged ones are found.
+
+Source: ops/drills/records.py, ops/drills/verdict.py.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """Mutation tests: every condition of the rules is altered in turn, and at least one case must then fail.
 
+Source: policies/rules/.
+
 Altered are every condition of an ``if`` (always, never), every comparison (its opposite, its boundary), every ``and``,
 ``or`` and ``not`` in the rules' modules, except in messages. Each rule is also altered as a whole to find nothing.
 """

@@ -1,4 +1,8 @@
-"""A Redis server in a program without a platform."""
+"""A Redis server in a program without a platform.
+
+Source: components/redis/component.py.
+Proof limit: mocks replace the engine; nothing is created.
+"""
 
 import json
 from typing import Any

@@ -1,5 +1,6 @@
 """redis.conf. Oracle: a parser that follows Redis's ``sdssplitargs``.
 
+Source: components/redis/files.py.
 Proof limit: the integration tests show that a server accepts the file.
 """
 

@@ -1,4 +1,7 @@
-"""Settings of Redis in a stack file; no message shows its password."""
+"""Settings of Redis in a stack file; no message shows its password.
+
+Source: components/redis/settings.py.
+"""
 
 import traceback
 from typing import Any

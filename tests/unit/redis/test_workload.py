@@ -1,4 +1,8 @@
-"""The workload of the Redis server: command, files and probe."""
+"""The workload of the Redis server: command, files and probe.
+
+Source: components/redis/component.py.
+Proof limit: the probe runs against a fake redis-cli.
+"""
 
 from pathlib import Path
 

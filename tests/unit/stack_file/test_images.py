@@ -1,4 +1,7 @@
-"""Which images run: the stack file, the environment variable and the defaults."""
+"""Which images run: the stack file, the environment variable and the defaults.
+
+Source: components/stack_file/images.py.
+"""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """Settings of a stack file: valid values, their meaning, and the messages for mistakes.
 
+Source: components/stack_file/settings.py.
 Proof limit: values are given as Python objects; the integration tests show how Pulumi passes a stack file.
 """
 

@@ -1,4 +1,7 @@
-"""No component's constructor opens a connection, on either target; it only declares resources."""
+"""No component's constructor opens a connection, on either target; it only declares resources.
+
+Source: components/*/component.py.
+"""
 
 import socket
 import subprocess

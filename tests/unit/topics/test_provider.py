@@ -1,4 +1,8 @@
-"""The provider of topic sets, called as the engine calls it. Proof limit: there is no broker."""
+"""The provider of topic sets, called as the engine calls it.
+
+Source: components/topics/provider.py.
+Proof limit: there is no broker.
+"""
 
 import re
 import string

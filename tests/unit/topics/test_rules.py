@@ -1,5 +1,6 @@
 """The rules for topics.
 
+Source: components/topics/rules.py.
 Proof limit: the integration tests compare them with the rules of a real broker.
 """
 

@@ -1,5 +1,6 @@
 """Plans: the changes that make topics as declared.
 
+Source: components/topics/safety.py.
 Proof limit: the model cluster below carries out the plan; the integration tests show that Kafka does so too.
 """
 

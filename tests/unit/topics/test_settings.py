@@ -1,4 +1,7 @@
-"""Settings of topics in a stack file, and the topics that result."""
+"""Settings of topics in a stack file, and the topics that result.
+
+Source: components/topics/settings.py.
+"""
 
 from typing import Any
 

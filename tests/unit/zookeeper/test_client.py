@@ -1,5 +1,6 @@
 """The client of ensembles: members' states over real sockets, from small servers that answer like members.
 
+Source: components/zookeeper/client.py.
 Proof limit: the answers imitate those of ZooKeeper 3.8; only the tests on a real engine show that an ensemble
 answers so, and that a session writes and reads.
 """

@@ -1,4 +1,8 @@
-"""An ensemble in a program without a platform."""
+"""An ensemble in a program without a platform.
+
+Source: components/zookeeper/component.py.
+Proof limit: mocks replace the engine; nothing is created.
+"""
 
 import pulumi
 

@@ -1,5 +1,6 @@
 """zoo.cfg and the ensemble's start script.
 
+Source: components/zookeeper/files.py.
 Proof limit: the integration tests show that a member accepts the files.
 """
 

@@ -1,5 +1,6 @@
 """When a member of the ensemble may be stopped.
 
+Source: components/zookeeper/safety.py.
 Proof limit: members are fabricated; that real ones report their actual role is up to ZooKeeper.
 """
 

@@ -1,4 +1,7 @@
-"""Settings of the ensemble in a stack file."""
+"""Settings of the ensemble in a stack file.
+
+Source: components/zookeeper/settings.py.
+"""
 
 import pytest
 

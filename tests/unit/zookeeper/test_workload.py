@@ -1,4 +1,7 @@
-"""The workload of the ensemble: command and probe."""
+"""The workload of the ensemble: command and probe.
+
+Source: components/zookeeper/component.py.
+"""
 
 import socket
 import threading

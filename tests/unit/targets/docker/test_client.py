@@ -1,5 +1,6 @@
 """The client of Docker engines and their machines.
 
+Source: components/targets/docker/client.py.
 Proof limit: the engine is a fake; only the search for a port's holder examines this machine.
 """
 

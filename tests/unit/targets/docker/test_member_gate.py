@@ -1,4 +1,8 @@
-"""The gates between members on Docker: when they check, what they check, and how they fail."""
+"""The gates between members on Docker: when they check, what they check, and how they fail.
+
+Source: components/targets/docker/provider.py.
+Proof limit: the engine and the members are fakes; the tests on a real engine update real members.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import ClassVar

@@ -1,5 +1,6 @@
 """The member set of a workload on Docker: no member that is still needed is removed.
 
+Source: components/targets/docker/provider.py.
 Proof limit: the tests on a real engine show that containers are deleted only after the update of this resource.
 """
 

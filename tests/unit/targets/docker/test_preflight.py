@@ -1,5 +1,6 @@
 """Preflight on Docker: requirements of the engine and its machine before anything is created.
 
+Source: components/targets/docker/preflight.py.
 Proof limit: the engine is a fake; a real one may answer differently.
 """
 

@@ -1,5 +1,6 @@
 """The Docker target: the gates between the members of a workload.
 
+Source: components/targets/docker/target.py.
 Proof limit: nothing is created; the integration tests cover the engine.
 """
 

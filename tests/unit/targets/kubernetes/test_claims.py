@@ -1,5 +1,6 @@
 """The volume claims of a workload's members: created once, expanded in place, kept or removed together.
 
+Source: components/targets/kubernetes/provider.py, components/targets/kubernetes/claims.py.
 Proof limit: the cluster is a model; the tests on a real cluster expand a volume under a running server.
 """
 

@@ -1,5 +1,6 @@
 """The client of the Kubernetes API: its requests, and its interpretation of the JSON answers.
 
+Source: components/targets/kubernetes/client.py, components/targets/kubernetes/kubeconfig.py.
 Proof limit: the answers imitate those of Kubernetes 1.33; there is no API server.
 """
 

@@ -1,5 +1,6 @@
 """A namespace that a different resource of the program names: unknown until that resource exists.
 
+Source: components/targets/kubernetes/target.py.
 Proof limit: no cluster is contacted.
 """
 

@@ -1,5 +1,6 @@
 """The roll of a StatefulSet's pods, step by step, on a fake cluster with its own clock.
 
+Source: components/targets/kubernetes/roll.py.
 Proof limit: the cluster and the servers are models that follow their documentation; the tests on a real cluster
 roll real pods.
 """

@@ -1,4 +1,7 @@
-"""Settings of Kubernetes in a stack file."""
+"""Settings of Kubernetes in a stack file.
+
+Source: components/targets/kubernetes/settings.py.
+"""
 
 from typing import Any
 

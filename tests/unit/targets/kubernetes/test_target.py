@@ -1,5 +1,6 @@
 """The resources of a platform on Kubernetes, and the connections that its network policies allow.
 
+Source: components/targets/kubernetes/target.py.
 Proof limit: no cluster is contacted. Only the tests on a real cluster show that an API server accepts these objects,
 that the servers run in such pods and that a network enforces the policies.
 """

@@ -1,5 +1,6 @@
 """The tunnel to pods: SOCKS5 requests, and data in both directions over WebSocket frames of a fake node.
 
+Source: components/targets/kubernetes/tunnel.py.
 Proof limit: the node and the API server imitate those of Kubernetes 1.33; only the tests on a real cluster show
 that real ones answer so.
 """
