@@ -56,7 +56,7 @@ class Detour(DirectRoute):
 
 
 VIA = {"context": "test", "namespace": "n", "hosts": ["kafka-0.kafka.n.svc", "kafka-1.kafka.n.svc"]}
-"""A route as a resource's inputs describe it."""
+"""A route as described in a resource's inputs."""
 
 
 def take_detour(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> Route:

@@ -46,7 +46,7 @@ CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 NAME_SUFFIX = "1a2b3c4d"
-"""What the official provider adds to the name of an object that has none of its own; here always the same."""
+"""The suffix that the official provider appends to generated names; constant in tests."""
 
 
 class RecordingMocks(Mocks):
@@ -122,13 +122,13 @@ class Registered:
     parent: str
     dependencies: frozenset[str]
     after: frozenset[tuple[str, str]]
-    """Its dependencies by type and name: a cluster's objects of several kinds share a name."""
+    """Its dependencies by type and name, since Kubernetes objects of several kinds share a name."""
     deleted_with: str
     secret_outputs: tuple[str, ...]
     ignore_changes: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
     provider: str
-    """Name of the provider that is asked; empty for a package's default one."""
+    """Name of its provider; empty for the package's default provider."""
 
 
 @dataclass(frozen=True, kw_only=True)

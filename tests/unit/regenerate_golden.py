@@ -19,7 +19,7 @@ from tests.unit.mocks import ROOT, run_on_cluster, settings_of
 GOLDEN = ROOT / "tests" / "golden"
 STACKS = ("dev", "staging", "prod")
 MONITORED = ("staging", "prod")
-"""Stacks whose alert rules and dashboard are kept."""
+"""Stacks with golden alert rules and dashboards."""
 
 MANIFESTS = "manifests.yaml"
 """All objects of a stack that runs on Kubernetes."""

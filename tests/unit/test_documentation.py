@@ -25,7 +25,7 @@ PAGES = [
 ]
 
 LONGEST_README = 200
-"""Lines of the README: what is longer belongs into docs/."""
+"""Maximum number of lines of the README; longer texts belong in docs/."""
 
 
 def name(page: Path) -> str:

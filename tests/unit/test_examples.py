@@ -73,7 +73,7 @@ class Preview:
     reads: list[str]
     """Stacks whose outputs were read."""
     needs: list[Any]
-    """What preflight was asked, before anything was registered."""
+    """The requests to preflight, before anything was registered."""
 
     @property
     def outputs(self) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ from components.zookeeper.component import ZooKeeperEnsemble, ZooKeeperEnsembleA
 PROJECT = Path(__file__).parents[2]
 
 PROGRAM = ("components", "ops", "exporter", "policies", "examples", "__main__.py")
-"""What runs for a platform; set-up, benchmarks and tests are not part of it."""
+"""Code that runs for a platform; setup, benchmarks and tests are not part of it."""
 
 USUAL = {"__init__", "settings", "files", "client", "safety", "provider", "component"}
 """The file names of every folder below ``components/``."""
@@ -94,13 +94,13 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
 OWN_RESOURCES: Mapping[str, str] = {
     "examples/kubernetes/namespace/__main__.py": "declares a namespace with the vendor's own package, and passes it on",
 }
-"""Modules outside of the targets that declare other resources than a target does."""
+"""Modules outside the targets that declare other resources than a target does."""
 
 GATHERING: Mapping[str, str] = {
     "ops/drills/faults/__init__.py": "each fault by its kind",
     "policies/rules/__init__.py": "all rules in their order",
 }
-"""Packages that gather what their modules define; all others are empty."""
+"""Packages that re-export definitions of their modules; all others are empty."""
 
 PROVIDERS = [
     "components.credentials.provider:CredentialsProvider",
@@ -112,14 +112,14 @@ PROVIDERS = [
     "components.targets.kubernetes.provider:MemberStorageProvider",
     "components.topics.provider:TopicSetProvider",
 ]
-"""Dynamic providers as every stack's state names them. A moved one cannot be loaded by ``destroy``."""
+"""Dynamic providers by their names in the states of stacks. ``destroy`` cannot load a moved provider."""
 
 SAFETY_CLASSES = [
     "components.kafka.safety:BrokerSafety",
     "components.safety:Safety",
     "components.zookeeper.safety:EnsembleSafety",
 ]
-"""Safety classes as the properties of gates, rolls and storage name them."""
+"""Safety classes by their names in the properties of gates, rolls and storage."""
 
 COMPONENTS: Sequence[tuple[type, type]] = [
     (ZooKeeperEnsemble, ZooKeeperEnsembleArgs),

@@ -24,7 +24,7 @@ NAMESPACE = "streaming"
 CHANGES = {"get", "create", "patch", "delete"}
 WATCHES = {"list", "watch"}
 UNWATCHED = {"StatefulSet"}
-"""Kinds whose deletion the plugin does not wait for where ``pulumi.com/skipAwait`` is set; it does for Services."""
+"""Kinds whose deletion the plugin does not await if ``pulumi.com/skipAwait`` is set; it awaits that of Services."""
 
 PLURALS = {"NetworkPolicy": "networkpolicies"}
 
@@ -220,10 +220,10 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "resize_claim": lambda made: made.resize_claim(NAMESPACE, "data-kafka-0", 2),
     "delete_claim": lambda made: made.delete_claim(NAMESPACE, "data-kafka-0"),
 }
-"""Every question and change of the client, by the name of its method."""
+"""Every query and change of the client, by method name."""
 
 OF_EVERYONE = {"denied"}
-"""Methods that need no right: whoever is signed in may ask for their own rights."""
+"""Methods that need no permission: any authenticated user may check their own permissions."""
 
 OF_TESTS = {"namespace_exists"}
 """Methods that neither the program nor the command line calls."""

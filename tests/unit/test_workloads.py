@@ -15,7 +15,16 @@ from components.server import java_environment, java_files
 from components.workload import Probe, Resources, Storage
 from tests.unit.regenerate_golden import STACKS, settings_of, workloads_of
 from tests.unit.stack_files import loaded
-from tests.unit.workloads import CLUSTER, contents, here, kafka_probe, ports_of, succeeds, workload, zookeeper_probe
+from tests.unit.workloads import (
+    CLUSTER,
+    contents,
+    kafka_probe,
+    on_this_machine,
+    ports_of,
+    succeeds,
+    workload,
+    zookeeper_probe,
+)
 
 MIB = 1024**2
 GIB = 1024**3
@@ -130,7 +139,7 @@ def test_members_resources_and_grace_come_from_the_settings(
 
 @pytest.mark.parametrize(("name", "outside"), [("zookeeper", 12181), ("kafka", 19092), ("redis", 16379)])
 def test_container_ports_are_fixed_and_published_ports_come_from_the_settings(name: str, outside: int) -> None:
-    assert list(workload(name, {"profile": "ha"}).ports) == ports_of(name, here(outside))
+    assert list(workload(name, {"profile": "ha"}).ports) == ports_of(name, on_this_machine(outside))
 
 
 @pytest.mark.parametrize("name", SERVERS)

@@ -21,7 +21,7 @@ def contents(item: Workload) -> dict[str, object]:
     return {file.path: file.content for file in item.files}
 
 
-def here(port: int) -> Outside:
+def on_this_machine(port: int) -> Outside:
     """The address for clients on this machine."""
     return Outside(host="127.0.0.1", port=port, step=1, kind="hostPort")
 

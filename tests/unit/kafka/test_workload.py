@@ -23,7 +23,7 @@ from components.naming import member_name
 from components.outside import Outside
 from tests.unit.regenerate_golden import rendered, workloads_of
 from tests.unit.stack_files import loaded
-from tests.unit.workloads import CLUSTER, contents, here, kafka_probe, ports_of, succeeds, workload
+from tests.unit.workloads import CLUSTER, contents, kafka_probe, on_this_machine, ports_of, succeeds, workload
 
 
 def test_a_broker_starts_through_the_script_with_its_ordinal_and_host() -> None:
@@ -71,8 +71,8 @@ def overrides(listeners: str, *, ordinal: int, rack: str | None = None) -> list[
     [
         (None, 0, ""),
         (None, 2, ""),
-        (here(9092), 0, ",EXTERNAL://127.0.0.1:9092"),
-        (here(19092), 2, ",EXTERNAL://127.0.0.1:19094"),
+        (on_this_machine(9092), 0, ",EXTERNAL://127.0.0.1:9092"),
+        (on_this_machine(19092), 2, ",EXTERNAL://127.0.0.1:19094"),
         (Outside(host="h.example", port=30092, kind="nodePort"), 1, ",EXTERNAL://h.example:30093"),
         (Outside(host="h.example", port=30092, kind="nodePort"), 12, ",EXTERNAL://h.example:30104"),
         (Outside(host="n-{ordinal}.example", port=30092, kind="nodePort"), 2, ",EXTERNAL://n-2.example:30094"),
@@ -107,7 +107,7 @@ def test_a_zone_of_several_words_is_one_argument(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("0",)], ids=["neither ordinal nor host", "no host"])
 def test_a_broker_without_an_ordinal_or_host_is_not_started(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = started(tmp_path, here(9092), *arguments)
+    done = started(tmp_path, on_this_machine(9092), *arguments)
     assert done.returncode != 0
     assert done.stdout == ""
 
@@ -128,7 +128,7 @@ def test_the_brokers_start_script_replaces_itself_with_the_server(tmp_path: Path
 def test_the_start_script_holds_the_workloads_own_values() -> None:
     item = workload("kafka", {"profile": "ha", "kafka": {"internalPort": 30000, "port": 19192}})
     assert contents(item)["/etc/millrace/start-kafka.sh"] == start_script(
-        "/etc/millrace/server.properties", item.storage.path, str(item.zone_file), 30000, here(19192)
+        "/etc/millrace/server.properties", item.storage.path, str(item.zone_file), 30000, on_this_machine(19192)
     )
     inside = workload("kafka", CLUSTER)
     assert contents(inside)["/etc/millrace/start-kafka.sh"] == start_script(

@@ -329,7 +329,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "topics.config": ({"preallocate": True}, {"preallocate": "true"}),
     "topics.protect": (True, True),
 }
-"""For every field by its path: a value as a stack file has it, and what it means. None of them is the default."""
+"""For every field by path: a value as in a stack file, and the resulting setting. No value is the default."""
 
 BESIDE: dict[str, dict[str, Any]] = {
     "target": {"kubernetes": {"context": "test"}},
@@ -337,14 +337,14 @@ BESIDE: dict[str, dict[str, Any]] = {
     "monitor.prometheus.enabled": {"monitor": {"enabled": True}},
     "monitor.grafana.enabled": {"monitor": {"enabled": True, "prometheus": {"enabled": True}}},
 }
-"""What else a stack file must say for a value to be possible."""
+"""Other settings that a stack file needs for a value to be valid."""
 
 NEEDED: dict[str, dict[str, Any]] = {
     "kafka.replicationFactor": {"replicas": 3},
     "kafka.minInSyncReplicas": {"replicas": 3, "replicationFactor": 3},
     "redis.password": {"authentication": True},
 }
-"""What else a section must say for a value to be possible."""
+"""Other settings that a section needs for a value to be valid."""
 
 
 def with_value(path: str, value: Any) -> dict[str, Any]:

@@ -24,12 +24,12 @@ TOPICS = {"orders": {"partitions": 6, "replicationFactor": 3, "config": {"retent
 BOOTSTRAP = "kafka-a.example:9092,kafka-b.example:9092"
 
 
-def alone(**args: Any) -> TopicSet:
+def declare(**args: Any) -> TopicSet:
     return TopicSet("orders", TopicSetArgs(bootstrap=pulumi.Output.from_input(BOOTSTRAP), topics=[ORDERS], **args))
 
 
 def test_a_set_needs_a_bootstrap_and_topics() -> None:
-    run = declared_by(lambda: {"topics": alone().topics})
+    run = declared_by(lambda: {"topics": declare().topics})
     assert masked(run.one(TOPIC_SET, "orders").inputs) == {
         "__provider": SECRET_MARK,
         "setName": "orders",

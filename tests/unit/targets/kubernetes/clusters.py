@@ -109,7 +109,7 @@ class FakeCluster:
     observed: bool = True
     there: bool = True
     comes_back: Callable[[FakePod], bool] = lambda _: True
-    """Whether a pod that was made anew becomes ready."""
+    """Whether a new pod becomes ready."""
     before_delete: Callable[[str], None] = lambda _: None
     log_lines: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -215,11 +215,11 @@ class FakeServers:
         self.leader = f"{cluster.workload}-0"
         self.sync_seconds = 4.0
         self.topics: dict[str, tuple[int, tuple[int, ...]]] = {"orders": (2, (0, 1, 2))}
-        """Minimum of replicas in sync, and replicas, of each topic; each has one partition."""
+        """Minimum of in-sync replicas, and replicas, of each topic; each topic has one partition."""
         self.stuck: set[int] = set()
         """Brokers whose replicas are never in sync."""
         self.unregistered: set[int] = set()
-        """Brokers that serve by their pods, and are absent from the cluster's metadata."""
+        """Brokers whose pods are ready, but which are absent from the cluster's metadata."""
         self.listens = True
         self.routes: list[Route] = []
         patch.setattr(zookeeper, "member_state", self.member_state)

@@ -122,7 +122,7 @@ class FakeCluster:
 
     def __init__(self, denies: Mapping[str, str] | None = None) -> None:
         self.denies = denies or {}
-        """Kinds that are denied in their places: a namespace, or "" for the whole cluster."""
+        """Denied kinds by namespace; "" means the whole cluster."""
         self.places: set[str | None] = set()
 
     def server_version(self) -> str:

@@ -646,7 +646,7 @@ def test_the_platforms_clients_reach_brokers_inside_even_if_these_are_exposed(
 # ------------------------------------------------------------------------------------------------------- selectors
 
 
-def pods_there() -> dict[str, dict[str, str]]:
+def pods_of_namespace() -> dict[str, dict[str, str]]:
     """Labels of pods in the namespace: the platform's, as a cluster sets them, and others'."""
     ours = {
         member: {
@@ -668,7 +668,7 @@ def pods_there() -> dict[str, dict[str, str]]:
     }
 
 
-PODS = pods_there()
+PODS = pods_of_namespace()
 
 
 def selected(by: Mapping[str, str]) -> list[str]:
