@@ -1,4 +1,4 @@
-"""Unit tests see nothing of the machine's own clusters, and do not fail because it is busy."""
+"""Fixtures of the unit tests: they never see this machine's own clusters, and do not fail because it is busy."""
 
 import socket
 import sys
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.unit.health.servers import Servers
 
-# How long an example takes says how busy the machine is, never whether the code is right.
+# How long an example takes depends on the machine's load and says nothing about the code.
 settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("millrace")
 

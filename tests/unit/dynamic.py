@@ -1,6 +1,6 @@
-"""What the engine gives to dynamic providers, and what a person sees of their errors.
+"""How the engine calls dynamic providers, and how the user sees their errors.
 
-Values are brought into the engine's form by the SDK's own reading of its messages.
+The SDK's own message conversion brings values into the engine's form.
 """
 
 import traceback
@@ -19,31 +19,31 @@ from components.routes import DIRECT, DirectRoute, Route, RouteProps
 
 
 def from_engine(props: Mapping[str, Any]) -> Props:
-    """The values as a provider's method gets them: through a message, so that whole numbers are floats."""
+    """The values as a provider's method receives them: sent as a message, so integers are floats."""
     message = struct_pb2.Struct()
     message.update(props)
     return rpc.deserialize_properties(message, True)
 
 
 def unknown() -> object:
-    """What stands for an unknown where the engine calls ``check`` and ``diff``."""
+    """The engine's placeholder for an unknown value in calls of ``check`` and ``diff``."""
     value = from_engine({"value": rpc.UNKNOWN})["value"]
     assert isinstance(value, Unknown), "the SDK's own form"
     return value
 
 
 def unhealthy(provider: Any, props: Props) -> UnhealthyError:
-    """The error of a gate's ``create`` as it is before it is made plain."""
+    """The original error of a gate's ``create``, before it is shown as text."""
     with pytest.raises(UnhealthyError) as caught:
         provider.create.__wrapped__(provider(), props)
     return caught.value
 
 
 def shown(method: Callable[[], object]) -> str:
-    """What the SDK sends to the engine when a provider's method raises."""
+    """What the SDK reports to the engine when a provider's method raises."""
     try:
         method()
-    except Exception:  # noqa: BLE001  the SDK catches everything too
+    except Exception:  # noqa: BLE001  the SDK catches all exceptions too
         return traceback.format_exc()
     raise AssertionError("it raised nothing")
 
@@ -56,11 +56,11 @@ class Detour(DirectRoute):
 
 
 VIA = {"context": "test", "namespace": "n", "hosts": ["kafka-0.kafka.n.svc", "kafka-1.kafka.n.svc"]}
-"""A route as a resource's inputs describe it."""
+"""A route as described in a resource's inputs."""
 
 
 def take_detour(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> Route:
-    """The route that a provider's module opens from now on where its inputs are :data:`VIA`."""
+    """Make a provider's module open this route whenever its inputs are :data:`VIA`."""
     made = Detour()
 
     def open_route(props: RouteProps | None) -> Route:

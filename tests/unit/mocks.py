@@ -1,7 +1,7 @@
-"""Stand-ins for the engine of Pulumi and for a Docker engine, and a way to run the program against them.
+"""Stand-ins for Pulumi's engine and a Docker engine, and functions that run the program against them.
 
-Proof limit: the mock monitor makes nothing, knows no plugin and calls no method of a dynamic provider. It shows what
-the program asks for, never what becomes of it.
+Proof limit: the mock monitor creates nothing, loads no plugin and calls no dynamic provider. It shows what the
+program requests, never the result.
 """
 
 import threading
@@ -46,11 +46,11 @@ CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 NAME_SUFFIX = "1a2b3c4d"
-"""What the official provider adds to the name of an object that has none of its own; here always the same."""
+"""The suffix that the official provider appends to generated names; constant in tests."""
 
 
 class RecordingMocks(Mocks):
-    """Records type token, name and inputs of each resource, and gives ids and the outputs that the program reads."""
+    """Records each resource's type token, name and inputs; returns ids and the outputs that the program reads."""
 
     def __init__(self) -> None:
         self.resources: list[tuple[str, str, dict[str, Any]]] = []
@@ -76,7 +76,7 @@ class RecordingMocks(Mocks):
 
 
 class RecordingMonitor(MockMonitor):
-    """Keeps the requests themselves, for the options that :class:`Mocks` does not show.
+    """Keeps the requests themselves, since they hold options that :class:`Mocks` does not pass on.
 
     Like the engine, and unlike the SDK's own mock, it marks ``additionalSecretOutputs`` as secret.
     """
@@ -89,11 +89,11 @@ class RecordingMonitor(MockMonitor):
         self.outputs: list[Any] = []
 
     def declared(self) -> list[Any]:
-        """The requests of all resources but the stack itself, which only a process's first run registers."""
+        """The requests of all resources except the stack, which only the first run of a process registers."""
         return [request for request in self.requests if request.type != STACK]
 
     def outputs_of(self, type_: str) -> list[dict[str, Any]]:
-        """What components of a type gave to ``register_outputs``."""
+        """What components of a type passed to ``register_outputs``."""
         return [_values(request.outputs) for request in self.outputs if _type(request.urn) == type_]
 
     def RegisterResource(self, request: Any) -> Any:
@@ -112,7 +112,7 @@ class RecordingMonitor(MockMonitor):
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """One resource as the engine was asked for it; other resources by their names."""
+    """One resource as requested from the engine; it refers to other resources by name."""
 
     type: str
     name: str
@@ -122,18 +122,18 @@ class Registered:
     parent: str
     dependencies: frozenset[str]
     after: frozenset[tuple[str, str]]
-    """Its dependencies by type and name: a cluster's objects of several kinds share a name."""
+    """Its dependencies by type and name, since Kubernetes objects of several kinds share a name."""
     deleted_with: str
     secret_outputs: tuple[str, ...]
     ignore_changes: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
     provider: str
-    """Name of the provider that is asked; empty for a package's default one."""
+    """Name of its provider; empty for the package's default provider."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """All that a run of the program asked for, once every registration has landed."""
+    """All registrations of a run of the program, after the last one has finished."""
 
     resources: list[Registered]
     registered_outputs: list[tuple[str, str, dict[str, Any]]]
@@ -159,7 +159,7 @@ class Run:
 
 @dataclass
 class FakeEngine:
-    """A Docker engine that has what a test gives it; ``asked`` holds the questions."""
+    """A Docker engine with the content that a test gives it; ``asked`` holds the queries."""
 
     unusable: str | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -209,7 +209,7 @@ def settings_of(stack: str, *, secret_keys: Sequence[str] = (), **changes: Any) 
 def run_platform(
     settings: Settings, name: str, engine: FakeEngine | None = None, monitor: RecordingMonitor | None = None
 ) -> Run:
-    """Build the platform for Docker on mocks and wait until every registration has landed."""
+    """Build the platform for Docker on mocks and wait for every registration."""
     monitor = monitor or RecordingMonitor(RecordingMocks())
     return run_on(DockerTarget(name, settings.bind_address, engine or FakeEngine()), settings, name, monitor)
 
@@ -221,13 +221,13 @@ def run_on_cluster(
     preflight: Callable[..., None] = lambda *_, **__: None,
     **options: Any,
 ) -> Run:
-    """Build the platform for Kubernetes on mocks; no cluster is asked anything.
+    """Build the platform for Kubernetes on mocks; no cluster is contacted.
 
     Args:
-        settings: The settings, whose section on Kubernetes is read as the program reads it.
+        settings: The settings; their ``kubernetes`` section is read as the program reads it.
         name: The platform's name.
         monitor: Records what is registered.
-        preflight: Stands in for the questions before.
+        preflight: Replaces the preflight checks.
         options: Replaces some of the target's options.
     """
     with pytest.MonkeyPatch.context() as patch:
@@ -240,7 +240,7 @@ def run_on_cluster(
 
 
 def run_on(target: Target, settings: Settings, name: str, monitor: RecordingMonitor) -> Run:
-    """Build the platform for a target on mocks and wait until every registration has landed."""
+    """Build the platform for a target on mocks and wait for every registration."""
 
     def program() -> Mapping[str, object]:
         images = choose_images(settings, {})
@@ -256,7 +256,7 @@ def declared_by(
     monitor: RecordingMonitor | None = None,
     project: str = "millrace",
 ) -> Run:
-    """Run a program on mocks, wait until every registration has landed, and resolve the outputs that it returns."""
+    """Run a program on mocks, wait for every registration, and resolve the outputs that it returns."""
     monitor = monitor or RecordingMonitor(RecordingMocks())
     resolved: dict[str, object] = {}
     secret: set[str] = set()
@@ -284,13 +284,13 @@ def declared_by(
 
 
 def run_program(program: Callable[[], Any], monitor: RecordingMonitor, project: str = "millrace") -> None:
-    """Run a program on mocks; what it returns is awaited, and so is all that it registers."""
+    """Run a program on mocks; await its result and all its registrations."""
     set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
     pulumi.runtime.test(program)()
 
 
 def masked(value: object) -> object:
-    """A value with every secret in it replaced by a mark: what may be shown to anyone."""
+    """A value with every secret in it replaced by a mark, so that it can be shown."""
     if isinstance(value, Mapping):
         if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
             return SECRET_MARK
@@ -301,7 +301,7 @@ def masked(value: object) -> object:
 
 
 def unmasked(value: object) -> object:
-    """A value with every secret in it replaced by what it holds."""
+    """A value with every secret in it replaced by its plain value."""
     if isinstance(value, Mapping):
         if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
             return unmasked(value["value"])
@@ -330,7 +330,7 @@ def _registered(request: Any, names: Mapping[str, str]) -> Registered:
         inputs=_values(request.object),
         custom=request.custom,
         protect=request.protect,
-        parent=names.get(request.parent, ""),  # the stack itself has no name here
+        parent=names.get(request.parent, ""),  # the stack itself has no name
         dependencies=frozenset(map(_name, request.dependencies)),
         after=frozenset((_type(urn), _name(urn)) for urn in request.dependencies),
         deleted_with=names[request.deletedWith] if request.deletedWith else "",

@@ -1,7 +1,7 @@
-"""Whole rendered files of the real stack files: what the golden tests compare, and how to write them anew.
+"""The rendered files of the project's stacks, which the golden tests compare; this module rewrites them.
 
 Usage: python -m tests.unit.regenerate_golden
-Look at ``git diff tests/golden`` afterwards: a golden file is what someone read and found right.
+Review ``git diff tests/golden`` afterwards: somebody must have read a golden file and found it right.
 """
 
 import sys
@@ -19,7 +19,7 @@ from tests.unit.mocks import ROOT, run_on_cluster, settings_of
 GOLDEN = ROOT / "tests" / "golden"
 STACKS = ("dev", "staging", "prod")
 MONITORED = ("staging", "prod")
-"""Stacks whose alert rules and dashboard are kept."""
+"""Stacks with golden alert rules and dashboards."""
 
 MANIFESTS = "manifests.yaml"
 """All objects of a stack that runs on Kubernetes."""
@@ -28,14 +28,14 @@ PLATFORM = "millrace-test"
 
 
 def workloads_of(settings: Settings) -> dict[str, Workload]:
-    """The servers of a platform by name, with names of members as its target has them."""
+    """The servers of a platform by name, with the member names that its target uses."""
     images = Images("test", "a test", zookeeper="zookeeper:test", kafka="kafka:test", redis="redis:test")
     target = target_for(settings, PLATFORM)
     return {workload.name: workload for workload in platform.workloads_of(settings, images, target, PLATFORM)}
 
 
 def rendered(stack: str) -> dict[str, str]:
-    """The texts of a stack's configuration files by file name, as the servers get them."""
+    """A stack's configuration files: text by file name, as the servers receive them."""
     names = {"zookeeper": "zoo.cfg", "kafka": "server.properties", "redis": "redis.conf"}
     workloads = workloads_of(settings_of(stack))
     return {
@@ -47,7 +47,7 @@ def rendered(stack: str) -> dict[str, str]:
 
 
 def monitored(stack: str) -> dict[str, str]:
-    """The texts of what watches a stack, by file name, whether or not its file switches that on."""
+    """A stack's monitoring files: text by file name, whether or not its stack file enables monitoring."""
     topology = settings_of(stack).topology(f"millrace-{stack}")
     return {"alerts.yml": render_alerts(topology), "dashboard.json": dashboard_json(topology)}
 

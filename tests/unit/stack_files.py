@@ -1,4 +1,4 @@
-"""Stack files as tests write them: their settings, their mistakes, and the fields that there are."""
+"""Stack files as tests write them: their settings, their mistakes, and all fields."""
 
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -43,7 +43,7 @@ def spec(declared: dict[str, Any]) -> TopicSpec:
 
 
 def leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Path, Python name and description of every field that is no section itself."""
+    """Path, Python name and description of every field that is not a section."""
     for name, field in model.model_fields.items():
         kinds = (field.annotation, *get_args(field.annotation))
         section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

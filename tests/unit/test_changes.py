@@ -1,6 +1,7 @@
-"""What changed between two values, in words: nothing is hidden, and nothing is told that did not happen.
+"""Changes between two values as text: every change is shown, and nothing else.
 
-Proof limit: whether the words are good ones is for a reader; here are whole lines for the changes that a roll tells.
+Source: components/changes.py.
+Proof limit: only a reader can judge the wording; the tests compare whole lines for the changes that a roll reports.
 """
 
 from typing import Any
@@ -26,7 +27,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_a_value_has_not_changed_from_itself(value: Any) -> None:
+def test_a_value_has_no_changes_against_itself(value: Any) -> None:
     assert changes(value, value) == []
 
 
@@ -45,7 +46,9 @@ def test_a_value_has_not_changed_from_itself(value: Any) -> None:
 def test_no_change_is_hidden(old: Any, new: Any) -> None:
     lines = changes(old, new, "here")
     assert bool(lines) == (old != new)
-    assert all(line.startswith("here") and "\n" not in line for line in lines), "each says where, on a line of its own"
+    assert all(line.startswith("here") and "\n" not in line for line in lines), (
+        "each change has its own line with its path"
+    )
 
 
 @given(st.text("ab ", max_size=200), st.text("ab ", max_size=200))
@@ -57,7 +60,7 @@ def test_long_texts_are_shown_where_they_differ(old: str, new: str) -> None:
         return
     (line,) = changes(old, new, "p")
     before, after = line.removeprefix("p: ").split(" -> ")
-    assert before != after, "the same words twice would tell nothing"
+    assert before != after, "two equal texts would show no difference"
     assert max(len(before), len(after)) <= 62
 
 
@@ -72,12 +75,14 @@ def test_long_texts_are_shown_where_they_differ(old: str, new: str) -> None:
         pytest.param(None, "b", ["p: (none) -> b"], id="added"),
         pytest.param("a", None, ["p: a -> (none)"], id="removed"),
         pytest.param({"a": 1, "b": 2}, {"a": 1, "b": 3}, ["p.b: 2 -> 3"], id="one-key"),
-        pytest.param({"a": 1}, {"b": 1}, ["p.a: 1 -> (none)", "p.b: (none) -> 1"], id="another-key"),
-        pytest.param({"b": {"c": 1}, "a": 1}, {"b": {"c": 2}, "a": 2}, ["p.a: 1 -> 2", "p.b.c: 1 -> 2"], id="in-order"),
-        pytest.param([1, {"a": 1}], [1, {"a": 2}], ["p[1].a: 1 -> 2"], id="by-place"),
+        pytest.param({"a": 1}, {"b": 1}, ["p.a: 1 -> (none)", "p.b: (none) -> 1"], id="different-key"),
+        pytest.param(
+            {"b": {"c": 1}, "a": 1}, {"b": {"c": 2}, "a": 2}, ["p.a: 1 -> 2", "p.b.c: 1 -> 2"], id="ordered-list"
+        ),
+        pytest.param([1, {"a": 1}], [1, {"a": 2}], ["p[1].a: 1 -> 2"], id="by-index"),
         pytest.param([1], [1, 2], ["p: [1] -> [1, 2]"], id="longer-list"),
         pytest.param(["a", "b"], ["a", "c"], ["p: ['a', 'b'] -> ['a', 'c']"], id="words"),
-        pytest.param({"a": 1}, [1], ["p: {'a': 1} -> [1]"], id="another-kind"),
+        pytest.param({"a": 1}, [1], ["p: {'a': 1} -> [1]"], id="different-type"),
         pytest.param(
             [{"name": "x", "value": "1"}, {"name": "y", "value": "1"}],
             [{"name": "w", "value": "0"}, {"name": "x", "value": "1"}, {"name": "y", "value": "2"}],
@@ -88,30 +93,30 @@ def test_long_texts_are_shown_where_they_differ(old: str, new: str) -> None:
             [{"name": "config", "mountPath": "/a"}, {"name": "config", "mountPath": "/b"}],
             [{"name": "config", "mountPath": "/c"}, {"name": "config", "mountPath": "/b"}],
             ["p[0].mountPath: /a -> /c"],
-            id="names-that-are-shared",
+            id="shared-names",
         ),
         pytest.param(
             [{"name": "a"}, {"name": "b"}],
             [{"name": "b"}, {"name": "a"}],
             ["p: only order, line ends or empty entries differ"],
-            id="another-order",
+            id="different-order",
         ),
-        pytest.param("a=1\nb=2\n", "a=1\nb=3\n", ["p: b 2 -> 3"], id="a-setting"),
-        pytest.param("a=1\nb=2\n", "a=1\n", ["p: removed b=2"], id="a-setting-less"),
-        pytest.param("a=1\n", "a=1\nb=2\n", ["p: added b=2"], id="a-setting-more"),
+        pytest.param("a=1\nb=2\n", "a=1\nb=3\n", ["p: b 2 -> 3"], id="setting-changed"),
+        pytest.param("a=1\nb=2\n", "a=1\n", ["p: removed b=2"], id="setting-removed"),
+        pytest.param("a=1\n", "a=1\nb=2\n", ["p: added b=2"], id="setting-added"),
         pytest.param("a=\nb=x=y\n", "a=1\nb=x=z\n", ["p: a  -> 1", "p: b x=y -> x=z"], id="signs-in-values"),
         pytest.param("save 1\nport 1\n", "save 2\nport 1\n", ["p: removed save 1", "p: added save 2"], id="directive"),
-        pytest.param("a\n", "a", ["p: only order, line ends or empty entries differ"], id="a-last-line-end"),
-        pytest.param("a=1\nx\n", "x\na=1\n", ["p: x moved"], id="a-line-that-moved"),
-        pytest.param(None, "a\nb\tc\n", [r"p: (none) -> a\nb\tc\n"], id="a-text-that-is-new"),
-        pytest.param("a", "b\nc", ["p: removed a", "p: added b", "p: added c"], id="one-line-became-two"),
+        pytest.param("a\n", "a", ["p: only order, line ends or empty entries differ"], id="last-line-end"),
+        pytest.param("a=1\nx\n", "x\na=1\n", ["p: x moved"], id="moved-line"),
+        pytest.param(None, "a\nb\tc\n", [r"p: (none) -> a\nb\tc\n"], id="new-text"),
+        pytest.param("a", "b\nc", ["p: removed a", "p: added b", "p: added c"], id="one-line-becomes-two"),
     ],
 )
-def test_a_change_is_told_so(old: Any, new: Any, lines: list[str]) -> None:
+def test_a_change_is_reported_as_this_line(old: Any, new: Any, lines: list[str]) -> None:
     assert changes(old, new, "p") == lines
 
 
-def test_what_is_not_known_yet_is_told_as_such() -> None:
+def test_an_unknown_value_is_reported_as_unknown() -> None:
     unknown = object()
     assert changes({"a": "x"}, {"a": unknown}) == ["a: x -> (known after `up`)"]
     assert changes({}, {"a": unknown}) == ["a: (none) -> (known after `up`)"]

@@ -1,5 +1,6 @@
-"""The test cluster's set-up, as far as it needs neither Docker nor Kubernetes: rendered settings and decisions.
+"""The test cluster's setup, without Docker and Kubernetes: rendered settings and decisions.
 
+Source: offline/cluster/.
 Proof limit: nothing is started here; tests/cluster proves that the settings work.
 """
 
@@ -19,7 +20,7 @@ ONE, TWO, THREE = layout.NODES
 
 
 class FakeApi:
-    """Answers `kubectl get` with prepared lists, and keeps what was patched."""
+    """Answers `kubectl get` with prepared lists, and records patches."""
 
     def __init__(self, **lists: list[dict[str, Any]]) -> None:
         self.lists = lists
@@ -56,7 +57,7 @@ def option(words: Sequence[str], name: str) -> list[str]:
 def test_the_kubeconfig_names_one_context_and_holds_the_certificates() -> None:
     config = json.loads(certificates.kubeconfig(b"authority", b"certificate", b"key"))
     assert config["current-context"] == layout.CONTEXT == "millrace-test"
-    assert [context["name"] for context in config["contexts"]] == ["millrace-test"], "tests refuse any other context"
+    assert [context["name"] for context in config["contexts"]] == ["millrace-test"], "tests refuse every other context"
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     assert cluster["server"] == "https://172.30.0.1:6443"
     assert base64.b64decode(cluster["certificate-authority-data"]) == b"authority"
@@ -64,7 +65,7 @@ def test_the_kubeconfig_names_one_context_and_holds_the_certificates() -> None:
     assert base64.b64decode(user["client-key-data"]) == b"key"
 
 
-def test_a_private_file_is_readable_by_its_user_alone_even_where_it_was_not_before(tmp_path: Path) -> None:
+def test_a_private_file_becomes_readable_by_its_user_only(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text("old")
     path.chmod(0o644)
@@ -79,11 +80,11 @@ def test_every_listener_of_the_control_plane_is_on_the_nodes_gateway_or_on_loopb
         assert option(commands["etcd"], name)[0].startswith("http://127.0.0.1:")
     assert option(commands["kube-apiserver"], "bind-address") == [layout.GATEWAY]
     for name in ("kube-controller-manager", "kube-scheduler"):
-        assert option(commands[name], "bind-address") == ["127.0.0.1"], f"{name} listens everywhere by default"
+        assert option(commands[name], "bind-address") == ["127.0.0.1"], f"{name} listens on all addresses by default"
     assert f"bind {layout.GATEWAY}\n" in control_plane.corefile()
 
 
-def test_permissions_are_enforced_and_a_dead_node_is_noticed_within_a_minute() -> None:
+def test_permissions_are_enforced_and_a_dead_node_is_detected_within_a_minute() -> None:
     commands = control_plane.commands()
     assert option(commands["kube-apiserver"], "authorization-mode") == ["RBAC"]
     grace = int(option(commands["kube-controller-manager"], "node-monitor-grace-period")[0].removesuffix("s"))
@@ -95,9 +96,9 @@ def test_permissions_are_enforced_and_a_dead_node_is_noticed_within_a_minute() -
     assert nodes.kubelet_config()["nodeLeaseDurationSeconds"] <= grace, "a living node would count as dead"
 
 
-def test_every_process_of_the_control_plane_is_known_by_its_command_line() -> None:
+def test_every_process_of_the_control_plane_is_recognized_by_its_command_line() -> None:
     for name, command in control_plane.commands().items():
-        assert processes.is_ours(command), f"{name} would stay when the cluster goes"
+        assert processes.is_ours(command), f"{name} would keep running after the cluster is removed"
 
 
 @pytest.mark.parametrize(
@@ -110,14 +111,16 @@ def test_every_process_of_the_control_plane_is_known_by_its_command_line() -> No
         ["/usr/bin/etcd", f"--data-dir={layout.STATE}-of-somebody-else/etcd"],
     ],
 )
-def test_a_process_that_is_not_ours_is_left_alone(words: list[str]) -> None:
+def test_foreign_processes_are_left_alone(words: list[str]) -> None:
     assert not processes.is_ours(words)
 
 
-def test_a_command_runs_only_where_every_word_is_the_same() -> None:
+def test_a_command_counts_as_running_only_if_every_argument_is_equal() -> None:
     own = Path("/proc/self/cmdline").read_bytes().decode().split("\0")[:-1]
     assert processes.running(own)
-    assert not processes.running([*own, "--more"]), "a process with other settings must not pass for the wanted one"
+    assert not processes.running([*own, "--more"]), (
+        "a process with different settings must not count as the expected one"
+    )
 
 
 def test_nodes_differ_in_name_zone_address_and_pods() -> None:
@@ -133,11 +136,11 @@ def test_a_node_gets_its_zone_its_volumes_and_routes_to_the_others() -> None:
     assert variables["POD_CIDR"] == TWO.pods
     assert variables["ROUTES"] == f"{ONE.pods}={ONE.address} {THREE.pods}={THREE.address}"
     assert variables["VOLUMES"].split() == storage.folders()
-    assert words[-1] == nodes.IMAGE, "options after the image are the entry point's"
+    assert words[-1] == nodes.IMAGE, "options after the image belong to the entry point"
     assert option(words, "hostname") == option(words, "name") == ["millrace-node-2"]
 
 
-def test_nodes_get_no_more_than_they_need() -> None:
+def test_nodes_get_only_the_privileges_they_need() -> None:
     words = nodes.container(ONE)
     assert "--privileged" not in words
     assert not option(words, "publish"), "nothing of the cluster is reachable from other machines"
@@ -145,21 +148,21 @@ def test_nodes_get_no_more_than_they_need() -> None:
     assert all(volume.endswith(":ro") for volume in read_only)
 
 
-def test_the_fingerprint_follows_what_nodes_are_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_changes_with_the_inputs_of_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     before = nodes.fingerprint()
     assert nodes.fingerprint() == before
     monkeypatch.setattr(storage, "CAPACITY", "20Gi")
     assert nodes.fingerprint() != before
 
 
-def test_the_variables_that_the_entry_point_reads_are_those_that_nodes_get() -> None:
+def test_nodes_get_exactly_the_variables_that_the_entry_point_reads() -> None:
     script = (layout.SOURCES / "node" / "entry.sh").read_text()
     for word in option(nodes.container(ONE), "env"):
         name = word.partition("=")[0]
         assert f"${name}" in script, f"the entry point ignores {name}"
 
 
-def test_each_node_has_its_own_volumes_of_each_class() -> None:
+def test_each_node_has_volumes_of_each_storage_class() -> None:
     volumes = [item for item in storage.manifests() if item["kind"] == "PersistentVolume"]
     names = [volume["metadata"]["name"] for volume in volumes]
     assert len(set(names)) == len(names) == 45
@@ -174,13 +177,13 @@ def test_each_node_has_its_own_volumes_of_each_class() -> None:
             assert {volume["spec"]["capacity"]["storage"] for volume in own} == {"10Gi"}
 
 
-def test_the_folders_of_a_node_are_those_that_its_volumes_name() -> None:
+def test_a_node_has_exactly_the_folders_that_its_volumes_name() -> None:
     volumes = [item for item in storage.manifests() if item["kind"] == "PersistentVolume"]
     paths = {volume["spec"]["local"]["path"] for volume in volumes}
     assert paths == {f"/var/volumes/{folder}" for folder in storage.folders()}
 
 
-def test_one_class_is_the_default_and_the_other_cannot_grow() -> None:
+def test_one_storage_class_is_the_default_and_the_other_cannot_expand() -> None:
     classes = {item["metadata"]["name"]: item for item in storage.manifests() if item["kind"] == "StorageClass"}
     assert {name: made["allowVolumeExpansion"] for name, made in classes.items()} == {"standard": True, "rigid": False}
     default = "storageclass.kubernetes.io/is-default-class"
@@ -189,18 +192,18 @@ def test_one_class_is_the_default_and_the_other_cannot_grow() -> None:
     assert {made["volumeBindingMode"] for made in classes.values()} == {"WaitForFirstConsumer"}
 
 
-def test_only_claims_that_ask_for_more_than_they_have_grow() -> None:
+def test_only_claims_that_request_more_than_their_capacity_grow() -> None:
     api = FakeApi(pvc=[claim("grows", "20Gi", "10Gi"), claim("fits", "1Gi", "10Gi"), claim("waits", "20Gi", None)])
     assert storage.grant_expansions("kafka", api) == ["grows"]
     assert api.patches == [
         ("pv", "pv-grows", {"spec": {"capacity": {"storage": "20Gi"}}}),
         ("pvc", "grows", {"status": {"capacity": {"storage": "20Gi"}}}),
     ]
-    assert api.statuses == ["grows"], "the status of a claim is a resource of its own"
+    assert api.statuses == ["grows"], "the status of a claim is a subresource"
 
 
 @pytest.mark.parametrize(("namespace", "expected"), [(None, ["a", "b"]), ("one", ["a"]), ("three", [])])
-def test_only_volumes_whose_claims_are_gone_are_emptied_and_given_back(
+def test_only_volumes_whose_claims_were_deleted_are_emptied_and_made_available(
     monkeypatch: pytest.MonkeyPatch, namespace: str | None, expected: list[str]
 ) -> None:
     emptied: list[tuple[str, str]] = []
@@ -222,11 +225,11 @@ def test_only_volumes_whose_claims_are_gone_are_emptied_and_given_back(
     ("text", "size"),
     [("10Gi", 10 * 2**30), ("1.5Gi", 3 * 2**29), ("500M", 500_000_000), ("1024", 1024), ("2Ti", 2**41), ("8k", 8000)],
 )
-def test_sizes_are_read_as_kubernetes_writes_them(text: str, size: int) -> None:
+def test_sizes_are_parsed_as_kubernetes_writes_them(text: str, size: int) -> None:
     assert storage.quantity(text) == Decimal(size)
 
 
-def test_routes_that_overlap_with_the_clusters_are_named() -> None:
+def test_routes_that_overlap_with_the_clusters_networks_are_named() -> None:
     routes = [
         {"dst": "default", "dev": "eth0"},
         {"dst": "172.17.0.0/16", "dev": "docker0"},
@@ -236,13 +239,13 @@ def test_routes_that_overlap_with_the_clusters_are_named() -> None:
     assert network.overlapping(routes) == ["172.30.0.0/16 on br-1", "10.244.3.0/24 on flannel"]
 
 
-def test_taken_addresses_end_the_start_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_with_taken_addresses_fails_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_routes", lambda: [{"dst": "172.30.0.0/16", "dev": "br-1"}])
     with pytest.raises(SetupError, match=r"172\.30\.0\.0/16 on br-1; remove them"):
         network.make_network()
 
 
-def test_a_node_is_ready_only_where_it_says_so() -> None:
+def test_a_node_is_ready_only_if_its_status_says_so() -> None:
     def listed(name: str, status: str) -> dict[str, Any]:
         conditions = [{"type": "DiskPressure", "status": "True"}, {"type": "Ready", "status": status}]
         return {"metadata": {"name": name}, "status": {"conditions": conditions}}

@@ -1,5 +1,6 @@
 """The stand-in for the Docker resource plugin: defaults, rejections and differences, compared with recordings.
 
+Source: offline/docker_provider/.
 Proof limit: the engine only returns errors here, so nothing is created, read, updated or deleted; and the recording is
 of one program.
 """
@@ -37,18 +38,18 @@ NONE, SOME = provider_pb2.DiffResponse.DIFF_NONE, provider_pb2.DiffResponse.DIFF
 
 
 class Refused(Exception):
-    """A call that the plugin ended with an error."""
+    """A call that the plugin aborted with an error."""
 
 
 class Context:
-    """The side of a call that ends it."""
+    """The gRPC context of a call, which can abort it."""
 
     def abort(self, code: grpc.StatusCode, details: str) -> None:
         raise Refused(f"{code.name}: {details}")
 
 
 class NoEngine:
-    """An engine that must not be asked."""
+    """An engine that must not be contacted."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the engine was asked: {name}")
@@ -56,7 +57,7 @@ class NoEngine:
 
 @pytest.fixture
 def provider() -> Any:
-    """The plugin, configured with an engine that must not be asked."""
+    """The plugin, configured with an engine that must not be contacted."""
     made = plugin.DockerProvider()
     made._client = NoEngine()
     return made
@@ -73,13 +74,13 @@ def urn(type_: str, name: str = "thing", parents: str = "millrace:index:KafkaClu
 
 
 def check(provider: Any, type_: str, inputs: Props) -> tuple[Props, dict[str, str]]:
-    """The checked inputs, and the reasons of refusals by property."""
+    """The checked inputs, and the failures' reasons by property."""
     response = provider.Check(provider_pb2.CheckRequest(urn=urn(type_), news=message(inputs)), Context())
     return json_format.MessageToDict(response.inputs), {item.property: item.reason for item in response.failures}
 
 
 def diff(provider: Any, type_: str, old: Props, new: Props, outputs: Props | None = None) -> Any:
-    """The plugin's answer for two sets of inputs, each checked before, as the engine does."""
+    """The plugin's answer for two sets of inputs, each checked first, as the engine does."""
     request = provider_pb2.DiffRequest(
         id="id",
         urn=urn(type_),
@@ -91,13 +92,13 @@ def diff(provider: Any, type_: str, old: Props, new: Props, outputs: Props | Non
 
 
 def recorded_inputs() -> dict[str, Props]:
-    """The inputs that the official provider left in a state, by type."""
+    """The inputs that the official provider wrote into a state, by type."""
     state = json.loads((RECORDED / "state.json").read_text())
     return {item["type"]: item["inputs"] for item in state["deployment"]["resources"] if "::docker:" in item["urn"]}
 
 
 def declared(inputs: Any) -> Any:
-    """Recorded inputs as the program wrote them: without the defaults that the provider filled in."""
+    """Recorded inputs as the program wrote them: without the provider's defaults."""
     if isinstance(inputs, list):
         return [declared(entry) for entry in inputs]
     if isinstance(inputs, dict):
@@ -107,7 +108,7 @@ def declared(inputs: Any) -> Any:
 
 
 def with_filled_defaults_only(inputs: Any) -> Any:
-    """Recorded inputs without records of no default, which say nothing."""
+    """Recorded inputs without the empty records of defaults."""
     if isinstance(inputs, list):
         return [with_filled_defaults_only(entry) for entry in inputs]
     if isinstance(inputs, dict):
@@ -147,7 +148,7 @@ BROKER: Props = {
 
 
 @pytest.mark.parametrize("type_", [CONTAINER, NETWORK, IMAGE, VOLUME])
-def test_defaults_are_filled_in_as_the_official_provider_did(type_: str) -> None:
+def test_defaults_are_those_of_the_official_provider(type_: str) -> None:
     recorded = recorded_inputs()[type_]
     filled = plugin.with_defaults(plugin.TYPES[type_], declared(recorded))
     assert with_filled_defaults_only(filled) == with_filled_defaults_only(recorded)
@@ -177,7 +178,7 @@ def test_a_network_has_its_ipam_driver_by_default() -> None:
     }
 
 
-def test_what_is_given_is_no_default() -> None:
+def test_a_given_value_is_not_recorded_as_a_default() -> None:
     given = {
         "mustRun": False,
         "ports": [{"internal": 53, "external": 53, "protocol": "udp"}],
@@ -190,7 +191,7 @@ def test_what_is_given_is_no_default() -> None:
     assert filled["healthcheck"] == {**given["healthcheck"], "__defaults": []}
 
 
-def test_inputs_stay_as_they_were_while_defaults_are_filled_in() -> None:
+def test_filling_in_defaults_does_not_change_the_given_inputs() -> None:
     before = json.dumps(BROKER)
     plugin.with_defaults(container.Container, BROKER)
     assert json.dumps(BROKER) == before
@@ -201,7 +202,7 @@ def test_an_image_and_a_volume_have_no_defaults() -> None:
     assert plugin.with_defaults(resources.Volume, {"name": "v"}) == {"name": "v", "__defaults": []}
 
 
-def test_outputs_carry_no_record_of_defaults() -> None:
+def test_outputs_have_no_record_of_defaults() -> None:
     filled = plugin.with_defaults(container.Container, BROKER)
     plain = plugin.without_private(filled)
     assert "__defaults" in json.dumps(filled)
@@ -212,7 +213,7 @@ def test_outputs_carry_no_record_of_defaults() -> None:
 # ---------------------------------------------------------------------------------------------------------- check
 
 
-def test_what_the_platform_declares_is_implemented(provider: Any) -> None:
+def test_every_input_that_the_platform_declares_is_implemented(provider: Any) -> None:
     checked, refused = check(provider, CONTAINER, BROKER)
     assert refused == {}
     assert checked["__defaults"] == sorted(container.Container.defaults)
@@ -227,12 +228,12 @@ def test_every_recorded_input_is_implemented(provider: Any) -> None:
     ("type_", "key"),
     [(CONTAINER, "privileged"), (CONTAINER, "mounts"), (NETWORK, "internal"), (VOLUME, "driver"), (IMAGE, "platform")],
 )
-def test_an_input_that_is_not_implemented_is_refused_by_name(type_: str, key: str, provider: Any) -> None:
+def test_an_unsupported_input_is_refused_by_name(type_: str, key: str, provider: Any) -> None:
     _, refused = check(provider, type_, {"name": "x", key: True})
     assert refused == {key: f'this stand-in provider does not implement "{key}"'}
 
 
-def test_each_input_that_is_not_implemented_is_a_refusal_of_its_own(provider: Any) -> None:
+def test_each_unsupported_input_is_a_separate_failure(provider: Any) -> None:
     _, refused = check(provider, CONTAINER, {"name": "x", "privileged": True, "rm": True})
     assert set(refused) == {"privileged", "rm"}
 
@@ -242,7 +243,7 @@ def test_the_engines_own_inputs_are_not_refused(provider: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["Check", "Diff", "Create", "Read", "Update", "Delete"])
-def test_a_type_that_is_not_served_is_refused_by_name_whatever_is_asked(method: str, provider: Any) -> None:
+def test_every_call_for_an_unsupported_type_is_refused_by_name(method: str, provider: Any) -> None:
     requests = {"Check": "CheckRequest", "Diff": "DiffRequest", "Create": "CreateRequest"}
     requests |= {"Read": "ReadRequest", "Update": "UpdateRequest", "Delete": "DeleteRequest"}
     request = getattr(provider_pb2, requests[method])(urn=urn("docker:index/service:Service"))
@@ -255,7 +256,7 @@ def test_a_type_that_is_not_served_is_refused_by_name_whatever_is_asked(method: 
 
 
 @pytest.mark.parametrize("parents", ["", "a:b:C$", "millrace:index:StreamingPlatform$millrace:index:KafkaCluster$"])
-def test_a_type_is_found_below_any_parents(parents: str, provider: Any) -> None:
+def test_a_type_is_found_whatever_its_parents_are(parents: str, provider: Any) -> None:
     assert isinstance(provider._resource(urn(CONTAINER, parents=parents)), container.Container)
 
 
@@ -272,7 +273,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, host: str) -> Any:
     return plugin.DockerProvider().Configure(provider_pb2.ConfigureRequest(), Context())
 
 
-def test_without_an_engine_the_provider_says_so_in_the_official_ones_words(
+def test_without_an_engine_the_error_is_that_of_the_official_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(Refused) as caught:
@@ -283,7 +284,7 @@ def test_without_an_engine_the_provider_says_so_in_the_official_ones_words(
     )
 
 
-def test_a_socket_that_nobody_listens_on_any_more_is_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_socket_counts_as_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -295,11 +296,11 @@ def test_a_socket_that_nobody_listens_on_any_more_is_no_engine(tmp_path: Path, m
         configure(monkeypatch, f"unix://{path}")
 
 
-def test_an_engine_on_another_machine_is_only_asked_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_on_a_different_machine_is_contacted_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configure(monkeypatch, "tcp://192.0.2.1:2375").supportsPreview
 
 
-def test_checking_and_comparing_need_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_and_diff_need_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "from_env", lambda **_: pytest.fail("it connected"))
     fresh = plugin.DockerProvider()
     assert check(fresh, CONTAINER, BROKER)[1] == {}
@@ -311,7 +312,7 @@ def engine_error(status: int) -> APIError:
 
 
 class EngineWith:
-    """An engine that answers every question with one error."""
+    """An engine that answers every request with one error."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -340,18 +341,18 @@ def test_one_connection_serves_all_resources(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("type_", [CONTAINER, NETWORK, IMAGE, VOLUME])
-def test_what_the_engine_does_not_have_any_more_is_gone(type_: str, provider: Any) -> None:
+def test_a_resource_that_the_engine_lost_counts_as_deleted(type_: str, provider: Any) -> None:
     provider._client = EngineWith(engine_error(404))
     state = message({"name": "gone", "destroyGraceSeconds": 5})
     response = provider.Read(provider_pb2.ReadRequest(urn=urn(type_), id="gone", properties=state), Context())
-    assert response.id == "", "an answer without an id says that it is gone"
+    assert response.id == "", "a response without an id means that it was deleted"
     provider.Delete(provider_pb2.DeleteRequest(urn=urn(type_), id="gone", properties=state), Context())
-    assert provider._client.asked, "deleting what is gone already is no error"
+    assert provider._client.asked, "deleting a missing resource is no error"
 
 
 @pytest.mark.parametrize("type_", [CONTAINER, NETWORK, IMAGE, VOLUME])
 @pytest.mark.parametrize("method", ["Read", "Delete"])
-def test_any_other_error_of_the_engine_is_told_in_its_words(method: str, type_: str, provider: Any) -> None:
+def test_any_other_error_of_the_engine_is_passed_on(method: str, type_: str, provider: Any) -> None:
     provider._client = EngineWith(engine_error(500))
     request = getattr(provider_pb2, f"{method}Request")(urn=urn(type_), id="x", properties=message({"name": "x"}))
     with pytest.raises(Refused) as caught:
@@ -376,7 +377,7 @@ def test_a_changed_environment_replaces_and_deletes_first(provider: Any) -> None
     assert answer.detailedDiff["envs"].kind == provider_pb2.PropertyDiff.UPDATE_REPLACE
 
 
-def test_a_changed_environment_replaces_for_the_reason_that_the_official_provider_gave(provider: Any) -> None:
+def test_a_changed_environment_replaces_with_the_official_providers_reason(provider: Any) -> None:
     old = declared(recorded_inputs()[CONTAINER])
     preview = json.loads((RECORDED / "preview-env-change.json").read_text())
     (step,) = (item for item in preview["steps"] if item["urn"].endswith("::redis") and item["op"] == "replace")
@@ -407,7 +408,7 @@ def test_a_changed_limit_updates_in_place(key: str, value: object, provider: Any
     assert answer.detailedDiff[key].kind == provider_pb2.PropertyDiff.UPDATE
 
 
-def test_a_limit_and_an_environment_that_change_together_replace_for_the_environment(provider: Any) -> None:
+def test_a_changed_limit_and_environment_replace_because_of_the_environment(provider: Any) -> None:
     answer = diff(provider, CONTAINER, BROKER, {**BROKER, "memory": 2048, "envs": []})
     assert list(answer.replaces) == ["envs"]
     assert list(answer.diffs) == ["envs", "memory"]
@@ -429,43 +430,43 @@ def test_a_limit_and_an_environment_that_change_together_replace_for_the_environ
         ("user", "999"),
     ],
 )
-def test_anything_else_that_changes_replaces(key: str, value: object, provider: Any) -> None:
+def test_any_other_change_replaces(key: str, value: object, provider: Any) -> None:
     answer = diff(provider, CONTAINER, BROKER, {**BROKER, key: value})
     assert (list(answer.replaces), answer.deleteBeforeReplace) == ([key], True)
 
 
 @pytest.mark.parametrize("key", ["command", "image", "healthcheck", "memory"])
-def test_an_input_that_leaves_is_a_change(key: str, provider: Any) -> None:
+def test_a_removed_input_is_a_change(key: str, provider: Any) -> None:
     answer = diff(provider, CONTAINER, BROKER, {name: value for name, value in BROKER.items() if name != key})
     assert list(answer.diffs) == [key]
 
 
-def test_nothing_changed_is_no_change(provider: Any) -> None:
+def test_equal_inputs_are_no_change(provider: Any) -> None:
     answer = diff(provider, CONTAINER, BROKER, BROKER)
     assert answer.changes == NONE
     assert (list(answer.diffs), list(answer.replaces), answer.hasDetailedDiff) == ([], [], False)
 
 
 @pytest.mark.parametrize("key", ["envs", "labels", "uploads"])
-def test_another_order_of_what_has_none_is_no_change(key: str, provider: Any) -> None:
+def test_a_different_order_of_unordered_values_is_no_change(key: str, provider: Any) -> None:
     answer = diff(provider, CONTAINER, BROKER, {**BROKER, key: BROKER[key][::-1]})
     assert BROKER[key] != BROKER[key][::-1]
     assert (answer.changes, list(answer.diffs)) == (NONE, [])
 
 
-def test_another_order_of_a_commands_arguments_is_a_change(provider: Any) -> None:
+def test_a_different_order_of_a_commands_arguments_is_a_change(provider: Any) -> None:
     answer = diff(provider, CONTAINER, BROKER, {**BROKER, "command": BROKER["command"][::-1]})
     assert list(answer.replaces) == ["command"]
 
 
 @pytest.mark.parametrize("type_", [NETWORK, VOLUME])
-def test_another_order_of_a_networks_or_volumes_labels_is_no_change(type_: str, provider: Any) -> None:
+def test_a_different_order_of_a_networks_or_volumes_labels_is_no_change(type_: str, provider: Any) -> None:
     old = {"name": "p", "labels": BROKER["labels"]}
     assert diff(provider, type_, old, {**old, "labels": BROKER["labels"][::-1]}).changes == NONE
     assert list(diff(provider, type_, old, {**old, "labels": []}).replaces) == ["labels"]
 
 
-def test_a_default_that_is_written_out_is_no_change(provider: Any) -> None:
+def test_an_explicit_default_is_no_change(provider: Any) -> None:
     spelled = {
         **BROKER,
         "mustRun": True,
@@ -488,20 +489,20 @@ def test_a_state_of_the_official_provider_is_no_change(provider: Any) -> None:
         assert (answer.changes, list(answer.diffs)) == (NONE, []), type_
 
 
-def test_a_container_that_was_made_but_does_not_work_is_replaced(provider: Any) -> None:
+def test_a_container_that_was_created_but_failed_is_replaced(provider: Any) -> None:
     answer = diff(provider, CONTAINER, BROKER, BROKER, outputs={**BROKER, "__failed": True})
     assert (answer.changes, answer.deleteBeforeReplace) == (SOME, True)
     assert list(answer.replaces) == ["name"]
-    assert list(answer.diffs) == [], "its inputs are as they were"
+    assert list(answer.diffs) == [], "its inputs are unchanged"
 
 
-def test_a_failed_container_that_also_changed_is_replaced_for_the_change(provider: Any) -> None:
+def test_a_failed_container_that_also_changed_is_replaced_because_of_the_change(provider: Any) -> None:
     outputs = {**BROKER, "__failed": True}
     assert list(diff(provider, CONTAINER, BROKER, {**BROKER, "envs": []}, outputs).replaces) == ["envs"]
     assert list(diff(provider, CONTAINER, BROKER, {**BROKER, "memory": 1}, outputs).replaces) == ["name"]
 
 
-def test_what_was_made_but_failed_is_told_to_the_engine_with_its_reason_and_its_mark() -> None:
+def test_a_failed_container_is_returned_to_the_engine_with_the_reason_and_a_mark() -> None:
     error = resources.Failed("it would not start", "the-id", {"name": "p-kafka-0"})
     detail = provider_pb2.ErrorResourceInitFailed()
     assert plugin.errors_detail(error).Unpack(detail)
@@ -509,7 +510,7 @@ def test_what_was_made_but_failed_is_told_to_the_engine_with_its_reason_and_its_
     assert json_format.MessageToDict(detail.properties) == {"name": "p-kafka-0", "__failed": True}
 
 
-def test_an_image_that_is_to_be_kept_changes_in_place_and_another_name_replaces(provider: Any) -> None:
+def test_keep_locally_changes_in_place_and_a_new_image_name_replaces(provider: Any) -> None:
     old = {"name": "i:1", "keepLocally": True}
     kept = diff(provider, IMAGE, old, {**old, "keepLocally": False})
     assert (list(kept.diffs), list(kept.replaces)) == (["keepLocally"], [])
@@ -519,7 +520,7 @@ def test_an_image_that_is_to_be_kept_changes_in_place_and_another_name_replaces(
 # --------------------------------------------------------------------------------------------------------- preview
 
 
-def test_a_preview_asks_the_engine_nothing(provider: Any) -> None:
+def test_a_preview_does_not_contact_the_engine(provider: Any) -> None:
     checked = message(check(provider, CONTAINER, BROKER)[0])
     created = provider.Create(
         provider_pb2.CreateRequest(urn=urn(CONTAINER), properties=checked, preview=True), Context()
@@ -527,7 +528,7 @@ def test_a_preview_asks_the_engine_nothing(provider: Any) -> None:
     updated = provider.Update(
         provider_pb2.UpdateRequest(urn=urn(CONTAINER), id="id", news=checked, preview=True), Context()
     )
-    assert created.id == "", "an id is known once there is a container"
+    assert created.id == "", "an id is known once the container exists"
     for response in (created, updated):
         shown = json_format.MessageToDict(response.properties)
         assert shown["name"] == "p-kafka-0"
@@ -544,13 +545,13 @@ def test_a_preview_asks_the_engine_nothing(provider: Any) -> None:
         *(("1m", 60), ("1m0s", 60), ("1m30s", 90), ("2m0s", 120), ("59m59s", 3599)),
     ],
 )
-def test_a_go_duration_is_read_in_nanoseconds(duration: str, seconds: float) -> None:
+def test_a_go_duration_is_parsed_to_nanoseconds(duration: str, seconds: float) -> None:
     read = resources.nanoseconds(duration)
-    assert type(read) is int, "the engine takes whole numbers"
+    assert type(read) is int, "the engine takes integers"
     assert read == seconds * 1_000_000_000
 
 
-def test_a_health_check_reaches_the_engine_in_its_own_words() -> None:
+def test_a_health_check_is_sent_in_the_engines_format() -> None:
     assert container._health_check(BROKER["healthcheck"]) == {
         "test": ["CMD", "true"],
         "interval": 5_000_000_000,

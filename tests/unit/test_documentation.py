@@ -1,4 +1,8 @@
-"""README and documents agree with the code, and with each other."""
+"""README and docs agree with the code and with each other.
+
+Source: README.md, docs/.
+Proof limit: texts are compared with the code; no command of the documents runs.
+"""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +25,7 @@ PAGES = [
 ]
 
 LONGEST_README = 200
-"""Lines of the README: what is longer belongs into docs/."""
+"""Maximum number of lines of the README; longer texts belong in docs/."""
 
 
 def name(page: Path) -> str:
@@ -42,7 +46,7 @@ def links(page: Path) -> Iterator[tuple[str, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """The anchors of a page's headings, as GitHub builds them."""
     found: dict[str, int] = {}
     for heading in re.findall(r"^#+ +(.*?) *$", prose(page), re.MULTILINE):
         text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
@@ -52,20 +56,20 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", TABLES)
-def test_a_pages_table_is_that_of_the_code(page: str) -> None:
+def test_a_pages_table_is_generated_from_the_code(page: str) -> None:
     text = (DOCS / page).read_text()
     table = TABLES[page]()
     assert with_table(text, table) == text, "run `python -m tools.tables`"
     assert table in text
 
 
-def test_the_readme_is_short_and_leads_to_every_page() -> None:
+def test_the_readme_is_short_and_links_to_every_page() -> None:
     assert len(README.read_text().splitlines()) <= LONGEST_README
     linked = {path for path, _ in links(README)}
     assert {f"docs/{page.name}" for page in DOCS.glob("*.md")} - linked == set()
 
 
-def test_figures_that_the_readme_quotes_are_those_of_the_benchmarks() -> None:
+def test_figures_in_the_readme_are_those_of_the_benchmarks() -> None:
     quoted = re.findall(r"([0-9]+\.[0-9]+) times", README.read_text())
     assert quoted
     results = (PROJECT / "bench" / "RESULTS.md").read_text()
@@ -73,14 +77,14 @@ def test_figures_that_the_readme_quotes_are_those_of_the_benchmarks() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
+def test_links_inside_the_project_have_a_target(page: Path) -> None:
     missing = [path for path, _ in links(page) if not (page.parent / path).exists()]
     assert missing == []
     targets = [(page.parent / path if path else page, anchor) for path, anchor in links(page) if anchor]
     assert [f"{name(target.resolve())}#{anchor}" for target, anchor in targets if anchor not in anchors(target)] == []
 
 
-def test_anchors_are_made_as_github_makes_them(tmp_path: Path) -> None:
+def test_anchors_are_built_as_github_builds_them(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# On `Docker`\n## 2. Zones\n## What can fail, and what then\n```\n# no heading\n```\n## 2. Zones\n"
@@ -95,11 +99,11 @@ def test_make_targets_that_a_page_names_exist(page: Path) -> None:
     assert named <= targets
 
 
-def test_the_projects_schema_says_what_the_settings_say() -> None:
+def test_the_schema_of_pulumi_yaml_agrees_with_the_settings() -> None:
     schema = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
     fields = {field.alias: field for field in Settings.model_fields.values()}
     assert schema.keys() == fields.keys()
     for key, entry in schema.items():
         assert entry["description"] == fields[key].description
         default = fields[key].get_default(call_default_factory=True) if entry["type"] != "object" else {}
-        assert entry["default"] == default, "a section's defaults are its profile's"
+        assert entry["default"] == default, "a section's defaults are those of its profile"

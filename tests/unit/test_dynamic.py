@@ -1,4 +1,8 @@
-"""What all dynamic providers share: how the state refers to them, and their errors as a person sees them."""
+"""How the state refers to dynamic providers, and how their errors are shown.
+
+Source: components/dynamic.py.
+Proof limit: the engine's calls are imitated.
+"""
 
 import base64
 import pickletools
@@ -31,14 +35,14 @@ from tests.unit.dynamic import shown, unknown
         (MemberStorageProvider(), "components.targets.kubernetes.provider", "MemberStorageProvider"),
     ],
 )
-def test_the_state_refers_to_a_provider_by_a_module_and_a_name_that_never_change(
+def test_the_state_refers_to_a_provider_by_a_stable_module_and_name(
     provider: ResourceProvider, module: str, name: str
 ) -> None:
     stored = base64.b64decode(serialize_provider(provider))
     assert len(stored) < 200, "a reference, not the provider's code"
     words = [value for _, value, _ in pickletools.genops(stored) if isinstance(value, str)]
     assert words == [module, name], "moving or renaming breaks destroy of every stack that is up"
-    assert type(dill.loads(stored)) is type(provider)  # noqa: S301  made four lines above
+    assert type(dill.loads(stored)) is type(provider)  # noqa: S301  created four lines above
 
 
 @plain_errors
@@ -52,13 +56,13 @@ def breaks() -> None:
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_an_error_for_a_person_is_shown_as_its_text_alone() -> None:
+def test_a_user_error_is_shown_as_text_only() -> None:
     assert shown(refuses) == ("Error: 2 topics are refused\n  - a: because\n  - b: because\n    of this\n")
 
 
 @pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("kind", [PlatformError, TopicError, UnhealthyError])
-def test_every_kind_of_error_for_a_person_is_shown_so(kind: type[PlatformError]) -> None:
+def test_every_kind_of_user_error_is_shown_as_text_only(kind: type[PlatformError]) -> None:
     @plain_errors
     def fails() -> None:
         try:
@@ -66,24 +70,24 @@ def test_every_kind_of_error_for_a_person_is_shown_so(kind: type[PlatformError])
         except OSError as error:
             raise kind("a headline") from error
 
-    assert shown(fails) == "Error: a headline\n", "neither a cause nor a module path"
+    assert shown(fails) == "Error: a headline\n", "no cause and no module path"
 
 
 @pytest.mark.usefixtures("_traceback_limit")
 def test_any_other_error_keeps_its_traceback() -> None:
     text = shown(breaks)
     assert text.startswith("Traceback (most recent call last):\n")
-    assert "in breaks\n" in text, "the place of a mistake in the program"
+    assert "in breaks\n" in text, "the location of the mistake in the program"
     assert text.endswith("KeyError: 'a key that is not there'\n")
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_any_other_error_keeps_its_traceback_after_an_error_for_a_person() -> None:
+def test_any_other_error_keeps_its_traceback_after_a_user_error() -> None:
     shown(refuses)
     assert "in breaks\n" in shown(breaks), "one process serves all resources of an update, one after another"
 
 
-def test_a_method_that_raises_nothing_returns_what_it_returns_and_keeps_its_name() -> None:
+def test_a_method_that_does_not_raise_keeps_its_result_and_name() -> None:
     @plain_errors
     def double(number: int, *, plus: int = 0) -> int:
         """Twice the number."""
@@ -110,11 +114,11 @@ def test_a_method_that_raises_nothing_returns_what_it_returns_and_keeps_its_name
         ({"a": {"b": [{"c": unknown()}]}}, False),
     ],
 )
-def test_a_value_is_known_where_nothing_in_it_is_unknown(value: object, known: bool) -> None:
+def test_a_value_is_known_if_no_part_of_it_is_unknown(value: object, known: bool) -> None:
     assert is_known(value) is known
 
 
-def test_each_problem_is_a_failure_of_its_own() -> None:
+def test_each_problem_is_a_separate_failure() -> None:
     made = failures("topics", ["one", "two"])
     assert [(failure.property, failure.reason) for failure in made] == [("topics", "one"), ("topics", "two")]
 

@@ -1,4 +1,8 @@
-"""The examples' real programs on mocks: what each declares, asks for beforehand and exports."""
+"""The examples' programs on mocks: what each declares, checks in preflight and exports.
+
+Source: examples/.
+Proof limit: nothing is created; tests/integration/test_examples.py runs the programs.
+"""
 
 import ast
 import re
@@ -52,7 +56,7 @@ CUSTOMERS = {"partitions": 3, "replicationFactor": 1, "config": {"cleanup.policy
 
 
 class ReferringMocks(RecordingMocks):
-    """Mocks that also know the outputs of another program's stack."""
+    """Mocks that also know the outputs of a different program's stack."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         id_, outputs = super().new_resource(args)
@@ -63,13 +67,13 @@ class ReferringMocks(RecordingMocks):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run of an example did."""
+    """The result of a run of an example."""
 
     run: Run
     reads: list[str]
     """Stacks whose outputs were read."""
     needs: list[Any]
-    """What preflight was asked, before anything was registered."""
+    """The requests to preflight, before anything was registered."""
 
     @property
     def outputs(self) -> Mapping[str, Any]:
@@ -83,7 +87,7 @@ class Preview:
         return found
 
     def inputs(self, type_: str) -> dict[str, Any]:
-        """The inputs of the one resource of that type, without its provider's code."""
+        """The inputs of the only resource of that type, without its provider's code."""
         found: Any = unmasked(self.one(type_).inputs)
         return {key: value for key, value in found.items() if key != "__provider"}
 
@@ -104,7 +108,7 @@ def _own_config() -> Iterator[None]:
 
 
 def preview(monkeypatch: pytest.MonkeyPatch, folder: str, **config: str) -> Preview:
-    """Run an example as the CLI would: with its project's defaults, and these values over them."""
+    """Run an example as the CLI would: with its project's defaults, overridden by these values."""
     project = yaml.safe_load((ROOT / "examples" / folder / "Pulumi.yaml").read_text())
     defaults = {key: str(entry["default"]) for key, entry in project["config"].items() if "default" in entry}
     monitor = RecordingMonitor(ReferringMocks())
@@ -183,12 +187,12 @@ def test_the_ports_of_docker_topics_are_those_of_its_configuration(monkeypatch: 
     assert found.outputs["bootstrapServers"] == "127.0.0.1:23092"
 
 
-def test_a_bad_setting_of_an_example_is_a_message_and_nothing_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_of_an_example_is_reported_and_nothing_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pulumi.RunError, match="KafkaSettings: 1 mistake\n  - port"):
         preview(monkeypatch, "docker-topics", kafkaPort="70000")
 
 
-def test_topics_only_declares_a_topic_set_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_topics_only_declares_a_topic_set_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     found = preview(monkeypatch, "topics-only", bootstrapServers="kafka.example.com:9092")
     assert found.names() == [(TOPIC_SET, "topics")]
     invoices = {"partitions": 2, "replicationFactor": 1, "config": {"retention.ms": str(30 * DAY_MS)}, "protect": False}
@@ -241,7 +245,7 @@ def test_kubernetes_declares_these_resources_and_no_others(kubernetes: Preview) 
     assert kubernetes.names() == sorted(servers | others), "no namespace, and no object outside one"
 
 
-def test_every_object_is_in_the_namespace_of_the_other_program(kubernetes: Preview) -> None:
+def test_every_object_is_in_the_namespace_of_the_referenced_stack(kubernetes: Preview) -> None:
     assert kubernetes.reads == [NAMESPACE_STACK]
     objects = [item for item in kubernetes.run.resources if item.type.startswith("kubernetes:")]
     assert len(objects) == 23
@@ -250,7 +254,7 @@ def test_every_object_is_in_the_namespace_of_the_other_program(kubernetes: Previ
     assert kubernetes.one("pulumi:providers:kubernetes").inputs["context"] == "shop-cluster"
 
 
-def test_preflight_asks_for_no_right_outside_the_namespace(kubernetes: Preview) -> None:
+def test_preflight_checks_no_permission_outside_the_namespace(kubernetes: Preview) -> None:
     (needs,) = kubernetes.needs
     assert (needs.context, needs.namespace, needs.create_namespace) == ("shop-cluster", None, False)
     assert (needs.storage_class, needs.zones) == (None, False)
@@ -286,7 +290,9 @@ def test_outputs_of_kubernetes_are_addresses_inside_the_cluster(kubernetes: Prev
     assert sorted(kubernetes.outputs["topics"]) == ["customers", "orders"]
 
 
-def test_the_program_beside_it_makes_the_namespace_and_gives_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_platform_team_s_program_creates_the_namespace_and_exports_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     found = preview(monkeypatch, "kubernetes/namespace", context="shop-cluster")
     assert found.names() == [
         ("kubernetes:core/v1:Namespace", "namespace"),
@@ -295,7 +301,7 @@ def test_the_program_beside_it_makes_the_namespace_and_gives_its_name(monkeypatc
     assert found.outputs == {"namespace": "streaming-example"}
 
 
-def test_the_package_depends_on_what_components_import_and_each_is_pinned() -> None:
+def test_the_package_depends_on_what_components_import_with_pinned_versions() -> None:
     modules = {
         name
         for file in (ROOT / "components").rglob("*.py")

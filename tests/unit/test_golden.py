@@ -1,5 +1,6 @@
-"""Whole files of the stacks that come with the project.
+"""The rendered files of the project's stacks, compared with tests/golden.
 
+Source: components/*/files.py.
 Proof limit: that the servers accept the files is shown by the integration tests.
 """
 
@@ -25,19 +26,19 @@ def parsed(name: str, text: str) -> Any:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_stacks_file_is_the_golden_one(stack: str, name: str) -> None:
+def test_a_stacks_file_equals_the_golden_one(stack: str, name: str) -> None:
     golden = GOLDEN / stack / name
     assert golden.exists(), f"no {golden.relative_to(GOLDEN.parents[1])}; {REGENERATE}"
     assert parsed(name, rendered(stack)[name]) == parsed(name, golden.read_text()), f"{stack}/{name}: {REGENERATE}"
 
 
 @pytest.mark.parametrize("stack", MONITORED)
-def test_a_stacks_alerts_and_dashboard_are_the_golden_ones(stack: str) -> None:
+def test_a_stacks_alerts_and_dashboard_equal_the_golden_ones(stack: str) -> None:
     for name, text in monitored(stack).items():
         assert text == (GOLDEN / stack / name).read_text(), f"{stack}/{name}: {REGENERATE}"
 
 
-def test_the_golden_folder_holds_these_files_and_no_others() -> None:
+def test_the_golden_folder_holds_exactly_these_files() -> None:
     kept = {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*") if path.is_file()}
     files = {f"{stack}/{name}" for stack in STACKS for name in FILES}
     files |= {f"{stack}/{name}" for stack in MONITORED for name in monitored(stack)}
@@ -48,8 +49,8 @@ def test_the_golden_folder_holds_these_files_and_no_others() -> None:
 @pytest.mark.parametrize(
     ("name", "section"), [("zoo.cfg", "zookeeper"), ("server.properties", "kafka"), ("redis.conf", "redis")]
 )
-def test_a_key_that_settings_decide_cannot_be_set_freely(name: str, section: str) -> None:
-    """Keys whose values differ from stack to stack come from settings; ``config`` must not override them."""
+def test_a_key_that_settings_derive_cannot_be_set_in_config(name: str, section: str) -> None:
+    """Keys whose values differ between stacks come from settings; ``config`` must not override them."""
     entries = []
     for stack in STACKS:
         free = getattr(settings_of(stack), section).config
@@ -57,7 +58,7 @@ def test_a_key_that_settings_decide_cannot_be_set_freely(name: str, section: str
         lines = directives(text) if name == "redis.conf" else javaproperties.loads(text).items()
         entries.append({tuple(line) for line in lines if line[0] not in free})
     differing = set.union(*entries) - set.intersection(*entries)
-    decided = {line[0] for line in differing} - {"quorumListenOnAllIPs"}  # a free choice all the same
+    decided = {line[0] for line in differing} - {"quorumListenOnAllIPs"}  # still a free choice
     assert decided, "the profiles differ"
     accepted = []
     for key in sorted(decided):
@@ -66,4 +67,4 @@ def test_a_key_that_settings_decide_cannot_be_set_freely(name: str, section: str
         except SettingsError:
             continue
         accepted.append(key)
-    assert accepted == [], "these would silently replace what the platform derives"
+    assert accepted == [], "these would silently override what the platform derives"

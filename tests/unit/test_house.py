@@ -1,6 +1,8 @@
-"""The program keeps its layout: file names, what may import what, names that states hold, the form of components.
+"""The program keeps its layout: file names, allowed imports, names stored in states, the form of components.
 
-Each check is a function that returns what is wrong, so that it can be tested on something wrong.
+Source: components/.
+
+Each check is a function that returns the problems, so that it can be tested on a program with problems.
 """
 
 import ast
@@ -30,7 +32,7 @@ from components.zookeeper.component import ZooKeeperEnsemble, ZooKeeperEnsembleA
 PROJECT = Path(__file__).parents[2]
 
 PROGRAM = ("components", "ops", "exporter", "policies", "examples", "__main__.py")
-"""What runs for a platform; set-up, benchmarks and tests are not part of it."""
+"""Code that runs for a platform; setup, benchmarks and tests are not part of it."""
 
 USUAL = {"__init__", "settings", "files", "client", "safety", "provider", "component"}
 """The file names of every folder below ``components/``."""
@@ -92,13 +94,13 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
 OWN_RESOURCES: Mapping[str, str] = {
     "examples/kubernetes/namespace/__main__.py": "declares a namespace with the vendor's own package, and passes it on",
 }
-"""Modules outside of the targets that declare other resources than a target does."""
+"""Modules outside the targets that declare other resources than a target does."""
 
 GATHERING: Mapping[str, str] = {
     "ops/drills/faults/__init__.py": "each fault by its kind",
     "policies/rules/__init__.py": "all rules in their order",
 }
-"""Packages that gather what their modules define; all others are empty."""
+"""Packages that re-export definitions of their modules; all others are empty."""
 
 PROVIDERS = [
     "components.credentials.provider:CredentialsProvider",
@@ -110,14 +112,14 @@ PROVIDERS = [
     "components.targets.kubernetes.provider:MemberStorageProvider",
     "components.topics.provider:TopicSetProvider",
 ]
-"""Dynamic providers as every stack's state names them. A moved one cannot be loaded by ``destroy``."""
+"""Dynamic providers by their names in the states of stacks. ``destroy`` cannot load a moved provider."""
 
 SAFETY_CLASSES = [
     "components.kafka.safety:BrokerSafety",
     "components.safety:Safety",
     "components.zookeeper.safety:EnsembleSafety",
 ]
-"""Safety classes as the properties of gates, rolls and storage name them."""
+"""Safety classes by their names in the properties of gates, rolls and storage."""
 
 COMPONENTS: Sequence[tuple[type, type]] = [
     (ZooKeeperEnsemble, ZooKeeperEnsembleArgs),
@@ -130,7 +132,7 @@ COMPONENTS: Sequence[tuple[type, type]] = [
 
 
 def modules(root: Path, parts: Sequence[str] = PROGRAM) -> Iterator[tuple[str, ast.Module]]:
-    """The Python files of a program: path from its root, and syntax tree."""
+    """The Python files of a program: syntax trees by path from its root."""
     for part in parts:
         place = root / part
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
@@ -140,7 +142,7 @@ def modules(root: Path, parts: Sequence[str] = PROGRAM) -> Iterator[tuple[str, a
 
 
 def subclasses(base: type) -> Iterator[type]:
-    """All classes that are derived from another."""
+    """All classes derived from a given class."""
     for derived in base.__subclasses__():
         yield derived
         yield from subclasses(derived)
@@ -150,7 +152,7 @@ def subclasses(base: type) -> Iterator[type]:
 
 
 def stray_files(root: Path) -> list[str]:
-    """Files in folders of ``components/`` whose names are neither usual nor listed."""
+    """Files in folders of ``components/`` with a name that is neither usual nor listed."""
     stray: list[str] = []
     for path in sorted((root / "components").glob("*/**/*.py")):
         room = str(path.parent.relative_to(root / "components"))
@@ -160,7 +162,7 @@ def stray_files(root: Path) -> list[str]:
 
 
 def names_in_states(base: type) -> list[str]:
-    """Importable names of the program's classes that are derived from another."""
+    """Importable names of the program's classes derived from a given class."""
     return sorted({f"{cls.__module__}:{cls.__qualname__}" for cls in subclasses(base) if _is_of_program(cls)})
 
 
@@ -169,7 +171,7 @@ def _is_of_program(cls: type) -> bool:
 
 
 def provider_imports(root: Path) -> list[str]:
-    """Modules that import a package of resources, outside of the targets."""
+    """Modules outside the targets that import a resource provider's package."""
     return [
         f"{path} imports {package}"
         for path, tree in modules(root)
@@ -179,7 +181,7 @@ def provider_imports(root: Path) -> list[str]:
 
 
 def _imports(tree: ast.Module) -> set[str]:
-    """Top-level packages that a module imports, wherever in it."""
+    """Top-level packages that a module imports, at any place in it."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -190,7 +192,7 @@ def _imports(tree: ast.Module) -> set[str]:
 
 
 def packages_with_content(root: Path) -> list[str]:
-    """Packages whose ``__init__.py`` holds more than a docstring, but for those that gather."""
+    """Packages whose ``__init__.py`` holds more than a docstring, except those that re-export."""
     return [
         path
         for path, tree in modules(root)
@@ -204,7 +206,7 @@ def without_docstring(root: Path) -> list[str]:
 
 
 def signature_problems(component: type, args: type) -> list[str]:
-    """What keeps a class from being a component that takes (name, args, opts)."""
+    """Why a class is not a component that takes (name, args, opts)."""
     expected = {"name": str, "args": args, "opts": pulumi.ResourceOptions | None, "return": type(None)}
     constructor: Any = component.__init__
     parameters = list(inspect.signature(constructor).parameters.values())[1:]
@@ -219,10 +221,10 @@ def signature_problems(component: type, args: type) -> list[str]:
 
 
 def args_problems(args: type) -> list[str]:
-    """What keeps a class from being a frozen, keyword-only dataclass with typed and described fields."""
+    """Why a class is not a frozen, keyword-only dataclass with typed and described fields."""
     if not dataclasses.is_dataclass(args):
         return ["is no dataclass"]
-    # pulumi.Input names Output as text, which is known in its own module only.
+    # pulumi.Input refers to Output by a string, which resolves in its own module only.
     fields, types = dataclasses.fields(args), get_type_hints(args, localns=vars(pulumi.output))
     problems = [] if args.__dataclass_params__.frozen else ["is not frozen"]  # type: ignore[attr-defined]
     problems += [f"{field.name} is positional" for field in fields if not field.kw_only]
@@ -249,7 +251,7 @@ def output_problems(component: type) -> list[str]:
 
 
 def _own_attribute(node: ast.AST) -> str | None:
-    """The attribute of ``self`` that a node sets, if it does."""
+    """The attribute of ``self`` that a node sets, if any."""
     match node:
         case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
             return name
@@ -264,7 +266,7 @@ def _is_text(statement: ast.stmt | None) -> bool:
     )
 
 
-# The program passes them
+# The program passes the checks
 
 
 @pytest.fixture(scope="module")
@@ -273,25 +275,25 @@ def _all_imported() -> None:
         importlib.import_module(module.name)
 
 
-def test_folders_hold_files_of_known_names() -> None:
+def test_folders_hold_only_files_with_known_names() -> None:
     assert stray_files(PROJECT) == [], "give a file one of the usual names, or list its name and the reason in FURTHER"
 
 
 @pytest.mark.usefixtures("_all_imported")
-def test_names_of_dynamic_providers_are_those_of_existing_states() -> None:
+def test_dynamic_providers_keep_the_names_of_existing_states() -> None:
     assert names_in_states(ResourceProvider) == PROVIDERS
 
 
 @pytest.mark.usefixtures("_all_imported")
-def test_names_of_safety_classes_are_those_of_existing_states() -> None:
+def test_safety_classes_keep_the_names_of_existing_states() -> None:
     assert sorted([reference(Safety), *names_in_states(Safety)]) == SAFETY_CLASSES
 
 
-def test_only_targets_import_providers_of_resources() -> None:
+def test_only_targets_import_resource_providers() -> None:
     assert provider_imports(PROJECT) == []
 
 
-def test_packages_are_empty_but_for_a_docstring() -> None:
+def test_packages_hold_only_a_docstring() -> None:
     assert packages_with_content(PROJECT) == []
 
 
@@ -300,7 +302,7 @@ def test_modules_start_with_a_docstring() -> None:
 
 
 @pytest.mark.parametrize(("component", "args"), COMPONENTS)
-def test_components_have_one_form(component: type, args: type) -> None:
+def test_components_have_the_same_form(component: type, args: type) -> None:
     assert issubclass(component, pulumi.Resource)
     assert signature_problems(component, args) == []
     assert args_problems(args) == []
@@ -315,12 +317,12 @@ def test_the_architecture_page_names_every_folder_and_file_of_the_components() -
     assert [name for name in sorted(named) if f"`{name}`" not in page] == []
 
 
-# Each can fail
+# Each check can fail
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """A small program without mistakes."""
+    """A small program without problems."""
     for place in ("components", "components/kafka", "components/targets", "components/targets/docker", "ops"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "__init__.py").write_text('"""A package."""\n')
@@ -330,7 +332,7 @@ def program(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_program_without_mistakes_passes(program: Path) -> None:
+def test_a_program_without_problems_passes(program: Path) -> None:
     assert len(list(modules(program))) == 8
     for check in (stray_files, provider_imports, packages_with_content, without_docstring):
         assert check(program) == []
@@ -339,7 +341,7 @@ def test_a_program_without_mistakes_passes(program: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["components/kafka/utils.py", "components/kafka/target.py", "components/mirror/sync.py"]
 )
-def test_a_file_of_an_unknown_name_is_found(program: Path, path: str) -> None:
+def test_a_file_with_an_unknown_name_is_found(program: Path, path: str) -> None:
     (program / path).parent.mkdir(exist_ok=True)
     (program / path).write_text('"""A module."""\n')
     assert stray_files(program) == [path]
@@ -355,14 +357,14 @@ def test_a_file_of_an_unknown_name_is_found(program: Path, path: str) -> None:
         pytest.param("components/targets.py", "import pulumi_docker", "pulumi_docker", id="beside-the-targets"),
     ],
 )
-def test_an_import_of_a_provider_of_resources_is_found(program: Path, path: str, line: str, package: str) -> None:
+def test_an_import_of_a_resource_provider_is_found(program: Path, path: str, line: str, package: str) -> None:
     (program / path).parent.mkdir(parents=True, exist_ok=True)
     (program / path).write_text(f'"""A module."""\n\n{line}\n')
     assert provider_imports(program) == [f"{path} imports {package}"]
 
 
 @pytest.mark.parametrize("content", ["from components.kafka import client", "NAME = 'kafka'", "1 + 1"])
-def test_a_package_with_content_is_found(program: Path, content: str) -> None:
+def test_a_package_with_code_is_found(program: Path, content: str) -> None:
     (program / "components/kafka/__init__.py").write_text(f'"""A package."""\n\n{content}\n')
     assert packages_with_content(program) == ["components/kafka/__init__.py"]
 
@@ -383,7 +385,7 @@ def test_a_new_or_moved_class_changes_the_names_in_states() -> None:
     class Derived(Provider):
         pass
 
-    assert names_in_states(Base) == [], "a test's own classes do not count"
+    assert names_in_states(Base) == [], "classes of tests do not count"
     Derived.__module__, Derived.__qualname__ = "components.elsewhere", "Derived"
     assert names_in_states(Base) == ["components.elsewhere:Derived"]
 

@@ -1,4 +1,8 @@
-"""The sets of images."""
+"""The sets of images.
+
+Source: components/images.py.
+Proof limit: no image is pulled.
+"""
 
 import re
 
@@ -8,9 +12,11 @@ from components.errors import SettingsError
 from components.images import KAFKA_VERSION, SETS, VARIABLE, default_image
 
 
-def test_local_images_carry_our_own_name() -> None:
+def test_local_images_have_the_projects_own_name() -> None:
     for server, reference in SETS["local"].items():
-        assert reference.startswith("millrace/"), f"{server}: a local build must never pass for a public project's"
+        assert reference.startswith("millrace/"), (
+            f"{server}: a local build must not be mistaken for a public project's image"
+        )
     assert not any(reference.startswith("millrace/") for reference in SETS["public"].values())
 
 
@@ -19,10 +25,12 @@ def test_every_image_has_an_exact_version(name: str) -> None:
     for reference in SETS[name].values():
         repository, _, tag = reference.partition(":")
         assert repository
-        assert re.fullmatch(r"v?\d+(\.\d+)+", tag), f"{reference}: a moving tag such as latest changes under a stack"
+        assert re.fullmatch(r"v?\d+(\.\d+)+", tag), (
+            f"{reference}: a moving tag such as latest changes without an update"
+        )
 
 
-def test_a_set_lacks_what_it_cannot_have() -> None:
+def test_a_set_lacks_images_that_are_unavailable() -> None:
     assert SETS["public"].get("exporter") is None, "nobody publishes it"
     assert SETS["local"].get("grafana") is None, "no package registry has it"
     assert all({"zookeeper", "kafka", "redis", "prometheus"} <= references.keys() for references in SETS.values())
@@ -38,7 +46,7 @@ def test_zookeeper_runs_from_the_same_image_as_kafka() -> None:
     ("variable", "reference"),
     [(None, f"apache/kafka:{KAFKA_VERSION}"), ("", f"apache/kafka:{KAFKA_VERSION}"), ("local", SETS["local"]["kafka"])],
 )
-def test_a_program_without_a_stack_file_takes_the_set_that_the_variable_names(
+def test_without_a_stack_file_the_variable_chooses_the_set(
     variable: str | None, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
@@ -47,13 +55,13 @@ def test_a_program_without_a_stack_file_takes_the_set_that_the_variable_names(
     assert default_image("kafka") == reference
 
 
-def test_an_image_that_the_set_lacks_is_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_the_set_lacks_has_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "public")
     with pytest.raises(SettingsError, match='MILLRACE_IMAGES is "public", which has no image of exporter'):
         default_image("exporter")
 
 
-def test_a_set_that_does_not_exist_is_an_error_with_the_names_of_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_set_is_an_error_that_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "home-made")
     with pytest.raises(SettingsError) as caught:
         default_image("kafka")

@@ -1,4 +1,7 @@
-"""Values that may be outputs of other resources."""
+"""Values that may be outputs of other resources.
+
+Source: components/inputs.py.
+"""
 
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -19,7 +22,7 @@ async def soon(value: str) -> str:
 
 
 def resolved(make: Any) -> object:
-    """What an output is once the program has run."""
+    """The value of an output after the program has run."""
     seen: list[object] = []
 
     async def look(output: pulumi.Output[Any]) -> None:
@@ -35,7 +38,7 @@ def resolved(make: Any) -> object:
 
 
 @pytest.mark.parametrize("values", [[], ["a"], ["a", "b", "a"], ("a", "b")])
-def test_plain_values_give_a_plain_value_at_once(values: Sequence[str]) -> None:
+def test_plain_values_give_a_plain_result_at_once(values: Sequence[str]) -> None:
     calls: list[list[str]] = []
 
     def count(known: list[str]) -> int:
@@ -47,7 +50,7 @@ def test_plain_values_give_a_plain_value_at_once(values: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_with_an_output_among_them_the_result_is_an_output(position: int) -> None:
+def test_an_output_among_the_values_makes_the_result_an_output(position: int) -> None:
     def make() -> object:
         values: list[pulumi.Input[str]] = ["a", "b", "c"]
         values[position] = later(values[position])
@@ -73,7 +76,7 @@ def test_a_secret_among_the_values_makes_the_result_secret() -> None:
     assert seen == [True]
 
 
-def test_texts_are_joined_by_commas() -> None:
+def test_strings_are_joined_by_commas() -> None:
     assert joined(["a:1", "b:2"]) == "a:1,b:2"
     assert joined([]) == ""
     assert resolved(lambda: joined([later("a:1"), "b:2"])) == "a:1,b:2"

@@ -1,6 +1,7 @@
 """The stand-in for the Kubernetes resource plugin: inputs, differences and calls, compared with recordings.
 
-Proof limit: a dictionary plays the API server, without defaults and schemas; and the recording is of one program.
+Source: offline/kubernetes_provider/.
+Proof limit: a dictionary replaces the API server, without defaults and schemas; and the recording is of one program.
 """
 
 import copy
@@ -43,11 +44,11 @@ NONE, SOME = provider_pb2.DiffResponse.DIFF_NONE, provider_pb2.DiffResponse.DIFF
 
 
 class Refused(Exception):
-    """A call that the plugin ended with an error."""
+    """A call that the plugin aborted with an error."""
 
 
 class Context:
-    """The side of a call that ends it."""
+    """The gRPC context of a call, which can abort it."""
 
     def __init__(self) -> None:
         self.status = status_pb2.Status()
@@ -59,14 +60,14 @@ class Context:
         self.status.ParseFromString(dict(metadata)["grpc-status-details-bin"])
 
     def failed(self) -> Any:
-        """The resource that the call left behind."""
+        """The resource that the failed call created."""
         detail = provider_pb2.ErrorResourceInitFailed()
         assert self.status.details[0].Unpack(detail)
         return detail
 
 
 class Server:
-    """An API server that keeps what it is given; it may be told to refuse one method."""
+    """An API server that stores objects; it can refuse one method."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Props] = {}
@@ -180,7 +181,7 @@ def recorded() -> dict[str, Props]:
 
 
 def decrypted(value: Any) -> Any:
-    """A recorded value with something in place of what is encrypted."""
+    """A recorded value with a placeholder for each encrypted value."""
     if isinstance(value, dict):
         if "ciphertext" in value:
             return {"password": "czNjcmV0"}
@@ -188,7 +189,7 @@ def decrypted(value: Any) -> Any:
     return [decrypted(item) for item in value] if isinstance(value, list) else value
 
 
-def test_the_plugin_runs_from_its_own_folder_alone(tmp_path: Path) -> None:
+def test_the_plugin_runs_from_its_own_folder_without_the_project(tmp_path: Path) -> None:
     cli.copy_plugin("kubernetes", tmp_path)
     script = "import kubernetes_provider.provider, components; print(components.__file__)"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -198,7 +199,7 @@ def test_the_plugin_runs_from_its_own_folder_alone(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------------------------- the recording
 
 
-def test_every_recorded_type_is_served_and_its_inputs_pass_unchanged(provider: Any) -> None:
+def test_every_recorded_type_is_supported_and_its_inputs_pass_unchanged(provider: Any) -> None:
     assert recorded().keys() <= kinds.KINDS.keys()
     for token, item in recorded().items():
         given = decrypted(item["inputs"])
@@ -229,7 +230,7 @@ def test_recorded_states_do_not_differ_from_their_inputs(provider: Any) -> None:
         (SERVICE, ("spec", "ports", 0, "port"), 1, "spec.ports[0].port", False, False),
     ],
 )
-def test_a_change_of_a_recorded_state_updates_or_replaces_as_the_official_provider_did(
+def test_a_change_of_a_recorded_state_updates_or_replaces_like_the_official_provider(
     token: str, path: tuple[Any, ...], value: Any, property_: str | None, replaces: bool, first_out: bool, provider: Any
 ) -> None:
     item = recorded()[token]
@@ -244,7 +245,7 @@ def test_a_change_of_a_recorded_state_updates_or_replaces_as_the_official_provid
         assert list(answer.detailedDiff) == [property_]
         assert not answer.detailedDiff[property_].inputDiff
     assert bool(answer.replaces) == replaces
-    assert answer.deleteBeforeReplace == first_out, "a name that stays must be free first"
+    assert answer.deleteBeforeReplace == first_out, "the old object must be deleted first, since the name stays"
 
 
 # ----------------------------------------------------------------------------------------------------------- inputs
@@ -260,7 +261,7 @@ def test_an_object_without_a_name_gets_one_and_keeps_it(provider: Any) -> None:
     assert again["metadata"]["name"] == "k"
 
 
-def test_a_namespace_lives_in_none(provider: Any) -> None:
+def test_a_namespace_has_no_namespace(provider: Any) -> None:
     assert check(provider, NAMESPACE, {"metadata": {"name": "x"}})["metadata"] == {"name": "x"}
 
 
@@ -273,11 +274,11 @@ def test_a_namespace_lives_in_none(provider: Any) -> None:
         *(("0.1Gi", "0.1Gi"), ("1e3", "1e3"), ("1E", "1E"), ("0Gi", "0"), ("-0.5", "-500m")),
     ],
 )
-def test_a_quantity_is_spelt_as_the_server_spells_it(given: Any, spelt: str) -> None:
+def test_a_quantity_is_normalized_as_the_server_does(given: Any, spelt: str) -> None:
     assert inputs.canonical(given) == spelt
 
 
-def test_quantities_of_containers_claims_and_volumes_are_spelt_so(provider: Any) -> None:
+def test_quantities_of_containers_claims_and_volumes_are_normalized(provider: Any) -> None:
     container = {"name": "c", "resources": {"requests": {"cpu": "0.5"}, "limits": {"memory": "2048Mi"}}}
     checked = check(
         provider,
@@ -289,14 +290,14 @@ def test_quantities_of_containers_claims_and_volumes_are_spelt_so(provider: Any)
     assert pod["volumes"][0]["emptyDir"]["sizeLimit"] == "1Mi"
 
 
-def test_a_secrets_texts_are_encoded_and_secret_even_where_the_program_did_not_say_so(provider: Any) -> None:
+def test_string_data_of_a_secret_is_encoded_and_always_secret(provider: Any) -> None:
     checked = check(provider, SECRET, manifest(stringData={"password": "hidden"}))
     assert "stringData" not in checked
     assert wire.is_secret(checked["data"])
     assert wire.plain(checked["data"]) == {"password": "aGlkZGVu"}
 
 
-def test_secrets_elsewhere_stay_secret(provider: Any) -> None:
+def test_secret_values_in_other_objects_stay_secret(provider: Any) -> None:
     checked = check(provider, CONFIG_MAP, manifest(data={"a": wire.secret("hidden"), "b": "seen"}))
     assert wire.is_secret(checked["data"]["a"])
     assert checked["data"]["b"] == "seen"
@@ -305,7 +306,7 @@ def test_secrets_elsewhere_stay_secret(provider: Any) -> None:
     assert wire.is_secret(outputs["__inputs"]["data"]["a"])
 
 
-def test_what_is_not_known_yet_passes(provider: Any) -> None:
+def test_unknown_values_pass_the_check(provider: Any) -> None:
     checked = check(provider, SECRET, manifest(stringData={"password": wire.UNKNOWN}))
     assert wire.plain(checked["stringData"]) == {"password": wire.UNKNOWN}
     whole = check(provider, CONFIG_MAP, {"metadata": wire.UNKNOWN})
@@ -325,14 +326,12 @@ def test_what_is_not_known_yet_passes(provider: Any) -> None:
         ),
     ],
 )
-def test_an_input_that_is_not_implemented_is_refused_by_name(
-    token: str, news: Props, property_: str, provider: Any
-) -> None:
+def test_an_unsupported_input_is_refused_by_name(token: str, news: Props, property_: str, provider: Any) -> None:
     assert list(refusals(provider, token, news)) == [property_]
 
 
 @pytest.mark.parametrize("method", ["Check", "Diff", "Create", "Read", "Update", "Delete"])
-def test_a_type_that_is_not_served_is_refused_by_name_whatever_is_asked(method: str, provider: Any) -> None:
+def test_every_call_for_an_unsupported_type_is_refused_by_name(method: str, provider: Any) -> None:
     request = getattr(provider_pb2, f"{method}Request")(urn=urn("kubernetes:core/v1:Pod"))
     with pytest.raises(Refused, match=r"; not kubernetes:core/v1:Pod$"):
         getattr(provider, method)(request, Context())
@@ -350,13 +349,13 @@ def state_of(news: Props, **live: Any) -> Props:
     return {**news, **live, "__inputs": news}
 
 
-def test_what_the_server_filled_in_is_no_difference(provider: Any) -> None:
+def test_defaults_of_the_server_are_no_difference(provider: Any) -> None:
     news = servers()
     live = servers(replicas=1, podManagementPolicy="OrderedReady", updateStrategy={"type": "RollingUpdate"})
     assert diff(provider, STATEFUL_SET, state_of(news, spec=live["spec"]), news).changes == NONE
 
 
-def test_what_someone_changed_is_a_difference_although_the_inputs_are_the_same(provider: Any) -> None:
+def test_a_change_outside_pulumi_is_a_difference_although_the_inputs_are_equal(provider: Any) -> None:
     news = servers(replicas=2)
     answer = diff(provider, STATEFUL_SET, state_of(news, spec=servers(replicas=1)["spec"]), news)
     assert list(answer.detailedDiff) == ["spec.replicas"]
@@ -369,7 +368,7 @@ def test_an_empty_value_that_the_server_dropped_is_no_difference_but_a_new_one_i
     assert list(answer.detailedDiff) == ["spec.paused"]
 
 
-def test_what_is_added_and_removed_in_a_list_is_told_by_its_place(provider: Any) -> None:
+def test_items_added_to_or_removed_from_a_list_are_reported_by_index(provider: Any) -> None:
     one, two = servers(hosts=["a", "b"]), servers(hosts=["a"])
     removed = diff(provider, STATEFUL_SET, state_of(one), two).detailedDiff["spec.hosts[1]"]
     assert (removed.kind, removed.inputDiff) == (provider_pb2.PropertyDiff.DELETE, True)
@@ -377,7 +376,7 @@ def test_what_is_added_and_removed_in_a_list_is_told_by_its_place(provider: Any)
     assert added.kind == provider_pb2.PropertyDiff.ADD
 
 
-def test_what_is_not_known_yet_is_a_difference(provider: Any) -> None:
+def test_an_unknown_value_is_a_difference(provider: Any) -> None:
     answer = diff(provider, CONFIG_MAP, state_of(manifest(data={"a": "1"})), manifest(data={"a": wire.UNKNOWN}))
     assert list(answer.detailedDiff) == ["data.a"]
     assert list(answer.replaces) == ["data.a"]
@@ -390,7 +389,7 @@ def test_ignored_changes_are_no_difference(provider: Any) -> None:
 
 
 @pytest.mark.parametrize(("immutable", "replaces"), [(False, False), (True, True)])
-def test_data_is_changed_in_place_where_the_provider_says_so(immutable: bool, replaces: bool, provider: Any) -> None:
+def test_data_is_updated_in_place_if_the_provider_is_set_so(immutable: bool, replaces: bool, provider: Any) -> None:
     provider._settings = settings.Settings(mutable_config_maps=True, mutable_secrets=True)
     old, new = (manifest(data={"a": text}, immutable=immutable) for text in ("1", "2"))
     for token in (CONFIG_MAP, SECRET):
@@ -400,7 +399,7 @@ def test_data_is_changed_in_place_where_the_provider_says_so(immutable: bool, re
 # ------------------------------------------------------------------------------------------------------------ calls
 
 
-def test_creating_asks_for_a_new_object_with_strict_fields(provider: Any, server: Server) -> None:
+def test_create_requests_a_new_object_with_strict_field_validation(provider: Any, server: Server) -> None:
     made = create(provider, CONFIG_MAP, check(provider, CONFIG_MAP, manifest(data={"a": "1"})))
     assert made.id == "n/x"
     outputs = wire.values(made.properties)
@@ -427,7 +426,7 @@ def test_a_preview_changes_nothing(provider: Any, server: Server) -> None:
         apis.ApiError('namespaces "n" not found', 404, "NotFound", {"kind": "namespaces"}),
     ],
 )
-def test_a_preview_that_the_server_cannot_make_gives_the_inputs(
+def test_a_preview_without_the_servers_dry_run_returns_the_inputs(
     error: Exception, provider: Any, server: Server
 ) -> None:
     server.refusals["create"] = error
@@ -435,14 +434,14 @@ def test_a_preview_that_the_server_cannot_make_gives_the_inputs(
     assert wire.values(create(provider, CONFIG_MAP, checked, preview=True).properties) == checked
 
 
-def test_what_the_server_refuses_is_told_in_its_words(provider: Any, server: Server) -> None:
+def test_an_error_of_the_server_is_passed_on(provider: Any, server: Server) -> None:
     server.refusals["create"] = apis.ApiError('unknown field "spec.x"', 400, "BadRequest")
     for preview in (True, False):
         with pytest.raises(Refused, match=r'by the Kubernetes API server: unknown field "spec\.x"'):
             create(provider, CONFIG_MAP, check(provider, CONFIG_MAP, manifest()), preview=preview)
 
 
-def test_a_server_that_does_not_become_ready_is_kept_in_the_state(
+def test_an_object_that_does_not_become_ready_stays_in_the_state(
     provider: Any, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = server._kept
@@ -457,14 +456,14 @@ def test_a_server_that_does_not_become_ready_is_kept_in_the_state(
     assert create(provider, STATEFUL_SET, skipped | {"apiVersion": "apps/v1", "kind": "StatefulSet"}).id == "n/x"
 
 
-def made(provider: Any, token: str, news: Props) -> tuple[Props, Props]:
-    """Checked inputs, and the state after creating."""
+def created_state(provider: Any, token: str, news: Props) -> tuple[Props, Props]:
+    """Checked inputs, and the state after create."""
     checked = check(provider, token, news)
     return checked, wire.values(create(provider, token, checked).properties)
 
 
-def test_updating_applies_with_the_name_of_the_first_time(provider: Any, server: Server) -> None:
-    _, state = made(provider, CONFIG_MAP, manifest(data={"a": "1"}))
+def test_update_applies_with_the_field_manager_of_create(provider: Any, server: Server) -> None:
+    _, state = created_state(provider, CONFIG_MAP, manifest(data={"a": "1"}))
     path = "/api/v1/namespaces/n/configmaps/x"
     fields = {"f:data": {"f:a": {}}}
     server.objects[path]["metadata"]["managedFields"] = [
@@ -477,14 +476,16 @@ def test_updating_applies_with_the_name_of_the_first_time(provider: Any, server:
     answer = wire.values(provider.Update(request, Context()).properties)
     assert answer["data"] == {"a": "2"}
     handed, applied = server.changes
-    assert handed[0]["value"][0]["manager"] == state["__fieldManager"], "creation's fields are handed over first"
+    assert handed[0]["value"][0]["manager"] == state["__fieldManager"], (
+        "fields of the create call change their owner first"
+    )
     assert applied["data"] == {"a": "2"}
     query = next(query for method, _, query in reversed(server.asked) if method == "patch")
     assert query == {"fieldValidation": "Strict", "fieldManager": state["__fieldManager"], "force": "false"}
 
 
-def test_a_conflict_is_told_with_its_cure(provider: Any, server: Server) -> None:
-    checked, state = made(provider, CONFIG_MAP, manifest(data={"a": "1"}))
+def test_a_conflict_is_reported_with_its_fix(provider: Any, server: Server) -> None:
+    checked, state = created_state(provider, CONFIG_MAP, manifest(data={"a": "1"}))
     server.refusals["patch"] = apis.ApiError('Apply failed with 1 conflict: conflict with "someone": .data.a', 409)
     request = provider_pb2.UpdateRequest(
         urn=urn(CONFIG_MAP), id="n/x", olds=wire.struct(state), news=wire.struct(checked), timeout=1
@@ -493,8 +494,8 @@ def test_a_conflict_is_told_with_its_cure(provider: Any, server: Server) -> None
         provider.Update(request, Context())
 
 
-def test_refresh_gives_inputs_as_they_are_now_and_nothing_for_what_is_gone(provider: Any, server: Server) -> None:
-    checked, state = made(provider, STATEFUL_SET, servers(replicas=2))
+def test_refresh_returns_current_inputs_and_nothing_for_a_deleted_object(provider: Any, server: Server) -> None:
+    checked, state = created_state(provider, STATEFUL_SET, servers(replicas=2))
     path = "/apis/apps/v1/namespaces/n/statefulsets/x"
     server.objects[path]["spec"] |= {"replicas": 1, "podManagementPolicy": "OrderedReady"}
     server.objects[path]["status"] |= {"replicas": 1, "readyReplicas": 1, "currentReplicas": 1}
@@ -508,8 +509,8 @@ def test_refresh_gives_inputs_as_they_are_now_and_nothing_for_what_is_gone(provi
     assert provider.Read(request, Context()).id == ""
 
 
-def test_deleting_is_in_the_foreground_and_what_is_gone_already_is_no_error(provider: Any, server: Server) -> None:
-    _, state = made(provider, CONFIG_MAP, manifest())
+def test_delete_is_in_the_foreground_and_ignores_a_missing_object(provider: Any, server: Server) -> None:
+    _, state = created_state(provider, CONFIG_MAP, manifest())
     request = provider_pb2.DeleteRequest(urn=urn(CONFIG_MAP), id="n/x", properties=wire.struct(state), timeout=1)
     for _ in range(2):
         provider.Delete(request, Context())
@@ -517,9 +518,7 @@ def test_deleting_is_in_the_foreground_and_what_is_gone_already_is_no_error(prov
     assert deletes == [{"propagation": "Foreground"}] * 2
 
 
-def test_someone_who_gives_up_is_not_kept_waiting(
-    provider: Any, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_call_ends_the_wait(provider: Any, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = server._kept
     monkeypatch.setattr(server, "_kept", lambda given: {**kept(given), "status": {}})
     provider.Cancel(None, None)
@@ -550,7 +549,7 @@ READY = {"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "currentRep
         (live_set(1, "OnDelete", **{**READY, "currentReplicas": 0}, currentRevision="a", updateRevision="b"), False),
     ],
 )
-def test_a_stateful_set_is_ready_when_its_rollout_has_ended(live: Props, ready: bool) -> None:
+def test_a_stateful_set_is_ready_when_its_rollout_is_complete(live: Props, ready: bool) -> None:
     found = awaiting.stateful_set(None, live)
     assert found.ready == ready
     assert bool(found.reasons) != ready
@@ -569,7 +568,7 @@ def test_only_a_service_with_a_cluster_address_and_a_selector_waits_for_pods(ser
 # -------------------------------------------------------------------------------------------------------- ownership
 
 
-def test_fields_of_creation_and_kubectl_are_handed_over_and_others_keep_theirs() -> None:
+def test_fields_set_by_create_and_kubectl_change_their_owner_and_others_keep_theirs() -> None:
     def entry(manager: str, operation: str, field: str, **more: str) -> Props:
         return {"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {f"f:{field}": {}}}, **more}
 
@@ -629,7 +628,7 @@ def test_the_cluster_setting_overrides_that_of_the_context() -> None:
     assert found.headers() == {"Authorization": "Bearer t"}
 
 
-def test_an_exec_plugin_signs_in() -> None:
+def test_an_exec_plugin_provides_the_credentials() -> None:
     credential = {"apiVersion": EXEC["apiVersion"], "kind": "ExecCredential", "status": {"token": "made"}}
     printing = {**EXEC, "command": sys.executable, "args": ["-c", f"print({json.dumps(json.dumps(credential))})"]}
     config = {**CONFIG, "users": [{"name": "v", "user": {"exec": printing}}]}
@@ -648,7 +647,7 @@ def test_an_exec_plugin_signs_in() -> None:
         ({"kubeconfig": "{}"}, "no configuration has been provided"),
     ],
 )
-def test_without_a_usable_kubeconfig_a_preview_works_and_nothing_else_does(given: Props, why: str) -> None:
+def test_without_a_usable_kubeconfig_only_previews_work(given: Props, why: str) -> None:
     given = {"kubeconfig": json.dumps(CONFIG), **given}
     fresh = plugin.KubernetesProvider()
     request = provider_pb2.ConfigureRequest(
@@ -669,7 +668,7 @@ def test_without_a_usable_kubeconfig_a_preview_works_and_nothing_else_does(given
         fresh._settings = settings.Settings()
 
 
-def test_settings_that_are_not_implemented_are_refused_by_name() -> None:
+def test_unsupported_settings_are_refused_by_name() -> None:
     given = {"renderYamlToDirectory": "x", "enableServerSideApply": "false", "context": "c", "version": "4.34.2"}
     request = provider_pb2.CheckRequest(news=wire.struct(given))
     answer = plugin.KubernetesProvider().CheckConfig(request, Context())
@@ -696,7 +695,7 @@ def test_settings_that_are_not_implemented_are_refused_by_name() -> None:
         ),
     ],
 )
-def test_another_cluster_replaces_the_provider(old: Props, new: Props, replaces: list[str]) -> None:
+def test_a_different_cluster_replaces_the_provider(old: Props, new: Props, replaces: list[str]) -> None:
     olds, news = ({"kubeconfig": json.dumps(CONFIG), **given} for given in (old, new))
     request = provider_pb2.DiffRequest(olds=wire.struct(olds), news=wire.struct(news))
     answer = plugin.KubernetesProvider().DiffConfig(request, Context())
@@ -704,7 +703,7 @@ def test_another_cluster_replaces_the_provider(old: Props, new: Props, replaces:
     assert answer.changes == (SOME if olds != news else NONE)
 
 
-def test_values_on_the_wire_keep_whole_numbers_secrets_and_unknowns() -> None:
+def test_messages_keep_integers_secrets_and_unknowns() -> None:
     given = {"a": 1, "b": 1.5, "c": [True, "x"], "d": wire.secret({"e": 2}), "f": wire.UNKNOWN, "g": None}
     found = wire.values(wire.struct(given))
     assert found == {key: item for key, item in given.items() if key != "g"}

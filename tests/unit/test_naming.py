@@ -1,4 +1,7 @@
-"""What things are called."""
+"""Names and labels of everything that the platform creates.
+
+Source: components/naming.py.
+"""
 
 import re
 
@@ -51,7 +54,7 @@ def test_a_name_that_cannot_be_part_of_a_host_name_is_refused(project: str, stac
 
 
 @given(stack=st.text(alphabet="abz019-_.A", max_size=36))
-def test_every_accepted_platform_makes_members_that_are_dns_labels(stack: str) -> None:
+def test_member_names_of_every_accepted_platform_are_dns_labels(stack: str) -> None:
     try:
         platform = platform_name("millrace", stack)
     except SettingsError:
@@ -62,12 +65,12 @@ def test_every_accepted_platform_makes_members_that_are_dns_labels(stack: str) -
     assert re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name)
 
 
-def test_members_and_what_is_on_an_engine_are_named_in_one_way() -> None:
+def test_members_and_engine_objects_follow_one_naming_scheme() -> None:
     assert member_name("kafka", 0) == "kafka-0"
     assert qualified("millrace-dev", "kafka-0") == "millrace-dev-kafka-0"
 
 
 def test_labels_keep_their_names() -> None:
-    """Other tools look things up by these labels, so changing one orphans what runs."""
+    """Other tools find running objects by these labels; after a change they would no longer find them."""
     assert naming.PLATFORM_LABEL == "millrace.platform"
     assert naming.MEMBER_LABEL == "millrace.member"

@@ -1,7 +1,8 @@
-"""What the program asks of the engine for the two stack files: every resource, by type, name and inputs.
+"""The resources of the two Docker stacks: type, name and inputs of each.
 
-Proof limit: nothing is made. Whether the official provider accepts these inputs, the servers start with them and the
-engine keeps the secrets, only the tests on a real engine show.
+Source: components/platform.py.
+Proof limit: nothing is created. Only the tests on a real engine show that the official provider accepts these
+inputs, that the servers start with them and that the engine keeps the secrets.
 """
 
 import importlib
@@ -97,13 +98,13 @@ def dev() -> Run:
 
 @pytest.fixture(scope="module")
 def staging() -> Run:
-    """The staging stack but for what watches it, of which tests/unit/monitoring speaks."""
+    """The staging stack without its monitoring, which tests/unit/monitoring tests."""
     return run_platform(settings_of("staging", monitor={}), "millrace-staging")
 
 
 @pytest.fixture(scope="module")
 def whole() -> Run:
-    """The staging stack with everything that can be switched on."""
+    """The staging stack with every option enabled."""
     grafana = {"enabled": True, "image": "grafana:test"}
     monitor = {"enabled": True, "image": "exporter:test", "prometheus": {"enabled": True}, "grafana": grafana}
     return run_platform(settings_of("staging", monitor=monitor), "millrace-staging")
@@ -111,7 +112,7 @@ def whole() -> Run:
 
 @pytest.fixture(scope="module")
 def given_password() -> Run:
-    """The dev stack with a password that its stack file holds, full of characters that files and URLs escape."""
+    """The dev stack with a password from its stack file, full of characters that files and URLs escape."""
     redis = {"authentication": True, "password": GIVEN_PASSWORD}
     return run_platform(settings_of("dev", redis=redis, secret_keys=["redis"]), "millrace-dev")
 
@@ -131,13 +132,13 @@ def labels(resource: Registered) -> dict[str, str]:
 
 
 def uploaded(container: Registered, path: str) -> str:
-    """The text of a file that a container has."""
+    """The text of a file that is uploaded to a container."""
     (text,) = (upload["content"] for upload in container.inputs["uploads"] if upload["file"] == path)
     return text
 
 
 def option(container: Registered, name: str) -> str:
-    """The value of the ``--override name=value`` that a broker's own start script gives to the server."""
+    """The value of the ``--override name=value`` that a broker's start script passes to the server."""
     script = uploaded(container, "/etc/millrace/start-kafka.sh")
     start = "/opt/kafka/bin/kafka-server-start.sh"
     assert script.count(start) == 1
@@ -149,7 +150,7 @@ def option(container: Registered, name: str) -> str:
 
 
 def needed_by(name: str, run: Run) -> set[str]:
-    """All containers and gates that come before a container or a gate, directly or not."""
+    """All containers and gates that a container or gate depends on, directly or not."""
     dependencies = {item.name: item.dependencies for item in run.resources if item.type in (CONTAINER, MEMBER_GATE)}
     found: set[str] = set()
     waiting = {name}
@@ -166,7 +167,7 @@ def volume_of(container: Registered) -> str:
 
 
 def texts(value: object) -> Iterator[str]:
-    """Every text in a value, keys too."""
+    """Every string in a value, including keys."""
     if isinstance(value, Mapping):
         for key, entry in value.items():
             yield from (key, *texts(entry))
@@ -191,14 +192,14 @@ def component_classes() -> Iterator[type[pulumi.ComponentResource]]:
 # ----------------------------------------------------------------------------------------------------- the whole
 
 
-def test_the_stack_declares_these_resources_and_no_others(stack: str, run: Run) -> None:
+def test_the_stack_declares_exactly_these_resources(stack: str, run: Run) -> None:
     names = EXPECTED_NAMES[stack]
     assert Counter(item.type for item in run.resources) == {type_: len(of_type) for type_, of_type in names.items()}
     assert {type_: run.names(type_) for type_ in names} == names
 
 
 def test_a_single_member_has_no_gate_and_needs_no_password_in_dev(dev: Run) -> None:
-    assert dev.of(MEMBER_GATE) == [], "nothing rolls where there is one member of each"
+    assert dev.of(MEMBER_GATE) == [], "a single member needs no rolling update"
     assert dev.of(CREDENTIALS) == [], "dev's Redis takes no password"
 
 
@@ -214,7 +215,7 @@ def test_everything_is_a_child_of_the_platform_or_of_its_server(stack: str, run:
         assert item.parent == expected, f"{item.name} belongs to {expected or 'the stack'}"
 
 
-def test_names_on_the_engine_start_with_the_platform_and_carry_its_label(stack: str, run: Run) -> None:
+def test_names_on_the_engine_start_with_the_platforms_name_and_have_its_label(stack: str, run: Run) -> None:
     platform = f"millrace-{stack}"
     (network,) = run.of(NETWORK)
     assert network.inputs["name"] == platform
@@ -229,9 +230,11 @@ def test_names_on_the_engine_start_with_the_platform_and_carry_its_label(stack: 
 def test_every_component_class_is_declared_and_registers_its_outputs_once(whole: Run) -> None:
     declared = {item.type: item.name for item in whole.resources if not item.custom}
     classes = {cls.__name__ for cls in component_classes()}
-    # One class for the three monitoring servers, which have types of their own.
+    # One class for the three monitoring servers, which have separate types.
     classes = classes - {"MonitoringServer"} | {"MetricsExporter", "PrometheusServer", "GrafanaServer"}
-    assert {type_.rpartition(":")[2] for type_ in declared} == classes, "a class that no stack uses is not tested here"
+    assert {type_.rpartition(":")[2] for type_ in declared} == classes, (
+        "this module does not test a class that no stack uses"
+    )
     assert Counter((type_, name) for type_, name, _ in whole.registered_outputs) == Counter(declared.items())
 
 
@@ -245,14 +248,14 @@ def test_components_register_these_outputs(staging: Run) -> None:
     }
 
 
-def test_nothing_is_registered_where_preflight_refuses() -> None:
+def test_nothing_is_registered_if_preflight_fails() -> None:
     monitor = RecordingMonitor(RecordingMocks())
     with pytest.raises(PreflightError, match="no Docker engine can be used"):
         run_platform(settings_of("dev"), "millrace-dev", FakeEngine(unusable="nothing answers"), monitor)
-    assert monitor.declared() == [], "an update that is refused leaves no trace, not even the platform's own component"
+    assert monitor.declared() == [], "a failed preflight creates nothing, not even the platform component"
 
 
-def test_preflight_asks_for_every_image_port_and_limit_of_the_stack() -> None:
+def test_preflight_checks_every_image_port_and_limit_of_the_stack() -> None:
     engine = FakeEngine()
     run_platform(settings_of("staging"), "millrace-staging", engine)
     ports = [*range(12181, 12184), *range(19092, 19095), 16379, 19090, 19091]
@@ -346,12 +349,14 @@ def test_the_first_broker_of_dev_has_exactly_these_inputs(dev: Run) -> None:
         ("staging", "redis-0", 512, 10, 6379, 16379),
     ],
 )
-def test_each_member_has_its_limits_its_name_and_its_port(
+def test_each_member_has_its_own_limits_name_and_port(
     run: Run, stack: str, member: str, memory: int, stop: int, inside: int, outside: int
 ) -> None:
     container = run.one(CONTAINER, member)
     inputs = container.inputs
-    assert (inputs["memory"], inputs["memorySwap"]) == (memory, memory), "unequal limits make a lasting difference"
+    assert (inputs["memory"], inputs["memorySwap"]) == (memory, memory), (
+        "unequal limits would show a difference at every update"
+    )
     assert (inputs["stopTimeout"], inputs["destroyGraceSeconds"]) == (stop, stop)
     assert inputs["hostname"] == member
     workload = member.partition("-")[0]
@@ -359,13 +364,13 @@ def test_each_member_has_its_limits_its_name_and_its_port(
     assert inputs["ports"] == [{"internal": inside, "external": outside, "ip": "127.0.0.1", "protocol": "tcp"}]
 
 
-def test_every_published_port_is_bound_to_loopback_and_is_one_members_own(run: Run) -> None:
+def test_every_published_port_is_bound_to_loopback_and_belongs_to_one_member(run: Run) -> None:
     ports = [port for item in run.of(CONTAINER) for port in item.inputs["ports"]]
-    assert {port["ip"] for port in ports} == {"127.0.0.1"}, "nobody outside this machine may connect"
-    assert len({port["external"] for port in ports}) == len(run.of(CONTAINER)), "one port each, none shared"
+    assert {port["ip"] for port in ports} == {"127.0.0.1"}, "no other machine may connect"
+    assert len({port["external"] for port in ports}) == len(run.of(CONTAINER)), "one port each"
 
 
-def test_another_bind_address_reaches_every_port() -> None:
+def test_a_different_bind_address_applies_to_every_port() -> None:
     run = run_platform(settings_of("dev", bindAddress="192.0.2.7"), "millrace-dev")
     assert {port["ip"] for item in run.of(CONTAINER) for port in item.inputs["ports"]} == {"192.0.2.7"}
 
@@ -381,10 +386,12 @@ def test_each_broker_advertises_its_own_listeners(staging: Run) -> None:
         assert option(broker, "broker.id") == str(ordinal)
         assert option(broker, "log.dirs") == f"/var/lib/kafka/data/kafka-{ordinal}", "the volume is shared"
         (port,) = broker.inputs["ports"]
-        assert option(broker, "advertised.listeners").endswith(f":{port['external']:.0f}"), "told and bound are one"
+        assert option(broker, "advertised.listeners").endswith(f":{port['external']:.0f}"), (
+            "the advertised port is the bound port"
+        )
 
 
-def test_another_advertised_host_is_told_to_clients_but_bound_nowhere() -> None:
+def test_a_different_advertised_host_is_advertised_but_not_bound() -> None:
     run = run_platform(settings_of("dev", kafka={"advertisedHost": "kafka.example"}), "millrace-dev")
     broker = run.one(CONTAINER, "kafka-0")
     assert option(broker, "advertised.listeners") == "INTERNAL://kafka-0:29092,EXTERNAL://kafka.example:9092"
@@ -402,7 +409,7 @@ def test_no_placeholder_is_left_in_any_container(run: Run) -> None:
     for item in run.of(CONTAINER):
         assert "$(ORDINAL)" not in json.dumps(item.inputs)
         texts = [*item.inputs["command"], *item.inputs["envs"]]
-        assert not [text for text in texts if "$(" in text], f"{item.name} is given values, not placeholders"
+        assert not [text for text in texts if "$(" in text], f"{item.name} gets values, not placeholders"
 
 
 def test_members_of_one_workload_share_their_files(staging: Run) -> None:
@@ -411,7 +418,7 @@ def test_members_of_one_workload_share_their_files(staging: Run) -> None:
         assert len({json.dumps(item.inputs["uploads"], sort_keys=True) for item in members}) == 1, workload
 
 
-def test_ensemble_and_brokers_mount_one_volume_and_redis_its_own(stack: str, run: Run) -> None:
+def test_ensemble_and_brokers_share_a_volume_and_redis_has_its_own(stack: str, run: Run) -> None:
     volumes = {item.name: volume_of(item) for item in run.of(CONTAINER)}
     assert volumes.pop("redis-0") == f"millrace-{stack}-redis"
     assert set(volumes.values()) == {f"millrace-{stack}-streaming"}, (
@@ -419,12 +426,12 @@ def test_ensemble_and_brokers_mount_one_volume_and_redis_its_own(stack: str, run
     )
 
 
-def test_every_server_runs_as_its_images_user_by_number(run: Run) -> None:
+def test_every_server_runs_as_its_images_numeric_user(run: Run) -> None:
     for item in run.of(CONTAINER):
-        assert item.inputs["user"] == ("999" if item.name == "redis-0" else "1000"), f"{item.name} is never root"
+        assert item.inputs["user"] == ("999" if item.name == "redis-0" else "1000"), f"{item.name} never runs as root"
 
 
-def test_images_stay_on_the_engine_when_the_platform_goes(run: Run) -> None:
+def test_images_stay_on_the_engine_after_destroy(run: Run) -> None:
     assert [item.inputs for item in run.of(IMAGE)] == [
         {"name": "apache/kafka:3.9.2", "keepLocally": True},
         {"name": "redis:7.2.16", "keepLocally": True},
@@ -438,7 +445,7 @@ def test_images_stay_on_the_engine_when_the_platform_goes(run: Run) -> None:
     ("run_name", "password", "suffix"),
     [("staging", GENERATED_PASSWORD, "staging"), ("given_password", GIVEN_PASSWORD, "dev")],
 )
-def test_the_password_appears_nowhere_but_in_secrets(
+def test_the_password_appears_only_in_secrets(
     run_name: str, password: str, suffix: str, request: pytest.FixtureRequest
 ) -> None:
     run: Run = request.getfixturevalue(run_name)
@@ -457,7 +464,7 @@ def test_the_password_appears_nowhere_but_in_secrets(
 
 
 @pytest.mark.parametrize("run_name", ["staging", "given_password"])
-def test_the_password_reaches_redis_as_secret_uploads_only(run_name: str, request: pytest.FixtureRequest) -> None:
+def test_redis_gets_the_password_only_as_secret_uploads(run_name: str, request: pytest.FixtureRequest) -> None:
     inputs = request.getfixturevalue(run_name).one(CONTAINER, "redis-0").inputs
     assert masked(inputs["uploads"]) == SECRET_MARK
     assert [upload["file"] for upload in unmasked(inputs["uploads"])] == [
@@ -474,7 +481,7 @@ def test_the_password_reaches_redis_as_secret_uploads_only(run_name: str, reques
     assert [key for key, value in inputs.items() if masked(value) != value] == ["uploads"]
 
 
-def test_a_given_password_is_written_as_redis_and_urls_spell_it(given_password: Run) -> None:
+def test_a_given_password_is_escaped_for_redis_and_urls(given_password: Run) -> None:
     assert given_password.of(CREDENTIALS) == [], "nothing is generated where a password is given"
     uploads = unmasked(given_password.one(CONTAINER, "redis-0").inputs["uploads"])
     files = {upload["file"]: upload["content"] for upload in uploads}
@@ -486,11 +493,13 @@ def test_a_given_password_is_written_as_redis_and_urls_spell_it(given_password: 
 
 def test_a_generated_password_is_encrypted_in_the_state(staging: Run) -> None:
     (credentials,) = staging.of(CREDENTIALS)
-    assert credentials.secret_outputs == ("password",), "what a dynamic provider makes itself is plain unless named"
+    assert credentials.secret_outputs == ("password",), (
+        "an output of a dynamic provider is plain unless marked as secret"
+    )
     assert masked(credentials.inputs) == {"account": "redis", "__provider": SECRET_MARK}
 
 
-def test_a_server_without_a_password_has_no_secret_at_all(dev: Run) -> None:
+def test_a_server_without_a_password_has_no_secret(dev: Run) -> None:
     inputs = dev.one(CONTAINER, "redis-0").inputs
     assert masked(inputs) == inputs
     assert [upload["file"] for upload in inputs["uploads"]] == ["/etc/millrace/redis.conf"]
@@ -500,16 +509,16 @@ def test_a_server_without_a_password_has_no_secret_at_all(dev: Run) -> None:
 # ------------------------------------------------------------------------------------------------ order and gates
 
 
-def test_the_volumes_are_protected_where_the_stack_file_says_so_and_nothing_else_is() -> None:
+def test_only_volumes_are_protected_if_the_stack_file_says_so() -> None:
     run = run_platform(settings_of("staging", protect=True, monitor={}), "millrace-staging")
     assert {item.name for item in run.resources if item.protect} == {"redis-data", "streaming-data"}
 
 
-def test_a_protected_topic_protects_the_volume_that_it_lives_in_and_no_other() -> None:
+def test_a_protected_topic_protects_only_the_volume_that_stores_it() -> None:
     topics = [{"name": "kept", "protect": True}, {"name": "other"}]
     run = run_platform(settings_of("dev", topics=topics), "millrace-dev")
     assert {item.name: item.protect for item in run.of(VOLUME)} == {"redis-data": False, "streaming-data": True}
-    assert run.names(VOLUME) == ["redis-data", "streaming-data"], "ensemble and brokers agree on their one volume"
+    assert run.names(VOLUME) == ["redis-data", "streaming-data"], "ensemble and brokers agree on their shared volume"
     assert {item.name for item in run.resources if item.protect} == {"streaming-data"}
 
 
@@ -517,7 +526,7 @@ def test_nothing_is_protected_by_default(run: Run) -> None:
     assert [item.name for item in run.resources if item.protect] == []
 
 
-def test_members_change_one_at_a_time_each_after_the_gate_of_the_one_before(staging: Run) -> None:
+def test_members_change_one_at_a_time_each_after_the_previous_members_gate(staging: Run) -> None:
     image = "image-apache/kafka:3.9.2"
     for workload in ("zookeeper", "kafka"):
         for ordinal in range(3):
@@ -525,11 +534,13 @@ def test_members_change_one_at_a_time_each_after_the_gate_of_the_one_before(stag
             gate = staging.one(MEMBER_GATE, f"{member}-may-stop")
             assert gate.name in staging.one(CONTAINER, member).dependencies, f"{member} waits for its gate"
             if ordinal:
-                assert gate.dependencies == {f"{workload}-{ordinal - 1}", image}, "which waits for the member before"
+                assert gate.dependencies == {f"{workload}-{ordinal - 1}", image}, (
+                    "the gate waits for the previous member"
+                )
         assert staging.one(MEMBER_GATE, f"{workload}-settled").dependencies == {f"{workload}-2"}
 
 
-def test_a_gate_looks_at_its_member_among_all_of_its_cluster(staging: Run) -> None:
+def test_a_gate_checks_its_member_within_the_whole_cluster(staging: Run) -> None:
     gate = masked(staging.one(MEMBER_GATE, "kafka-1-may-stop").inputs)
     trigger = gate.pop("trigger")
     assert trigger == {"inputs": trigger["inputs"], "kafka-0": "kafka-0-id"}
@@ -552,7 +563,7 @@ def test_a_gate_looks_at_its_member_among_all_of_its_cluster(staging: Run) -> No
     assert rules == {name: models[name.partition("-")[0]] for name in rules}
 
 
-def test_the_first_gate_waits_for_no_member_and_the_last_one_stops_none(staging: Run) -> None:
+def test_the_first_gate_waits_for_no_member_and_the_last_gate_stops_none(staging: Run) -> None:
     first = staging.one(MEMBER_GATE, "kafka-0-may-stop").inputs
     assert (first["stops"], "returns" in first, set(first["trigger"])) == ("kafka-0", False, {"inputs"})
     last = staging.one(MEMBER_GATE, "kafka-settled").inputs
@@ -571,7 +582,7 @@ def test_the_first_gate_waits_for_no_member_and_the_last_one_stops_none(staging:
         ({"bindAddress": "192.0.2.7"}, True),
     ],
 )
-def test_a_gate_asks_again_when_its_container_will_be_replaced(
+def test_a_gate_checks_again_when_its_container_will_be_replaced(
     staging: Run, changes: dict[str, object], asks: bool
 ) -> None:
     run = run_platform(settings_of("staging", monitor={}, **changes), "millrace-staging")
@@ -580,14 +591,12 @@ def test_a_gate_asks_again_when_its_container_will_be_replaced(
         assert (before["inputs"] != after["inputs"]) is asks
 
 
-def test_brokers_come_after_the_whole_ensemble_and_go_before_it(run: Run) -> None:
+def test_brokers_are_created_after_the_ensemble_and_deleted_before_it(run: Run) -> None:
     ensemble = {
         item.name for item in run.resources if item.parent == "zookeeper" and item.type in (CONTAINER, MEMBER_GATE)
     }
     assert ensemble, "the ensemble has members"
-    assert ensemble <= needed_by("kafka-0", run), (
-        "a broker can only hand its partitions over while the ensemble is there"
-    )
+    assert ensemble <= needed_by("kafka-0", run), "a broker's controlled shutdown needs the ensemble"
 
 
 def test_redis_waits_for_no_other_server(run: Run) -> None:
@@ -595,11 +604,11 @@ def test_redis_waits_for_no_other_server(run: Run) -> None:
     assert not needed_by("redis-0", run) & servers
 
 
-def test_topics_come_after_every_broker_and_are_gone_with_their_data(run: Run) -> None:
+def test_topics_are_created_after_every_broker_and_deleted_with_their_data(run: Run) -> None:
     (topics,) = run.of(TOPIC_SET)
     cluster = {item.name for item in run.resources if item.parent == "kafka" and item.type != MEMBER_SET}
     assert topics.dependencies == cluster
-    assert topics.deleted_with == "streaming-data", "topics need no deleting where the brokers' data goes too"
+    assert topics.deleted_with == "streaming-data", "topics need no deletion if the brokers' data is deleted"
 
 
 def test_the_topic_set_has_exactly_these_inputs(dev: Run) -> None:
@@ -626,14 +635,14 @@ def test_the_topic_set_has_exactly_these_inputs(dev: Run) -> None:
         "logs": {"kafka-0": "docker logs --tail 50 millrace-dev-kafka-0"},
         "trigger": {"kafka-0": "kafka-0-id"},
     }
-    assert "route" not in topics.inputs, "on Docker servers are reached directly"
+    assert "route" not in topics.inputs, "on Docker, servers are reached directly"
 
 
-def test_the_health_gate_comes_last_and_checks_again_when_any_member_or_topic_changes(run: Run) -> None:
+def test_the_health_gate_is_last_and_checks_again_after_any_change_of_members_or_topics(run: Run) -> None:
     (gate,) = run.of(HEALTH_GATE)
     assert {"topics", *run.names(CONTAINER)} <= gate.dependencies
     trigger = dict(gate.inputs["trigger"])
-    assert len(trigger.pop("topics")) == 16, "a digest stands for the topics"
+    assert len(trigger.pop("topics")) == 16, "a digest represents the topics"
     assert trigger == {name: f"{name}-id" for name in run.names(CONTAINER)}
 
 
@@ -653,7 +662,7 @@ def test_the_health_gate_of_dev_has_exactly_these_inputs(dev: Run) -> None:
     }
 
 
-def test_the_health_gate_of_a_guarded_redis_knows_its_password_as_a_secret(staging: Run) -> None:
+def test_the_health_gate_gets_the_redis_password_as_a_secret(staging: Run) -> None:
     (gate,) = staging.of(HEALTH_GATE)
     assert masked(gate.inputs["redis"]) == SECRET_MARK
     assert unmasked(gate.inputs["redis"]) == {
@@ -687,12 +696,12 @@ def test_the_digest_of_the_topics_changes_with_them(changes: dict[str, object]) 
 
 def test_the_stack_has_exactly_these_outputs(run: Run) -> None:
     assert set(run.outputs) == OUTPUT_NAMES
-    told = {"readme", "clientConfigMap", "clientSecret", "namespace"}  # the program adds the first; a cluster has more
+    told = {"readme", "clientConfigMap", "clientSecret", "namespace"}  # the program adds the first; Kubernetes has more
     told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword"}  # where these servers run
-    assert {*run.outputs, *told} == set(OUTPUTS), "the list of all outputs is told to people"
+    assert {*run.outputs, *told} == set(OUTPUTS), "users read the list of all outputs"
 
 
-def test_dev_tells_clients_where_to_connect(dev: Run) -> None:
+def test_dev_exports_the_addresses_for_clients(dev: Run) -> None:
     plain = {key: value for key, value in dev.outputs.items() if isinstance(value, str) and key != "dotenv"}
     assert plain == {
         "kafkaBootstrapServers": "127.0.0.1:9092",
@@ -705,7 +714,7 @@ def test_dev_tells_clients_where_to_connect(dev: Run) -> None:
     }
 
 
-def test_staging_tells_clients_of_every_member(staging: Run) -> None:
+def test_staging_exports_the_addresses_of_every_member(staging: Run) -> None:
     assert staging.outputs["kafkaBootstrapServers"] == "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094"
     assert staging.outputs["kafkaInternalBootstrapServers"] == "kafka-0:29092,kafka-1:29092,kafka-2:29092"
     assert staging.outputs["zookeeperConnect"] == "127.0.0.1:12181,127.0.0.1:12182,127.0.0.1:12183"
@@ -744,7 +753,7 @@ def test_the_client_environment_of_staging_holds_the_password(staging: Run) -> N
 
 
 @pytest.mark.parametrize("run_name", ["dev", "staging", "given_password"])
-def test_a_shell_reads_the_dotenv_back_as_the_client_environment(
+def test_a_shell_reads_the_client_environment_from_the_dotenv(
     run_name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     run: Run = request.getfixturevalue(run_name)

@@ -1,4 +1,7 @@
-"""Properties files. Oracle: javaproperties for ``java.util.Properties``."""
+"""Properties files. Oracle: javaproperties for ``java.util.Properties``.
+
+Source: components/properties.py.
+"""
 
 import javaproperties
 import pytest
@@ -14,15 +17,17 @@ from components.properties import render_properties
 @example(entries={"#": "#", "!": "!"})
 @example(entries={"größe": "naïve 😀 \x00 \x7f \x85 \u2028"})
 @example(entries={"a": "  two spaces", "b": "\\u0041"})
-def test_java_reads_back_what_was_rendered(entries: dict[str, str]) -> None:
+def test_java_reads_the_rendered_values(entries: dict[str, str]) -> None:
     text = render_properties(entries)
     assert javaproperties.loads(text) == entries
     assert text.isascii(), "Java reads these files as ISO 8859-1"
-    assert text.count("\n") == len(entries), "a line an entry"
-    assert list(javaproperties.loads(text)) == sorted(entries), "sorted by key, so that only real changes change it"
+    assert text.count("\n") == len(entries), "one line per entry"
+    assert list(javaproperties.loads(text)) == sorted(entries), (
+        "sorted by key, so that only real changes change the text"
+    )
 
 
-def test_the_order_of_entries_changes_nothing() -> None:
+def test_the_order_of_entries_does_not_matter() -> None:
     assert render_properties({"b": "1", "a": "2"}) == render_properties({"a": "2", "b": "1"}) == "a=2\nb=1\n"
 
 
@@ -38,5 +43,5 @@ def test_the_order_of_entries_changes_nothing() -> None:
         ("a", "", "a="),
     ],
 )
-def test_a_line_is_escaped_no_more_than_needed(key: str, value: str, line: str) -> None:
+def test_a_line_is_escaped_only_where_needed(key: str, value: str, line: str) -> None:
     assert render_properties({key: value}) == f"{line}\n"

@@ -1,4 +1,7 @@
-"""Durations and sizes as people write them."""
+"""Durations and sizes as users write them.
+
+Source: components/quantities.py.
+"""
 
 from datetime import timedelta
 
@@ -37,33 +40,33 @@ UNITS = {
         (60_000.0, timedelta(minutes=1)),  # a number of the stack file may arrive as a float
     ],
 )
-def test_a_duration_is_read_as_people_write_it(written: object, meant: timedelta) -> None:
+def test_a_duration_is_parsed_in_every_common_notation(written: object, meant: timedelta) -> None:
     assert DURATION.validate_python(written) == meant
 
 
 @pytest.mark.parametrize(
     "written", ["", " ", "soon", "7 d", "d", "1.5h", "-7d", "7d12h", "7w", "P7D", "07:00:00", "7dd"]
 )
-def test_text_that_is_no_duration_is_refused(written: str) -> None:
+def test_an_invalid_duration_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match=NO_DURATION):
         parse_duration(written)
 
 
 @pytest.mark.parametrize("written", [True, False])
-def test_a_boolean_is_no_duration_although_python_counts_it_as_a_number(written: bool) -> None:
+def test_a_boolean_is_not_a_duration_although_python_counts_it_as_a_number(written: bool) -> None:
     with pytest.raises(ValueError, match=NO_DURATION):
         parse_duration(written)
 
 
 @pytest.mark.parametrize("written", [None, [], [7], {}, {"days": 7}])
-def test_what_is_neither_text_nor_number_is_refused(written: object) -> None:
-    assert parse_duration(written) is written, "pydantic words the error for wrong types"
+def test_values_that_are_neither_text_nor_numbers_are_refused(written: object) -> None:
+    assert parse_duration(written) is written, "pydantic has the message for wrong types"
     with pytest.raises(ValidationError):
         DURATION.validate_python(written)
 
 
-def test_a_fraction_of_a_millisecond_is_no_duration() -> None:
-    """Whole numbers are milliseconds, so 1.5 must not be taken for one and a half seconds."""
+def test_a_fraction_of_a_millisecond_is_not_a_duration() -> None:
+    """Integers are milliseconds, so 1.5 must not be mistaken for one and a half seconds."""
     with pytest.raises(ValidationError):
         DURATION.validate_python(1.5)
 
@@ -75,42 +78,42 @@ def test_a_negative_duration_is_refused(written: float) -> None:
 
 
 @pytest.mark.parametrize("written", ["99999999999d", "9223372036854775807", 9223372036854775807])
-def test_a_duration_that_no_timedelta_holds_is_refused_and_not_a_crash(written: object) -> None:
+def test_a_duration_too_large_for_timedelta_is_refused_without_a_crash(written: object) -> None:
     with pytest.raises(ValidationError):
         DURATION.validate_python(written)
 
 
 @pytest.mark.parametrize("written", [float("inf"), float("-inf"), float("nan")])
-def test_a_number_without_a_value_gets_the_same_message_as_other_text(written: float) -> None:
+def test_nan_gets_the_same_message_as_invalid_text(written: float) -> None:
     with pytest.raises(ValueError, match=NO_DURATION):
         parse_duration(written)
 
 
-def test_a_hundred_years_are_the_longest_duration() -> None:
+def test_the_longest_duration_is_a_hundred_years() -> None:
     assert DURATION.validate_python("36500d") == timedelta(days=36_500)
     with pytest.raises(ValidationError, match="of at most 36500d"):
         DURATION.validate_python(36_500 * 86_400_000 + 1)
 
 
 @pytest.mark.parametrize("written", [True, False])
-def test_a_boolean_is_no_size_although_python_counts_it_as_a_number(written: bool) -> None:
+def test_a_boolean_is_not_a_size_although_python_counts_it_as_a_number(written: bool) -> None:
     with pytest.raises(ValidationError, match="must be a number"):
         SIZE.validate_python(written)
 
 
 @pytest.mark.parametrize("written", ["²", "2²"])
-def test_digits_that_are_no_number_get_the_same_message_as_other_text(written: str) -> None:
+def test_digits_outside_ascii_get_the_same_message_as_invalid_text(written: str) -> None:
     with pytest.raises(ValueError, match=NO_DURATION):
         parse_duration(written)
 
 
 @given(amount=st.integers(0, 10_000), unit=st.sampled_from(sorted(UNITS)))
-def test_an_amount_of_any_unit_is_that_many_of_it(amount: int, unit: str) -> None:
+def test_an_amount_is_multiplied_by_its_unit(amount: int, unit: str) -> None:
     assert DURATION.validate_python(f"{amount}{unit}") == amount * UNITS[unit]
 
 
 @given(amount=st.integers(0, 10**12))
-def test_a_formatted_duration_is_read_back_as_the_same(amount: int) -> None:
+def test_a_formatted_duration_parses_to_the_same_duration(amount: int) -> None:
     duration = timedelta(milliseconds=amount)
     assert parse_duration(format_duration(duration)) == duration
 
@@ -140,7 +143,7 @@ def test_a_duration_is_shown_in_its_largest_whole_unit(duration: timedelta, text
         (timedelta(), 0),
     ],
 )
-def test_milliseconds_are_whole(duration: timedelta, amount: int) -> None:
+def test_milliseconds_are_integers(duration: timedelta, amount: int) -> None:
     assert milliseconds(duration) == amount
 
 
@@ -158,12 +161,12 @@ def test_milliseconds_are_whole(duration: timedelta, amount: int) -> None:
         (0, 0),
     ],
 )
-def test_a_size_is_read_as_people_write_it(written: object, meant: int) -> None:
+def test_a_size_is_parsed_in_every_common_notation(written: object, meant: int) -> None:
     assert SIZE.validate_python(written) == meant
 
 
 @pytest.mark.parametrize("written", ["", "lots", "5 parsecs", "-1", "-1MiB", -1, 1.5, None, [1], {}])
-def test_what_is_no_size_is_refused(written: object) -> None:
+def test_an_invalid_size_is_refused(written: object) -> None:
     with pytest.raises(ValidationError):
         SIZE.validate_python(written)
 
@@ -178,5 +181,5 @@ def test_a_size_is_shown_in_whole_mebibytes_or_bytes(size: int, text: str) -> No
 
 
 @given(size=st.integers(0, 2**50))
-def test_a_formatted_size_is_read_back_as_the_same(size: int) -> None:
+def test_a_formatted_size_parses_to_the_same_size(size: int) -> None:
     assert SIZE.validate_python(format_size(size)) == size

@@ -1,5 +1,6 @@
-"""The roles of docs/RBAC.md allow what the program and the command line ask of a cluster.
+"""The roles of docs/RBAC.md permit every request of the program and the command line to a cluster.
 
+Source: docs/RBAC.md.
 Proof limit: rights are compared as RBAC defines them; no API server judges the roles here.
 """
 
@@ -23,7 +24,7 @@ NAMESPACE = "streaming"
 CHANGES = {"get", "create", "patch", "delete"}
 WATCHES = {"list", "watch"}
 UNWATCHED = {"StatefulSet"}
-"""Kinds whose deletion the plugin does not wait for where ``pulumi.com/skipAwait`` is set; it does for Services."""
+"""Kinds whose deletion the plugin does not await if ``pulumi.com/skipAwait`` is set; it awaits that of Services."""
 
 PLURALS = {"NetworkPolicy": "networkpolicies"}
 
@@ -38,7 +39,7 @@ def documents() -> list[dict[str, Any]]:
 
 
 def rights(*roles: str) -> set[tuple[str | None, Right]]:
-    """What roles grant: each right with its namespace, None for the whole cluster."""
+    """The permissions of roles, each with its namespace; None means the whole cluster."""
     granted: set[tuple[str | None, Right]] = set()
     for document in documents():
         if document["kind"] in ("Role", "ClusterRole") and document["metadata"]["name"] in roles:
@@ -56,7 +57,7 @@ def rights(*roles: str) -> set[tuple[str | None, Right]]:
 
 
 class Judge:
-    """A cluster that answers for rights as the page's roles grant them."""
+    """A cluster whose answers about permissions follow the page's roles."""
 
     def __init__(self, *roles: str, without: frozenset[Right] = frozenset()) -> None:
         self._granted = {(place, right) for place, right in rights(*roles) if right not in without}
@@ -86,7 +87,7 @@ def check(
     zones: bool,
     without: frozenset[Right] = frozenset(),
 ) -> set[Right]:
-    """Run the checks before `up` with the rights of these roles; returns the rights that were asked for."""
+    """Run the preflight checks with the permissions of these roles; returns the permissions that were checked."""
     judge = Judge(*roles, without=without)
     module = sys.modules[preflight.__module__]
     patch.setattr(module, "contexts", lambda _: ["production"])
@@ -111,7 +112,7 @@ def check(
         pytest.param(FULL, True, True, id="full deployer"),
     ],
 )
-def test_up_finds_no_right_missing(
+def test_preflight_finds_no_missing_permission(
     monkeypatch: pytest.MonkeyPatch, roles: Sequence[str], create_namespace: bool, zones: bool
 ) -> None:
     check(monkeypatch, roles, create_namespace=create_namespace, zones=zones)
@@ -121,11 +122,11 @@ def test_up_finds_no_right_missing(
     ("roles", "create_namespace", "zones", "missing"),
     [
         pytest.param(DEPLOYER, False, True, "clusterroles", id="zones without their role"),
-        pytest.param(WITH_ZONES, True, True, "namespaces", id="a namespace that is to be made"),
+        pytest.param(WITH_ZONES, True, True, "namespaces", id="a namespace that is to be created"),
         pytest.param(("millrace-operator",), False, False, "secrets", id="an operator's `up`"),
     ],
 )
-def test_a_role_that_the_page_gives_for_less_is_not_enough_for_more(
+def test_a_role_for_a_smaller_task_is_not_enough_for_a_larger_one(
     monkeypatch: pytest.MonkeyPatch, roles: Sequence[str], create_namespace: bool, zones: bool, missing: str
 ) -> None:
     with pytest.raises(PreflightError, match=missing):
@@ -153,19 +154,19 @@ ZONES = "rbac.authorization.k8s.io"
         pytest.param(("list", "", "namespaces"), "list namespaces in", id="waiting for the namespace's deletion"),
     ],
 )
-def test_up_names_a_right_that_is_missing(monkeypatch: pytest.MonkeyPatch, right: Right, named: str) -> None:
+def test_preflight_names_a_missing_permission(monkeypatch: pytest.MonkeyPatch, right: Right, named: str) -> None:
     with pytest.raises(PreflightError) as caught:
         check(monkeypatch, FULL, create_namespace=True, zones=True, without=frozenset({right}))
     (problem,) = caught.value.problems
     assert problem.startswith(f"you may not {named}")
 
 
-def test_without_zones_up_asks_for_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_zones_preflight_checks_no_permission_on_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = check(monkeypatch, DEPLOYER, create_namespace=False, zones=False)
     assert ("get", "", "nodes") not in asked
 
 
-def test_the_page_grants_what_up_asks_for_and_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_grants_what_preflight_checks_and_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = check(monkeypatch, FULL, create_namespace=True, zones=True)
     granted = {right for _, right in rights(*FULL)}
     assert asked <= granted
@@ -177,7 +178,7 @@ def test_the_page_grants_what_up_asks_for_and_little_more(monkeypatch: pytest.Mo
 
 
 class Listener:
-    """An API server that answers everything, and notes the rights that each request needs."""
+    """An API server that answers every request and records the permissions that it needs."""
 
     context = "production"
 
@@ -191,7 +192,7 @@ class Listener:
 
 
 def _rights_of(method: str, path: str) -> Iterator[Right]:
-    """The right that RBAC wants for a request."""
+    """The permission that RBAC requires for a request."""
     match = re.fullmatch(r"/(?:api/v1|apis/(?P<group>[^/]+)/v1)(?:/namespaces/[^/]+)?/(?P<rest>[a-z].*)", path)
     if match is None:
         assert path == "/version", path
@@ -219,10 +220,10 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "resize_claim": lambda made: made.resize_claim(NAMESPACE, "data-kafka-0", 2),
     "delete_claim": lambda made: made.delete_claim(NAMESPACE, "data-kafka-0"),
 }
-"""Every question and change of the client, by the name of its method."""
+"""Every query and change of the client, by method name."""
 
 OF_EVERYONE = {"denied"}
-"""Methods that need no right: whoever is signed in may ask for their own rights."""
+"""Methods that need no permission: any authenticated user may check their own permissions."""
 
 OPERATIONS = ("pods", "log_lines", "create_pod", "delete_pod", "pull_secrets")
 """Methods that the command line calls."""
@@ -235,39 +236,39 @@ def needed_by(methods: Sequence[str]) -> set[Right]:
     return api.needed
 
 
-def test_every_request_of_the_client_is_known_here() -> None:
+def test_every_request_of_the_client_is_listed_in_this_module() -> None:
     methods = {name for name in vars(Cluster) if not name.startswith("_")}
     assert methods == REQUESTS.keys() | OF_EVERYONE
 
 
 @pytest.mark.parametrize("roles", [WITH_ZONES, FULL], ids=["deployer with zones", "full deployer"])
-def test_a_deployer_may_make_every_request_of_the_client(roles: Sequence[str]) -> None:
+def test_a_deployer_is_permitted_every_request_of_the_client(roles: Sequence[str]) -> None:
     assert needed_by([*REQUESTS]) - {right for _, right in rights(*roles)} == set()
 
 
-def test_without_zones_a_deployer_lacks_only_the_nodes_which_may_be_missing() -> None:
+def test_without_zones_a_deployer_lacks_only_the_optional_access_to_nodes() -> None:
     assert needed_by([*REQUESTS]) - {right for _, right in rights(*DEPLOYER)} == {("get", "", "nodes")}
 
 
-def test_an_operator_may_make_every_request_of_the_command_line() -> None:
+def test_an_operator_is_permitted_every_request_of_the_command_line() -> None:
     granted = {right for _, right in rights("millrace-operator")}
-    assert needed_by(OPERATIONS) - granted == {("get", "", "nodes")}, "zones only explain"
+    assert needed_by(OPERATIONS) - granted == {("get", "", "nodes")}, "zones are shown only as an explanation"
 
 
 @pytest.mark.parametrize("role", ["millrace-deployer", "millrace-full-deployer", "millrace-operator"])
-def test_the_tunnel_is_allowed_by_both_verbs_that_kubernetes_asks_for(role: str) -> None:
+def test_the_tunnel_is_permitted_by_both_verbs_that_kubernetes_checks(role: str) -> None:
     granted = {right for _, right in rights(role)}
     assert {(verb, "", "pods/portforward") for verb in ("get", "create")} <= granted
 
 
 @pytest.mark.parametrize("roles", [WITH_ZONES, FULL], ids=["deployer with zones", "full deployer"])
-def test_a_deployer_may_change_and_watch_every_kind_that_production_declares(roles: Sequence[str]) -> None:
+def test_a_deployer_is_permitted_to_change_and_watch_every_kind_of_production(roles: Sequence[str]) -> None:
     granted = {right for _, right in rights(*roles)}
     declared = {
         (item["apiVersion"].rpartition("/")[0].removeprefix("v1"), item["kind"])
         for item in yaml.safe_load_all((PROJECT / "tests" / "golden" / "prod" / "manifests.yaml").read_text())
     }
-    assert len(declared) >= 8, "the golden file has production's kinds"
+    assert len(declared) >= 8, "the golden file holds the kinds of production"
     made = declared - ({("", "Namespace")} if roles is WITH_ZONES else set())
     for group, kind in made:
         plural = PLURALS.get(kind, f"{kind.lower()}s")

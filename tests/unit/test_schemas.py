@@ -1,6 +1,7 @@
-"""The schemas for kubeconform, from a few definitions as an API server publishes them.
+"""Schemas for kubeconform, from a few definitions as an API server publishes them.
 
-Proof limit: kubeconform is not asked; tests/cluster does that with all that a real API server has.
+Source: tests/schemas.py.
+Proof limit: kubeconform does not run; tests/cluster runs it with all definitions of a real API server.
 """
 
 import re
@@ -71,22 +72,22 @@ def budget() -> dict[str, Any]:
     return schemas(OPENAPI)["budget-policy-v1.json"]
 
 
-def test_each_kind_that_can_be_applied_gets_a_file_named_as_kubeconform_asks_for_it() -> None:
+def test_each_kind_that_can_be_applied_gets_a_file_with_the_name_that_kubeconform_expects() -> None:
     assert set(schemas(OPENAPI)) == {"budget-policy-v1.json", "pod-v1-v1.json"}
 
 
-def test_a_schema_takes_its_own_kind_alone(budget: dict[str, Any]) -> None:
+def test_a_schema_accepts_only_its_own_kind(budget: dict[str, Any]) -> None:
     assert budget["properties"]["apiVersion"] == {"enum": ["policy/v1"]}
     assert budget["properties"]["kind"] == {"enum": ["Budget"]}
     assert budget["required"] == ["apiVersion", "kind", "metadata", "spec"]
     assert schemas(OPENAPI)["pod-v1-v1.json"]["properties"]["apiVersion"] == {"enum": ["v1"]}
 
 
-def test_a_schema_holds_all_that_it_refers_to_and_no_more(budget: dict[str, Any]) -> None:
+def test_a_schema_holds_exactly_the_definitions_that_it_refers_to(budget: dict[str, Any]) -> None:
     assert set(budget["definitions"]) == {"Meta", "Spec", QUANTITY, INT_OR_STRING}
 
 
-def test_no_object_takes_unknown_fields_unless_it_is_said_to(budget: dict[str, Any]) -> None:
+def test_unknown_fields_are_rejected_unless_the_definition_allows_them(budget: dict[str, Any]) -> None:
     spec = budget["definitions"]["Spec"]
     assert budget["additionalProperties"] is False
     assert spec["additionalProperties"] is False
@@ -95,11 +96,11 @@ def test_no_object_takes_unknown_fields_unless_it_is_said_to(budget: dict[str, A
     assert spec["properties"]["sizes"]["additionalProperties"] == reference(QUANTITY)
 
 
-def test_fields_keep_their_names_whatever_these_are(budget: dict[str, Any]) -> None:
+def test_fields_keep_their_names_even_if_these_are_schema_keywords(budget: dict[str, Any]) -> None:
     spec = budget["definitions"]["Spec"]
     assert spec["properties"]["description"] == {"type": "string"}
     assert "x-y" in spec["properties"]["steps"]["items"]["properties"]
-    assert "description" not in budget, "words need no checking"
+    assert "description" not in budget, "descriptions need no validation"
 
 
 def test_a_number_or_text_may_be_either(budget: dict[str, Any]) -> None:
@@ -107,10 +108,10 @@ def test_a_number_or_text_may_be_either(budget: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("text", ["1", "100Mi", "1.5Gi", "250m", "0.5", ".5", "1e3", "+1", "12E", "100k"])
-def test_quantities_are_taken(budget: dict[str, Any], text: str) -> None:
+def test_quantities_are_accepted(budget: dict[str, Any], text: str) -> None:
     assert re.search(budget["definitions"][QUANTITY]["pattern"], text)
 
 
 @pytest.mark.parametrize("text", ["", "Mi", "100MB", "1 Gi", "1gi", "100MiB", "one"])
-def test_what_is_no_quantity_is_not(budget: dict[str, Any], text: str) -> None:
+def test_other_values_are_not_accepted_as_quantities(budget: dict[str, Any], text: str) -> None:
     assert not re.search(budget["definitions"][QUANTITY]["pattern"], text)

@@ -1,4 +1,7 @@
-"""Sections for programs that have no stack file."""
+"""Settings sections for programs without a stack file.
+
+Source: components/sections.py.
+"""
 
 from datetime import timedelta
 
@@ -26,16 +29,16 @@ SECTIONS: dict[str, type[Section]] = {
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 @pytest.mark.parametrize("section", sorted(SECTIONS))
-def test_a_section_has_the_defaults_of_a_stack_file_of_its_profile(section: str, profile: str) -> None:
+def test_a_section_has_the_same_defaults_as_a_stack_file_with_its_profile(section: str, profile: str) -> None:
     assert SECTIONS[section].of(profile) == getattr(loaded({"profile": profile}), section)
 
 
 @pytest.mark.parametrize("section", sorted(SECTIONS))
-def test_a_section_without_a_profile_is_the_light_one(section: str) -> None:
+def test_a_section_without_a_profile_has_the_light_profile(section: str) -> None:
     assert SECTIONS[section].of() == SECTIONS[section].of("light")
 
 
-def test_the_defaults_of_brokers_differ_from_profile_to_profile() -> None:
+def test_the_defaults_of_brokers_differ_between_profiles() -> None:
     found = {profile: KafkaSettings.of(profile) for profile in PROFILES}
     assert {profile: (item.replicas, item.min_in_sync_replicas, item.port) for profile, item in found.items()} == {
         "light": (1, 1, 9092),
@@ -44,24 +47,24 @@ def test_the_defaults_of_brokers_differ_from_profile_to_profile() -> None:
     }
 
 
-def test_settings_by_field_name_go_before_the_defaults() -> None:
+def test_settings_by_field_name_override_the_defaults() -> None:
     settings = KafkaSettings.of("ha", retention="36h", min_in_sync_replicas=1, config={"message.max.bytes": 5})
     assert (settings.retention, settings.min_in_sync_replicas) == (timedelta(hours=36), 1)
     assert settings.config == {"message.max.bytes": "5", "zookeeper.session.timeout.ms": "6000"}, "merged key by key"
     assert settings.replicas == 3
 
 
-def test_a_setting_may_have_its_stack_files_name() -> None:
+def test_a_setting_may_have_its_name_in_the_stack_file() -> None:
     assert KafkaSettings.of("ha", minInSyncReplicas=1) == KafkaSettings.of("ha", min_in_sync_replicas=1)
     nested = MonitorSettings.of("ha", enabled=True, prometheus={"enabled": True, "retentionSize": "1MiB"})
     assert (nested.prometheus.retention_size, nested.prometheus.port) == (MIB, 19091)
 
 
-def test_a_section_without_profiles_takes_any() -> None:
+def test_a_section_without_profiles_accepts_any_profile() -> None:
     assert TopicSettings.of(name="orders", partitions=3) == TopicSettings.of("ha", name="orders", partitions=3)
 
 
-def test_all_mistakes_are_one_error() -> None:
+def test_all_mistakes_are_reported_in_one_error() -> None:
     with pytest.raises(SettingsError) as caught:
         KafkaSettings.of("ha", replicas="three", retention_bytes="lots", retnetion="7d")
     assert caught.value.headline == "KafkaSettings: 3 mistakes"
@@ -72,7 +75,7 @@ def test_all_mistakes_are_one_error() -> None:
     }
 
 
-def test_rules_between_settings_hold_without_a_stack_file() -> None:
+def test_rules_between_settings_apply_without_a_stack_file() -> None:
     with pytest.raises(SettingsError) as caught:
         KafkaSettings.of(replication_factor=2, min_in_sync_replicas=3)
     assert str(caught.value) == (
@@ -82,7 +85,7 @@ def test_rules_between_settings_hold_without_a_stack_file() -> None:
     )
 
 
-def test_a_mistake_about_a_password_does_not_repeat_it() -> None:
+def test_a_message_about_a_password_does_not_contain_it() -> None:
     with pytest.raises(SettingsError) as caught:
         RedisSettings.of(authentication=True, password=["hunter2"])
     assert str(caught.value) == "RedisSettings: 1 mistake\n  - password is (a secret): must be text"

@@ -1,4 +1,7 @@
-"""Which stacks set-up creates, and when it leaves them alone. No CLI runs; tests/integration covers real stacks."""
+"""Which stacks setup creates, and when it creates none. No CLI runs; tests/integration covers real stacks.
+
+Source: offline/stacks.py.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +20,7 @@ EXAMPLES = [f"examples/{name}" for name in ("docker-topics", "topics-only", "kub
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], dict[str, str]]]:
-    """Commands that set-up ran in an empty checkout: folder, command and what it added to their environment."""
+    """Commands that setup ran in an empty checkout: folder, command and additions to the environment."""
     made: list[tuple[str, list[str], dict[str, str]]] = []
 
     def run(command: list[str], *, log: str, cwd: Path, environment: dict[str, str]) -> None:
@@ -41,52 +44,52 @@ def names(runs: list[tuple[str, list[str], Any]]) -> list[tuple[str, str]]:
     return [(folder, command[3]) for folder, command, _ in runs]
 
 
-def test_all_are_made_in_a_fresh_checkout_and_none_is_selected(runs: list[Any], capsys: Any) -> None:
+def test_all_stacks_are_created_in_a_fresh_checkout_and_none_is_selected(runs: list[Any], capsys: Any) -> None:
     stacks.ensure_stacks("pulumi")
     own = [(".", "dev"), (".", "staging"), (".", "prod")]
     assert names(runs) == [*own, *((folder, "dev") for folder in EXAMPLES)]
     _, command, environment = runs[0]
     assert command == ["pulumi", "stack", "init", "dev", "--no-select", "--non-interactive"]
-    assert environment["PULUMI_CONFIG_PASSPHRASE"] == "", "the stack files are salted for it"
+    assert environment["PULUMI_CONFIG_PASSPHRASE"] == "", "the stack files hold the salt of this passphrase"
     said = capsys.readouterr().out
     assert "creating the stacks dev, staging, prod" in said
     assert f"creating the examples' stacks {', '.join(PROJECTS)}" in said
 
 
-def test_the_examples_projects_and_stack_files_are_those_that_set_up_expects() -> None:
+def test_the_examples_have_the_projects_and_stack_files_that_setup_expects() -> None:
     root = Path(__file__).parents[2]
     found = {path.parent: yaml.safe_load(path.read_text())["name"] for path in root.glob("examples/**/Pulumi.yaml")}
     assert found == dict(zip((root / folder for folder in EXAMPLES), PROJECTS, strict=True))
     for folder in found:
-        assert (folder / "Pulumi.dev.yaml").exists(), "set-up would write a new one"
+        assert (folder / "Pulumi.dev.yaml").exists(), "setup would write a new one"
 
 
-def test_only_what_is_missing_is_made(runs: list[Any], tmp_path: Path) -> None:
+def test_only_missing_stacks_are_created(runs: list[Any], tmp_path: Path) -> None:
     have(tmp_path, "dev.json", "staging.json.gz", "prod.json.bak", "prod.json.attrs")
     stacks.ensure_stacks("pulumi")
-    assert names(runs) == [(".", "prod")], "a backup is what a removed stack leaves"
+    assert names(runs) == [(".", "prod")], "a removed stack leaves a backup"
 
 
-def test_a_stack_of_the_same_name_in_another_project_does_not_count(runs: list[Any], tmp_path: Path) -> None:
+def test_a_stack_of_the_same_name_in_a_different_project_does_not_count(runs: list[Any], tmp_path: Path) -> None:
     have(tmp_path, "dev.json", "staging.json", "prod.json", examples=PROJECTS[1:])
     stacks.ensure_stacks("pulumi")
     assert names(runs) == [("examples/docker-topics", "dev")]
 
 
-def test_nothing_runs_and_nothing_is_said_where_all_are_there(runs: list[Any], tmp_path: Path, capsys: Any) -> None:
+def test_nothing_runs_and_nothing_is_printed_if_all_stacks_exist(runs: list[Any], tmp_path: Path, capsys: Any) -> None:
     have(tmp_path, "dev.json", "staging.json", "prod.json")
     stacks.ensure_stacks("pulumi")
     assert runs == []
     assert capsys.readouterr().out == ""
 
 
-def test_state_that_lives_elsewhere_is_left_alone(runs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_different_backend_is_left_alone(runs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
     stacks.ensure_stacks("pulumi")
     assert runs == []
 
 
-def test_a_passphrase_of_ones_own_is_kept(runs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_own_passphrase_is_kept(runs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "mine")
     stacks.ensure_stacks("pulumi")
     assert runs[0][2]["PULUMI_CONFIG_PASSPHRASE"] == "mine"

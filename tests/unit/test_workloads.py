@@ -1,6 +1,7 @@
-"""What runs: commands, files, ports, storage and probes of each server.
+"""Workloads: commands, files, ports, storage and probes of each server.
 
-Proof limit: that a target runs it so, and that the servers then serve, is shown by the integration tests.
+Source: components/workload.py, components/*/component.py.
+Proof limit: the integration tests show that a target runs them so, and that the servers then serve.
 """
 
 import re
@@ -14,7 +15,16 @@ from components.server import java_environment, java_files
 from components.workload import Probe, Resources, Storage
 from tests.unit.regenerate_golden import STACKS, settings_of, workloads_of
 from tests.unit.stack_files import loaded
-from tests.unit.workloads import CLUSTER, contents, here, kafka_probe, ports_of, succeeds, workload, zookeeper_probe
+from tests.unit.workloads import (
+    CLUSTER,
+    contents,
+    kafka_probe,
+    on_this_machine,
+    ports_of,
+    succeeds,
+    workload,
+    zookeeper_probe,
+)
 
 MIB = 1024**2
 GIB = 1024**3
@@ -22,7 +32,7 @@ SERVERS = ("zookeeper", "kafka", "redis")
 SHELL_SYNTAX = re.compile(r"[|<>;&`$*?~]")
 
 
-def test_brokers_alone_ask_for_their_zone_in_a_file_outside_their_configuration() -> None:
+def test_only_brokers_request_a_zone_file_outside_their_configuration() -> None:
     assert {name: workload(name).zone_file for name in SERVERS} == {
         "zookeeper": None,
         "kafka": "/run/millrace/zone",
@@ -34,7 +44,7 @@ def test_brokers_alone_ask_for_their_zone_in_a_file_outside_their_configuration(
     ("name", "heap", "own"),
     [("zookeeper", "256m", "-Dzookeeper.fastleader.maxNotificationInterval=2000 "), ("kafka", "512m", "")],
 )
-def test_a_java_servers_environment_is_what_the_start_scripts_read(name: str, heap: str, own: str) -> None:
+def test_a_java_server_gets_the_variables_that_its_start_scripts_read(name: str, heap: str, own: str) -> None:
     assert workload(name).env == {
         "EXTRA_ARGS": "",
         "KAFKA_HEAP_OPTS": f"-Xms{heap} -Xmx{heap}",
@@ -46,7 +56,7 @@ def test_a_java_servers_environment_is_what_the_start_scripts_read(name: str, he
     }
 
 
-def test_jvm_options_of_the_stack_file_stand_after_what_they_may_change() -> None:
+def test_jvm_options_of_the_stack_file_come_after_the_options_they_may_override() -> None:
     names, shared = "-Djava.security.properties=/etc/millrace/java.security", "-XX:SharedArchiveFile=/opt/kafka/x.jsa"
     env = java_environment(heap=100 * MIB, options=["-Xa", "-Xb"], archive="x")
     assert env["KAFKA_JVM_PERFORMANCE_OPTS"] == f"{names} -Xa -Xb {shared}"
@@ -70,21 +80,21 @@ JAVA = ("java.security", "log4j.properties")
         ("redis", ["/etc/millrace/redis.conf"]),
     ],
 )
-def test_every_file_stands_where_the_server_looks_for_it(name: str, paths: list[str]) -> None:
+def test_every_file_is_where_the_server_looks_for_it(name: str, paths: list[str]) -> None:
     item = workload(name)
     assert sorted(contents(item)) == paths
     assert not any(file.secret for file in item.files)
     named = " ".join([*item.command, *item.env.values(), *map(str, contents(item).values())])
-    assert all(path in named for path in paths), "a file that nothing reads is a mistake"
+    assert all(path in named for path in paths), "an unused file is a mistake"
 
 
-def test_a_name_that_is_missing_is_looked_for_again_at_once() -> None:
+def test_a_failed_name_lookup_is_not_cached() -> None:
     for name in ("zookeeper", "kafka"):
         cache = contents(workload(name))["/etc/millrace/java.security"]
         assert cache == "networkaddress.cache.negative.ttl=0\nnetworkaddress.cache.ttl=5\n"
 
 
-def test_the_logging_configuration_is_the_given_one() -> None:
+def test_a_given_logging_configuration_is_used() -> None:
     for name in ("zookeeper", "kafka"):
         logging = contents(workload(name))["/etc/millrace/log4j.properties"]
         assert logging in [file.content for file in java_files()]
@@ -92,11 +102,11 @@ def test_the_logging_configuration_is_the_given_one() -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("name", SERVERS)
-def test_only_placeholders_that_every_target_fills_in_are_used(stack: str, name: str) -> None:
+def test_only_placeholders_that_every_target_replaces_are_used(stack: str, name: str) -> None:
     item = workloads_of(settings_of(stack))[name]
     used = {found for text in [*item.command, *item.env.values()] for found in re.findall(r"\$\((\w+)\)", text)}
     assert used <= {"ORDINAL", "HOST"}
-    assert not re.search(r"\$\([A-Z_]+\)", " ".join(item.readiness.command)), "probes are not filled in"
+    assert not re.search(r"\$\([A-Z_]+\)", " ".join(item.readiness.command)), "placeholders in probes are not replaced"
 
 
 # Sizes, names and images
@@ -128,12 +138,12 @@ def test_members_resources_and_grace_come_from_the_settings(
 
 
 @pytest.mark.parametrize(("name", "outside"), [("zookeeper", 12181), ("kafka", 19092), ("redis", 16379)])
-def test_ports_inside_are_fixed_and_those_outside_are_the_settings(name: str, outside: int) -> None:
-    assert list(workload(name, {"profile": "ha"}).ports) == ports_of(name, here(outside))
+def test_container_ports_are_fixed_and_published_ports_come_from_the_settings(name: str, outside: int) -> None:
+    assert list(workload(name, {"profile": "ha"}).ports) == ports_of(name, on_this_machine(outside))
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_no_port_is_exposed_on_a_cluster_unless_that_is_asked_for(name: str) -> None:
+def test_no_port_is_exposed_on_kubernetes_unless_requested(name: str) -> None:
     item = workload(name, CLUSTER)
     assert list(item.ports) == ports_of(name, None)
     assert item.exposed == {}
@@ -142,7 +152,7 @@ def test_no_port_is_exposed_on_a_cluster_unless_that_is_asked_for(name: str) -> 
 
 @pytest.mark.parametrize(("name", "port"), [("zookeeper", 2181), ("kafka", 29092), ("redis", 6379)])
 @pytest.mark.parametrize("stack", STACKS)
-def test_clients_inside_take_the_first_port(stack: str, name: str, port: int) -> None:
+def test_clients_inside_use_the_first_port(stack: str, name: str, port: int) -> None:
     assert workloads_of(settings_of(stack))[name].client_port.number == port
 
 
@@ -157,7 +167,7 @@ def test_clients_inside_take_the_first_port(stack: str, name: str, port: int) ->
         ("staging", "redis", "client", ["127.0.0.1:16379"]),
     ],
 )
-def test_each_member_takes_the_next_port_outside(stack: str, name: str, port: str, addresses: list[str]) -> None:
+def test_each_member_is_published_at_the_next_port(stack: str, name: str, port: str, addresses: list[str]) -> None:
     item = workloads_of(settings_of(stack))[name]
     assert list(item.exposed) == [port]
     assert item.outside_addresses() == addresses
@@ -178,7 +188,7 @@ def test_zookeeper_and_kafka_share_one_storage_lifetime_and_redis_has_its_own(pr
     assert items["redis"].storage == Storage(path="/data", size=10 * GIB, lifetime="redis", protect=protect)
 
 
-def test_a_protected_topic_protects_the_storage_that_it_lives_in_and_no_other() -> None:
+def test_a_protected_topic_protects_only_the_storage_that_holds_it() -> None:
     items = workloads_of(loaded({"topics": [{"name": "a", "protect": True}, {"name": "b"}]}))
     assert {name: item.storage.protect for name, item in items.items()} == {
         "zookeeper": True,
@@ -187,7 +197,7 @@ def test_a_protected_topic_protects_the_storage_that_it_lives_in_and_no_other() 
     }
 
 
-def test_each_members_data_is_a_folder_of_its_own_in_the_storage() -> None:
+def test_each_member_has_its_own_data_folder_in_the_storage() -> None:
     items = workloads_of(loaded())
     script = str(contents(items["zookeeper"])["/etc/millrace/start-zookeeper.sh"])
     path = items["kafka"].storage.path
@@ -247,24 +257,24 @@ def test_each_members_data_is_a_folder_of_its_own_in_the_storage() -> None:
         ),
     ],
 )
-def test_a_probe_asks_the_server_itself(name: str, declared: dict[str, Any], probe: Probe) -> None:
+def test_a_probe_queries_the_server_itself(name: str, declared: dict[str, Any], probe: Probe) -> None:
     assert workload(name, declared).readiness == probe
 
 
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_probe_with_shell_syntax_runs_in_a_shell(stack: str, name: str) -> None:
-    """Run without a shell, a pipe is an argument and the program before it succeeds whatever the server says."""
+    """Without a shell, a pipe is an argument, and the program before it succeeds whatever the server answers."""
     command = workloads_of(settings_of(stack))[name].readiness.command
     if any(SHELL_SYNTAX.search(argument) for argument in command):
         assert len(command) == 3
         assert command[0] in ("bash", "sh")
         assert command[1] == "-c"
-        assert command[0] == "bash" or "/dev/tcp/" not in command[2], "only bash knows /dev/tcp"
+        assert command[0] == "bash" or "/dev/tcp/" not in command[2], "only bash supports /dev/tcp"
     assert not {"|", ">", "<", "||", "&&", ";"} & set(command)
 
 
-def test_probes_over_a_port_fail_where_nothing_listens(listener: socket.socket) -> None:
+def test_probes_of_a_port_fail_if_nothing_listens(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
     assert not succeeds(kafka_probe(port))

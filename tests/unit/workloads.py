@@ -21,13 +21,13 @@ def contents(item: Workload) -> dict[str, object]:
     return {file.path: file.content for file in item.files}
 
 
-def here(port: int) -> Outside:
-    """What clients on this machine are told."""
+def on_this_machine(port: int) -> Outside:
+    """The address for clients on this machine."""
     return Outside(host="127.0.0.1", port=port, step=1, kind="hostPort")
 
 
 def ports_of(name: str, outside: Outside | None) -> list[Port]:
-    """The ports of a server that is reached so from outside."""
+    """The ports of a server with this kind of access from outside."""
     external = Port(name="external", number=9092, reached_by=[ANYONE], outside=outside)
     return {
         "zookeeper": [
@@ -44,7 +44,7 @@ def ports_of(name: str, outside: Outside | None) -> list[Port]:
 
 
 def succeeds(command: list[str], **environment: str) -> bool:
-    """Whether a probe's command says that its server serves."""
+    """Whether a probe's command succeeds."""
     done = subprocess.run(command, env=environment or None, capture_output=True, timeout=20, check=False)
     return done.returncode == 0
 

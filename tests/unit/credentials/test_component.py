@@ -1,4 +1,8 @@
-"""Generated passwords in a program of their own."""
+"""The component of generated passwords, in a program without a platform.
+
+Source: components/credentials/component.py.
+Proof limit: mocks replace the engine; the tests on a real engine create and store passwords.
+"""
 
 from components.credentials.component import Credentials, CredentialsArgs
 from tests.unit.mocks import CREDENTIALS, GENERATED_PASSWORD, SECRET_MARK, declared_by, masked

@@ -1,5 +1,6 @@
 """The checks' results.
 
+Source: exporter/*_check.py.
 Proof limit: servers are simulated or absent here; tests/integration/test_staging_exporter.py uses real ones.
 """
 

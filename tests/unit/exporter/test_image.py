@@ -1,4 +1,8 @@
-"""The exporter's image holds what the exporter imports, all of it and nothing else."""
+"""The exporter's image holds what the exporter imports, all of it and nothing else.
+
+Source: offline/images.py, images/exporter/Dockerfile.
+Proof limit: imports are read from the source; the image is not built.
+"""
 
 import ast
 from pathlib import Path

@@ -1,5 +1,6 @@
 """The checks' results, as a scraper reads them.
 
+Source: exporter/metrics.py.
 Proof limit: results are simulated here; the tests on a real engine check those of real servers.
 """
 

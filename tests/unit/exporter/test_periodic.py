@@ -1,4 +1,7 @@
-"""When checks run, and the state that they report meanwhile."""
+"""When checks run, and the state that they report meanwhile.
+
+Source: exporter/periodic.py.
+"""
 
 import logging
 import random

@@ -1,4 +1,7 @@
-"""The exporter's endpoints: metrics and health."""
+"""The exporter's endpoints: metrics and health.
+
+Source: exporter/server.py, exporter/probe.py.
+"""
 
 import threading
 from collections.abc import Generator, Iterator

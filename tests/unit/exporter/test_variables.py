@@ -1,4 +1,7 @@
-"""The exporter's variables: valid values, and the messages for invalid ones."""
+"""The exporter's variables: valid values, and the messages for invalid ones.
+
+Source: exporter/settings.py.
+"""
 
 from pathlib import Path
 

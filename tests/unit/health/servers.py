@@ -1,4 +1,4 @@
-"""Clients of servers whose answers a test decides."""
+"""Fake clients of servers; the test decides what the servers answer."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ WELL = ClusterState(
 
 
 class Servers:
-    """Clients of servers that are as a test says; all well unless it says otherwise."""
+    """Fake clients of servers in the state that a test sets; healthy by default."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cluster = WELL

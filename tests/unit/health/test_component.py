@@ -1,4 +1,8 @@
-"""Health gates of a part of a platform."""
+"""The health gate as a component, also of a part of a platform.
+
+Source: components/health/component.py.
+Proof limit: the servers' answers are fabricated.
+"""
 
 import re
 from typing import Any
@@ -24,7 +28,7 @@ PARTS: dict[str, tuple[str, Any, str]] = {
 
 
 def gate(**args: Any) -> Any:
-    """The inputs of a gate in a program that has nothing else."""
+    """The inputs of a gate in a program without other resources."""
     run = declared_by(lambda: {"summary": HealthGate("health", HealthGateArgs(platform="own", **args)).summary})
     return masked(run.one(HEALTH_GATE, "health").inputs)
 
@@ -32,7 +36,7 @@ def gate(**args: Any) -> Any:
 PLAIN = {"__provider": SECRET_MARK, "platform": "own", "deadline": 180, "trigger": {}, "logs": {}}
 
 
-def test_a_gate_checks_what_it_is_given() -> None:
+def test_a_gate_checks_the_given_parts() -> None:
     assert gate(zookeeper=pulumi.Output.from_input({"zookeeper-0": "127.0.0.1:2181"})) == {
         **PLAIN,
         "zookeeper": {"zookeeper-0": "127.0.0.1:2181"},
@@ -42,18 +46,18 @@ def test_a_gate_checks_what_it_is_given() -> None:
     assert gate(redis=RedisCheck(member="cache", address="127.0.0.1:6379")) == {**PLAIN, "redis": REDIS}
 
 
-def test_a_password_makes_the_check_of_redis_a_secret() -> None:
+def test_a_password_makes_the_redis_check_a_secret() -> None:
     check = RedisCheck(member="cache", address="127.0.0.1:6379", password=pulumi.Output.secret("a-password"))
     assert gate(redis=check)["redis"] == SECRET_MARK
 
 
 def props(**parts: Any) -> Props:
-    """What the provider gets: the engine leaves out inputs that are None."""
+    """The provider's inputs: the engine omits inputs that are None."""
     return from_engine({"platform": "own", "deadline": 0, "trigger": {}, "logs": {}, **parts})
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
-def test_a_gate_with_one_part_asks_and_reports_that_one_alone(part: str, servers: Servers) -> None:
+def test_a_gate_with_one_part_checks_and_reports_only_that_part(part: str, servers: Servers) -> None:
     name, check, summary = PARTS[part]
     assert list(parts_of(props(**{part: check}))) == [name]
     outs = HealthGateProvider().create(props(**{part: check})).outs
@@ -65,7 +69,7 @@ def test_a_gate_with_one_part_asks_and_reports_that_one_alone(part: str, servers
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
-def test_a_broken_server_that_is_no_part_is_ignored(part: str, servers: Servers) -> None:
+def test_a_broken_server_outside_the_given_parts_is_ignored(part: str, servers: Servers) -> None:
     servers.roles = [] if part == "zookeeper" else ["zookeeper-0: away"]
     servers.listens = part == "kafka"
     servers.redis = [] if part == "redis" else ["cache: away"]

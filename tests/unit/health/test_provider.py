@@ -1,7 +1,8 @@
-"""The provider of health gates, with what the engine would give it.
+"""The provider of health gates, called as the engine calls it.
 
-Proof limit: the engine's own part (calling them, keeping secrets, showing failures) and the servers' part are not
-here; values are brought into the engine's form by the SDK's own reading of its messages.
+Source: components/health/provider.py.
+Proof limit: the engine (calls, secrets, display of failures) and the servers are not real; the SDK's own message
+conversion brings values into the engine's form.
 """
 
 import re
@@ -51,34 +52,34 @@ SUMMARY = re.compile(
 )
 
 
-def test_a_healthy_platform_is_summed_up_with_what_was_tried(servers: Servers) -> None:
+def test_the_summary_of_a_healthy_platform_names_the_checks(servers: Servers) -> None:
     props = health_gate()
     result = HealthGateProvider().create(props)
     assert result.outs is not None
     assert SUMMARY.fullmatch(result.outs["summary"])
     assert result.id == "millrace-dev"
     assert {key: value for key, value in result.outs.items() if key != "summary"} == props
-    assert sorted(servers.calls) == ["roles", "round_trip", "session"], "each way of asking was used"
+    assert sorted(servers.calls) == ["roles", "round_trip", "session"], "every client was used"
 
 
-def test_a_changed_platform_is_summed_up_anew(servers: Servers) -> None:
+def test_an_update_returns_a_new_summary(servers: Servers) -> None:
     news = health_gate()
     result = HealthGateProvider().update("millrace-dev", {**news, "summary": "old"}, news)
     assert result.outs is not None
     assert SUMMARY.fullmatch(result.outs["summary"])
-    assert set(result.outs) == {*news, "summary"}, "an update returns all outputs, or they are gone"
+    assert set(result.outs) == {*news, "summary"}, "an update must return all outputs; the engine drops the others"
 
 
 @pytest.fixture
 def detour(monkeypatch: pytest.MonkeyPatch) -> Route:
-    """The route of gates whose inputs describe one; no cluster is needed for it."""
+    """The route of gates whose inputs describe one; it needs no cluster."""
     made = take_detour(monkeypatch, health_module)
     monkeypatch.setattr(health_module, "connect", lambda kubeconfig, context: Pods())
     return made
 
 
 class Pods:
-    """A cluster with the pods of a platform, and one of another in the same namespace that is not well."""
+    """A cluster with the pods of a platform, and an unhealthy pod of a different one in the same namespace."""
 
     ready: ClassVar[dict[str, bool]] = {"kafka-0": True, "kafka-1": True, "kafka-9": False}
 
@@ -104,7 +105,7 @@ class Pods:
         ]
 
 
-def test_every_check_of_a_platform_takes_the_route_of_its_inputs(servers: Servers, detour: Route) -> None:
+def test_every_check_of_a_platform_uses_the_route_of_its_inputs(servers: Servers, detour: Route) -> None:
     HealthGateProvider().create(health_gate(route=VIA))
     HealthGateProvider().read("millrace-prod", health_gate(route=VIA))
     assert len(servers.routes) == 2 * 6 + 2, "roles, session, listening, client, round trip, Redis; and the summary"
@@ -119,7 +120,7 @@ def test_every_check_of_a_platform_takes_the_route_of_its_inputs(servers: Server
         ({"kafka-0": True, "kafka-1": False}, "kafka-1: it cannot be scheduled"),
     ],
 )
-def test_a_platform_whose_pods_are_not_all_ready_is_not_well_though_it_serves(
+def test_a_platform_with_an_unready_pod_is_unhealthy_even_if_it_serves(
     ready: dict[str, bool], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Pods, "ready", ready)
@@ -129,7 +130,7 @@ def test_a_platform_whose_pods_are_not_all_ready_is_not_well_though_it_serves(
 
 
 @pytest.mark.usefixtures("servers")
-def test_no_cluster_is_asked_for_a_platform_on_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_platform_on_docker_needs_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_module, "connect", None)
     assert HealthGateProvider().create(health_gate()).outs is not None
 
@@ -140,9 +141,7 @@ def test_without_a_route_servers_are_reached_directly(servers: Servers, detour: 
 
 
 @pytest.mark.parametrize("down", ["listens", "answers"])
-def test_a_cluster_that_cannot_be_reached_is_told_with_what_the_route_knows(
-    down: str, servers: Servers, detour: Route
-) -> None:
+def test_an_unreachable_cluster_is_reported_with_the_routes_reason(down: str, servers: Servers, detour: Route) -> None:
     setattr(servers, down, False)
     assert unhealthy(HealthGateProvider, health_gate(route=VIA)).problems == (
         "kafka-0: no broker answers at 127.0.0.1:19092,127.0.0.1:19093 (the pod is gone); expected an answer\n"
@@ -152,7 +151,7 @@ def test_a_cluster_that_cannot_be_reached_is_told_with_what_the_route_knows(
 
 @pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("method", ["create", "read"])
-def test_a_route_that_cannot_be_taken_is_told_without_a_traceback(
+def test_a_route_that_cannot_be_opened_is_reported_without_a_traceback(
     method: str, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def route(via: object) -> Route:
@@ -171,10 +170,10 @@ def test_redis_without_an_append_only_file_keeps_snapshots(servers: Servers) -> 
     assert outs is not None
     assert "Redis: write and read, snapshots (" in outs["summary"]
     (asked,) = servers.redis_asked
-    assert asked["password"] is None, "a server without a password is asked without one"
+    assert asked["password"] is None, "a server without a password gets no password"
 
 
-def test_redis_is_asked_with_its_password_and_for_what_was_declared(servers: Servers) -> None:
+def test_redis_is_checked_with_its_password_against_the_declared_settings(servers: Servers) -> None:
     HealthGateProvider().create(health_gate())
     (asked,) = servers.redis_asked
     assert {key: value for key, value in asked.items() if key != "logs"} == {
@@ -187,18 +186,18 @@ def test_redis_is_asked_with_its_password_and_for_what_was_declared(servers: Ser
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_an_unhealthy_part_is_told_by_member_with_what_was_seen_expected_and_where_to_look(servers: Servers) -> None:
+def test_an_unhealthy_member_is_reported_with_actual_and_expected_state_and_where_to_look(servers: Servers) -> None:
     servers.cluster = ClusterState(brokers={0: "127.0.0.1:19092"}, controller=0)
     assert shown(lambda: HealthGateProvider().create(health_gate())) == (
         "Error: Kafka did not become healthy within 0 s; what was created is still there\n"
         "  - kafka-1: broker 1 is not registered in the cluster; expected it to advertise 127.0.0.1:19093\n"
         "    look at: docker logs p-kafka-1\n"
     )
-    assert "round_trip" not in servers.calls, "a broken cluster is not written to"
+    assert "round_trip" not in servers.calls, "nothing is written to a broken cluster"
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_all_unhealthy_parts_are_told_together(servers: Servers) -> None:
+def test_all_unhealthy_parts_are_reported_together(servers: Servers) -> None:
     servers.roles = ["zookeeper-0: it is away; expected it"]
     servers.redis = ["redis-0: it refused the password; expected the stack's password"]
     servers.listens = False
@@ -210,7 +209,7 @@ def test_all_unhealthy_parts_are_told_together(servers: Servers) -> None:
         "    look at: docker logs p-kafka-0\n"
         "  - redis-0: it refused the password; expected the stack's password\n"
     )
-    assert "session" not in servers.calls, "an ensemble without its roles is given no session"
+    assert "session" not in servers.calls, "no session is opened with an ensemble whose roles are wrong"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +230,7 @@ def test_any_single_failing_check_makes_the_platform_unhealthy(
     assert [problem.splitlines()[0] for problem in error.problems] == [line]
 
 
-def test_a_password_is_in_no_message_of_an_unhealthy_platform(
+def test_no_message_of_an_unhealthy_platform_contains_a_password(
     servers: Servers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     servers.redis = ["redis-0: a write failed"]
@@ -248,7 +247,7 @@ def test_a_refresh_of_a_healthy_platform_keeps_the_gate(servers: Servers) -> Non
 
 
 @pytest.mark.parametrize("attribute", ["roles", "session", "round_trip", "redis"])
-def test_a_refresh_of_an_unhealthy_platform_forgets_the_gate_and_says_why(
+def test_a_refresh_of_an_unhealthy_platform_removes_the_gate_from_the_state_and_says_why(
     attribute: str, servers: Servers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     setattr(servers, attribute, ["it is away; expected it back"])
@@ -257,7 +256,9 @@ def test_a_refresh_of_an_unhealthy_platform_forgets_the_gate_and_says_why(
     assert capsys.readouterr().err == "it is away; expected it back\n"
 
 
-def test_a_refresh_looks_at_every_part_before_it_forgets(servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refresh_checks_every_part_before_it_removes_the_gate_from_the_state(
+    servers: Servers, capsys: pytest.CaptureFixture[str]
+) -> None:
     servers.roles, servers.listens, servers.redis = ["zookeeper-0: away"], False, ["redis-0: away"]
     HealthGateProvider().read("millrace-dev", health_gate())
     lines = capsys.readouterr().err.splitlines()

@@ -1,7 +1,8 @@
-"""What a cluster's metadata tells of its health.
+"""What a cluster's metadata says about its health.
 
-Proof limit: the metadata is made up here; that a broker reports it so, and that a record goes there and back, only
-the tests on a real engine show.
+Source: components/kafka/client.py.
+Proof limit: the metadata is fabricated; only the tests on a real engine show that a broker reports it so, and that
+records can be produced and consumed.
 """
 
 import socket
@@ -40,7 +41,7 @@ def without(*ids: int) -> dict[int, str]:
 # ------------------------------------------------------------------------------------------------------- brokers
 
 
-def test_a_cluster_of_all_declared_brokers_has_nothing_wrong() -> None:
+def test_a_cluster_of_all_declared_brokers_has_no_findings() -> None:
     assert broker_findings(cluster(), BROKERS, LOGS) == []
 
 
@@ -51,7 +52,7 @@ def test_a_broker_that_is_not_registered_is_named_with_where_to_look() -> None:
     ]
 
 
-def test_a_broker_that_advertises_another_address_is_named_with_both() -> None:
+def test_a_broker_that_advertises_a_wrong_address_is_named_with_both_addresses() -> None:
     state = cluster(brokers={**REGISTERED, 2: "kafka-2:29092"})
     assert broker_findings(state, BROKERS, LOGS) == [
         "kafka-2: it advertises kafka-2:29092; expected 127.0.0.1:19094\nlook at: docker logs p-kafka-2"
@@ -64,22 +65,22 @@ def test_a_cluster_needs_a_controller(controller: int, missing: bool) -> None:
     assert broker_findings(cluster(controller=controller), BROKERS, LOGS) == expected
 
 
-def test_every_missing_broker_is_a_finding_of_its_own() -> None:
+def test_every_missing_broker_is_a_separate_finding() -> None:
     findings = broker_findings(cluster(brokers={}, controller=-1), BROKERS, LOGS)
     assert [line.partition(":")[0] for line in findings] == ["kafka-0", "kafka-1", "kafka-2", "Kafka"]
 
 
-def test_only_the_brokers_that_are_asked_for_are_looked_at() -> None:
+def test_only_the_requested_brokers_are_checked() -> None:
     one = {"kafka-2": BROKERS["kafka-2"]}
     assert broker_findings(cluster(brokers=without(0, 1)), one, LOGS) == []
 
 
-def test_a_brokers_id_is_its_whole_ordinal() -> None:
+def test_a_brokers_id_is_all_digits_of_its_ordinal() -> None:
     state = cluster(brokers={1: "h:1", 11: "h:11"})
     assert broker_findings(state, {"kafka-11": "h:11"}, {}) == []
     assert broker_findings(state, {"kafka-10": "h:10"}, {}) == [
         "kafka-10: broker 10 is not registered in the cluster; expected it to advertise h:10"
-    ], "without a command there is no line that says where to look"
+    ], "without a command there is no hint where to look"
 
 
 # ---------------------------------------------------------------------------------------------------- partitions
@@ -93,12 +94,12 @@ def test_a_brokers_id_is_its_whole_ordinal() -> None:
         pytest.param(
             [partition(), partition(number=1, in_sync=(0, 1))],
             ["Kafka: under-replicated partitions: t-1; expected none"],
-            id="one-lags",
+            id="one-out-of-sync",
         ),
         pytest.param(
             [partition(leader=-1, in_sync=(0,))],
             ["Kafka: partitions without a leader: t-0; expected none"],
-            id="offline-is-told-once",
+            id="offline-is-reported-once",
         ),
         pytest.param(
             [partition("a", leader=-1, in_sync=()), partition("b", 3, in_sync=(2,)), partition("c", leader=2)],
@@ -120,7 +121,7 @@ def test_a_brokers_id_is_its_whole_ordinal() -> None:
         ),
     ],
 )
-def test_partitions_that_are_offline_or_lag_are_named(partitions: list[Partition], findings: list[str]) -> None:
+def test_offline_and_out_of_sync_partitions_are_named(partitions: list[Partition], findings: list[str]) -> None:
     assert partition_findings(cluster(*partitions)) == findings
 
 
@@ -135,12 +136,12 @@ def test_at_most_five_partitions_are_named(number: int, text: str) -> None:
     assert line.count("t-") == 5
 
 
-def test_a_partition_that_counts_all_its_replicas_in_sync_is_well_however_few_they_are() -> None:
+def test_a_partition_with_all_its_replicas_in_sync_is_healthy_however_few_they_are() -> None:
     alone = Partition(topic="t", number=0, leader=2, replicas=(2,), in_sync=(2,))
     assert partition_findings(cluster(alone)) == []
 
 
-def test_a_clusters_findings_are_those_of_its_brokers_then_those_of_its_partitions() -> None:
+def test_findings_about_brokers_come_before_those_about_partitions() -> None:
     state = cluster(partition(in_sync=(0, 2)), brokers=without(1))
     broker, partitions = cluster_findings(state, BROKERS, LOGS)
     assert broker.startswith("kafka-1: broker 1 is not registered")
@@ -151,7 +152,7 @@ def test_a_clusters_findings_are_those_of_its_brokers_then_those_of_its_partitio
 # ------------------------------------------------------------------------------------------------------- reaching
 
 
-def test_a_cluster_that_nobody_answers_for_is_told_with_its_addresses_and_the_first_brokers_logs() -> None:
+def test_an_unreachable_cluster_is_reported_with_its_addresses_and_the_first_brokers_logs() -> None:
     bootstrap = ",".join(BROKERS.values())
     assert unreachable(bootstrap, BROKERS, LOGS) == [
         f"kafka-0: no broker answers at {bootstrap}; expected an answer\nlook at: docker logs p-kafka-0"
@@ -159,9 +160,9 @@ def test_a_cluster_that_nobody_answers_for_is_told_with_its_addresses_and_the_fi
     assert unreachable(bootstrap, {}, LOGS) == [f"Kafka: no broker answers at {bootstrap}; expected an answer"]
 
 
-def test_one_listening_broker_of_several_is_enough_to_ask() -> None:
+def test_one_listening_broker_is_enough_to_query_the_cluster() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))  # held, but nothing listens on it
+        silent.bind(("127.0.0.1", 0))  # reserved, but nothing listens on it
         here = f"127.0.0.1:{listening.getsockname()[1]}"
         nowhere = f"127.0.0.1:{silent.getsockname()[1]}"
         assert any_listens(here)

@@ -1,4 +1,8 @@
-"""Brokers in a program of their own, on an ensemble of the same program or on a foreign one."""
+"""Brokers in a program without a platform, on an ensemble of the same program or on an external one.
+
+Source: components/kafka/component.py.
+Proof limit: mocks replace the engine; nothing is created.
+"""
 
 from typing import Any
 
@@ -27,7 +31,7 @@ def cluster() -> Target:
 
 
 def brokers(target: PreparedTarget, zookeeper: ZooKeeperEnsemble | pulumi.Input[str], **args: Any) -> dict[str, object]:
-    """Declare brokers; returns what they give to the rest of the program."""
+    """Declare brokers; returns their outputs."""
     made = KafkaCluster("kafka", KafkaClusterArgs(target=target, zookeeper=zookeeper, image="own/kafka:1", **args))
     return {
         "brokers": made.brokers,
@@ -46,8 +50,8 @@ def with_ensemble(target: Target, **args: Any) -> Run:
     return declared_by(program)
 
 
-def with_foreign(target: Target) -> Run:
-    """Brokers on an ensemble of which the program knows only an output of another resource."""
+def with_external(target: Target) -> Run:
+    """Brokers on an external ensemble, known only by an output of a different resource."""
     return declared_by(lambda: brokers(target.prepare(), pulumi.Output.from_input(FOREIGN)))
 
 
@@ -57,7 +61,7 @@ def properties(run: Run, broker: str = "kafka-0") -> dict[str, str]:
     return javaproperties.loads(uploads["/etc/millrace/server.properties"])
 
 
-def test_brokers_say_where_they_are() -> None:
+def test_brokers_export_their_addresses() -> None:
     assert with_ensemble(docker(), settings=KafkaSettings.of("ha")).outputs == {
         "brokers": {f"kafka-{ordinal}": f"127.0.0.1:{19092 + ordinal}" for ordinal in range(3)},
         "bootstrap": "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094",
@@ -66,7 +70,7 @@ def test_brokers_say_where_they_are() -> None:
     }
 
 
-def test_brokers_inside_a_cluster_have_no_address_outside() -> None:
+def test_unexposed_brokers_on_kubernetes_have_no_external_address() -> None:
     host = "kafka-0.kafka.streaming.svc.cluster.local:29092"
     assert with_ensemble(cluster()).outputs == {
         "brokers": {"kafka-0": host},
@@ -85,32 +89,32 @@ def test_brokers_register_their_outputs() -> None:
     }
 
 
-def test_brokers_of_a_programs_own_ensemble_come_after_it() -> None:
+def test_brokers_depend_on_an_ensemble_of_the_same_program() -> None:
     run = with_ensemble(docker())
     assert "zookeeper-0" in run.one(CONTAINER, "kafka-0").dependencies
     assert properties(run)["zookeeper.connect"] == "zookeeper-0:2181"
     assert with_ensemble(docker(), settings=KafkaSettings.of("ha")).names(MEMBER_GATE)[-1] == "kafka-settled"
 
 
-def test_brokers_register_with_a_foreign_ensemble() -> None:
-    run = with_foreign(docker())
+def test_brokers_register_with_an_external_ensemble() -> None:
+    run = with_external(docker())
     assert properties(run)["zookeeper.connect"] == FOREIGN
     assert run.names(CONTAINER) == ["kafka-0"]
     assert run.outputs["bootstrap"] == "127.0.0.1:9092"
 
 
-def test_a_clusters_brokers_read_the_foreign_ensemble_from_their_files() -> None:
-    text = with_foreign(cluster()).one(CONFIG_MAP, "kafka-config").inputs["data"]["server.properties"]
+def test_brokers_on_kubernetes_get_the_external_ensemble_in_their_files() -> None:
+    text = with_external(cluster()).one(CONFIG_MAP, "kafka-config").inputs["data"]["server.properties"]
     assert javaproperties.loads(text)["zookeeper.connect"] == FOREIGN
 
 
-def anywhere(run: Run) -> list[int]:
-    """Ports that brokers may connect to wherever the server is."""
+def ports_anywhere(run: Run) -> list[int]:
+    """Ports that brokers may connect to at any address."""
     egress = run.one(NETWORK_POLICY, "kafka").inputs["spec"]["egress"]
     return [int(port["port"]) for rule in egress if "to" not in rule for port in rule["ports"]]
 
 
 @pytest.mark.parametrize(("foreign", "ports"), [(True, [53, 53, 443, 6443, 2181]), (False, [53, 53, 443, 6443])])
-def test_brokers_may_leave_the_cluster_for_a_foreign_ensemble_alone(foreign: bool, ports: list[int]) -> None:
-    run = with_foreign(cluster()) if foreign else with_ensemble(cluster())
-    assert anywhere(run) == ports, "names and the API server's zones are always allowed"
+def test_brokers_may_connect_outside_kubernetes_only_to_an_external_ensemble(foreign: bool, ports: list[int]) -> None:
+    run = with_external(cluster()) if foreign else with_ensemble(cluster())
+    assert ports_anywhere(run) == ports, "DNS and the API server, for zones, are always allowed"

@@ -1,5 +1,6 @@
-"""server.properties.
+"""The brokers' server.properties.
 
+Source: components/kafka/files.py.
 Proof limit: that a broker accepts the file is shown by the integration tests.
 """
 
@@ -11,7 +12,7 @@ from tests.unit.regenerate_golden import STACKS, rendered
 from tests.unit.stack_files import loaded
 
 
-def test_broker_settings_land_under_kafkas_keys() -> None:
+def test_broker_settings_are_written_under_kafkas_keys() -> None:
     section = {
         "replicas": 3,
         "replicationFactor": 3,
@@ -54,7 +55,7 @@ def test_broker_settings_land_under_kafkas_keys() -> None:
     }
 
 
-def test_a_broker_that_no_client_outside_reaches_has_one_listener() -> None:
+def test_an_unexposed_broker_has_one_listener() -> None:
     section = loaded({"kafka": {"internalPort": 30000}}).kafka
     inside = server_properties(section, "a:2181", exposed=False)
     outside = server_properties(section, "a:2181", exposed=True)
@@ -65,7 +66,7 @@ def test_a_broker_that_no_client_outside_reaches_has_one_listener() -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_what_differs_from_broker_to_broker_is_not_in_the_shared_file(stack: str) -> None:
+def test_broker_specific_values_are_not_in_the_shared_file(stack: str) -> None:
     entries = javaproperties.loads(rendered(stack)["server.properties"])
     own = {"broker.id", "node.id", "log.dirs", "log.dir", "advertised.listeners", "broker.rack"}
-    assert not own & set(entries), "the start script gives each broker these"
+    assert not own & set(entries), "the start script passes these to each broker"

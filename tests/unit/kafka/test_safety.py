@@ -1,6 +1,7 @@
 """When a broker may be stopped or removed.
 
-Proof limit: the cluster's metadata is made up here; that it shows the brokers as they are is Kafka's part.
+Source: components/kafka/safety.py.
+Proof limit: the cluster's metadata is fabricated; that it matches the brokers' real state is up to Kafka.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -37,23 +38,23 @@ def state(*partitions: Partition) -> ClusterState:
     ("partitions", "broker", "minimum", "blocked"),
     [
         pytest.param([partition((0, 1, 2))], 0, {"t": 2}, [], id="all-in-sync"),
-        pytest.param([partition((0, 1))], 0, {"t": 2}, ["t-0"], id="one-replica-is-behind"),
-        pytest.param([partition((0, 1))], 2, {"t": 2}, [], id="the-broker-is-the-one-behind"),
+        pytest.param([partition((0, 1))], 0, {"t": 2}, ["t-0"], id="one-replica-out-of-sync"),
+        pytest.param([partition((0, 1))], 2, {"t": 2}, [], id="the-broker-itself-out-of-sync"),
         pytest.param([partition((1, 2), (1, 2, 3))], 0, {"t": 2}, [], id="the-broker-has-no-replica"),
-        pytest.param([partition((0, 1))], 0, {"t": 1}, [], id="one-that-stays-is-enough"),
+        pytest.param([partition((0, 1))], 0, {"t": 1}, [], id="one-remaining-is-enough"),
         pytest.param([partition((0,))], 0, {"t": 1}, ["t-0"], id="the-last-in-sync"),
-        pytest.param([partition((0,))], 0, {"t": 2}, ["t-0"], id="below-the-minimum-already"),
-        pytest.param([partition((1,))], 0, {"t": 2}, [], id="below-it-already-but-not-by-this-broker"),
+        pytest.param([partition((0,))], 0, {"t": 2}, ["t-0"], id="already-below-the-minimum"),
+        pytest.param([partition((1,))], 0, {"t": 2}, [], id="already-below-it-without-this-broker"),
         pytest.param([partition(())], 0, {"t": 2}, [], id="nobody-is-in-sync"),
-        pytest.param([partition((0,), (0,))], 0, {"t": 1}, [], id="a-single-replica-can-never-be-spared"),
+        pytest.param([partition((0,), (0,))], 0, {"t": 1}, [], id="single-replica-is-never-redundant"),
         pytest.param([partition((0, 1), (0, 1))], 0, {"t": 2}, [], id="as-many-replicas-as-the-minimum"),
-        pytest.param([partition((0,), (0, 1))], 0, {"t": 2}, [], id="as-many-replicas-as-the-minimum-one-behind"),
+        pytest.param([partition((0,), (0, 1))], 0, {"t": 2}, [], id="as-many-replicas-as-the-minimum-one-out-of-sync"),
         pytest.param([partition((0, 1), (0, 1))], 0, {"t": 3}, [], id="fewer-replicas-than-the-minimum"),
         pytest.param([partition((0, 1), (0, 1))], 0, {"t": 1}, [], id="two-replicas-one-is-enough"),
-        pytest.param([partition((0,), (0, 1))], 0, {"t": 1}, ["t-0"], id="two-replicas-the-other-is-behind"),
+        pytest.param([partition((0,), (0, 1))], 0, {"t": 1}, ["t-0"], id="two-replicas-the-other-out-of-sync"),
         pytest.param([partition((0, 1, 2))], 0, {}, ["t-0"], id="an-unknown-minimum"),
         pytest.param([partition((0,), (0,))], 0, {}, ["t-0"], id="an-unknown-minimum-of-a-single-replica"),
-        pytest.param([partition((1, 2))], 0, {}, [], id="an-unknown-minimum-where-the-broker-is-behind"),
+        pytest.param([partition((1, 2))], 0, {}, [], id="an-unknown-minimum-with-the-broker-out-of-sync"),
         pytest.param(
             [partition((0, 1), topic="a"), partition((0, 1), topic="b"), partition((0, 1, 2), topic="c")],
             0,
@@ -66,12 +67,12 @@ def state(*partitions: Partition) -> ClusterState:
             0,
             {"t": 2},
             ["t-3", "t-1"],
-            id="each-partition-by-itself",
+            id="each-partition-separately",
         ),
         pytest.param([], 0, {}, [], id="no-partitions"),
     ],
 )
-def test_a_broker_blocks_where_a_partition_would_fall_below_its_minimum(
+def test_a_broker_is_blocked_if_a_partition_would_fall_below_its_minimum(
     partitions: list[Partition], broker: int, minimum: dict[str, int], blocked: list[str]
 ) -> None:
     lines = restart_blockers(state(*partitions), broker, minimum)
@@ -105,7 +106,7 @@ MINIMUM = st.fixed_dictionaries({}, optional={"a": st.integers(1, 4), "b": st.in
 
 @given(PARTITIONS, st.sampled_from(BROKERS), MINIMUM)
 @example([partition((0, 1))], 0, {"t": 2})
-def test_an_unblocked_restart_takes_no_partition_below_its_minimum_that_could_keep_it(
+def test_an_unblocked_restart_keeps_every_partition_at_its_minimum_where_possible(
     partitions: list[Partition], broker: int, minimum: dict[str, int]
 ) -> None:
     blocked = bool(restart_blockers(state(*partitions), broker, minimum))
@@ -123,36 +124,36 @@ def test_an_unblocked_restart_takes_no_partition_below_its_minimum_that_could_ke
 def test_a_restart_is_not_blocked_permanently(
     partitions: list[Partition], broker: int, minimum: dict[str, int]
 ) -> None:
-    """Once all replicas are in sync again, every broker can be restarted; else a roll could never end."""
+    """Once all replicas are in sync again, every broker can be restarted; otherwise a roll could never end."""
     healthy = [
         Partition(item.topic, item.number, item.replicas[0], item.replicas, item.replicas) for item in partitions
     ]
     assert restart_blockers(state(*healthy), broker, minimum) == []
 
 
-# What is lost whatever is done
+# Partitions that any restart makes unavailable
 
 
 @pytest.mark.parametrize(
     ("item", "broker", "minimum", "lost"),
     [
-        pytest.param(partition((0, 1, 2)), 0, {"t": 2}, False, id="one-to-spare"),
-        pytest.param(partition((0, 1)), 0, {"t": 2}, False, id="one-to-spare-though-it-is-behind"),
+        pytest.param(partition((0, 1, 2)), 0, {"t": 2}, False, id="one-more-than-the-minimum"),
+        pytest.param(partition((0, 1)), 0, {"t": 2}, False, id="one-more-than-the-minimum-but-out-of-sync"),
         pytest.param(partition((0,), (0,)), 0, {"t": 1}, True, id="a-single-replica"),
         pytest.param(partition((0, 1), (0, 1)), 0, {"t": 2}, True, id="as-many-as-the-minimum"),
-        pytest.param(partition((1,), (0, 1)), 0, {"t": 2}, True, id="this-broker-is-behind-itself"),
-        pytest.param(partition((0,), (0,)), 1, {"t": 1}, False, id="another-broker"),
+        pytest.param(partition((1,), (0, 1)), 0, {"t": 2}, True, id="this-broker-out-of-sync"),
+        pytest.param(partition((0,), (0,)), 1, {"t": 1}, False, id="a-different-broker"),
         pytest.param(partition((0,), (0,)), 0, {}, True, id="an-unknown-minimum-is-one"),
         pytest.param(partition((0, 1), (0, 1)), 0, {}, False, id="two-replicas-and-an-unknown-minimum"),
     ],
 )
-def test_a_partition_without_a_replica_to_spare_is_reported(
+def test_a_partition_without_a_redundant_replica_is_reported(
     item: Partition, broker: int, minimum: dict[str, int], lost: bool
 ) -> None:
     assert without_spare(state(item), broker, minimum) == ([item] if lost else [])
 
 
-# Brokers that are to be removed
+# Removing brokers
 
 
 @pytest.mark.parametrize(
@@ -167,12 +168,12 @@ def test_a_partition_without_a_replica_to_spare_is_reported(
         ([3, 4], []),
     ],
 )
-def test_a_broker_holds_what_it_has_a_replica_of_in_sync_or_not(brokers: list[int], held: list[str]) -> None:
+def test_a_broker_holds_a_partition_whether_its_replica_is_in_sync_or_not(brokers: list[int], held: list[str]) -> None:
     partitions = [partition((1,), (0, 1), topic="a"), partition((2,), (1, 2), topic="b")]
     assert list(map(str, held_by(state(*partitions), brokers))) == held
 
 
-# A cluster that is asked
+# Queries to a cluster
 
 
 BROKERS_AT = {f"kafka-{number}": f"kafka-{number}:9092" for number in range(3)}
@@ -184,7 +185,7 @@ SILENT = "kafka-0: no broker answers at kafka-0:9092,kafka-1:9092,kafka-2:9092; 
 
 @dataclass
 class FakeKafka:
-    """A cluster that answers a :class:`BrokerSafety` with made-up metadata, or not at all."""
+    """A cluster that answers a :class:`BrokerSafety` with fabricated metadata, or not at all."""
 
     metadata: ClusterState = IN_SYNC
     minimum: Mapping[str, int] = field(default_factory=lambda: {"t": 2})
@@ -251,24 +252,24 @@ def test_a_broker_of_a_cluster_in_sync_may_be_stopped(kafka: FakeKafka) -> None:
 
 
 @pytest.mark.parametrize(("in_sync", "stops"), [((0, 1, 2), True), ((0, 1), False)])
-def test_a_broker_that_holds_nothing_yet_blocks_no_other(
-    in_sync: tuple[int, ...], stops: bool, kafka: FakeKafka
-) -> None:
-    """A new one may find its node only when another has been replaced."""
+def test_a_broker_without_replicas_blocks_no_other(in_sync: tuple[int, ...], stops: bool, kafka: FakeKafka) -> None:
+    """A new broker may get a node only after a different one was replaced."""
     kafka.metadata = state(partition(in_sync))
     members = {**BROKERS_AT, "kafka-3": "kafka-3:9092"}
     assert (rules(members).stop_findings("kafka-0", ALL_READY) == []) == stops
 
 
-def test_a_broker_that_serves_also_waits_for_partitions_that_do_not_need_it(kafka: FakeKafka) -> None:
+def test_a_serving_broker_also_waits_for_out_of_sync_partitions_that_do_not_need_it(kafka: FakeKafka) -> None:
     kafka.metadata = state(partition((0, 1)))
     under_replicated = "Kafka: under-replicated partitions: t-0; expected none"
     assert rules().stop_findings("kafka-2", ALL_READY) == [under_replicated]
-    assert rules().stop_findings("kafka-2", ("kafka-0", "kafka-1")) == [], "its restart may bring the replica back"
+    assert rules().stop_findings("kafka-2", ("kafka-0", "kafka-1")) == [], (
+        "its restart may bring the replica back into sync"
+    )
 
 
-def test_a_broker_that_serves_but_is_not_registered_blocks_every_stop(kafka: FakeKafka) -> None:
-    """Its replicas are unknown: metadata that lacks it cannot be trusted."""
+def test_a_serving_but_unregistered_broker_blocks_every_stop(kafka: FakeKafka) -> None:
+    """Its replicas are unknown: metadata without it cannot be trusted."""
     kafka.metadata = replace(IN_SYNC, brokers={0: "kafka-0:9092", 1: "kafka-1:9092"})
     unregistered = (
         "kafka-2: broker 2 serves but is not registered in the cluster; expected it to be registered\n"
@@ -276,12 +277,12 @@ def test_a_broker_that_serves_but_is_not_registered_blocks_every_stop(kafka: Fak
     )
     for name in BROKERS_AT:
         assert rules().stop_findings(name, ALL_READY) == [unregistered]
-    assert rules().stop_findings("kafka-0", ("kafka-0", "kafka-1")) == [], "only one that serves must be registered"
+    assert rules().stop_findings("kafka-0", ("kafka-0", "kafka-1")) == [], "only a serving broker must be registered"
 
 
 @pytest.fixture(params=["silent", "no-client", "topic-error", "no-configuration"])
 def unreadable(request: pytest.FixtureRequest, kafka: FakeKafka) -> FakeKafka:
-    """A cluster whose metadata cannot be read whole."""
+    """A cluster whose metadata cannot be read completely."""
     kafka.listens = request.param != "silent"
     kafka.refuses_clients = request.param == "no-client"
     kafka.error_code = 5 if request.param == "topic-error" else 0  # LEADER_NOT_AVAILABLE
@@ -291,29 +292,29 @@ def unreadable(request: pytest.FixtureRequest, kafka: FakeKafka) -> FakeKafka:
 
 @pytest.mark.usefixtures("unreadable")
 @pytest.mark.parametrize("name", ["kafka-0", "kafka-2"])
-def test_without_the_whole_metadata_nobody_is_stopped_while_others_serve(name: str) -> None:
-    """A broker that is down itself waits too: what it holds is not known."""
+def test_without_complete_metadata_no_broker_is_stopped_while_others_serve(name: str) -> None:
+    """A broker that is down waits too, since its replicas are unknown."""
     assert rules().stop_findings(name, ("kafka-0", "kafka-1")) == [f"{SILENT}\nlook at: logs of kafka-0"]
 
 
 @pytest.mark.usefixtures("unreadable")
-def test_where_nobody_serves_nothing_is_lost_by_a_restart() -> None:
+def test_if_no_broker_serves_any_may_be_restarted() -> None:
     assert rules().stop_findings("kafka-0", ()) == []
 
 
 @pytest.mark.usefixtures("unreadable")
-def test_without_the_whole_metadata_no_broker_is_removed() -> None:
+def test_without_complete_metadata_no_broker_is_removed() -> None:
     assert rules().removal_findings(["kafka-2"]) == [f"{SILENT}\nlook at: logs of kafka-0"]
 
 
 @pytest.mark.usefixtures("unreadable")
-def test_without_the_whole_metadata_nothing_is_claimed_of_controller_or_losses() -> None:
+def test_without_complete_metadata_controller_and_losses_are_unknown() -> None:
     assert rules().last() is None
     assert rules().interruptions("kafka-0") == []
 
 
 @pytest.mark.parametrize("harm", ["listens", "refuses_clients", "error_code"])
-def test_a_broker_is_not_back_while_the_cluster_cannot_be_read(harm: str, kafka: FakeKafka) -> None:
+def test_a_broker_is_not_back_while_metadata_is_unavailable(harm: str, kafka: FakeKafka) -> None:
     setattr(kafka, harm, {"listens": False, "refuses_clients": True, "error_code": 5}[harm])
     (line,) = rules().return_findings("kafka-1")
     assert line.startswith("kafka-1: no broker answers")
@@ -322,7 +323,7 @@ def test_a_broker_is_not_back_while_the_cluster_cannot_be_read(harm: str, kafka:
 def test_a_broker_is_back_when_it_is_registered_and_all_replicas_are_in_sync(kafka: FakeKafka) -> None:
     assert rules().return_findings("kafka-1") == []
     kafka.metadata = replace(IN_SYNC, brokers={0: "kafka-0:9092", 2: "kafka-2:9092"})
-    assert rules().return_findings("kafka-0") == [], "the others are waited for when it is their turn"
+    assert rules().return_findings("kafka-0") == [], "the other brokers are awaited at their own turn"
     assert rules().return_findings("kafka-1") == [
         "kafka-1: broker 1 is not registered in the cluster; expected it to advertise kafka-1:9092\n"
         "look at: logs of kafka-1"
@@ -330,12 +331,12 @@ def test_a_broker_is_back_when_it_is_registered_and_all_replicas_are_in_sync(kaf
 
 
 @pytest.mark.parametrize("controller", [0, 1, 2])
-def test_the_controller_is_last(controller: int, kafka: FakeKafka) -> None:
+def test_the_controller_is_stopped_last(controller: int, kafka: FakeKafka) -> None:
     kafka.metadata = replace(IN_SYNC, controller=controller)
     assert rules().last() == f"kafka-{controller}"
 
 
-def test_without_a_controller_among_the_members_nobody_is_last(kafka: FakeKafka) -> None:
+def test_without_a_controller_among_the_members_none_is_last(kafka: FakeKafka) -> None:
     kafka.metadata = replace(IN_SYNC, controller=-1)
     assert rules().last() is None
 

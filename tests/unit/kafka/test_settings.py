@@ -1,4 +1,7 @@
-"""What a stack file may say about brokers."""
+"""Settings of brokers in a stack file.
+
+Source: components/kafka/settings.py.
+"""
 
 from typing import Any
 
@@ -7,8 +10,8 @@ import pytest
 from tests.unit.stack_files import GIB, MIB, NO_HOST, loaded, problems
 
 
-def test_an_internal_port_that_the_other_listener_has_is_refused() -> None:
-    """A broker listens on 9092 for clients outside, and does not start with two listeners on one port."""
+def test_an_internal_port_of_the_other_listener_is_refused() -> None:
+    """A broker listens on 9092 for clients outside; with two listeners on one port it does not start."""
     assert problems({"kafka": {"internalPort": 9092}}) == [
         "kafka.internalPort is 9092: 9092 is the port of the listener for clients outside; choose a different one"
     ]
@@ -25,7 +28,7 @@ def test_an_internal_port_that_the_other_listener_has_is_refused() -> None:
         ("kafka-{ordinal}", True),
     ],
 )
-def test_a_host_may_name_each_broker(host: str, each: bool) -> None:
+def test_a_host_may_contain_each_brokers_placeholder(host: str, each: bool) -> None:
     kafka = loaded({"kafka": {"advertisedHost": host}}).kafka
     assert (kafka.advertised_host, kafka.advertises_each) == (host, each)
 
@@ -48,8 +51,8 @@ def test_a_host_may_name_each_broker(host: str, each: bool) -> None:
         "a/b",
     ],
 )
-def test_a_host_that_is_none_is_refused(host: str) -> None:
-    """It stands in a start script, between double quotes."""
+def test_an_invalid_host_is_refused(host: str) -> None:
+    """The host is written into a start script, in double quotes."""
     assert problems({"kafka": {"advertisedHost": host}}) == [f'kafka.advertisedHost is "{host}": {NO_HOST}']
 
 
@@ -63,10 +66,10 @@ def test_a_host_that_is_none_is_refused(host: str) -> None:
         ("kafka", {"memory": "4GiB"}, 512 * MIB),
     ],
 )
-def test_a_heap_is_half_of_the_memory_unless_it_is_set(section: str, declared: dict[str, Any], heap: int) -> None:
+def test_the_heap_is_half_of_the_memory_by_default(section: str, declared: dict[str, Any], heap: int) -> None:
     assert getattr(loaded({section: declared}), section).heap_bytes == heap
 
 
-def test_the_production_profile_gives_any_memory_half_to_the_heap() -> None:
+def test_the_production_profile_gives_half_of_any_memory_to_the_heap() -> None:
     kafka = loaded({"profile": "production", "kafka": {"memory": "12GiB"}}).kafka
     assert (kafka.heap, kafka.heap_bytes) == (None, 6 * GIB)

@@ -1,6 +1,7 @@
-"""What brokers run: command, start script, ports and probe.
+"""The workload of brokers: command, start script, ports and probe.
 
-Proof limit: that a target runs it so, and that the brokers then serve, is shown by the integration tests.
+Source: components/kafka/component.py, components/kafka/files.py.
+Proof limit: the integration tests show that a target runs it so, and that the brokers then serve.
 """
 
 import os
@@ -22,10 +23,10 @@ from components.naming import member_name
 from components.outside import Outside
 from tests.unit.regenerate_golden import rendered, workloads_of
 from tests.unit.stack_files import loaded
-from tests.unit.workloads import CLUSTER, contents, here, kafka_probe, ports_of, succeeds, workload
+from tests.unit.workloads import CLUSTER, contents, kafka_probe, on_this_machine, ports_of, succeeds, workload
 
 
-def test_a_broker_starts_through_the_script_with_its_number_and_name() -> None:
+def test_a_broker_starts_through_the_script_with_its_ordinal_and_host() -> None:
     item = workload("kafka")
     assert list(item.command) == ["bash", "/etc/millrace/start-kafka.sh", "$(ORDINAL)", "$(HOST)"]
     assert item.user == 1000, "the image's own user, by number: no target lets a server run as root"
@@ -41,7 +42,7 @@ def started(
     zone: str | None = None,
     data: str = "/var/lib/kafka/data",
 ) -> subprocess.CompletedProcess[str]:
-    """Run a broker's start script with a server in place of Kafka's that prints its arguments, each on a line."""
+    """Run a broker's start script with a fake server that prints each argument on a line."""
     server, zone_file = tmp_path / "server", tmp_path / "zone"
     server.write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
     server.chmod(0o755)
@@ -55,7 +56,7 @@ def started(
 
 
 def overrides(listeners: str, *, ordinal: int, rack: str | None = None) -> list[str]:
-    """The arguments that a broker's server must get."""
+    """The arguments that a broker's server must receive."""
     return [
         "/etc/millrace/server.properties",
         *("--override", f"broker.id={ordinal}"),
@@ -70,8 +71,8 @@ def overrides(listeners: str, *, ordinal: int, rack: str | None = None) -> list[
     [
         (None, 0, ""),
         (None, 2, ""),
-        (here(9092), 0, ",EXTERNAL://127.0.0.1:9092"),
-        (here(19092), 2, ",EXTERNAL://127.0.0.1:19094"),
+        (on_this_machine(9092), 0, ",EXTERNAL://127.0.0.1:9092"),
+        (on_this_machine(19092), 2, ",EXTERNAL://127.0.0.1:19094"),
         (Outside(host="h.example", port=30092, kind="nodePort"), 1, ",EXTERNAL://h.example:30093"),
         (Outside(host="h.example", port=30092, kind="nodePort"), 12, ",EXTERNAL://h.example:30104"),
         (Outside(host="n-{ordinal}.example", port=30092, kind="nodePort"), 2, ",EXTERNAL://n-2.example:30094"),
@@ -88,11 +89,13 @@ def test_a_broker_gets_its_identity_from_its_start_script(
     assert done.stderr == ""
     assert done.stdout.splitlines() == overrides(f"INTERNAL://{host}:29092{external}", ordinal=ordinal, rack=rack)
     if outside is not None:
-        assert external == f",EXTERNAL://{outside.address(ordinal)}", "what clients are told is what brokers advertise"
+        assert external == f",EXTERNAL://{outside.address(ordinal)}", (
+            "the exported addresses are those that brokers advertise"
+        )
 
 
 @pytest.mark.parametrize("zone", ["", "\n"], ids=["empty", "a line end"])
-def test_a_broker_of_a_node_without_a_zone_has_no_rack(tmp_path: Path, zone: str) -> None:
+def test_a_broker_on_a_node_without_a_zone_has_no_rack(tmp_path: Path, zone: str) -> None:
     done = started(tmp_path, None, "0", "kafka-0", zone=zone)
     assert done.stdout.splitlines() == overrides("INTERNAL://kafka-0:29092", ordinal=0)
 
@@ -103,14 +106,14 @@ def test_a_zone_of_several_words_is_one_argument(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("0",)], ids=["neither ordinal nor host", "no host"])
-def test_a_broker_without_an_identity_is_not_started(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = started(tmp_path, here(9092), *arguments)
+def test_a_broker_without_an_ordinal_or_host_is_not_started(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = started(tmp_path, on_this_machine(9092), *arguments)
     assert done.returncode != 0
     assert done.stdout == ""
 
 
 def test_the_brokers_start_script_replaces_itself_with_the_server(tmp_path: Path) -> None:
-    """Signals must reach the server: a shell between would leave it no time for a controlled shutdown."""
+    """Signals must reach the server: a shell in between would prevent a controlled shutdown."""
     (tmp_path / "server").write_text("")
     script = start_script("/c", "/d", "/z", 1, None)
     (tmp_path / "start.sh").write_text(script.replace(START, "sh -c 'echo $PPID; echo $$' #"))
@@ -122,10 +125,10 @@ def test_the_brokers_start_script_replaces_itself_with_the_server(tmp_path: Path
     assert (int(parent), int(own)) == (os.getpid(), done.pid)
 
 
-def test_the_brokers_start_script_is_the_one_of_the_workloads_own_values() -> None:
+def test_the_start_script_holds_the_workloads_own_values() -> None:
     item = workload("kafka", {"profile": "ha", "kafka": {"internalPort": 30000, "port": 19192}})
     assert contents(item)["/etc/millrace/start-kafka.sh"] == start_script(
-        "/etc/millrace/server.properties", item.storage.path, str(item.zone_file), 30000, here(19192)
+        "/etc/millrace/server.properties", item.storage.path, str(item.zone_file), 30000, on_this_machine(19192)
     )
     inside = workload("kafka", CLUSTER)
     assert contents(inside)["/etc/millrace/start-kafka.sh"] == start_script(
@@ -158,7 +161,9 @@ def test_brokers_find_every_zookeeper_member_by_name() -> None:
         ),
     ],
 )
-def test_brokers_alone_are_exposed_on_a_cluster(kafka: dict[str, Any], outside: Outside, addresses: list[str]) -> None:
+def test_only_brokers_can_be_exposed_on_kubernetes(
+    kafka: dict[str, Any], outside: Outside, addresses: list[str]
+) -> None:
     items = workloads_of(loaded({**CLUSTER, "kafka": kafka}))
     assert {name: dict(item.exposed) for name, item in items.items()} == {
         "zookeeper": {},
@@ -166,10 +171,10 @@ def test_brokers_alone_are_exposed_on_a_cluster(kafka: dict[str, Any], outside: 
         "redis": {},
     }
     assert list(items["kafka"].ports) == ports_of("kafka", outside)
-    assert items["kafka"].outside_addresses() == addresses, "each load balancer has a host of its own, nodes are shared"
+    assert items["kafka"].outside_addresses() == addresses, "each load balancer has its own host; nodes are shared"
 
 
-def test_clients_outside_are_told_the_advertised_host() -> None:
+def test_clients_outside_get_the_advertised_host() -> None:
     item = workload("kafka", {"kafka": {"advertisedHost": "kafka.example", "port": 9000}})
     assert item.outside_addresses() == ["kafka.example:9000"]
 
@@ -191,7 +196,7 @@ def broker(server: socket.socket, respond: Callable[[socket.socket], None]) -> t
             client.settimeout(10)
             (length,) = struct.unpack(">i", client.recv(4, socket.MSG_WAITALL))
             requests.append(client.recv(length, socket.MSG_WAITALL))
-            with suppress(ConnectionError):  # a probe that has seen enough leaves without reading the rest
+            with suppress(ConnectionError):  # a probe may close the connection before it has read everything
                 respond(client)
                 client.recv(1)
 
@@ -215,14 +220,16 @@ def api_versions(*, error: int = 0, correlation: int = 1) -> bytes:
         pytest.param(api_versions(error=35), False, id="unsupported-version"),
         pytest.param(api_versions(error=-1), False, id="unknown-error"),
         pytest.param(api_versions(error=256), False, id="error-in-the-high-byte"),
-        pytest.param(api_versions(correlation=2), False, id="the-answer-to-another-request"),
-        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", False, id="another-protocol"),
+        pytest.param(api_versions(correlation=2), False, id="the-answer-to-a-different-request"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", False, id="a-different-protocol"),
         pytest.param(b"\0" * 64, False, id="zeros"),
-        pytest.param(bytes.fromhex("0000000100000000000100000000000100000000"), False, id="the-pattern-further-on"),
+        pytest.param(
+            bytes.fromhex("0000000100000000000100000000000100000000"), False, id="the-pattern-at-a-later-position"
+        ),
         pytest.param(b"\n" * 64, False, id="line-ends"),
     ],
 )
-def test_kafkas_probe_asks_for_api_versions_and_fails_on_any_other_answer(
+def test_kafkas_probe_requests_api_versions_and_fails_on_any_other_answer(
     listener: socket.socket, answer: bytes, healthy: bool
 ) -> None:
     thread, requests = broker(listener, lambda client: client.sendall(answer))
@@ -244,7 +251,7 @@ def test_kafkas_probe_reads_an_answer_that_comes_in_pieces(listener: socket.sock
 
 
 @pytest.mark.parametrize("sent", [b"", api_versions()[:9]], ids=["at-once", "in-the-middle-of-an-answer"])
-def test_kafkas_probe_fails_where_a_broker_hangs_up(listener: socket.socket, sent: bytes) -> None:
+def test_kafkas_probe_fails_if_the_broker_closes_the_connection(listener: socket.socket, sent: bytes) -> None:
     def respond(client: socket.socket) -> None:
         client.sendall(sent)
         client.shutdown(socket.SHUT_RDWR)
@@ -256,7 +263,7 @@ def test_kafkas_probe_fails_where_a_broker_hangs_up(listener: socket.socket, sen
 
 @pytest.mark.parametrize("sent", [b"", api_versions()[:9]], ids=["nothing", "a-part-of-an-answer"])
 def test_kafkas_probe_never_succeeds_while_a_broker_is_silent(listener: socket.socket, sent: bytes) -> None:
-    """The open port of a broker that still loads its log; the target ends the probe at its timeout."""
+    """A broker that still loads its logs has an open port but is silent; the target ends the probe at its timeout."""
     thread, _ = broker(listener, lambda client: client.sendall(sent))
     probe = subprocess.Popen(kafka_probe(listener.getsockname()[1]), start_new_session=True)
     try:

@@ -1,4 +1,4 @@
-"""Stacks that are watched with everything there is."""
+"""Stacks with all monitoring enabled."""
 
 from typing import Any
 
@@ -21,6 +21,6 @@ def topology(stack: str = "staging", **changes: Any) -> Topology:
 
 
 def files(container: Registered) -> dict[str, Any]:
-    """Its files by path; a list with a secret in it is a secret as a whole."""
+    """A server's files by path; a list with a secret in it is a secret as a whole."""
     uploads: Any = unmasked(container.inputs.get("uploads", []))
     return {upload["file"]: upload["content"] for upload in uploads}

@@ -1,6 +1,7 @@
-"""What watches a platform: which servers the program asks for, what they are given, and who may talk to them.
+"""The monitoring of a platform: its servers, their configuration, and who may connect to them.
 
-Proof limit: nothing is made, no Prometheus reads its rules and no Grafana its dashboard; see
+Source: components/monitoring/component.py.
+Proof limit: nothing is created, no Prometheus reads the rules and no Grafana the dashboard; see
 tests/integration/test_monitoring.py.
 """
 
@@ -41,13 +42,13 @@ STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
 
 @pytest.fixture(scope="module")
 def staging() -> Run:
-    """The staging stack as its file says."""
+    """The staging stack as in its file."""
     return run_platform(settings_of("staging"), "millrace-staging")
 
 
 @pytest.fixture(scope="module")
 def whole() -> Run:
-    """The staging stack with everything that can watch it."""
+    """The staging stack with all monitoring."""
     return run_platform(settings_of("staging", monitor=WHOLE, **JMX_IMAGE), "millrace-staging")
 
 
@@ -58,7 +59,7 @@ def monitor() -> RecordingMonitor:
 
 @pytest.fixture(scope="module")
 def prod(monitor: RecordingMonitor) -> Run:
-    """The prod stack with everything that can watch it."""
+    """The prod stack with all monitoring."""
     return run_on_cluster(settings_of("prod", monitor=WHOLE, **JMX_IMAGE), "millrace-prod", monitor)
 
 
@@ -78,16 +79,16 @@ def test_staging_runs_an_exporter_and_a_prometheus_beside_its_servers(staging: R
     assert "grafanaUrl" not in staging.outputs
 
 
-def test_a_platform_that_is_not_watched_is_as_it_was() -> None:
+def test_monitoring_changes_no_other_resource_of_a_platform() -> None:
     plain = run_platform(settings_of("staging", monitor={}), "millrace-staging")
     watched = run_platform(settings_of("staging"), "millrace-staging")
     for name in ("kafka-0", "zookeeper-0", "redis-0"):
-        assert plain.one(CONTAINER, name).inputs == watched.one(CONTAINER, name).inputs, "watching restarts nobody"
+        assert plain.one(CONTAINER, name).inputs == watched.one(CONTAINER, name).inputs, "monitoring restarts no server"
     operations: Any = plain.outputs["operations"]
     assert not {"monitor", "topology"} & set(operations)
 
 
-def test_the_exporter_is_told_of_every_member_by_names_of_the_network(staging: Run) -> None:
+def test_the_exporter_gets_every_member_by_its_name_in_the_network(staging: Run) -> None:
     exporter = staging.one(CONTAINER, "exporter-0")
     assert variables(exporter) == {
         "KAFKA_BOOTSTRAP_SERVERS": "kafka-0:29092,kafka-1:29092,kafka-2:29092",
@@ -101,12 +102,12 @@ def test_the_exporter_is_told_of_every_member_by_names_of_the_network(staging: R
     }
     assert exporter.inputs["command"] == ["python3", "-m", "exporter"]
     assert exporter.inputs["healthcheck"]["tests"] == ["CMD", "python3", "-m", "exporter.probe"]
-    assert "volumes" not in exporter.inputs, "it keeps nothing"
+    assert "volumes" not in exporter.inputs, "it stores nothing"
     assert exporter.inputs["ports"] == [{"internal": 9090, "external": 19090, "ip": "127.0.0.1", "protocol": "tcp"}]
     assert {"label": MEMBER_LABEL, "value": "exporter-0"} in exporter.inputs["labels"]
 
 
-def test_passwords_are_secret_files_alone(whole: Run) -> None:
+def test_passwords_are_only_in_secret_files(whole: Run) -> None:
     exporter, grafana = whole.one(CONTAINER, "exporter-0"), whole.one(CONTAINER, "grafana-0")
     assert files(exporter) == {"/etc/millrace/redis-password": GENERATED_PASSWORD}
     assert files(grafana)["/etc/millrace/grafana-password"] == GENERATED_PASSWORD
@@ -123,7 +124,7 @@ def test_a_given_password_of_grafana_is_used() -> None:
     run = run_platform(settings, "millrace-dev")
     assert run.of(CREDENTIALS) == []
     assert files(run.one(CONTAINER, "grafana-0"))["/etc/millrace/grafana-password"] == "hunter2"
-    assert "REDIS_PASSWORD_FILE" not in variables(run.one(CONTAINER, "exporter-0")), "dev's Redis asks for none"
+    assert "REDIS_PASSWORD_FILE" not in variables(run.one(CONTAINER, "exporter-0")), "dev's Redis requires none"
 
 
 def test_prometheus_scrapes_exporter_brokers_and_itself(whole: Run) -> None:
@@ -146,19 +147,19 @@ def test_prometheus_scrapes_exporter_brokers_and_itself(whole: Run) -> None:
     assert config["global"]["scrape_interval"] == config["global"]["evaluation_interval"] == "30s"
 
 
-def test_brokers_take_the_agent_in_their_script_and_not_in_their_environment(whole: Run) -> None:
+def test_brokers_load_the_agent_in_their_script_and_not_through_the_environment(whole: Run) -> None:
     broker = whole.one(CONTAINER, "kafka-0")
     script = files(broker)["/etc/millrace/start-kafka.sh"]
     agent = "-javaagent:/opt/millrace/jmx_prometheus_javaagent.jar=7071:/etc/millrace/jmx.yaml"
     assert f'export KAFKA_OPTS="${{KAFKA_OPTS:-}} {agent}"\nexec ' in script
-    assert "KAFKA_OPTS" not in variables(broker), "a tool beside the server would start an agent on the same port"
-    assert 7071 not in [port["internal"] for port in broker.inputs["ports"]], "the network's members alone reach it"
+    assert "KAFKA_OPTS" not in variables(broker), "a tool in the same container would start an agent on the same port"
+    assert 7071 not in [port["internal"] for port in broker.inputs["ports"]], "only members of the network reach it"
     rules = yaml.safe_load(files(broker)["/etc/millrace/jmx.yaml"])
     assert len(rules["includeObjectNames"]) == len(set(rules["includeObjectNames"])) == 12
     assert all(rule["name"] == rule["name"].lower() for rule in rules["rules"])
 
 
-def test_grafana_is_given_its_source_and_its_dashboard(whole: Run) -> None:
+def test_grafana_gets_its_data_source_and_its_dashboard(whole: Run) -> None:
     given = files(whole.one(CONTAINER, "grafana-0"))
     source = yaml.safe_load(given["/etc/grafana/provisioning/datasources/datasources.yaml"])
     assert [item["url"] for item in source["datasources"]] == ["http://prometheus-0:9090"]
@@ -168,9 +169,9 @@ def test_grafana_is_given_its_source_and_its_dashboard(whole: Run) -> None:
     assert whole.outputs["grafanaUrl"] == "http://127.0.0.1:13000"
 
 
-def test_the_gate_comes_last_and_knows_every_server(whole: Run) -> None:
+def test_the_gate_is_last_and_has_every_server(whole: Run) -> None:
     (gate,) = whole.of(MONITOR_GATE)
-    assert "health" in gate.dependencies, "what is not well is told once, by the health gate"
+    assert "health" in gate.dependencies, "unhealthy servers are reported once, by the health gate"
     assert {"exporter-0", "prometheus-0", "grafana-0"} <= gate.dependencies
     assert gate.inputs["brokers"] == 3
     assert gate.inputs["ready"] == {
@@ -180,7 +181,7 @@ def test_the_gate_comes_last_and_knows_every_server(whole: Run) -> None:
     assert set(gate.inputs["trigger"]) == {"exporter-0", "prometheus-0", "grafana-0"}
 
 
-def test_the_command_line_is_told_of_addresses_and_topology(whole: Run) -> None:
+def test_addresses_and_topology_are_exported_for_the_command_line(whole: Run) -> None:
     operations: Any = whole.outputs["operations"]
     assert operations["monitor"] == {
         "exporter": "127.0.0.1:19090",
@@ -193,7 +194,7 @@ def test_the_command_line_is_told_of_addresses_and_topology(whole: Run) -> None:
 # -------------------------------------------------------------------------------------------------- on Kubernetes
 
 
-def test_pods_that_watch_have_a_roll_and_claims_where_they_keep_something(prod: Run) -> None:
+def test_monitoring_pods_have_a_roll_and_those_with_data_have_claims(prod: Run) -> None:
     assert {"exporter-roll", "prometheus-roll", "grafana-roll"} < set(prod.names(GATED_ROLL))
     assert prod.one(GATED_ROLL, "exporter-roll").inputs["safety"] == "components.safety:Safety"
     names = prod.names(MEMBER_STORAGE)
@@ -205,17 +206,17 @@ def test_pods_that_watch_have_a_roll_and_claims_where_they_keep_something(prod: 
         assert "data" not in [mount["name"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]]
 
 
-def test_an_images_own_entry_point_is_given_arguments(prod: Run) -> None:
+def test_an_images_own_entry_point_gets_arguments(prod: Run) -> None:
     def container(name: str) -> Mapping[str, Any]:
         return prod.one(STATEFUL_SET, name).inputs["spec"]["template"]["spec"]["containers"][0]
 
     assert container("exporter")["command"] == ["python3", "-m", "exporter"]
     assert container("prometheus")["args"][0] == "--config.file=/etc/millrace/prometheus.yml"
     assert "command" not in container("prometheus")
-    assert not {"command", "args"} & set(container("grafana")), "an empty list would show as a change for ever"
+    assert not {"command", "args"} & set(container("grafana")), "an empty list would be a change at every update"
 
 
-def test_what_a_pod_mounts_is_there(prod: Run) -> None:
+def test_every_volume_that_a_pod_mounts_exists(prod: Run) -> None:
     for name in ("exporter", "prometheus", "grafana"):
         pod = prod.one(STATEFUL_SET, name).inputs["spec"]["template"]["spec"]
         volumes = {volume["name"] for volume in pod["volumes"]} | ({"data"} if name == "prometheus" else set())
@@ -248,7 +249,7 @@ def admits(run: Run, name: str, port: int) -> set[str]:
     }
 
 
-def test_network_policies_let_those_through_that_look(prod: Run) -> None:
+def test_network_policies_admit_the_monitoring(prod: Run) -> None:
     assert reach(prod, "exporter") == {("kafka", 29092), ("zookeeper", 2181), ("redis", 6379)}
     assert reach(prod, "prometheus") == {("exporter", 9090), ("kafka", 7071)}
     assert reach(prod, "grafana") == {("prometheus", 9090)}
@@ -258,7 +259,7 @@ def test_network_policies_let_those_through_that_look(prod: Run) -> None:
     assert admits(prod, "kafka", 7071) == {"prometheus", "clients"}
 
 
-def test_a_pod_that_sends_alerts_may_reach_their_ports_and_no_other_pod_may(prod: Run) -> None:
+def test_only_the_pod_that_sends_alerts_may_connect_to_their_receivers_ports(prod: Run) -> None:
     def anywhere(name: str) -> list[int]:
         egress = prod.one(NETWORK_POLICY, name).inputs["spec"]["egress"]
         return [port["port"] for rule in egress if "to" not in rule for port in rule["ports"]]
@@ -267,9 +268,7 @@ def test_a_pod_that_sends_alerts_may_reach_their_ports_and_no_other_pod_may(prod
     assert anywhere("exporter") == anywhere("grafana") == [53, 53]
 
 
-def test_the_policy_pack_finds_nothing_new_in_a_production_that_is_watched(
-    prod: Run, monitor: RecordingMonitor
-) -> None:
+def test_monitoring_adds_no_policy_violation_in_production(prod: Run, monitor: RecordingMonitor) -> None:
     judged = stack_of(monitor, "prod")
     found = {rule.name for rule in RULES if rule.evaluate(judged).findings or rule.evaluate(judged).undecided}
     assert found == {"storage-class-known"}

@@ -1,4 +1,7 @@
-"""The gate behind the monitoring: what it asks of the exporter and the other servers, over real HTTP."""
+"""The monitoring gate: how it checks the exporter and the other servers, over real HTTP.
+
+Source: components/monitoring/client.py, components/monitoring/provider.py.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -19,7 +22,7 @@ platform_check_success{check="redis"} 1.0
 
 
 class Pages(BaseHTTPRequestHandler):
-    """Serves what ``texts`` holds by path; other paths are not ready."""
+    """Serves the texts of ``texts`` by path; other paths respond that they are not ready."""
 
     texts: dict[str, str]
 
@@ -30,7 +33,7 @@ class Pages(BaseHTTPRequestHandler):
         self.wfile.write((text or "").encode())
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -56,12 +59,12 @@ def props(server: HTTPServer, **changes: object) -> dict[str, object]:
     return {**given, "trigger": {"exporter-0": "a"}, "logs": LOGS, "route": None, **changes}
 
 
-def test_nothing_is_found_where_all_brokers_are_seen(pages: HTTPServer) -> None:
+def test_there_are_no_findings_if_all_brokers_are_seen(pages: HTTPServer) -> None:
     assert exporter_findings(address(pages), 2, LOGS) == []
     assert ready_findings("prometheus-0", f"{address(pages)}/-/ready", LOGS) == []
 
 
-def test_a_broker_that_is_not_seen_is_told(pages: HTTPServer) -> None:
+def test_a_broker_that_is_not_seen_is_reported(pages: HTTPServer) -> None:
     assert exporter_findings(address(pages), 3, LOGS) == [
         "exporter-0: it sees 2 brokers online; expected all 3\nlook at: docker logs exporter"
     ]
@@ -69,26 +72,26 @@ def test_a_broker_that_is_not_seen_is_told(pages: HTTPServer) -> None:
     assert "it sees 1 broker online; expected all 2" in exporter_findings(address(pages), 2, LOGS)[0]
 
 
-def test_a_check_that_fails_is_told_by_name(pages: HTTPServer) -> None:
+def test_a_failing_check_is_reported_by_name(pages: HTTPServer) -> None:
     pages.texts["/metrics"] = WELL.replace('"redis"} 1.0', '"redis"} 0.0')  # pyright: ignore
     (line,) = exporter_findings(address(pages), 2, LOGS)
     assert line.startswith("exporter-0: its check of redis fails; expected it to succeed")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n"])
-def test_an_exporter_that_has_checked_nothing_is_not_well(pages: HTTPServer, text: str) -> None:
+def test_an_exporter_that_has_checked_nothing_is_unhealthy(pages: HTTPServer, text: str) -> None:
     pages.texts["/metrics"] = text  # pyright: ignore
     (line,) = exporter_findings(address(pages), 2, LOGS)
     assert "it has checked nothing yet" in line
 
 
-def test_what_is_no_metrics_is_told(pages: HTTPServer) -> None:
+def test_a_page_that_is_not_metrics_is_reported(pages: HTTPServer) -> None:
     pages.texts["/metrics"] = "<html>another program</html>"  # pyright: ignore
     (line,) = exporter_findings(address(pages), 2, LOGS)
     assert f"http://{address(pages)}/metrics does not serve" in line
 
 
-def test_a_server_that_is_not_ready_or_not_there_is_told(pages: HTTPServer) -> None:
+def test_an_unready_or_missing_server_is_reported(pages: HTTPServer) -> None:
     (line,) = ready_findings("prometheus-0", f"{address(pages)}/other", LOGS)
     assert "does not serve (status 503 Service Unavailable); expected an answer" in line
     assert "look at: docker logs prometheus" in line
@@ -96,7 +99,7 @@ def test_a_server_that_is_not_ready_or_not_there_is_told(pages: HTTPServer) -> N
     assert "Connection refused" in line
 
 
-def test_the_gate_lets_through_what_serves(pages: HTTPServer) -> None:
+def test_the_gate_passes_if_all_servers_serve(pages: HTTPServer) -> None:
     gate, given = MonitorGateProvider(), props(pages)
     assert gate.create(given).id == "millrace-test-monitor"
     assert gate.update("id", given, given).outs == given
@@ -111,16 +114,16 @@ def test_the_gate_fails_with_every_finding(pages: HTTPServer) -> None:
     assert "status 503" in str(caught.value)
 
 
-def test_a_lost_broker_is_no_reason_to_forget_the_gate(pages: HTTPServer) -> None:
+def test_a_refresh_keeps_the_gate_despite_a_lost_broker(pages: HTTPServer) -> None:
     given = props(pages, brokers=3)
-    assert MonitorGateProvider().read("id", given).id == "id", "the health gate tells it"
+    assert MonitorGateProvider().read("id", given).id == "id", "the health gate reports it"
 
 
-def test_a_gate_whose_servers_are_gone_is_forgotten_by_refresh(pages: HTTPServer) -> None:
+def test_a_refresh_removes_a_gate_whose_servers_are_gone(pages: HTTPServer) -> None:
     assert MonitorGateProvider().read("id", props(pages, exporter="127.0.0.1:1")).id is None
 
 
-def test_another_deadline_is_no_reason_to_check_again(pages: HTTPServer) -> None:
+def test_a_changed_deadline_does_not_check_again(pages: HTTPServer) -> None:
     old = props(pages)
     assert MonitorGateProvider().diff("id", old, {**old, "deadline": 5}).changes is False
     assert MonitorGateProvider().diff("id", old, {**old, "trigger": {"exporter-0": "b"}}).changes is True

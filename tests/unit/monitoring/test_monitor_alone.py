@@ -1,4 +1,8 @@
-"""Monitoring of servers that a program declares itself."""
+"""The monitoring component in a program without a platform.
+
+Source: components/monitoring/component.py.
+Proof limit: mocks replace the engine; nothing is created.
+"""
 
 from typing import Any
 
@@ -22,7 +26,7 @@ EVERYTHING = MonitorSettings.of(enabled=True, prometheus={"enabled": True}, graf
 
 
 def monitored(redis: str = "light", **args: Any) -> Run:
-    """An ensemble, a broker, a Redis server and what watches them; no platform component."""
+    """An ensemble, a broker, a Redis server and their monitoring; no platform component."""
 
     def program() -> dict[str, object]:
         target = DockerTarget("own").prepare()
@@ -66,7 +70,7 @@ def whole() -> Run:
     return monitored("ha", settings=EVERYTHING, topics=[topic])
 
 
-def test_a_monitor_runs_the_exporter_alone_unless_more_is_asked_for() -> None:
+def test_a_monitor_runs_only_the_exporter_by_default() -> None:
     run = monitored()
     assert run.names(CONTAINER) == ["exporter-0", "kafka-0", "redis-0", "zookeeper-0"]
     assert run.outputs == {
@@ -81,7 +85,7 @@ def test_a_monitor_runs_the_exporter_alone_unless_more_is_asked_for() -> None:
     assert run.of(CREDENTIALS) == []
 
 
-def test_a_monitor_says_where_its_servers_are(whole: Run) -> None:
+def test_a_monitor_exports_its_servers_addresses(whole: Run) -> None:
     assert whole.outputs == {
         "metrics": "http://127.0.0.1:9090/metrics",
         "prometheus": "http://127.0.0.1:9091",
@@ -108,7 +112,7 @@ def test_servers_gate_and_password_are_a_monitors_children(whole: Run) -> None:
     assert {whole.one(CONTAINER, f"{name}-0").parent for name in ("exporter", "grafana")} == {"exporter", "grafana"}
 
 
-def test_the_gate_waits_for_its_servers_and_for_nothing_else(whole: Run) -> None:
+def test_the_gate_depends_only_on_its_servers(whole: Run) -> None:
     (gate,) = whole.of(MONITOR_GATE)
     assert gate.dependencies == {"exporter-0", "prometheus-0", "grafana-0"}
     assert (gate.inputs["platform"], gate.inputs["brokers"], gate.inputs["deadline"]) == ("own", 1, 180)

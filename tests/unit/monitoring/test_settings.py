@@ -1,4 +1,7 @@
-"""What a stack file may say about monitoring."""
+"""Settings of monitoring in a stack file.
+
+Source: components/monitoring/settings.py.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -59,19 +62,19 @@ INTERVAL = "must be whole seconds, from 1s to 2m: Prometheus forgets a sample af
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_path_and_cure(monitor: Mapping[str, Any], lines: list[str]) -> None:
+def test_a_mistake_is_reported_with_its_path_and_fix(monitor: Mapping[str, Any], lines: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"monitor": monitor}, source="Pulumi.test.yaml")
     assert list(caught.value.problems) == lines
 
 
-def test_an_unknown_key_is_told_with_a_near_miss() -> None:
+def test_an_unknown_key_is_reported_with_a_similar_one() -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"monitor": {"prometheus": {"enable": True}}}, source="Pulumi.test.yaml")
     assert 'monitor.prometheus.enable: unknown key. Did you mean "enabled"?' in str(caught.value)
 
 
-def test_grafanas_password_in_plain_text_is_refused_and_not_repeated() -> None:
+def test_a_plain_text_password_of_grafana_is_refused_and_not_repeated() -> None:
     declared = {
         "monitor": {"grafana": {"password": "hunter2"}},
         "redis": {"authentication": True, "password": "hunter3"},
@@ -84,13 +87,13 @@ def test_grafanas_password_in_plain_text_is_refused_and_not_repeated() -> None:
     load_settings({"monitor": {"grafana": {"password": "hunter2"}}}, source="", secret_keys=["monitor"])
 
 
-def test_nothing_watches_unless_the_file_says_so() -> None:
+def test_monitoring_is_disabled_by_default() -> None:
     for profile in ("light", "ha"):
         monitor = load_settings({"profile": profile}, source="").monitor
         assert [monitor.enabled, monitor.jmx, monitor.prometheus.enabled, monitor.grafana.enabled] == [False] * 4
         assert monitor.host_ports() == {}
 
 
-def test_settings_of_the_whole_are_valid() -> None:
+def test_settings_with_all_monitoring_are_valid() -> None:
     settings: Settings = settings_of("staging", monitor=WHOLE)
     assert settings.monitor.host_ports() == {"exporter-0": 19090, "prometheus-0": 19091, "grafana-0": 13000}

@@ -1,4 +1,7 @@
-"""Errors become messages and exit codes; the command line starts without the heavy libraries."""
+"""Errors become messages and exit codes; the command line starts without the heavy libraries.
+
+Source: ops/app.py, ops/errors.py.
+"""
 
 import subprocess
 import sys

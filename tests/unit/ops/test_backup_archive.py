@@ -1,4 +1,7 @@
-"""Archives: complete ones are read back, all others are refused."""
+"""Archives: complete ones are read back, all others are refused.
+
+Source: ops/backup/archive/.
+"""
 
 import io
 import json

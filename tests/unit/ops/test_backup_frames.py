@@ -1,4 +1,7 @@
-"""Records and keys as bytes, and back."""
+"""Records and keys as bytes, and back.
+
+Source: ops/backup/archive/frames.py.
+"""
 
 import pytest
 from hypothesis import given

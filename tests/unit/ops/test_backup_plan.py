@@ -1,4 +1,7 @@
-"""What a restore would do, what prevents it, and the groups' offsets afterwards."""
+"""What a restore would do, what prevents it, and the groups' offsets afterwards.
+
+Source: ops/backup/restore/plan.py, ops/backup/restore/retention.py.
+"""
 
 import pytest
 from hypothesis import given

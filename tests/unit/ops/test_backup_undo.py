@@ -1,4 +1,7 @@
-"""A restore is rolled back in steps that are retried; what cannot be removed is listed."""
+"""A restore is rolled back in steps that are retried; what cannot be removed is listed.
+
+Source: ops/backup/restore/journal.py.
+"""
 
 import pytest
 from kafka.errors import NotCoordinatorError
@@ -12,7 +15,7 @@ JOURNAL = Journal(archive="/a/backup.tar", made="now", created=["own"], groups=[
 
 
 class Steps:
-    """Stands for the steps; that for groups fails some times."""
+    """Replaces the steps; the one for groups fails several times."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures

@@ -1,6 +1,7 @@
 """Where tools run: the pod on Kubernetes and its output, and the lines that Docker streams.
 
-Limitation: no API server and no engine is involved; the integration tests run tools on a real engine.
+Source: ops/benchmark/kubernetes_host.py, ops/benchmark/docker_host.py.
+Proof limit: no API server and no engine is involved; the integration tests run tools on a real engine.
 """
 
 import json
@@ -120,7 +121,7 @@ def test_the_pod_is_a_client_by_its_label_and_no_member_by_any(api: Played):
     assert "app.kubernetes.io/instance" not in labels, "network policies deny pods with this label"
 
 
-def test_a_person_can_run_the_same_pod_by_hand(api: Played):
+def test_a_user_can_run_the_same_pod_manually(api: Played):
     command = host().command_line(TOOL)
     arguments = shlex.split(command)
     assert json.loads(arguments[1])["spec"]["containers"][0]["command"] == list(TOOL.command)

@@ -1,6 +1,7 @@
 """The tools' output, as 3.9.2 printed it on a staging platform, and as other versions format it.
 
-Limitation: 4.x's formats are taken from its source, not from a run.
+Source: ops/benchmark/output.py.
+Proof limit: 4.x's formats are taken from its source, not from a run.
 """
 
 import pytest
@@ -100,7 +101,7 @@ def test_the_steady_state_of_later_releases_does_not_replace_the_whole_run():
         "10706 records sent, 2129.2 records/sec (2.08 MB/s",
     ],
 )
-def test_lines_that_are_no_figures_are_left_alone(text: str):
+def test_lines_without_figures_are_ignored(text: str):
     transcript = fed(text)
     assert not transcript.windows
     assert transcript.total is None
@@ -119,7 +120,7 @@ def test_records_that_failed_are_counted_by_their_reason():
     assert NONE_TAKEN in error.problems[-1], "the tool's own last line"
 
 
-def test_a_tool_that_prints_a_trace_for_each_record_fills_no_memory():
+def test_a_tool_that_prints_a_trace_for_each_record_uses_bounded_memory():
     transcript = fed(*[TOO_LARGE] * 1000)
     assert transcript.failed == 1000
     assert len(transcript.last) == 12

@@ -1,4 +1,7 @@
-"""What a benchmark runs, what it refuses, the limits of its figures, and when its fault is injected."""
+"""What a benchmark runs, what it refuses, the limits of its figures, and when its fault is injected.
+
+Source: ops/benchmark/plan.py, ops/benchmark/result.py, ops/benchmark/fault.py.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +66,7 @@ def test_one_producer_is_asked_for_the_rate_with_acks_all():
     assert {"bootstrap.servers=kafka-0:29092,kafka-1:29092", "acks=all"} <= set(properties)
 
 
-def test_settings_of_a_person_come_last_since_the_tool_takes_the_last():
+def test_the_users_settings_come_last_since_the_tool_uses_the_last():
     (tool,) = producer_tools(replace(PLAN, properties=("linger.ms=50",)), "kafka-0:29092")
     assert tool.command[-1] == "linger.ms=50"
 
@@ -81,7 +84,7 @@ def test_a_run_with_a_fault_must_be_long_enough_to_hold_it():
     assert "20 s or more" in done.stderr
 
 
-def test_a_fault_that_is_not_known_is_wrong_usage():
+def test_an_unknown_fault_is_wrong_usage():
     done = CliRunner().invoke(build(), ["bench", "--through", "flood"])
     assert done.exit_code == ExitCode.USAGE
     assert "none of broker-loss" in done.stderr
@@ -167,7 +170,7 @@ def test_a_consumer_that_reads_too_little_breaks_a_limit():
 
 
 @pytest.mark.parametrize("stack", ["prod", "eu-prod", "PRODUCTION", "shop.live", "live_2"])
-def test_production_is_known_by_a_word_of_its_name(stack: str):
+def test_production_is_recognized_by_a_word_of_its_name(stack: str):
     with pytest.raises(RefusedError, match=f"--yes-on {stack}"):
         refuse_production(platform(stack), None)
     refuse_production(platform(stack), stack)

@@ -1,4 +1,7 @@
-"""Output without a terminal, and when the reader closes the pipe."""
+"""Output without a terminal, and when the reader closes the pipe.
+
+Source: ops/console.py.
+"""
 
 import json
 import subprocess
@@ -49,7 +52,7 @@ def test_bytes_are_shown_in_their_largest_unit(amount: int | None, text: str) ->
     "writes",
     ["console.line('x' * 1000)", "console.raw(b'x' * 1000)", "console.table(['A'], [['x' * 1000]])"],
 )
-def test_a_reader_that_leaves_ends_the_program_quietly(writes: str) -> None:
+def test_a_closed_pipe_ends_the_program_quietly(writes: str) -> None:
     program = f"from ops import console\nwhile True:\n    {writes}"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
         assert writer.stdout is not None

@@ -1,4 +1,7 @@
-"""Each check on something broken, as far as that is possible without a stack."""
+"""The doctor's checks on broken stacks, as far as possible without a real one.
+
+Source: ops/doctor/.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Background work ends with its block, and never fails silently."""
+"""Background work ends with its block, and never fails silently.
+
+Source: ops/drills/background.py.
+"""
 
 import threading
 

@@ -1,4 +1,7 @@
-"""The command line of drills, without a platform: what it refuses, how it ends, and what its report holds."""
+"""The command line of drills, without a platform: what it refuses, how it ends, and what its report holds.
+
+Source: ops/commands/drill.py.
+"""
 
 import json
 from pathlib import Path

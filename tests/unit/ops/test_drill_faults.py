@@ -1,4 +1,7 @@
-"""Faults on a fake Kubernetes cluster, which drills apply where, and the members they target."""
+"""Faults on a fake Kubernetes cluster, which drills apply where, and the members they target.
+
+Source: ops/drills/faults/, ops/drills/catalogue.py.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""What a killed drill leaves, and how it is healed; Ctrl-C never interrupts healing."""
+"""What a killed drill leaves, and how it is healed; Ctrl-C never interrupts healing.
+
+Source: ops/drills/journal.py, ops/drills/session.py.
+"""
 
 import os
 import signal

@@ -1,4 +1,7 @@
-"""Figures from fabricated events."""
+"""Figures from fabricated events.
+
+Source: ops/drills/measures.py.
+"""
 
 import pytest
 
@@ -32,7 +35,7 @@ def test_silence_at_the_start_or_the_end_is_a_gap() -> None:
     assert longest_gap([1, 2], 0, 8) == Gap(2, 8)
 
 
-def test_no_event_at_all_is_one_gap() -> None:
+def test_a_span_without_events_is_one_gap() -> None:
     assert longest_gap([], 3, 8).seconds == 5
 
 
@@ -46,7 +49,7 @@ def test_percentiles_are_by_nearest_rank(share: float, expected: int) -> None:
     assert percentile(range(1, 101), share) == expected
 
 
-def test_nothing_has_no_percentile() -> None:
+def test_an_empty_list_has_no_percentile() -> None:
     assert percentile([], 0.5) is None
     assert latency_summary([]) == {"count": 0, "p50": None, "p95": None, "p99": None, "max": None}
 
@@ -58,18 +61,18 @@ def test_latencies_are_in_milliseconds_by_the_phase_of_sending() -> None:
     assert found["after"]["max"] == 2.0
 
 
-def test_all_that_follows_a_fault_without_recovery_is_during_it() -> None:
+def test_everything_after_a_fault_without_recovery_is_during_the_fault() -> None:
     spans = Phases(start=0.0, fault=10.0, healed=20.0, recovered=None, end=40.0).spans()
     assert spans["during"] == (10.0, 40.0)
     assert spans["after"] == (40.0, 40.0)
 
 
-def test_a_rate_counts_what_is_in_the_span() -> None:
+def test_a_rate_counts_events_within_the_span() -> None:
     assert rate([0.0, 1.0, 1.5, 2.0], 1.0, 2.0) == 2.0
     assert rate([1.0], 1.0, 1.0) == 0.0
 
 
-def test_bins_hold_what_falls_into_them_and_nothing_else() -> None:
+def test_a_bin_counts_exactly_the_events_within_it() -> None:
     assert binned([(0.0, 1.0), (0.5, 2.0), (1.0, 3.0), (-1.0, 9.0), (5.0, 9.0)], 0.0, 2.0, 1.0) == [[1.0, 2.0], [3.0]]
 
 
@@ -87,5 +90,5 @@ def test_good_samples_before_healing_do_not_count() -> None:
     assert stable_since([(1.0, True), (2.0, True)], 3.0) is None
 
 
-def test_nothing_recovered_that_is_bad_at_the_end() -> None:
+def test_a_bad_last_sample_means_no_recovery() -> None:
     assert stable_since([(1.0, True), (2.0, False)], 0.0) is None

@@ -1,4 +1,7 @@
-"""Promises: good figures keep all, and each is broken by its own figure."""
+"""Promises: good figures keep all, and each is broken by its own figure.
+
+Source: ops/drills/promises.py.
+"""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,7 @@
-"""Records are encoded, read and compared: lost, duplicated, out of order and damaged ones are found."""
+"""Records are encoded, read and compared: lost, duplicated, out of order and damaged ones are found.
+
+Source: ops/drills/records.py, ops/drills/verdict.py.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -95,7 +98,7 @@ def test_damaged_records_are_reported_besides_the_loss() -> None:
 
 
 class SlowToLearn:
-    """A consumer whose broker never learns of the topic ``other``, and of any other topic at the third request."""
+    """A consumer whose broker never knows the topic ``other``, and every other topic only at the third request."""
 
     def __init__(self, **_: Any) -> None:
         self.asked = 0

@@ -1,4 +1,7 @@
-"""Lag of groups, and the effect of a reset."""
+"""Lag of groups, and the effect of a reset.
+
+Source: ops/groups/.
+"""
 
 import pytest
 from kafka import TopicPartition

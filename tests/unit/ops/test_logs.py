@@ -1,4 +1,7 @@
-"""Times of ``--since``, and unknown members."""
+"""Times of ``--since``, and unknown members.
+
+Source: ops/members/logs.py.
+"""
 
 from datetime import UTC, datetime
 

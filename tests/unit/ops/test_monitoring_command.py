@@ -1,4 +1,7 @@
-"""Rules and dashboards for the user's own Prometheus and Grafana, from a stack's outputs."""
+"""Rules and dashboards for the user's own Prometheus and Grafana, from a stack's outputs.
+
+Source: ops/commands/monitoring.py.
+"""
 
 import json
 

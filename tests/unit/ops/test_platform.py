@@ -1,4 +1,7 @@
-"""The platform as outputs describe it, and errors of stacks that cannot be read."""
+"""The platform as outputs describe it, and errors of stacks that cannot be read.
+
+Source: ops/platform.py.
+"""
 
 import os
 from pathlib import Path

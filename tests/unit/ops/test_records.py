@@ -1,4 +1,7 @@
-"""Records as lines: printed JSON can be written again, and a wrong line is explained."""
+"""Records as lines: printed JSON can be written again, and a wrong line is explained.
+
+Source: ops/records/.
+"""
 
 import base64
 import json

@@ -1,4 +1,7 @@
-"""The status of a platform as text, as JSON, and when no member answers."""
+"""The status of a platform as text, as JSON, and when no member answers.
+
+Source: ops/members/status.py.
+"""
 
 import json
 

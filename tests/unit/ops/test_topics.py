@@ -1,4 +1,7 @@
-"""Topics as a stack file declares them: exports match the cluster."""
+"""Topics as a stack file declares them: exports match the cluster.
+
+Source: ops/topics/.
+"""
 
 from typing import Any
 

@@ -142,7 +142,7 @@ case(
 case(R, "Kafka's own defaults", 0, NO_FILE)
 case(R, "a topic's factor equals its minimum", 1, declared(replicas=2, **{"min.insync.replicas": "2"}))
 case(R, "a topic inherits the brokers' minimum", 1, declared(replicas=2))
-case(R, "a topic sets a minimum of its own", 0, declared(replicas=2, **{"min.insync.replicas": "1"}))
+case(R, "a topic sets its own minimum", 0, declared(replicas=2, **{"min.insync.replicas": "1"}))
 case(
     R,
     "a topic inherits the brokers' factor",
@@ -637,7 +637,7 @@ case(
 # Memory
 R = "requests-and-limits"
 case(R, "no limit", 1, (KAFKA, f"{SERVER}/resources/limits", REMOVED))
-case(R, "no request of processor time", 1, (KAFKA, f"{SERVER}/resources/requests/cpu", REMOVED))
+case(R, "no CPU request", 1, (KAFKA, f"{SERVER}/resources/requests/cpu", REMOVED))
 case(R, "nothing", 3, (KAFKA, f"{SERVER}/resources", REMOVED))
 case(R, "nothing of an init container", 3, (KAFKA, f"{POD}/initContainers", [{"name": "init", "image": "x:1.0"}]))
 case(R, "no limit of a container", 1, (K0, "memory", REMOVED), base=engine)
@@ -761,7 +761,7 @@ case(
 )
 case(R, "a privileged container", 1, (K0, "privileged", True), base=engine)
 case(R, "the host's network", 1, (K0, "networkMode", "host"), base=engine)
-case(R, "a network of its own", 0, (K0, "networkMode", "bridge"), base=engine)
+case(R, "its own network", 0, (K0, "networkMode", "bridge"), base=engine)
 case(R, "a container's further capability", 1, (K0, "capabilities", {"adds": ["SYS_ADMIN"]}), base=engine)
 case(
     R,
@@ -778,8 +778,8 @@ case(R, "one of other pods", 1, (POLICY, "spec/podSelector/matchLabels/app", "ot
 case(R, "one of a different namespace", 1, (POLICY, "metadata/namespace", "other"))
 case(R, "one for egress", 1, (POLICY, "spec/policyTypes", ["Egress"]))
 case(R, "one without policy types", 0, (POLICY, "spec/policyTypes", REMOVED))
-case(R, "one that lets everyone in", 1, (POLICY, "spec/ingress", [{}]))
-case(R, "one that lets nobody in", 0, (POLICY, "spec/ingress", REMOVED))
+case(R, "one that admits everyone", 1, (POLICY, "spec/ingress", [{}]))
+case(R, "one that admits nobody", 0, (POLICY, "spec/ingress", REMOVED))
 case(R, "one of all pods", 0, (POLICY, "spec/podSelector", {}))
 case(R, "a Deployment", 1, manifest("apps/v1", "Deployment", "web", spec={"template": {"spec": {"containers": []}}}))
 case(R, "a Job", 0, manifest("batch/v1", "Job", "web", spec={"template": {"spec": {"containers": []}}}))
@@ -812,7 +812,7 @@ OPEN = (R0, "uploads/1/content", "")
 case(R, "none", 1, NO_PASSWORD)
 case(R, "none in dev", 0, NO_PASSWORD, stack="dev")
 case(R, "an empty one", 1, ("Secret redis-password", "stringData/password.conf", 'requirepass ""\n'))
-case(R, "users of its own", 0, NO_PASSWORD, redis("include", "aclfile /etc/users.acl\ninclude"))
+case(R, "its own users", 0, NO_PASSWORD, redis("include", "aclfile /etc/users.acl\ninclude"))
 case(
     R,
     "an encoded one",

@@ -91,8 +91,8 @@ def _container(name: str, service: Mapping[str, Any]) -> Plain:
     props: Plain = {
         "image": service["image"],
         "envs": [f"{key}={value}" for key, value in service.get("environment", {}).items()],
-        "command": _words(service.get("command", [])),
-        "entrypoints": _words(service.get("entrypoint", [])),
+        "command": _arguments(service.get("command", [])),
+        "entrypoints": _arguments(service.get("entrypoint", [])),
         "ports": [_port(text) for text in service.get("ports", [])],
         "volumes": [
             {"hostPath": text.split(":")[0], "containerPath": text.split(":")[1]} for text in service.get("volumes", [])
@@ -109,7 +109,7 @@ def _container(name: str, service: Mapping[str, Any]) -> Plain:
     return plain("docker:index/container:Container", name, props)
 
 
-def _words(command: str | Sequence[str]) -> list[str]:
+def _arguments(command: str | Sequence[str]) -> list[str]:
     return shlex.split(command) if isinstance(command, str) else list(command)
 
 

@@ -1,5 +1,7 @@
 """Mutation tests: every condition of the rules is altered in turn, and at least one case must then fail.
 
+Source: policies/rules/.
+
 Altered are every condition of an ``if`` (always, never), every comparison (its opposite, its boundary), every ``and``,
 ``or`` and ``not`` in the rules' modules, except in messages. Each rule is also altered as a whole to find nothing.
 """
@@ -36,7 +38,7 @@ COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 
 
 def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
-    """Each altered module, and a text that says what was altered."""
+    """Each altered module, and a description of the change."""
     words = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for inner in ast.walk(node)}
     for number, node in enumerate(ast.walk(tree)):
         for what, change in _changes(node) if id(node) not in words else ():

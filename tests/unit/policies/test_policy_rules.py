@@ -1,5 +1,6 @@
 """Every rule on stacks that break it and on stacks that follow it.
 
+Source: policies/rules/.
 Proof limit: rules are called directly; tests/integration/test_policies.py runs them in the engine.
 """
 

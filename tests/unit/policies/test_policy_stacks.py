@@ -1,5 +1,6 @@
 """Whole stacks: this project's follow the rules, typical ones break the rules that they should.
 
+Source: policies/rules/.
 Proof limit: the programs run on mocks. tests/integration/test_policies.py runs them through the engine.
 """
 

@@ -1,4 +1,7 @@
-"""Values that a preview does not know are reported, never skipped."""
+"""Values that a preview does not know are reported, never skipped.
+
+Source: policies/view/, policies/pack.py.
+"""
 
 import json
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
-"""A reader of redis.conf, after Redis's ``sdssplitargs``."""
+"""A parser of redis.conf that follows Redis's ``sdssplitargs``."""
 
 import re
 
 
 def split_arguments(line: str) -> list[str]:
-    """A line's arguments as Redis's ``sdssplitargs`` reads them; raises where Redis would refuse the file."""
+    """A line's arguments as Redis's ``sdssplitargs`` reads them; raises if Redis would refuse the file."""
     data, position, arguments = line.encode().partition(b"\0")[0], 0, []  # a C string ends at its first zero
     spaces, escapes = b" \n\r\t\v\f", {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
     while True:

@@ -1,4 +1,8 @@
-"""A Redis server in a program of its own."""
+"""A Redis server in a program without a platform.
+
+Source: components/redis/component.py.
+Proof limit: mocks replace the engine; nothing is created.
+"""
 
 import json
 from typing import Any
@@ -18,7 +22,7 @@ def server(name: str = "redis", **args: Any) -> Run:
     return declared_by(program)
 
 
-def test_a_server_without_a_password_says_where_it_is() -> None:
+def test_a_server_without_a_password_exports_its_address() -> None:
     run = server()
     assert run.outputs == {
         "member": "redis-0",
@@ -30,7 +34,7 @@ def test_a_server_without_a_password_says_where_it_is() -> None:
     assert run.of(CREDENTIALS) == []
 
 
-def test_a_server_makes_a_secret_of_any_password_that_it_is_given() -> None:
+def test_any_given_password_becomes_a_secret() -> None:
     run = server(settings=RedisSettings.of("ha"), password="in plain text", deadline=1)
     (container,) = run.of(CONTAINER)
     assert "in plain text" in json.dumps(unmasked(container.inputs))
@@ -42,10 +46,10 @@ def test_a_server_makes_a_secret_of_any_password_that_it_is_given() -> None:
     assert run.of(CREDENTIALS) == []
 
 
-def test_a_server_generates_the_password_that_it_is_not_given() -> None:
+def test_a_missing_password_is_generated() -> None:
     run = server("cache", settings=RedisSettings.of("ha"))
     (credentials,) = run.of(CREDENTIALS)
-    assert (credentials.name, credentials.parent) == ("cache-password", "cache"), "two servers do not clash"
+    assert (credentials.name, credentials.parent) == ("cache-password", "cache"), "names of two servers do not clash"
     assert run.outputs["password"] == GENERATED_PASSWORD
     assert run.secret_outputs == {"url", "password"}
 

@@ -1,6 +1,7 @@
-"""redis.conf. Oracle: a reader after Redis's ``sdssplitargs``.
+"""redis.conf. Oracle: a parser that follows Redis's ``sdssplitargs``.
 
-Proof limit: that a server accepts the file is shown by the integration tests.
+Source: components/redis/files.py.
+Proof limit: the integration tests show that a server accepts the file.
 """
 
 import pytest
@@ -23,12 +24,12 @@ from tests.unit.stack_files import loaded
         (r"a b\n", ["a", r"b\n"]),
     ],
 )
-def test_the_reader_of_these_tests_reads_as_redis_does(line: str, arguments: list[str]) -> None:
+def test_the_parser_of_these_tests_splits_lines_like_redis(line: str, arguments: list[str]) -> None:
     assert split_arguments(line) == arguments
 
 
 @pytest.mark.parametrize("line", ['a "b', "a 'b", 'a "b"c'])
-def test_the_reader_of_these_tests_refuses_what_redis_refuses(line: str) -> None:
+def test_the_parser_of_these_tests_refuses_what_redis_refuses(line: str) -> None:
     with pytest.raises(ValueError, match="quotes"):
         split_arguments(line)
 
@@ -37,11 +38,11 @@ def test_the_reader_of_these_tests_refuses_what_redis_refuses(line: str) -> None
 @example(password='"; \\" # \\x41 \\')
 @example(password="two\nlines\r\n\x00 and 'quotes' und größe 😀")
 @example(password=" ")
-def test_redis_reads_back_any_password(password: str) -> None:
+def test_redis_reads_any_password_unchanged(password: str) -> None:
     text = password_conf(password)
     assert directives(text) == [["requirepass", password]]
     assert text.isascii()
-    assert text.count("\n") == 1, "no password can smuggle in a second directive"
+    assert text.count("\n") == 1, "no password can inject a second directive"
 
 
 @given(value=st.text())
@@ -50,7 +51,7 @@ def test_redis_reads_back_any_password(password: str) -> None:
 @example(value="#comment")
 @example(value="")
 @example(value="a\nrequirepass b")
-def test_a_free_directives_value_never_becomes_another_directive(value: str) -> None:
+def test_the_value_of_a_config_directive_never_becomes_a_second_directive(value: str) -> None:
     plain = redis_conf(loaded().redis, data_path="/data", password_file=None)
     text = redis_conf(loaded({"redis": {"config": {"zz": value}}}).redis, data_path="/data", password_file=None)
     added = [line for line in directives(text) if line not in directives(plain)]
@@ -58,7 +59,7 @@ def test_a_free_directives_value_never_becomes_another_directive(value: str) -> 
     assert len(directives(text)) == len(directives(plain)) + 1
 
 
-def test_words_of_a_free_directive_stay_apart() -> None:
+def test_several_words_of_a_config_directive_stay_separate_arguments() -> None:
     config = {
         "client-output-buffer-limit": "normal 0 0 0",
         "notify-keyspace-events": "",
@@ -70,7 +71,7 @@ def test_words_of_a_free_directive_stay_apart() -> None:
     assert ["lazyfree-lazy-eviction", "yes"] in lines
 
 
-def test_a_free_directive_may_replace_a_rendered_default() -> None:
+def test_a_config_directive_may_replace_a_rendered_default() -> None:
     section = loaded({"redis": {"config": {"appendfsync": "always"}}}).redis
     lines = directives(redis_conf(section, data_path="/data", password_file=None))
     assert [line for line in lines if line[0] == "appendfsync"] == [["appendfsync", "always"]]
@@ -85,14 +86,14 @@ def test_a_free_directive_may_replace_a_rendered_default() -> None:
     ],
     ids=["none", "one", "two"],
 )
-def test_snapshot_rules_are_written_in_order_and_none_switches_snapshots_off(
+def test_snapshot_rules_are_written_in_order_and_an_empty_list_disables_snapshots(
     save: list[str], lines: list[list[str]]
 ) -> None:
     text = redis_conf(loaded({"redis": {"save": save}}).redis, data_path="/data", password_file=None)
     assert [line for line in directives(text) if line[0] == "save"] == lines
 
 
-def test_the_password_is_included_and_never_in_the_file_itself() -> None:
+def test_the_password_is_in_an_included_file_and_never_in_redis_conf() -> None:
     section = load_settings(
         {"redis": {"authentication": True, "password": "hunter2"}}, source="x", secret_keys=["redis"]
     ).redis

@@ -1,4 +1,7 @@
-"""What a stack file may say about Redis, and that no message shows its password."""
+"""Settings of Redis in a stack file; no message shows its password.
+
+Source: components/redis/settings.py.
+"""
 
 import traceback
 from typing import Any
@@ -28,7 +31,7 @@ PLAIN_PASSWORD = (
         ("60 1000", 'redis.save is "60 1000": must be a list'),
     ],
 )
-def test_a_bad_snapshot_rule_is_told(save: object, line: str) -> None:
+def test_an_invalid_snapshot_rule_is_reported(save: object, line: str) -> None:
     assert problems({"redis": {"save": save}}) == [line]
 
 
@@ -42,13 +45,13 @@ def test_a_bad_snapshot_rule_is_told(save: object, line: str) -> None:
     ],
 )
 def test_a_redis_directive_is_protected_in_any_case(key: str, cure: str) -> None:
-    """Redis reads the names of directives without regard to case."""
+    """Names of directives are case-insensitive in Redis."""
     assert problems({"redis": {"config": {key: "x"}}}) == [f'redis.config: "{key}" is rendered by the platform; {cure}']
 
 
 @pytest.mark.parametrize("key", [" port", "requirepass ", "hz 10\nport", '"port"', ""])
-def test_a_redis_directive_is_one_plain_word(key: str) -> None:
-    """Names stand in the file as they are: blanks and line ends would carry a protected directive past the check."""
+def test_a_redis_directive_name_is_one_plain_word(key: str) -> None:
+    """Names are written unescaped: with blanks or line ends, a protected directive would pass the check."""
     (line,) = problems({"redis": {"config": {key: "7000"}}})
     assert line.startswith("redis.config")
 
@@ -56,7 +59,7 @@ def test_a_redis_directive_is_one_plain_word(key: str) -> None:
 # The password
 
 
-def test_an_encrypted_password_is_taken_and_never_shown() -> None:
+def test_an_encrypted_password_is_accepted_and_never_shown() -> None:
     settings = loaded({"redis": {"authentication": True, "password": "hunter2"}}, secrets=("redis",))
     assert settings.redis.password is not None
     assert settings.redis.password.get_secret_value() == "hunter2"
@@ -105,18 +108,18 @@ def test_an_encrypted_password_is_taken_and_never_shown() -> None:
         ),
     ],
 )
-def test_a_mistake_about_the_password_is_told_without_the_password(
+def test_a_message_about_the_password_does_not_contain_it(
     redis: dict[str, Any], secrets: tuple[str, ...], lines: list[str]
 ) -> None:
     with pytest.raises(SettingsError) as caught:
         loaded({"redis": redis}, secrets=secrets)
     assert list(caught.value.problems) == lines
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
-    assert "hunter2" not in shown, "nor does it stand in what a traceback shows"
+    assert "hunter2" not in shown, "nor is it in a traceback"
 
 
-def test_the_error_underneath_does_not_hold_the_password_either() -> None:
-    """It is what a crash of the report itself would show."""
+def test_the_underlying_error_does_not_contain_the_password_either() -> None:
+    """It would be shown if the report itself crashed."""
     redis = with_profile({"redis": {"authentication": True, "password": ["hunter2"]}}, "light")["redis"]
     with pytest.raises(ValidationError) as caught:
         RedisSettings.model_validate(redis)
@@ -125,20 +128,20 @@ def test_the_error_underneath_does_not_hold_the_password_either() -> None:
 
 
 def test_an_encrypted_value_of_the_wrong_type_is_not_repeated_in_plain_text() -> None:
-    """``pulumi config set --secret millrace:redis …`` without ``--path`` is an easy slip."""
+    """``pulumi config set --secret millrace:redis …`` without ``--path`` is an easy mistake."""
     assert problems({"redis": "hunter2"}, secrets=("redis",)) == [
         "redis is (a secret): must be a mapping of keys to values"
     ]
 
 
 def test_an_empty_password_is_refused() -> None:
-    """Redis takes an empty ``requirepass`` for none, so the server would be open although a password is wanted."""
+    """Redis treats an empty ``requirepass`` as none, so the server would be open although a password is required."""
     assert problems({"redis": {"authentication": True, "password": ""}}, secrets=("redis",)) == [
         "redis.password is (a secret): must not be empty"
     ]
 
 
-def test_authentication_without_a_password_is_fine_since_one_is_generated() -> None:
+def test_authentication_without_a_password_is_valid_since_one_is_generated() -> None:
     redis = loaded({"redis": {"authentication": True}}).redis
     assert (redis.authentication, redis.password) == (True, None)
     assert loaded({"redis": {"authentication": True, "password": None}}).redis.password is None

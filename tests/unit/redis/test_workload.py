@@ -1,4 +1,8 @@
-"""What the Redis server runs: command, files and probe."""
+"""The workload of the Redis server: command, files and probe.
+
+Source: components/redis/component.py.
+Proof limit: the probe runs against a fake redis-cli.
+"""
 
 from pathlib import Path
 
@@ -18,7 +22,7 @@ def test_redis_without_a_password_includes_no_file() -> None:
     assert "include" not in str(contents(workload("redis"))["/etc/millrace/redis.conf"])
 
 
-def test_a_redis_password_stands_in_no_plain_part_of_the_workload() -> None:
+def test_no_plain_part_of_the_workload_contains_the_redis_password() -> None:
     item = workload("redis", {"redis": {"authentication": True, "password": "hunter2"}})
     assert "hunter2" not in repr(item)
     assert "include /etc/millrace/redis-password.conf\n" in str(contents(item)["/etc/millrace/redis.conf"])
@@ -34,8 +38,8 @@ def test_a_redis_password_stands_in_no_plain_part_of_the_workload() -> None:
         ("Could not connect to Redis at 127.0.0.1:6379: Connection refused", False),
     ],
 )
-def test_redis_probe_fails_on_any_other_answer_than_pong(tmp_path: Path, answer: str, healthy: bool) -> None:
-    """redis-cli ends with status 0 after some errors too, so only its answer tells."""
+def test_redis_probe_fails_on_any_answer_other_than_pong(tmp_path: Path, answer: str, healthy: bool) -> None:
+    """redis-cli exits with status 0 after some errors too, so only its output counts."""
     client = tmp_path / "redis-cli"
     client.write_text(f'#!/bin/sh\necho "{answer}"\n')
     client.chmod(0o755)

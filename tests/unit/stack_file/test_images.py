@@ -1,4 +1,7 @@
-"""Which images run."""
+"""Which images run: the stack file, the environment variable and the defaults.
+
+Source: components/stack_file/images.py.
+"""
 
 from typing import Any
 
@@ -30,7 +33,7 @@ def chosen(declared: dict[str, Any], environment: dict[str, str]) -> Images:
         ({"images": "local"}, {VARIABLE: "nonsense"}, "local", "millrace:images"),
     ],
 )
-def test_the_stack_file_decides_before_the_variable_and_the_variable_before_the_default(
+def test_the_stack_file_overrides_the_variable_and_the_variable_the_default(
     declared: dict[str, Any], environment: dict[str, str], name: str, reason: str
 ) -> None:
     images = chosen(declared, environment)
@@ -42,7 +45,7 @@ def test_the_stack_file_decides_before_the_variable_and_the_variable_before_the_
 @pytest.mark.parametrize("section", ["zookeeper", "kafka", "redis"])
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: "local"}])
 @pytest.mark.parametrize("images", ["auto", "public", "local"])
-def test_a_sections_own_image_goes_before_any_set_and_leaves_the_others(
+def test_a_sections_own_image_overrides_any_set_for_that_section_only(
     section: str, environment: dict[str, str], images: str
 ) -> None:
     plain = chosen({"images": images}, environment)
@@ -59,7 +62,7 @@ def test_an_unknown_value_of_the_variable_is_refused() -> None:
     assert str(caught.value) == 'MILLRACE_IMAGES is "private"\n  - allowed are local and public'
 
 
-def test_the_line_for_the_output_names_each_image_once() -> None:
+def test_the_output_line_names_each_image_once() -> None:
     assert str(chosen({}, {VARIABLE: "local"})) == (
         f"local images (MILLRACE_IMAGES): millrace/kafka:{KAFKA_VERSION}, millrace/redis:7.0"
     )
@@ -73,7 +76,7 @@ def images_of(declared: dict[str, Any], chosen: str) -> Any:
     return choose_images(load_settings({**declared, "images": chosen}, source="Pulumi.test.yaml"), {})
 
 
-def test_an_image_that_nobody_publishes_must_be_named() -> None:
+def test_an_image_that_nobody_publishes_must_be_set() -> None:
     with pytest.raises(SettingsError) as caught:
         images_of({"monitor": {**WHOLE, "image": None, "grafana": {"enabled": True}}}, "public")
     exporter, jmx = caught.value.problems
@@ -83,14 +86,14 @@ def test_an_image_that_nobody_publishes_must_be_named() -> None:
     assert jmx.startswith("monitor.jmx is true, but the public Kafka image has no agent. Set kafka.image to one with")
 
 
-def test_an_image_that_no_package_registry_has_must_be_named() -> None:
+def test_an_image_that_no_package_registry_has_must_be_set() -> None:
     with pytest.raises(SettingsError) as caught:
         images_of({"monitor": {**WHOLE, "grafana": {"enabled": True}}}, "local")
     (grafana,) = caught.value.problems
     assert grafana.startswith("monitor.grafana.image must be set: no package registry has Grafana")
 
 
-def test_the_sets_images_run_where_none_is_named() -> None:
+def test_the_images_of_the_set_run_by_default() -> None:
     local = images_of({"monitor": {"enabled": True, "jmx": True, "prometheus": {"enabled": True}}}, "local")
     assert (local.exporter, local.prometheus, local.grafana) == (
         "millrace/exporter:0.1",

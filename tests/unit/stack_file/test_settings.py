@@ -1,6 +1,7 @@
-"""What a stack file may say, what it means, and what a person is told who gets it wrong.
+"""Settings of a stack file: valid values, their meaning, and the messages for mistakes.
 
-Proof limit: values are given as Python objects; how Pulumi hands a stack file over is shown by the integration tests.
+Source: components/stack_file/settings.py.
+Proof limit: values are given as Python objects; the integration tests show how Pulumi passes a stack file.
 """
 
 import re
@@ -42,13 +43,13 @@ from tests.unit.stack_files import (
 COMPRESSIONS = "'producer', 'uncompressed', 'gzip', 'snappy', 'lz4' or 'zstd'"
 
 
-# The stack files that come with the project
+# The project's own stack files
 
 
 def test_the_dev_stack_is_one_small_server_of_each_kind() -> None:
     settings = settings_of("dev")
     assert (settings.target, settings.profile, settings.images) == ("docker", "light", "auto")
-    assert settings.bind_address == "127.0.0.1", "nothing is reachable from other machines"
+    assert settings.bind_address == "127.0.0.1", "no server is reachable from other machines"
     assert settings.host_ports() == {"zookeeper-0": 2181, "kafka-0": 9092, "redis-0": 6379}
     assert (settings.zookeeper.replicas, settings.zookeeper.heap) == (1, 256 * MIB)
     kafka = settings.kafka
@@ -63,7 +64,7 @@ def test_the_dev_stack_is_one_small_server_of_each_kind() -> None:
     assert (settings.protect, settings.existing_topics) == (False, "refuse")
 
 
-def test_the_staging_stack_is_replicated_and_loses_nothing() -> None:
+def test_the_staging_stack_is_replicated_and_loses_no_data() -> None:
     settings = settings_of("staging")
     assert settings.profile == "ha"
     assert settings.bind_address == "127.0.0.1"
@@ -86,12 +87,12 @@ def test_the_staging_stack_is_replicated_and_loses_nothing() -> None:
     assert (settings.redis.append_only, settings.redis.authentication) == (True, True)
 
 
-def test_both_profiles_fit_on_one_machine_side_by_side() -> None:
+def test_both_docker_profiles_fit_on_one_machine_together() -> None:
     ports = [*settings_of("dev").host_ports().values(), *settings_of("staging").host_ports().values()]
     assert len(set(ports)) == len(ports)
 
 
-def test_the_dev_stacks_topics_are_what_the_file_says() -> None:
+def test_the_dev_stack_has_the_topics_of_its_file() -> None:
     specs = settings_of("dev").topic_specs()
     day = 86_400_000
     assert {item.name: (item.partitions, item.replication_factor, dict(item.config)) for item in specs} == {
@@ -104,7 +105,7 @@ def test_the_dev_stacks_topics_are_what_the_file_says() -> None:
     assert [item.name for item in specs] == sorted(item.name for item in specs)
 
 
-def test_the_staging_stacks_topics_have_three_replicas_without_saying_so() -> None:
+def test_the_staging_stacks_topics_have_three_replicas_by_default() -> None:
     specs = settings_of("staging").topic_specs()
     assert {item.name: (item.partitions, item.replication_factor, dict(item.config)) for item in specs} == {
         "dlq": (3, 3, {"min.insync.replicas": "2"}),
@@ -132,7 +133,7 @@ def test_the_prod_stack_runs_in_one_namespace_of_one_named_cluster() -> None:
         "zones": True,
         "client_namespaces": [],
     }
-    assert settings.protect is True, "the data of production is not destroyed by mistake"
+    assert settings.protect is True, "production data cannot be destroyed by mistake"
     assert settings.health.deadline == timedelta(minutes=10)
 
 
@@ -150,7 +151,7 @@ def test_the_prod_stack_is_sized_and_replicated_for_production() -> None:
     assert kafka.auto_create_topics is False
     assert kafka.unclean_leader_election is False, "an unclean election loses records"
     assert kafka.stop_grace == timedelta(seconds=120)
-    assert (kafka.external, kafka.advertised_host) == ("none", "127.0.0.1"), "reached inside the cluster only"
+    assert (kafka.external, kafka.advertised_host) == ("none", "127.0.0.1"), "reachable only inside the cluster"
     redis = settings.redis
     assert (redis.max_memory, redis.eviction_policy) == (256 * MIB, "allkeys-lru")
     assert (redis.memory, redis.cpu, redis.cpu_limit) == (512 * MIB, "100m", "500m")
@@ -159,7 +160,7 @@ def test_the_prod_stack_is_sized_and_replicated_for_production() -> None:
 
 
 def test_the_prod_stack_has_the_topics_of_staging() -> None:
-    assert settings_of("prod").topic_specs() == settings_of("staging").topic_specs(), "what staging tries, prod runs"
+    assert settings_of("prod").topic_specs() == settings_of("staging").topic_specs(), "prod runs what staging tests"
 
 
 # Profiles and overrides
@@ -170,11 +171,11 @@ def test_an_empty_stack_file_is_the_light_profile() -> None:
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
-def test_every_profile_is_valid_by_itself(profile: str) -> None:
+def test_every_profile_is_valid_on_its_own(profile: str) -> None:
     assert loaded({"profile": profile}).profile == profile
 
 
-def test_an_override_leaves_the_other_values_of_its_section() -> None:
+def test_an_override_keeps_the_other_values_of_its_section() -> None:
     plain, changed = loaded({}), loaded({"kafka": {"heap": "600MiB"}})
     assert changed.kafka.heap == 600 * MIB
     assert changed.kafka.model_copy(update={"heap": plain.kafka.heap}) == plain.kafka
@@ -194,19 +195,19 @@ def test_config_is_merged_key_by_key_with_the_profiles() -> None:
     ("section", "key", "value"),
     [("redis", "save", ["1 1"]), ("redis", "save", []), ("kafka", "jvmOptions", ["-Xint"])],
 )
-def test_a_list_replaces_the_profiles_list(section: str, key: str, value: list[str]) -> None:
+def test_a_list_replaces_the_list_of_the_profile(section: str, key: str, value: list[str]) -> None:
     found = loaded({section: {key: value}}).model_dump(by_alias=True)[section][key]
     assert found == value
 
 
-def test_loading_never_changes_a_profile() -> None:
+def test_loading_a_stack_file_never_changes_a_profile() -> None:
     before = repr(PROFILES)
     loaded({"profile": "ha", "kafka": {"config": {"message.max.bytes": 1}, "port": 9999}})
     with_profile({"kafka": {"config": {"a": "b"}}}, "light")
     assert repr(PROFILES) == before
 
 
-def test_settings_cannot_be_changed_after_they_were_checked() -> None:
+def test_settings_cannot_be_changed_after_validation() -> None:
     with pytest.raises(ValueError, match="frozen"):
         loaded({}).kafka.port = 1
 
@@ -328,7 +329,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "topics.config": ({"preallocate": True}, {"preallocate": "true"}),
     "topics.protect": (True, True),
 }
-"""For every field by its path: a value as a stack file has it, and what it means. None of them is the default."""
+"""For every field by path: a value as in a stack file, and the resulting setting. No value is the default."""
 
 BESIDE: dict[str, dict[str, Any]] = {
     "target": {"kubernetes": {"context": "test"}},
@@ -336,18 +337,18 @@ BESIDE: dict[str, dict[str, Any]] = {
     "monitor.prometheus.enabled": {"monitor": {"enabled": True}},
     "monitor.grafana.enabled": {"monitor": {"enabled": True, "prometheus": {"enabled": True}}},
 }
-"""What else a stack file must say for a value to be possible."""
+"""Other settings that a stack file needs for a value to be valid."""
 
 NEEDED: dict[str, dict[str, Any]] = {
     "kafka.replicationFactor": {"replicas": 3},
     "kafka.minInSyncReplicas": {"replicas": 3, "replicationFactor": 3},
     "redis.password": {"authentication": True},
 }
-"""What else a section must say for a value to be possible."""
+"""Other settings that a section needs for a value to be valid."""
 
 
 def with_value(path: str, value: Any) -> dict[str, Any]:
-    """A stack file with one value, and what that needs."""
+    """A stack file with one value and the other values that it requires."""
     section, _, key = path.rpartition(".")
     if section == "topics":
         return {"topics": [{**TOPIC, key: value}]}
@@ -367,8 +368,8 @@ ONLY_ON_KUBERNETES = {"kafka.external", "kubernetes.context"}
 
 
 @pytest.mark.parametrize("field", ["kafka", "kubernetes"])
-def test_what_only_a_cluster_has_is_refused_on_docker(field: str) -> None:
-    """Most likely the target was forgotten, and production would go to this machine."""
+def test_settings_of_kubernetes_are_refused_on_docker(field: str) -> None:
+    """Most likely the target was forgotten, and production would be deployed to this machine."""
     declared, line = {
         "kafka": (
             {"kafka": {"external": "nodePort"}},
@@ -410,7 +411,7 @@ def test_every_field_can_be_set_from_a_stack_file(path: str) -> None:
         place = {"target": "kubernetes", "kubernetes": {"context": "test"}}
         declared = {**place, **declared, "kafka": {"advertisedHost": "kafka.example", **declared.get("kafka", {})}}
     assert value_at(loaded(declared, secrets=("redis", "monitor")), path) == meant
-    assert value_at(loaded({"topics": [TOPIC]}), path) != meant, "the default would hide that nothing was set"
+    assert value_at(loaded({"topics": [TOPIC]}), path) != meant, "the default would hide that the value was ignored"
 
 
 @pytest.mark.parametrize(("path", "name", "description"), FIELDS, ids=[path for path, _, _ in FIELDS])
@@ -469,7 +470,7 @@ def test_every_section_has_a_description(name: str) -> None:
         ),
     ],
 )
-def test_a_wrong_type_or_choice_is_told_with_path_value_and_rule(declared: dict[str, Any], line: str) -> None:
+def test_a_wrong_type_or_choice_is_reported_with_path_value_and_rule(declared: dict[str, Any], line: str) -> None:
     assert problems(declared) == [line]
 
 
@@ -489,13 +490,13 @@ def test_a_wrong_type_or_choice_is_told_with_path_value_and_rule(declared: dict[
         ({"health": {"dedline": "1m"}}, 'health.dedline: unknown key. Did you mean "deadline"? Allowed are deadline'),
     ],
 )
-def test_an_unknown_key_is_told_with_a_near_miss_and_the_keys_there_are(declared: dict[str, Any], line: str) -> None:
+def test_an_unknown_key_is_reported_with_a_similar_one_and_all_valid_keys(declared: dict[str, Any], line: str) -> None:
     assert problems(declared) == [line]
 
 
 @pytest.mark.parametrize("key", ["str", "int", "a[b]", "constrained-int"])
 @pytest.mark.parametrize("section", ["", "kafka"])
-def test_an_unknown_key_is_named_whatever_it_is_called(section: str, key: str) -> None:
+def test_an_unknown_key_of_any_spelling_is_named(section: str, key: str) -> None:
     declared = {section: {key: 1}} if section else {key: 1}
     (line,) = problems(declared)
     assert line.startswith(f"{section}.{key}: unknown key." if section else f"{key}: unknown key.")
@@ -524,8 +525,8 @@ def test_an_unknown_key_is_named_whatever_it_is_called(section: str, key: str) -
         ({"redis": {"maxMemory": "much"}}, f'redis.maxMemory is "much": {NO_SIZE}'),
     ],
 )
-def test_a_bad_duration_or_size_is_told_in_one_line_with_examples(declared: dict[str, Any], line: str) -> None:
-    assert problems(declared) == [line], "a value that may also be -1 must not give a line for each possibility"
+def test_an_invalid_duration_or_size_is_reported_in_one_line_with_examples(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line], "a value that may also be -1 must not cause a line for each alternative"
 
 
 @pytest.mark.parametrize(
@@ -550,8 +551,8 @@ def test_a_negative_duration_is_refused(declared: dict[str, Any], shown: str) ->
         ("36501d", '"36501d"'),
     ],
 )
-def test_a_duration_beyond_all_bounds_is_told_and_not_a_traceback(retention: object, shown: str) -> None:
-    """The largest number of milliseconds is a common way to say "for ever" to Kafka, so people write it."""
+def test_a_too_large_duration_is_reported_without_a_traceback(retention: object, shown: str) -> None:
+    """The largest number of milliseconds is a common way to tell Kafka "forever", so users write it."""
     assert problems({"kafka": {"retention": retention}}) == [
         f"kafka.retention is {shown}: {NO_DURATION}, of at most 36500d"
     ]
@@ -568,14 +569,14 @@ def test_a_duration_beyond_all_bounds_is_told_and_not_a_traceback(retention: obj
         (topic(replicationFactor=True), "topics[0].replicationFactor is true: must be a number"),
     ],
 )
-def test_a_boolean_is_no_number(declared: dict[str, Any], line: str) -> None:
+def test_a_boolean_is_not_a_number(declared: dict[str, Any], line: str) -> None:
     assert problems(declared) == [line]
 
 
 @pytest.mark.parametrize(("heap", "shown"), [(0, "0"), ("1KiB", '"1KiB"')])
 @pytest.mark.parametrize("section", ["zookeeper", "kafka"])
 def test_a_heap_below_a_mebibyte_is_refused(section: str, heap: object, shown: str) -> None:
-    """The heap is given to the JVM in whole mebibytes, and it does not start with none."""
+    """The JVM gets its heap in whole mebibytes and does not start with 0."""
     assert problems({section: {"heap": heap}}) == [f"{section}.heap is {shown}: heap must be at least 1MiB"]
 
 
@@ -614,7 +615,7 @@ def test_a_heap_below_a_mebibyte_is_refused(section: str, heap: object, shown: s
         ),
     ],
 )
-def test_values_of_a_section_that_do_not_fit_together_are_told(declared: dict[str, Any], line: str) -> None:
+def test_conflicting_values_of_a_section_are_reported(declared: dict[str, Any], line: str) -> None:
     assert problems(declared) == [line]
 
 
@@ -640,15 +641,15 @@ def test_values_of_a_section_that_do_not_fit_together_are_told(declared: dict[st
         ),
     ],
 )
-def test_ports_that_clash_or_end_are_told_by_member(declared: dict[str, Any], lines: list[str]) -> None:
+def test_clashing_or_too_high_ports_are_reported_by_member(declared: dict[str, Any], lines: list[str]) -> None:
     assert problems(declared) == lines
 
 
-def test_the_last_port_of_all_can_be_taken() -> None:
+def test_the_highest_port_can_be_used() -> None:
     assert loaded({"zookeeper": {"port": 65533, "replicas": 3}}).host_ports()["zookeeper-2"] == 65535
 
 
-def test_the_port_inside_a_container_may_be_the_one_outside_of_another_member() -> None:
+def test_a_container_port_may_equal_the_published_port_of_a_different_member() -> None:
     assert loaded({"kafka": {"internalPort": 6379}}).kafka.internal_port == 6379
 
 
@@ -663,7 +664,7 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
         pytest.param({"external": "nodePort", "advertisedHost": "a.example"}, [], id="node-ports"),
         pytest.param({"external": "nodePort", "advertisedHost": "a.example", "port": 30000}, [], id="first-node-port"),
         pytest.param({"external": "nodePort", "advertisedHost": "a.example", "port": 32765}, [], id="last-node-ports"),
-        pytest.param({"external": "nodePort", "advertisedHost": "n{ordinal}.example"}, [], id="a-node-each"),
+        pytest.param({"external": "nodePort", "advertisedHost": "n{ordinal}.example"}, [], id="one-node-per-broker"),
         pytest.param(
             {"external": "nodePort", "advertisedHost": "a.example", "port": 29999},
             ["kafka.port is 29999: node ports are 30000 to 32767, one for each broker"],
@@ -677,7 +678,7 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
         pytest.param(
             {"external": "nodePort"},
             ["kafka.advertisedHost must be a host that outside clients reach: external is nodePort"],
-            id="node-ports-of-nowhere",
+            id="node-ports-without-a-host",
         ),
         pytest.param(
             {"external": "nodePort", "port": 9092},
@@ -691,7 +692,7 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
         pytest.param(
             {"external": "loadBalancer", "advertisedHost": "k{ordinal}.example", "port": 9094},
             [],
-            id="any-port-of-them",
+            id="load-balancers-on-any-port",
         ),
         pytest.param(
             {
@@ -710,7 +711,7 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
                 'kafka.advertisedHost is "kafka.example": every broker needs a name of its own behind its load '
                 'balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"'
             ],
-            id="load-balancers-of-one-name",
+            id="load-balancers-with-the-same-name",
         ),
         pytest.param(
             {"external": "loadBalancer"},
@@ -719,12 +720,12 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
                 'kafka.advertisedHost is "127.0.0.1": every broker needs a name of its own behind its load '
                 'balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"',
             ],
-            id="load-balancers-of-nowhere",
+            id="load-balancers-without-a-host",
         ),
-        pytest.param({"port": 9092, "advertisedHost": "kafka.example"}, [], id="nothing-outside"),
+        pytest.param({"port": 9092, "advertisedHost": "kafka.example"}, [], id="not-exposed"),
     ],
 )
-def test_brokers_that_clients_outside_cannot_reach_are_told(kafka: dict[str, Any], lines: list[str]) -> None:
+def test_brokers_that_clients_outside_cannot_reach_are_reported(kafka: dict[str, Any], lines: list[str]) -> None:
     declared = cluster(kafka=kafka)
     if lines:
         assert problems(declared) == lines
@@ -732,13 +733,13 @@ def test_brokers_that_clients_outside_cannot_reach_are_told(kafka: dict[str, Any
         assert loaded(declared).kafka.external == kafka.get("external", "none")
 
 
-def test_ports_of_this_machine_matter_only_on_it() -> None:
+def test_ports_may_clash_on_kubernetes() -> None:
     sections = {"zookeeper": {"port": 1000}, "kafka": {"port": 1000}, "redis": {"port": 1000}}
     assert loaded(cluster(**sections)).on_kubernetes, "each pod has an address of its own"
     assert problems({"profile": "production", **sections})[0] == "zookeeper-0 and kafka-0 would both take port 1000"
 
 
-def test_mistakes_of_cluster_and_topics_are_told_together() -> None:
+def test_mistakes_of_cluster_and_topics_are_reported_together() -> None:
     declared = cluster(kubernetes={}, topics=[{"name": "wide", "replicationFactor": 4}], kafka={"external": "nodePort"})
     assert problems(declared) == [
         NO_CONTEXT,
@@ -763,7 +764,7 @@ def test_mistakes_of_cluster_and_topics_are_told_together() -> None:
     ],
 )
 @pytest.mark.parametrize("key", ["cpu", "cpuLimit"])
-def test_processor_time_is_cores_or_thousandths(key: str, written: object, meant: str) -> None:
+def test_cpu_is_cores_or_millicores(key: str, written: object, meant: str) -> None:
     assert value_at(loaded({"kafka": {"cpu": "1m", key: written}}), f"kafka.{key}") == meant
 
 
@@ -790,7 +791,7 @@ def test_processor_time_is_cores_or_thousandths(key: str, written: object, meant
     ],
 )
 @pytest.mark.parametrize("key", ["cpu", "cpuLimit"])
-def test_processor_time_that_is_none_is_refused(key: str, written: object, shown: str) -> None:
+def test_an_invalid_cpu_amount_is_refused(key: str, written: object, shown: str) -> None:
     assert problems({"redis": {key: written}}) == [f"redis.{key} is {shown}: {NO_CPU}"]
 
 
@@ -808,7 +809,7 @@ PROTECTED = [
 
 
 @pytest.mark.parametrize(("section", "key", "cure"), PROTECTED)
-def test_a_key_that_the_platform_renders_is_refused_with_what_to_set_instead(section: str, key: str, cure: str) -> None:
+def test_a_key_that_the_platform_renders_is_refused_with_the_setting_to_use(section: str, key: str, cure: str) -> None:
     assert problems({section: {"config": {key: "x"}}}) == [
         f'{section}.config: "{key}" is rendered by the platform; {cure}'
     ]
@@ -829,17 +830,17 @@ def test_a_key_that_the_platform_renders_is_refused_with_what_to_set_instead(sec
 )
 def test_every_key_behind_a_setting_or_a_members_identity_is_protected(section: str, keys: str) -> None:
     protected = {key for of, key, _ in PROTECTED if of == section}
-    assert set(keys.split()) - protected == set(), "any spelling of it would override what the settings say"
+    assert set(keys.split()) - protected == set(), "any spelling of it would override the settings"
 
 
 @pytest.mark.parametrize(("section", "key", "cure"), PROTECTED)
-def test_what_to_set_instead_exists(section: str, key: str, cure: str) -> None:
+def test_the_setting_to_use_instead_exists(section: str, key: str, cure: str) -> None:
     named = re.findall(r"\b(?:zookeeper|kafka|redis)\.\w+", cure)
     assert bool(named) == cure.startswith("set "), key
-    assert set(named) <= {path for path, _, _ in FIELDS}, f"{section}.{key} sends people to a field that is not there"
+    assert set(named) <= {path for path, _, _ in FIELDS}, f"{section}.{key} refers to a field that does not exist"
 
 
-def test_the_cures_that_people_need_most_name_the_field() -> None:
+def test_the_most_frequent_fixes_name_the_field() -> None:
     assert problems({"kafka": {"config": {"log.retention.hours": 1}}}) == [
         'kafka.config: "log.retention.hours" is rendered by the platform; set kafka.retention'
     ]
@@ -851,7 +852,7 @@ def test_the_cures_that_people_need_most_name_the_field() -> None:
     ]
 
 
-def test_several_protected_keys_are_told_together_sorted() -> None:
+def test_several_protected_keys_are_reported_together_sorted() -> None:
     assert problems({"kafka": {"config": {"log.dirs": "/x", "broker.id": 3, "message.max.bytes": 1}}}) == [
         'kafka.config: "broker.id" is rendered by the platform; it differs from member to member; '
         '"log.dirs" is rendered by the platform; the platform derives it'
@@ -873,12 +874,12 @@ def test_several_protected_keys_are_told_together_sorted() -> None:
     ],
 )
 @pytest.mark.parametrize("section", ["zookeeper", "kafka", "redis"])
-def test_config_values_are_text_as_the_servers_spell_it(section: str, written: object, meant: str) -> None:
+def test_config_values_become_text_in_the_servers_spelling(section: str, written: object, meant: str) -> None:
     config = getattr(loaded({section: {"config": {"some-key": written}}}), section).config
     assert config["some-key"] == meant
 
 
-# Values as text: `pulumi config set` without a structure keeps them so
+# Values as text: `pulumi config set` stores them so
 
 
 @pytest.mark.parametrize(
@@ -892,20 +893,20 @@ def test_config_values_are_text_as_the_servers_spell_it(section: str, written: o
         ({"kafka": {"replicas": 1.0}}, "kafka.replicas", 1),
     ],
 )
-def test_a_number_or_boolean_may_come_as_text(declared: dict[str, Any], path: str, meant: object) -> None:
+def test_a_number_or_boolean_may_be_given_as_text(declared: dict[str, Any], path: str, meant: object) -> None:
     assert value_at(loaded(declared), path) == meant
 
 
-def test_data_is_protected_for_itself_or_for_a_topic() -> None:
+def test_data_is_protected_by_its_own_setting_or_by_a_topic() -> None:
     assert not loaded(topic()).protects_data
     assert loaded({"protect": True}).protects_data
     assert loaded({"topics": [TOPIC, {"name": "kept", "protect": True}]}).protects_data
 
 
-# Several at once
+# Several mistakes at once
 
 
-def test_several_mistakes_are_one_error_with_a_line_each() -> None:
+def test_several_mistakes_are_one_error_with_one_line_each() -> None:
     declared = {
         "profle": "light",
         "zookeeper": {"replicas": 2},
@@ -929,10 +930,10 @@ def test_several_mistakes_are_one_error_with_a_line_each() -> None:
         "topics[1].name is required",
         "topics[1].partitions is 0: must be at least 1",
     }
-    assert len(error.problems) == 9, "each once"
+    assert len(error.problems) == 9, "each mistake once"
 
 
-def test_mistakes_between_sections_are_told_together() -> None:
+def test_mistakes_between_sections_are_reported_together() -> None:
     declared = {
         "kafka": {"port": 2181},
         "topics": [{"name": "wide", "replicationFactor": 3}, {"name": "a.b"}, {"name": "a_b"}],
@@ -944,7 +945,7 @@ def test_mistakes_between_sections_are_told_together() -> None:
     ]
 
 
-def test_all_rules_that_one_section_breaks_are_told_together() -> None:
+def test_all_rules_that_one_section_breaks_are_reported_together() -> None:
     assert problems({"kafka": {"heap": "2GiB", "replicationFactor": 2, "minInSyncReplicas": 3}}) == [
         "kafka: heap 2.0GiB does not fit into memory 1.0GiB: "
         "a JVM needs more than its heap, and a broker needs page cache",
@@ -992,7 +993,7 @@ def test_all_rules_that_one_section_breaks_are_told_together() -> None:
     ],
     ids=["unknown topic config", "set twice", "heap", "name"],
 )
-def test_the_same_mistake_in_two_places_is_told_for_each(declared: dict[str, Any], lines: list[str]) -> None:
+def test_the_same_mistake_in_two_places_is_reported_twice(declared: dict[str, Any], lines: list[str]) -> None:
     assert problems(declared) == lines
 
 
@@ -1021,6 +1022,6 @@ def test_the_whole_message_is_a_headline_and_a_list() -> None:
         (["ha"], "profile is \"['ha']\": allowed are light, ha, production."),
     ],
 )
-def test_an_unknown_profile_is_told_and_does_not_hide_other_mistakes(profile: object, line: str) -> None:
+def test_an_unknown_profile_is_reported_and_does_not_hide_other_mistakes(profile: object, line: str) -> None:
     assert problems({"profile": profile}) == [line]
     assert problems({"profile": profile, "kafka": {"replicas": 0}}) == [line, "kafka.replicas is 0: must be at least 1"]

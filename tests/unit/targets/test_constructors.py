@@ -1,4 +1,7 @@
-"""Components declare resources and ask nobody: no constructor connects to anything, on either target."""
+"""No component's constructor opens a connection, on either target; it only declares resources.
+
+Source: components/*/component.py.
+"""
 
 import socket
 import subprocess
@@ -29,7 +32,7 @@ NAME = "millrace-own"
 
 
 def docker() -> Target:
-    return DockerTarget(NAME)  # with the engine that DOCKER_HOST names, as the program has it
+    return DockerTarget(NAME)  # with the engine of DOCKER_HOST, as in the program
 
 
 def kubernetes() -> Target:
@@ -39,7 +42,7 @@ def kubernetes() -> Target:
 
 
 def parts(target: Target) -> None:
-    """Every component by itself, three members where there can be three."""
+    """Every component on its own, with three members where possible."""
     prepared = target.prepare()
     ensemble = ZooKeeperEnsemble(
         "zookeeper", ZooKeeperEnsembleArgs(target=prepared, settings=ZooKeeperSettings.of(replicas=3))
@@ -85,7 +88,7 @@ def platform_of(settings: Settings) -> Callable[[Target], None]:
 
 @pytest.fixture
 def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sockets can be made, which the event loop needs, and lead nowhere; no program can be started."""
+    """Sockets can be created, since the event loop needs them, but cannot connect; no program can be started."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a constructor must not talk to anyone")

@@ -1,4 +1,8 @@
-"""A set of topics in a program that has nothing else."""
+"""A topic set in a program without other resources.
+
+Source: components/topics/component.py.
+Proof limit: the cluster is a fake.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +24,12 @@ TOPICS = {"orders": {"partitions": 6, "replicationFactor": 3, "config": {"retent
 BOOTSTRAP = "kafka-a.example:9092,kafka-b.example:9092"
 
 
-def alone(**args: Any) -> TopicSet:
+def declare(**args: Any) -> TopicSet:
     return TopicSet("orders", TopicSetArgs(bootstrap=pulumi.Output.from_input(BOOTSTRAP), topics=[ORDERS], **args))
 
 
 def test_a_set_needs_a_bootstrap_and_topics() -> None:
-    run = declared_by(lambda: {"topics": alone().topics})
+    run = declared_by(lambda: {"topics": declare().topics})
     assert masked(run.one(TOPIC_SET, "orders").inputs) == {
         "__provider": SECRET_MARK,
         "setName": "orders",
@@ -41,7 +45,7 @@ def test_a_set_needs_a_bootstrap_and_topics() -> None:
 
 
 def props(**topic: Any) -> dict[str, Any]:
-    """What the provider of a set without brokers gets."""
+    """The provider's inputs of a set without brokers."""
     declared = {"partitions": 3, "replicationFactor": 9, "config": {}, "protect": False, **topic}
     return from_engine(
         {
@@ -74,9 +78,11 @@ def props(**topic: Any) -> dict[str, Any]:
         ({"config": {"frobnicate": "1"}}, ['topic "orders": unknown topic config "frobnicate".']),
     ],
 )
-def test_without_brokers_whatever_needs_no_number_of_them_is_refused(topic: dict[str, Any], reasons: list[str]) -> None:
+def test_without_brokers_mistakes_independent_of_their_number_are_refused(
+    topic: dict[str, Any], reasons: list[str]
+) -> None:
     result = TopicSetProvider().check({}, props(**topic))
-    assert [failure.reason for failure in result.failures] == reasons, "a factor of 9 is Kafka's to judge"
+    assert [failure.reason for failure in result.failures] == reasons, "only Kafka can reject a replication factor of 9"
 
 
 def test_fewer_partitions_are_refused_without_brokers_too() -> None:
@@ -86,7 +92,7 @@ def test_fewer_partitions_are_refused_without_brokers_too() -> None:
 
 
 class Cluster:
-    """A cluster of which any broker will do; the topics that it was asked for."""
+    """A cluster that any broker represents; records the requested topics."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.applied: list[Any] = []
@@ -103,7 +109,7 @@ class Cluster:
         raise AssertionError("no broker is waited for by name")
 
 
-def test_a_set_without_brokers_waits_for_any_broker_and_is_known_by_its_bootstrap(
+def test_a_set_without_brokers_waits_for_any_broker_and_is_identified_by_its_bootstrap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cluster = Cluster(monkeypatch)

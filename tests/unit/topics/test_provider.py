@@ -1,4 +1,8 @@
-"""The provider of sets of topics, with what the engine would give it; no broker is there."""
+"""The provider of topic sets, called as the engine calls it.
+
+Source: components/topics/provider.py.
+Proof limit: there is no broker.
+"""
 
 import re
 import string
@@ -32,22 +36,22 @@ SPECS_BY_NAME = st.lists(TOPIC_SPECS, unique_by=lambda spec: spec.name, max_size
 
 
 @given(SPECS_BY_NAME)
-def test_inputs_of_topics_read_back_as_the_same_topics(specs: dict[str, TopicSpec]) -> None:
+def test_topics_survive_the_conversion_to_inputs(specs: dict[str, TopicSpec]) -> None:
     assert specs_of({"topics": inputs_of(specs)}) == specs
 
 
 @given(SPECS_BY_NAME)
-def test_inputs_of_topics_read_back_the_same_from_the_engine(specs: dict[str, TopicSpec]) -> None:
+def test_topics_survive_the_conversion_by_the_engine(specs: dict[str, TopicSpec]) -> None:
     read = specs_of(from_engine({"topics": inputs_of(specs)}))
     assert read == specs
     for spec in read.values():
-        assert type(spec.partitions) is int, "the engine sends floats; Kafka wants whole numbers"
+        assert type(spec.partitions) is int, "the engine sends floats; Kafka requires integers"
         assert type(spec.replication_factor) is int
 
 
 def test_inputs_are_sorted_by_name() -> None:
     specs = {name: TopicSpec(name=name, partitions=1, replication_factor=1) for name in ("c", "a", "b")}
-    assert list(inputs_of(specs)) == ["a", "b", "c"], "so that nothing but a real change shows in a diff"
+    assert list(inputs_of(specs)) == ["a", "b", "c"], "so that a diff shows only real changes"
 
 
 @pytest.mark.parametrize("props", [{}, {"topics": None}, {"topics": {}}])
@@ -55,7 +59,7 @@ def test_a_set_without_topics_has_none(props: Props) -> None:
     assert specs_of(props) == {}
 
 
-def test_what_the_engine_leaves_out_has_its_default() -> None:
+def test_omitted_inputs_have_their_defaults() -> None:
     assert specs_of({"topics": {"t": {"partitions": 1.0, "replicationFactor": 1.0}}}) == {
         "t": TopicSpec(name="t", partitions=1, replication_factor=1, config={}, protect=False)
     }
@@ -70,7 +74,7 @@ def topic(partitions: int = 3, factor: int = 1, *, protect: bool = False, **conf
 
 
 def topic_set(brokers: int = 3, **topics: Props) -> Props:
-    """Inputs of a set; a double underscore in a keyword is a dot in the topic's name."""
+    """Inputs of a set; a double underscore in a keyword means a dot in the topic's name."""
     return {
         "setName": "topics",
         "bootstrap": "127.0.0.1:1",
@@ -84,12 +88,12 @@ def topic_set(brokers: int = 3, **topics: Props) -> Props:
 
 
 def check(olds: Props, news: Props) -> list[str]:
-    """The reasons of a check; the engine makes a line of each."""
+    """The reasons of a check's failures; the engine shows each as a line."""
     sent = from_engine(news)
     result = TopicSetProvider().check(from_engine(olds), sent)
     assert result.inputs == sent, "a check changes no input"
     assert {failure.property for failure in result.failures} <= {"topics"}
-    return sorted(failure.reason for failure in result.failures)  # the engine keeps no order of keys
+    return sorted(failure.reason for failure in result.failures)  # the engine does not keep the order of keys
 
 
 @pytest.mark.usefixtures("no_network")
@@ -101,14 +105,16 @@ def check(olds: Props, news: Props) -> list[str]:
         pytest.param(topic_set(orders=topic(3)), topic_set(orders=topic(12)), id="more-partitions"),
         pytest.param(topic_set(orders=topic(3)), topic_set(orders=topic(3, 3)), id="more-replicas"),
         pytest.param(topic_set(orders=topic(3, 3)), topic_set(orders=topic(3, 1)), id="fewer-replicas"),
-        pytest.param(topic_set(orders=topic(3)), topic_set(), id="an-unprotected-topic-leaves"),
+        pytest.param(topic_set(orders=topic(3)), topic_set(), id="an-unprotected-topic-is-removed"),
         pytest.param(topic_set(orders=topic(3, protect=True)), topic_set(orders=topic(3)), id="protection-is-lifted"),
-        pytest.param(topic_set(orders=topic(9)), topic_set(parcels=topic(3)), id="another-name-with-fewer-partitions"),
+        pytest.param(
+            topic_set(orders=topic(9)), topic_set(parcels=topic(3)), id="a-different-name-with-fewer-partitions"
+        ),
         pytest.param({}, topic_set(orders=topic(3, 3, min_insync_replicas="3")), id="min-isr-of-all-replicas"),
         pytest.param({}, topic_set(), id="no-topics"),
     ],
 )
-def test_what_kafka_can_do_is_not_refused(olds: Props, news: Props) -> None:
+def test_possible_changes_are_not_refused(olds: Props, news: Props) -> None:
     assert check(olds, news) == []
 
 
@@ -158,13 +164,13 @@ def test_what_kafka_can_do_is_not_refused(olds: Props, news: Props) -> None:
             {},
             topic_set(orders=topic(retentoin_ms="1000")),
             'topic "orders": unknown topic config "retentoin.ms". Did you mean "retention.ms"?',
-            id="unknown-key-with-a-near-miss",
+            id="unknown-key-with-a-similar-one",
         ),
         pytest.param(
             {},
             topic_set(orders=topic(zzz="1000")),
             'topic "orders": unknown topic config "zzz".',
-            id="unknown-key-far-from-any",
+            id="unknown-key-without-a-similar-one",
         ),
         pytest.param(
             {},
@@ -178,11 +184,11 @@ def test_what_kafka_can_do_is_not_refused(olds: Props, news: Props) -> None:
             topic_set(parcels=topic()),
             'topic "orders" is protected and would be deleted; to delete it, '
             "set protect to false, run `pulumi up`, then remove it",
-            id="a-protected-topic-leaves",
+            id="a-protected-topic-is-removed",
         ),
     ],
 )
-def test_what_kafka_cannot_do_is_refused_with_the_reason(olds: Props, news: Props, reason: str) -> None:
+def test_impossible_changes_are_refused_with_the_reason(olds: Props, news: Props, reason: str) -> None:
     assert check(olds, news) == [reason]
 
 
@@ -194,7 +200,7 @@ def test_names_that_differ_only_in_dot_and_underscore_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-def test_several_mistakes_are_failures_of_their_own_and_told_at_once() -> None:
+def test_several_mistakes_are_separate_failures_reported_at_once() -> None:
     olds = topic_set(orders=topic(6), audit=topic(protect=True))
     news = topic_set(1, orders=topic(3, 2), new__a=topic(cleanup_policy="shrink"), new_a=topic(retention_ms="x"))
     reasons = check(olds, news)
@@ -211,8 +217,10 @@ def test_several_mistakes_are_failures_of_their_own_and_told_at_once() -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-def test_a_protected_topic_that_is_unprotected_and_removed_at_once_is_still_refused() -> None:
-    assert check(topic_set(orders=topic(protect=True)), topic_set()) != [], "state says protected until an update ran"
+def test_removing_a_topic_and_its_protection_in_one_update_is_refused() -> None:
+    assert check(topic_set(orders=topic(protect=True)), topic_set()) != [], (
+        "the state holds the protection until an update removes it"
+    )
 
 
 @pytest.mark.usefixtures("no_network")
@@ -226,22 +234,22 @@ def test_a_protected_topic_that_is_unprotected_and_removed_at_once_is_still_refu
         pytest.param({"topics": {"new orders": topic()}, "brokers": {"kafka-0": rpc.UNKNOWN}}, id="a-broker"),
     ],
 )
-def test_what_is_not_known_yet_passes_unchecked(changed: Props) -> None:
+def test_unknown_values_pass_the_check(changed: Props) -> None:
     assert check(topic_set(orders=topic(protect=True)), {**topic_set(), **changed}) == []
 
 
 @pytest.mark.usefixtures("no_network")
-def test_unknowns_among_the_other_inputs_hinder_no_check() -> None:
+def test_unknown_values_in_other_inputs_do_not_prevent_the_check() -> None:
     news = {**topic_set(1, orders=topic(3, 2)), "trigger": {"kafka-0": rpc.UNKNOWN}}
-    assert len(check({}, news)) == 1, "a broker that is made anew has no id in a preview"
+    assert len(check({}, news)) == 1, "a broker that is replaced has no known id in a preview"
 
 
 @pytest.mark.usefixtures("no_network")
-def test_an_earlier_state_that_is_not_known_is_no_reason_to_refuse() -> None:
+def test_an_unknown_earlier_state_passes_the_check() -> None:
     assert check({"topics": rpc.UNKNOWN}, topic_set(orders=topic(1))) == []
 
 
-# ----------------------------------------------------------------------------------------------- changes in words
+# ------------------------------------------------------------------------------------------------ changes as text
 
 
 @pytest.mark.usefixtures("no_network")
@@ -291,22 +299,22 @@ def test_an_earlier_state_that_is_not_known_is_no_reason_to_refuse() -> None:
         pytest.param(topic_set(), topic_set(orders=topic()), ["topics: creates orders"], id="from-none"),
     ],
 )
-def test_a_change_of_topics_is_told_in_words_and_that_no_broker_restarts(
+def test_a_change_of_topics_is_reported_as_text_with_the_note_that_no_broker_restarts(
     olds: Props, news: Props, lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(olds, news) == []
     told = [*lines, "topics: no broker restarts for these"] if lines else []
-    assert capsys.readouterr().err.splitlines() == told, "in a preview too: this is before anything is done"
+    assert capsys.readouterr().err.splitlines() == told, "in a preview too, before anything changes"
 
 
 @pytest.mark.usefixtures("no_network")
-def test_a_change_is_told_even_where_it_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_change_is_reported_even_if_it_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(check(topic_set(orders=topic(6)), topic_set(orders=topic(3)))) == 1
     assert "topics: changes orders (partitions: 6 -> 3)" in capsys.readouterr().err
 
 
 @given(SPECS_BY_NAME, SPECS_BY_NAME)
-def test_no_change_of_topics_goes_untold(old: dict[str, TopicSpec], new: dict[str, TopicSpec]) -> None:
+def test_every_change_of_topics_is_reported(old: dict[str, TopicSpec], new: dict[str, TopicSpec]) -> None:
     lines = change_lines(old, new)
     assert bool(lines) == (old != new)
     for name in {*old, *new}:
@@ -327,7 +335,7 @@ def test_a_set_with_a_protected_topic_is_not_deleted() -> None:
     )
 
 
-def test_a_refresh_that_reaches_no_broker_keeps_the_topics_as_last_known(
+def test_a_refresh_without_a_reachable_broker_keeps_the_known_topics(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: False)
@@ -341,7 +349,7 @@ def test_a_refresh_that_reaches_no_broker_keeps_the_topics_as_last_known(
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_making_topics_ends_at_the_deadline_with_what_was_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creation_of_topics_fails_at_the_deadline_with_the_missing_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: False)
     props = {**from_engine(topic_set(1, orders=topic())), "deadline": 0.0, "logs": {"kafka-0": "docker logs x"}}
     assert shown(lambda: TopicSetProvider().create(props)) == (
@@ -352,7 +360,7 @@ def test_making_topics_ends_at_the_deadline_with_what_was_missing(monkeypatch: p
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_topics_that_cannot_be_made_are_told_with_what_the_route_knows(
+def test_a_failed_creation_of_topics_is_reported_with_the_routes_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     detour = take_detour(monkeypatch, topics_module)

@@ -1,6 +1,7 @@
-"""What a topic may be.
+"""The rules for topics.
 
-Proof limit: that these are Kafka's own rules is shown against a real broker, by the integration tests.
+Source: components/topics/rules.py.
+Proof limit: the integration tests compare them with the rules of a real broker.
 """
 
 import string
@@ -26,14 +27,14 @@ LEGAL = set(string.ascii_letters + string.digits + "._-")
 
 
 def fresh(text: str) -> str:
-    """An equal text that is another object, as texts of a file are."""
+    """An equal string that is a different object, as strings read from a file are."""
     return "".join(list(text))
 
 
 @pytest.mark.parametrize(
     "name", ["a", "tda_jobs", "A-1.b_c", "...", "_single", "a__b", "0", "-", "x" * MAX_NAME_LENGTH]
 )
-def test_a_legal_name_has_no_problem(name: str) -> None:
+def test_a_valid_name_has_no_problem(name: str) -> None:
     assert name_problem(name) is None
 
 
@@ -55,12 +56,12 @@ def test_a_legal_name_has_no_problem(name: str) -> None:
         ),
     ],
 )
-def test_an_illegal_name_is_told_why(name: str, problem: str) -> None:
+def test_an_invalid_name_is_reported_with_the_reason(name: str, problem: str) -> None:
     assert name_problem(name) == problem
 
 
 @given(name=st.text(max_size=8) | st.text(alphabet=sorted(LEGAL), max_size=255))
-def test_a_name_is_accepted_exactly_where_each_rule_holds(name: str) -> None:
+def test_a_name_is_accepted_only_if_it_follows_every_rule(name: str) -> None:
     rules = [
         1 <= len(name) <= 249,
         set(name) <= LEGAL,
@@ -114,11 +115,11 @@ def test_a_name_is_accepted_exactly_where_each_rule_holds(name: str) -> None:
         ),
     ],
 )
-def test_topic_config_is_checked_by_key_and_kind(config: dict[str, str], problems: list[str]) -> None:
+def test_topic_config_is_checked_by_key_and_type(config: dict[str, str], problems: list[str]) -> None:
     assert config_problems(config) == problems
 
 
-def test_all_problems_of_a_config_are_told_sorted_by_key() -> None:
+def test_all_problems_of_a_config_are_reported_sorted_by_key() -> None:
     assert config_problems({"retention.ms": "x", "foo": "1", "cleanup.policy": "purge"}) == [
         'cleanup.policy is "purge"; allowed are delete, compact, compact,delete',
         'unknown topic config "foo".',
@@ -127,8 +128,8 @@ def test_all_problems_of_a_config_are_told_sorted_by_key() -> None:
 
 
 @pytest.mark.parametrize("key", sorted(TOPIC_CONFIG_KINDS))
-def test_every_known_key_takes_some_value(key: str) -> None:
-    """A typing error in the table of kinds or choices would leave a key that nothing satisfies."""
+def test_every_known_key_accepts_some_value(key: str) -> None:
+    """With a typo in the table of types or choices, a key would accept no value."""
     candidates = ["1", "true", "text", "delete", "gzip", "CreateTime"]
     assert any(config_problems({key: value}) == [] for value in candidates)
 
@@ -169,7 +170,7 @@ def test_counts_are_checked_against_the_brokers(spec: TopicSpec, brokers: int, p
     assert count_problems(spec, brokers) == problems
 
 
-def test_everything_wrong_with_a_topic_is_told_at_once() -> None:
+def test_all_problems_of_a_topic_are_reported_at_once() -> None:
     spec = TopicSpec(name="a b", partitions=0, replication_factor=2, config={"foo": "1"})
     assert spec_problems(spec, 1) == [
         '"a b" has characters other than letters, digits, ".", "_" and "-"',
@@ -198,17 +199,17 @@ def test_everything_wrong_with_a_topic_is_told_at_once() -> None:
         ),
     ],
 )
-def test_names_are_checked_together(names: list[str], problems: list[str]) -> None:
+def test_names_are_checked_against_each_other(names: list[str], problems: list[str]) -> None:
     assert set_problems(names) == problems
 
 
 @pytest.mark.parametrize("name", ["a", "orders"])
-def test_a_name_that_is_declared_twice_is_found_even_where_both_are_one_object(name: str) -> None:
-    """Python shares texts of one character, those of its own source and those of YAML's aliases."""
+def test_a_name_that_is_declared_twice_is_found_even_if_both_are_one_object(name: str) -> None:
+    """Python shares strings of one character, strings of source code and strings of YAML aliases."""
     assert set_problems([name, name]) == [f'topic "{name}" is declared twice']
 
 
-def test_a_near_miss_is_hinted_at_and_a_far_one_is_not() -> None:
+def test_only_a_similar_key_is_suggested() -> None:
     assert nearest("retnetion", ["replicas", "retention"]) == ' Did you mean "retention"?'
     assert nearest("zzz", ["replicas", "retention"]) == ""
     assert nearest("x", []) == ""
@@ -224,6 +225,6 @@ def test_a_near_miss_is_hinted_at_and_a_far_one_is_not() -> None:
         ("follower.replication.throttled.replicas", "1:2,0:1", "1:2,0:1"),
     ],
 )
-def test_a_value_has_one_spelling(key: str, value: str, normal: str) -> None:
+def test_a_value_is_normalized_to_one_spelling(key: str, value: str, normal: str) -> None:
     assert normal_value(key, value) == normal
-    assert normal_value(key, normal) == normal, "normalising twice changes nothing"
+    assert normal_value(key, normal) == normal, "a second normalization changes nothing"

@@ -1,6 +1,7 @@
-"""What has to change so that topics are as declared.
+"""Plans: the changes that make topics as declared.
 
-Proof limit: the model cluster below does what the plan says; that Kafka does so is shown by the integration tests.
+Source: components/topics/safety.py.
+Proof limit: the model cluster below carries out the plan; the integration tests show that Kafka does so too.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,33 +16,33 @@ from components.topics.safety import ObservedTopic, TopicPlan, matches, new_repl
 
 
 def spec(name: str = "t", partitions: int = 1, factor: int = 1, **config: str) -> TopicSpec:
-    """A declared topic; ``retention_ms`` stands for ``retention.ms``."""
+    """A declared topic; ``retention_ms`` means ``retention.ms``."""
     keys = {key.replace("_", "."): value for key, value in config.items()}
     return TopicSpec(name=name, partitions=partitions, replication_factor=factor, config=keys)
 
 
 def observed(*replicas: tuple[int, ...], **config: str) -> ObservedTopic:
-    """A topic of the cluster by its partitions' replicas."""
+    """An existing topic, from its partitions' replicas."""
     return ObservedTopic(replicas=replicas, config={key.replace("_", "."): value for key, value in config.items()})
 
 
 def plan(
     declared: Collection[TopicSpec], cluster: Mapping[str, ObservedTopic], owned: Collection[str] = ()
 ) -> TopicPlan:
-    """Plan for topics given as a list."""
+    """The plan for topics given as lists."""
     return plan_topics({item.name: item for item in declared}, cluster, owned)
 
 
-def test_nothing_declared_and_nothing_there_needs_nothing() -> None:
+def test_without_declared_and_existing_topics_the_plan_is_empty() -> None:
     assert plan([], {}) == TopicPlan()
 
 
-def test_a_topic_that_is_missing_is_created_sorted_by_name() -> None:
+def test_missing_topics_are_created_sorted_by_name() -> None:
     b, a = spec("b", 3, 1, retention_ms="1"), spec("a")
     assert plan([b, a], {}) == TopicPlan(create=(a, b))
 
 
-def test_a_topic_that_is_as_declared_is_left_alone() -> None:
+def test_a_topic_that_is_as_declared_is_not_changed() -> None:
     assert plan([spec(retention_ms="5")], {"t": observed((0,), retention_ms="5")}, ["t"]) == TopicPlan()
 
 
@@ -49,17 +50,17 @@ def test_partitions_are_added_up_to_the_new_total() -> None:
     assert plan([spec(partitions=3)], {"t": observed((0,))}) == TopicPlan(add_partitions={"t": 3})
 
 
-def test_partitions_are_never_taken_away() -> None:
+def test_partitions_are_never_removed() -> None:
     assert plan([spec(partitions=1)], {"t": observed((0,), (0,))}) == TopicPlan(), "Kafka cannot shrink a topic"
 
 
-def test_a_changed_value_and_a_new_key_are_set_and_equal_ones_are_not_sent() -> None:
+def test_only_changed_values_and_new_keys_are_set() -> None:
     declared = spec(retention_ms="5", segment_bytes="100", preallocate="true")
     cluster = {"t": observed((0,), retention_ms="4", segment_bytes="100")}
     assert plan([declared], cluster) == TopicPlan(set_config={"t": {"retention.ms": "5", "preallocate": "true"}})
 
 
-def test_a_key_that_is_no_longer_declared_is_reset_sorted() -> None:
+def test_undeclared_keys_are_reset_sorted() -> None:
     cluster = {"t": observed((0,), segment_bytes="100", retention_ms="4")}
     assert plan([spec()], cluster) == TopicPlan(reset_config={"t": ("retention.ms", "segment.bytes")})
 
@@ -71,7 +72,7 @@ def test_keys_are_set_and_reset_in_one_plan() -> None:
     )
 
 
-def test_another_spelling_of_a_value_is_no_change() -> None:
+def test_a_different_spelling_of_a_value_is_no_change() -> None:
     cluster = {"t": observed((0,), cleanup_policy="delete,compact", retention_ms=" 5")}
     assert plan([spec(cleanup_policy="compact,delete", retention_ms="5")], cluster) == TopicPlan()
 
@@ -81,25 +82,25 @@ def test_another_spelling_of_a_value_is_no_change() -> None:
     [observed((0,)), observed((0, 1, 2)), observed((0, 1), (1,)), observed((0,), (1, 2))],
     ids=["too few", "too many", "last partition too few", "first partition too few"],
 )
-def test_another_number_of_replicas_is_reassigned_if_only_in_one_partition(topic: ObservedTopic) -> None:
+def test_a_different_number_of_replicas_in_one_partition_is_reassigned(topic: ObservedTopic) -> None:
     declared = spec(partitions=topic.partitions, factor=2)
     assert plan([declared], {"t": topic}) == TopicPlan(reassign={"t": 2})
 
 
 def test_the_same_number_of_replicas_on_other_brokers_is_no_change() -> None:
-    assert plan([spec(factor=2)], {"t": observed((2, 1))}) == TopicPlan(), "where replicas live is the cluster's"
+    assert plan([spec(factor=2)], {"t": observed((2, 1))}) == TopicPlan(), "the cluster decides where replicas are"
 
 
-def test_an_owned_topic_that_is_no_longer_declared_is_deleted_sorted() -> None:
+def test_owned_topics_that_are_no_longer_declared_are_deleted_sorted() -> None:
     cluster = {"b": observed((0,)), "a": observed((0,))}
     assert plan([], cluster, ["b", "a"]) == TopicPlan(delete=("a", "b"))
 
 
-def test_an_owned_topic_that_is_gone_already_is_not_deleted_again() -> None:
+def test_an_owned_topic_that_no_longer_exists_is_not_deleted() -> None:
     assert plan([], {}, ["a"]) == TopicPlan()
 
 
-def test_a_foreign_topic_is_left_alone_whatever_it_looks_like() -> None:
+def test_a_topic_that_is_neither_declared_nor_owned_is_left_alone() -> None:
     cluster = {"foreign": observed((0, 1), (1,), retention_ms="1")}
     assert plan([spec()], {**cluster, "t": observed((0,))}, ["t"]) == TopicPlan()
 
@@ -131,25 +132,25 @@ def test_an_owned_topic_that_is_still_declared_is_not_deleted() -> None:
         "a key too many",
     ],
 )
-def test_a_topic_matches_only_where_nothing_would_have_to_change(topic: ObservedTopic, same: bool) -> None:
+def test_a_topic_matches_only_if_its_plan_is_empty(topic: ObservedTopic, same: bool) -> None:
     assert matches(spec(partitions=2, factor=2, retention_ms="5"), topic) is same
 
 
-def test_counts_of_an_observed_topic_come_from_its_replicas() -> None:
+def test_counts_of_an_existing_topic_come_from_its_replicas() -> None:
     topic = observed((0,), (0, 1, 2))
     assert (topic.partitions, topic.replication_factor) == (2, 3)
-    assert observed().replication_factor == 0, "a topic whose partitions are unknown has no replicas"
+    assert observed().replication_factor == 0, "a topic with unknown partitions has no replicas"
 
 
-def test_more_replicas_keep_the_old_ones_and_the_leader_first() -> None:
+def test_additional_replicas_come_after_the_old_ones_and_the_leader_stays_first() -> None:
     assert new_replicas(((1,), (2,), (0,)), 2, [0, 1, 2]) == {0: (1, 0), 1: (2, 1), 2: (0, 2)}
 
 
-def test_new_replicas_go_to_the_brokers_that_hold_fewest() -> None:
+def test_new_replicas_go_to_the_brokers_with_the_fewest() -> None:
     assert new_replicas(((0, 1), (0, 1), (0,)), 2, [0, 1, 2, 3]) == {2: (0, 2)}
 
 
-def test_fewer_replicas_keep_the_first_ones() -> None:
+def test_a_lower_number_of_replicas_keeps_the_first_ones() -> None:
     assert new_replicas(((2, 0, 1), (1, 2, 0)), 1, [0, 1, 2]) == {0: (2,), 1: (1,)}
 
 
@@ -181,7 +182,7 @@ def replica_lists(draw: st.DrawFn, brokers: list[int]) -> tuple[tuple[int, ...],
 
 @st.composite
 def situations(draw: st.DrawFn) -> dict[str, Any]:
-    """A cluster, a declaration that only grows partitions (settings refuse the rest), and earlier ownership."""
+    """A cluster, a declaration that only grows partitions (settings refuse the rest), and the topics owned so far."""
     brokers = list(range(draw(st.integers(1, 4))))
     cluster = {
         name: ObservedTopic(replicas=draw(replica_lists(brokers)), config=draw(CONFIGS))
@@ -203,15 +204,15 @@ def situations(draw: st.DrawFn) -> dict[str, Any]:
 def applied(
     changes: TopicPlan, cluster: Mapping[str, ObservedTopic], brokers: list[int]
 ) -> tuple[dict[str, ObservedTopic], list[str]]:
-    """A model of a cluster that carries out a plan, and the names of the topics that it touched."""
+    """The topics of a model cluster after it carried out a plan, and the names of the topics that changed."""
     topics = {name: (list(topic.replicas), dict(topic.config)) for name, topic in cluster.items()}
     for item in changes.create:
-        assert item.name not in topics, "a cluster refuses to create what exists"
+        assert item.name not in topics, "a cluster refuses to create an existing topic"
         first = tuple(brokers[: item.replication_factor])
         topics[item.name] = ([first] * item.partitions, dict(item.config))
     for name, total in changes.add_partitions.items():
         replicas = topics[name][0]
-        assert total > len(replicas), "a cluster refuses any other total"
+        assert total > len(replicas), "a cluster refuses any total that is not higher"
         replicas += [replicas[0]] * (total - len(replicas))
     for name, values in changes.set_config.items():
         topics[name][1].update(values)
@@ -221,7 +222,7 @@ def applied(
     for name, factor in changes.reassign.items():
         replicas = topics[name][0]
         for number, chosen in new_replicas(tuple(replicas), factor, brokers).items():
-            assert len(set(chosen)) == factor, "a broker holds one replica of a partition at most"
+            assert len(set(chosen)) == factor, "a broker holds at most one replica of a partition"
             assert chosen[0] == replicas[number][0], "the preferred leader stays"
             replicas[number] = chosen
     for name in changes.delete:
@@ -235,7 +236,7 @@ def applied(
 
 
 @given(situation=situations())
-def test_an_applied_plan_gives_the_declared_topics_and_then_nothing_is_left_to_plan(situation: dict[str, Any]) -> None:
+def test_an_applied_plan_gives_the_declared_topics_and_the_next_plan_is_empty(situation: dict[str, Any]) -> None:
     brokers, cluster = situation["brokers"], situation["cluster"]
     declared, owned = situation["declared"], situation["owned"]
     after, touched = applied(plan_topics(declared, cluster, owned), cluster, brokers)
@@ -248,14 +249,14 @@ def test_an_applied_plan_gives_the_declared_topics_and_then_nothing_is_left_to_p
             key: normal_value(key, value) for key, value in item.config.items()
         }
     foreign = set(cluster) - set(declared) - owned
-    assert not foreign & set(touched), "a plan never touches what is neither declared nor owned"
-    assert set(after) == set(declared) | foreign, "owned topics that are no longer declared are gone"
+    assert not foreign & set(touched), "a plan never changes topics that are neither declared nor owned"
+    assert set(after) == set(declared) | foreign, "owned topics that are no longer declared are deleted"
     assert all(after[name] == cluster[name] for name in foreign)
     assert plan_topics(declared, after, owned | set(declared)) == TopicPlan()
 
 
 @given(leaders=st.lists(st.integers(0, 4), min_size=1, max_size=4), factor=st.integers(1, 5))
-def test_growing_replicas_spreads_them_over_the_brokers(leaders: list[int], factor: int) -> None:
+def test_additional_replicas_are_spread_over_the_brokers(leaders: list[int], factor: int) -> None:
     led = tuple((leader,) for leader in leaders)
     grown = {**dict(enumerate(led)), **new_replicas(led, factor, range(5))}
     assert all(len(set(chosen)) == factor and chosen[0] == leaders[number] for number, chosen in grown.items())

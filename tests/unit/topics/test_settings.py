@@ -1,4 +1,7 @@
-"""What a stack file may say about topics, and the topics that it means."""
+"""Settings of topics in a stack file, and the topics that result.
+
+Source: components/topics/settings.py.
+"""
 
 from typing import Any
 
@@ -25,11 +28,11 @@ from tests.unit.stack_files import loaded, problems, spec, topic
         ("__x", 'topics[0].name is "__x": "__x" starts with "__", which is kept for internal topics'),
     ],
 )
-def test_an_illegal_topic_name_is_told_why(name: str, line: str) -> None:
+def test_an_invalid_topic_name_is_reported_with_the_reason(name: str, line: str) -> None:
     assert problems(topic(name=name)) == [line]
 
 
-def test_a_topic_name_of_249_characters_is_the_longest() -> None:
+def test_the_longest_topic_name_has_249_characters() -> None:
     assert spec(topic(name="x" * 249)).name == "x" * 249
 
 
@@ -40,11 +43,11 @@ def test_a_topic_name_of_249_characters_is_the_longest() -> None:
         (["a.b", "a_b"], ['topics "a.b" and "a_b" differ only in "." and "_", which Kafka refuses']),
     ],
 )
-def test_topics_that_cannot_be_side_by_side_are_told(names: list[str], lines: list[str]) -> None:
+def test_topics_that_exclude_each_other_are_reported(names: list[str], lines: list[str]) -> None:
     assert problems({"topics": [{"name": name} for name in names]}) == lines
 
 
-def test_a_topic_of_one_letter_that_is_declared_twice_is_told() -> None:
+def test_a_one_letter_topic_that_is_declared_twice_is_reported() -> None:
     assert problems({"topics": [{"name": "a"}, {"name": "a"}]}) == ['topic "a" is declared twice']
 
 
@@ -71,7 +74,7 @@ def test_a_topic_of_one_letter_that_is_declared_twice_is_told() -> None:
         ),
     ],
 )
-def test_a_topics_counts_are_checked_against_the_brokers_there_will_be(declared: dict[str, Any], line: str) -> None:
+def test_a_topics_counts_are_checked_against_the_declared_brokers(declared: dict[str, Any], line: str) -> None:
     assert problems(declared) == [line]
 
 
@@ -108,7 +111,7 @@ def test_a_topic_config_that_is_set_twice_is_refused(field: str, value: object, 
     assert problems(topic(**{field: value}, config={key: free})) == [
         f'topics[0]: "{key}" is set twice: as {field} and in config'
     ]
-    assert spec(topic(config={key: free})).config == {key: str(free)}, "by itself either way is fine"
+    assert spec(topic(config={key: free})).config == {key: str(free)}, "either setting is valid on its own"
 
 
 @pytest.mark.parametrize(
@@ -123,13 +126,11 @@ def test_a_topic_config_that_is_set_twice_is_refused(field: str, value: object, 
         ({"profile": "ha", **topic(replicationFactor=1)}, 1),
     ],
 )
-def test_a_topic_has_three_replicas_where_there_are_three_brokers_and_else_one(
-    declared: dict[str, Any], factor: int
-) -> None:
+def test_a_topic_has_three_replicas_with_three_brokers_and_otherwise_one(declared: dict[str, Any], factor: int) -> None:
     assert spec(declared).replication_factor == factor
 
 
-def test_a_topic_that_says_nothing_takes_the_brokers_defaults() -> None:
+def test_a_topic_without_settings_uses_the_brokers_defaults() -> None:
     assert spec(topic()) == TopicSpec(name="orders", partitions=1, replication_factor=1, config={}, protect=False)
 
 
@@ -176,20 +177,20 @@ def test_a_topics_fields_become_kafkas_keys() -> None:
         (0, "0"),
     ],
 )
-def test_a_topics_retention_becomes_milliseconds_and_minus_one_is_for_ever(retention: object, expected: str) -> None:
+def test_a_topics_retention_becomes_milliseconds_and_minus_one_means_forever(retention: object, expected: str) -> None:
     assert spec(topic(retention=retention)).config == {"retention.ms": expected}
 
 
 @pytest.mark.parametrize(
     ("size", "expected"), [("1GiB", "1073741824"), (-1, "-1"), ("-1", "-1"), (1024, "1024"), ("100MB", "100000000")]
 )
-def test_a_topics_retained_bytes_become_a_number_and_minus_one_is_no_limit(size: object, expected: str) -> None:
+def test_a_topics_retained_bytes_become_a_number_and_minus_one_means_no_limit(size: object, expected: str) -> None:
     assert spec(topic(retentionBytes=size)).config == {"retention.bytes": expected}
 
 
 @pytest.mark.parametrize("written", ["compact,delete", "delete,compact", "compact, delete", " compact,delete "])
 @pytest.mark.parametrize("free", [True, False], ids=["in config", "as cleanup"])
-def test_a_cleanup_policy_of_two_has_one_spelling(written: str, free: bool) -> None:
+def test_a_cleanup_policy_of_both_kinds_has_one_spelling(written: str, free: bool) -> None:
     fields = {"config": {"cleanup.policy": written}} if free else {"cleanup": written}
     assert spec(topic(**fields)).config == {"cleanup.policy": "compact,delete"}
 
@@ -199,7 +200,7 @@ def test_topics_are_sorted_by_name() -> None:
     assert [item.name for item in specs] == ["C", "a", "b"]
 
 
-def test_numbers_and_booleans_of_a_topics_config_are_text() -> None:
+def test_numbers_and_booleans_of_a_topics_config_become_text() -> None:
     config = {"min.cleanable.dirty.ratio": 0.5, "preallocate": False, "segment.bytes": 1048576.0}
     assert spec(topic(config=config)).config == {
         "min.cleanable.dirty.ratio": "0.5",

@@ -1,7 +1,8 @@
-"""What an ensemble's members say of themselves, asked over real sockets of small servers that answer like members.
+"""The client of ensembles: members' states over real sockets, from small servers that answer like members.
 
-Proof limit: the answers are written here after those of ZooKeeper 3.8; that a real ensemble answers so, and that a
-session writes and reads, only the tests on a real engine show.
+Source: components/zookeeper/client.py.
+Proof limit: the answers imitate those of ZooKeeper 3.8; only the tests on a real engine show that an ensemble
+answers so, and that a session writes and reads.
 """
 
 import socketserver
@@ -34,7 +35,7 @@ def leader(synced: object) -> str:
 
 
 class Member(socketserver.ThreadingTCPServer):
-    """A server on a loopback port of the system's choice that answers ``mntr`` with a text, and nothing else."""
+    """A server on a free loopback port that answers only ``mntr``, with a text."""
 
     daemon_threads = True
 
@@ -78,13 +79,13 @@ class _Answer(socketserver.BaseRequestHandler):
 
 @pytest.fixture
 def ensemble() -> Iterator[Callable[..., dict[str, str]]]:
-    """Makes members ``zookeeper-0``, ``zookeeper-1``, … that answer like this; gives their addresses by name."""
+    """Starts members ``zookeeper-0``, ``zookeeper-1``, … with these answers; returns their addresses by name."""
     with ExitStack() as stack:
 
         def start(answer: str) -> str:
             if answer == DEAF:
                 held = stack.enter_context(socket())
-                held.bind(("127.0.0.1", 0))  # held, so that nobody else listens on it either
+                held.bind(("127.0.0.1", 0))  # reserved, so that no other program listens on it
                 return f"127.0.0.1:{held.getsockname()[1]}"
             member = Member(answer)
             stack.callback(member.end)
@@ -129,20 +130,20 @@ def _plain(lines: list[str], members: dict[str, str]) -> list[str]:
         ("mntr is not executed because it is not in the whitelist.\n", MemberState(listens=True)),
     ],
 )
-def test_a_member_is_what_its_answer_says(
+def test_a_members_state_is_read_from_its_answer(
     answer: str, state: MemberState, ensemble: Callable[..., dict[str, str]]
 ) -> None:
     assert member_state(ensemble(answer)["zookeeper-0"]) == state
 
 
-def test_a_member_that_never_answers_is_there_but_serves_nothing(
+def test_a_member_that_never_answers_exists_but_does_not_serve(
     ensemble: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zookeeper, "TIMEOUT", 0.1)
     assert member_state(ensemble(HANGING)["zookeeper-0"]) == MemberState(listens=True)
 
 
-def test_a_long_answer_is_read_to_its_end(ensemble: Callable[..., dict[str, str]]) -> None:
+def test_a_long_answer_is_read_completely(ensemble: Callable[..., dict[str, str]]) -> None:
     answer = "".join(f"zk_filler_{number}\t{'x' * 100}\n" for number in range(5000)) + leader(2)
     assert member_state(ensemble(answer)["zookeeper-0"]) == MemberState(True, "leader", 2)
 
@@ -156,17 +157,19 @@ def test_an_answer_is_complete_before_the_member_closes(answer: str) -> None:
     finally:
         member.end()
     assert found.mode is not None
-    assert found.synced_followers == (12 if found.mode == "leader" else None), "a number is not read before its end"
-    assert time.monotonic() - start < zookeeper.TIMEOUT, "the API's port-forward tells of the end a second late"
+    assert found.synced_followers == (12 if found.mode == "leader" else None), (
+        "a number is not parsed before it is complete"
+    )
+    assert time.monotonic() - start < zookeeper.TIMEOUT, "the API's port-forward reports the end one second late"
 
 
-def test_a_member_is_asked_for_its_role_and_nothing_else() -> None:
+def test_a_member_is_asked_only_for_its_role() -> None:
     member = Member(FOLLOWER)
     try:
         member_state(member.address)
     finally:
         member.end()
-    assert member.words == [b"mntr"], "other words are not on the whitelist that the platform renders"
+    assert member.words == [b"mntr"], "the platform's whitelist allows no other commands"
 
 
 # --------------------------------------------------------------------------------------------------------- roles
@@ -180,7 +183,7 @@ def test_a_member_is_asked_for_its_role_and_nothing_else() -> None:
         pytest.param([leader("4.0"), FOLLOWER, FOLLOWER, FOLLOWER, FOLLOWER], id="five"),
     ],
 )
-def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_well(
+def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_healthy(
     answers: list[str], ensemble: Callable[..., dict[str, str]]
 ) -> None:
     assert role_lines(ensemble(*answers)) == []
@@ -200,7 +203,7 @@ def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_well(
         pytest.param(
             [NOT_SERVING],
             ["zookeeper-0: it serves no requests (no quorum); expected standalone\nlook at: docker logs p-zookeeper-0"],
-            id="the-only-one-serves-nothing",
+            id="the-only-one-does-not-serve",
         ),
         pytest.param(
             [FOLLOWER, leader(1), DEAF],
@@ -225,7 +228,7 @@ def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_well(
         pytest.param(
             [FOLLOWER, leader(1), FOLLOWER],
             ["zookeeper-1: the leader counts 1 followers in sync; expected 2\nlook at: docker logs p-zookeeper-1"],
-            id="a-follower-lags",
+            id="a-follower-out-of-sync",
         ),
         pytest.param([leader(1), leader(1), FOLLOWER], ["ZooKeeper: 2 leaders; expected one"], id="two-leaders"),
         pytest.param([FOLLOWER, FOLLOWER, FOLLOWER], ["ZooKeeper: 0 leaders; expected one"], id="no-leader"),
@@ -236,7 +239,7 @@ def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_well(
         ),
     ],
 )
-def test_what_is_wrong_with_the_roles_is_told_by_member(
+def test_wrong_roles_are_reported_by_member(
     answers: list[str], findings: list[str], ensemble: Callable[..., dict[str, str]]
 ) -> None:
     assert role_lines(ensemble(*answers)) == findings
@@ -255,7 +258,7 @@ def test_the_summary_names_each_members_role(ensemble: Callable[..., dict[str, s
     [
         pytest.param([FOLLOWER, leader(2), FOLLOWER], id="it-follows"),
         pytest.param([leader(2), FOLLOWER, FOLLOWER], id="it-leads"),
-        pytest.param([FOLLOWER, leader(1), DEAF], id="it-is-back-while-another-is-away"),
+        pytest.param([FOLLOWER, leader(1), DEAF], id="it-is-back-while-a-different-one-is-away"),
         pytest.param([NOT_SERVING, DEAF, DEAF], id="first-start-of-the-first-of-three"),
         pytest.param([NOT_SERVING, NOT_SERVING, DEAF, DEAF, DEAF], id="first-start-of-the-second-of-five"),
     ],
@@ -271,13 +274,13 @@ def test_the_next_member_may_change(answers: list[str], ensemble: Callable[..., 
             [DEAF, leader(1), FOLLOWER],
             "zookeeper-0: nothing answers at <address>; expected a member that listens\n"
             "look at: docker logs p-zookeeper-0",
-            id="it-is-not-there-yet",
+            id="it-does-not-exist-yet",
         ),
         pytest.param(
             [DEAF, DEAF, DEAF],
             "zookeeper-0: nothing answers at <address>; expected a member that listens\n"
             "look at: docker logs p-zookeeper-0",
-            id="nobody-is-there",
+            id="no-member-exists",
         ),
         pytest.param(
             [NOT_SERVING, leader(1), FOLLOWER],
@@ -289,7 +292,7 @@ def test_the_next_member_may_change(answers: list[str], ensemble: Callable[..., 
             [NOT_SERVING, NOT_SERVING, DEAF],
             "zookeeper-0: it has not joined the quorum yet; expected leader or follower\n"
             "look at: docker logs p-zookeeper-0",
-            id="a-majority-is-there-so-a-quorum-must-form",
+            id="a-majority-exists-so-a-quorum-must-form",
         ),
         pytest.param(
             [NOT_SERVING, NOT_SERVING, NOT_SERVING, DEAF, DEAF],
@@ -303,7 +306,7 @@ def test_the_next_member_has_to_wait(answers: list[str], finding: str, ensemble:
     assert restart_lines("zookeeper-0", ensemble(*answers)) == [finding]
 
 
-def test_only_the_changed_member_is_waited_for(ensemble: Callable[..., dict[str, str]]) -> None:
+def test_only_the_changed_member_is_awaited(ensemble: Callable[..., dict[str, str]]) -> None:
     members = ensemble(NOT_SERVING, leader(1), FOLLOWER)
     assert restart_lines("zookeeper-1", members) == []
     assert len(restart_lines("zookeeper-0", members)) == 1

@@ -1,4 +1,8 @@
-"""An ensemble in a program of its own."""
+"""An ensemble in a program without a platform.
+
+Source: components/zookeeper/component.py.
+Proof limit: mocks replace the engine; nothing is created.
+"""
 
 import pulumi
 
@@ -19,7 +23,7 @@ def ensemble(profile: str) -> Run:
     return declared_by(program)
 
 
-def test_an_ensemble_says_where_its_members_are() -> None:
+def test_an_ensemble_exports_its_members_addresses() -> None:
     assert ensemble("ha").outputs == {
         "members": {f"zookeeper-{ordinal}": f"127.0.0.1:{12181 + ordinal}" for ordinal in range(3)},
         "connect": "127.0.0.1:12181,127.0.0.1:12182,127.0.0.1:12183",
@@ -40,11 +44,11 @@ def test_an_ensemble_registers_its_outputs() -> None:
             },
         )
     ]
-    assert run.one(NETWORK, "network").parent == "", "what a target shares belongs to the stack where nobody owns it"
+    assert run.one(NETWORK, "network").parent == "", "shared resources of a target without an owner belong to the stack"
     assert run.one(CONTAINER, "zookeeper-0").parent == "ensemble"
 
 
-def test_members_wait_for_what_their_component_depends_on() -> None:
+def test_members_wait_for_the_dependencies_of_their_component() -> None:
     def program() -> dict[str, object]:
         first = pulumi.CustomResource("test:index:First", "first")
         args = ZooKeeperEnsembleArgs(target=DockerTarget("own").prepare(), image="own/kafka:1")

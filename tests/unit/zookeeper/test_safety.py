@@ -1,6 +1,7 @@
 """When a member of the ensemble may be stopped.
 
-Proof limit: members are made up here; that they answer with the role they have is ZooKeeper's part.
+Source: components/zookeeper/safety.py.
+Proof limit: members are fabricated; that real ones report their actual role is up to ZooKeeper.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ SILENT = MemberState(listens=False)
 
 
 def rules(monkeypatch: pytest.MonkeyPatch, *states: MemberState) -> EnsembleSafety:
-    """The rules of an ensemble whose members are in these states."""
+    """The safety rules of an ensemble with members in these states."""
     addresses = {f"zookeeper-{number}": f"zookeeper-{number}:2181" for number in range(len(states))}
     by_address = dict(zip(addresses.values(), states, strict=True))
 
@@ -51,7 +52,7 @@ def test_any_member_of_an_ensemble_in_sync_may_be_stopped(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("third", [SERVES_NOTHING, SILENT])
-def test_a_member_that_serves_is_not_stopped_while_a_member_is_away(
+def test_a_serving_member_is_not_stopped_while_a_member_is_away(
     third: MemberState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     safety = rules(monkeypatch, FOLLOWER, LEADER, third)
@@ -59,14 +60,14 @@ def test_a_member_that_serves_is_not_stopped_while_a_member_is_away(
     assert line.startswith("zookeeper-2: ")
 
 
-def test_a_member_that_serves_is_not_stopped_while_a_follower_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_serving_member_is_not_stopped_while_a_follower_is_out_of_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     behind = MemberState(listens=True, mode="leader", synced_followers=1)
     (line,) = rules(monkeypatch, FOLLOWER, behind, FOLLOWER).stop_findings("zookeeper-0", names(0, 1, 2))
     assert line.startswith("zookeeper-1: the leader counts 1 followers in sync; expected 2")
 
 
 @pytest.mark.parametrize("state", [SERVES_NOTHING, SILENT, FOLLOWER])
-def test_a_member_that_is_not_ready_is_stopped_where_the_others_are_a_quorum(
+def test_an_unready_member_may_be_stopped_if_the_others_form_a_quorum(
     state: MemberState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rules(monkeypatch, state, LEADER, FOLLOWER).stop_findings("zookeeper-0", names(1, 2)) == []
@@ -74,10 +75,10 @@ def test_a_member_that_is_not_ready_is_stopped_where_the_others_are_a_quorum(
 
 @pytest.mark.parametrize("state", [SERVES_NOTHING, SILENT, FOLLOWER])
 @pytest.mark.parametrize("third", [SERVES_NOTHING, SILENT])
-def test_a_member_that_is_not_ready_waits_where_the_quorum_may_count_on_it(
+def test_an_unready_member_is_not_stopped_if_the_quorum_may_need_it(
     third: MemberState, state: MemberState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That another one serves shows a quorum, in which this one may be although its own answer fails."""
+    """A serving member proves that a quorum exists; this one may belong to it although its own answer fails."""
     assert rules(monkeypatch, state, LEADER, third).stop_findings("zookeeper-0", names(1)) == [
         "zookeeper-0: only 1 of the other members serve; expected a quorum without it\nlook at: logs of zookeeper-0"
     ]
@@ -85,16 +86,14 @@ def test_a_member_that_is_not_ready_waits_where_the_quorum_may_count_on_it(
 
 @pytest.mark.parametrize("state", [SERVES_NOTHING, SILENT])
 @pytest.mark.parametrize("name", names(0, 1))
-def test_where_no_member_can_be_asked_nobody_is_stopped_while_others_are_ready(
+def test_if_no_member_answers_none_is_stopped_while_others_are_ready(
     name: str, state: MemberState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rules(monkeypatch, state, state, state).stop_findings(name, names(1, 2))
 
 
 @pytest.mark.parametrize("state", [SERVES_NOTHING, SILENT])
-def test_where_nobody_is_ready_nothing_is_lost_by_a_restart(
-    state: MemberState, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_if_no_member_is_ready_any_may_be_restarted(state: MemberState, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rules(monkeypatch, state, state, state).stop_findings("zookeeper-0", []) == []
 
 
@@ -103,7 +102,7 @@ def test_a_single_member_may_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None
     assert safety.stop_findings("zookeeper-0", names(0)) == []
 
 
-def test_the_leader_is_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_leader_is_stopped_last(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rules(monkeypatch, FOLLOWER, LEADER, FOLLOWER).last() == "zookeeper-1"
     assert rules(monkeypatch, SILENT, SILENT, SILENT).last() is None
 
@@ -118,6 +117,6 @@ def test_a_member_is_back_when_it_has_joined_the_quorum(
     assert (findings == []) == back
 
 
-def test_a_first_member_is_back_when_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the others there is no quorum yet; to wait for it would be to wait permanently."""
+def test_the_first_member_is_back_when_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the others there is no quorum yet, so waiting for it would never end."""
     assert rules(monkeypatch, SERVES_NOTHING, SILENT, SILENT).return_findings("zookeeper-0") == []

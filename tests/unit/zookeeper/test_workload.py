@@ -1,4 +1,7 @@
-"""What ensemble members run: command and probe."""
+"""The workload of the ensemble: command and probe.
+
+Source: components/zookeeper/component.py.
+"""
 
 import socket
 import threading
@@ -8,14 +11,14 @@ import pytest
 from tests.unit.workloads import succeeds, workload, zookeeper_probe
 
 
-def test_zookeeper_starts_through_the_script_with_its_number_and_name() -> None:
+def test_zookeeper_starts_through_the_script_with_its_ordinal_and_host() -> None:
     item = workload("zookeeper")
     assert list(item.command) == ["bash", "/etc/millrace/start-zookeeper.sh", "$(ORDINAL)", "$(HOST)"]
     assert item.user == 1000, "the image's own user, by number: no target lets a server run as root"
 
 
 def answering(server: socket.socket, answer: bytes) -> threading.Thread:
-    """Answer one client of ZooKeeper's four-letter word, and hang up."""
+    """Answer one client of ZooKeeper's four-letter word, and close the connection."""
 
     def serve() -> None:
         client, _ = server.accept()
@@ -38,7 +41,7 @@ def answering(server: socket.socket, answer: bytes) -> threading.Thread:
         (b"", False),
     ],
 )
-def test_zookeepers_probe_fails_where_a_member_has_no_quorum(
+def test_zookeepers_probe_fails_if_a_member_has_no_quorum(
     listener: socket.socket, answer: bytes, healthy: bool
 ) -> None:
     thread = answering(listener, answer)

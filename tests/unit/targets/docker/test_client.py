@@ -1,6 +1,7 @@
-"""What this project asks a Docker engine and its machine.
+"""The client of Docker engines and their machines.
 
-Proof limit: the engine is a fake; only the search for a port's holder looks at this machine itself.
+Source: components/targets/docker/client.py.
+Proof limit: the engine is a fake; only the search for a port's holder examines this machine.
 """
 
 import os
@@ -21,7 +22,7 @@ from components.targets.docker.client import LocalEngine, container_health
 
 
 def local_engine(**connection: Any) -> LocalEngine:
-    """An engine whose connection is a fake; ``ping`` would make a real one."""
+    """An engine with a fake connection; ``ping`` would open a real one."""
     engine = LocalEngine("p")
     engine._connection = SimpleNamespace(**connection)
     return engine
@@ -38,7 +39,7 @@ def listener() -> Iterator[socket.socket]:
         yield made
 
 
-def test_a_process_that_holds_a_port_is_named_with_its_id(listener: socket.socket) -> None:
+def test_a_process_that_holds_a_port_is_named_with_its_pid(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     holder = engine_on("http+docker://localhost").port_holder("127.0.0.1", port)
     assert holder == f"process {psutil.Process().name()} (pid {os.getpid()})"
@@ -51,7 +52,7 @@ def test_a_process_on_all_addresses_holds_the_port_on_loopback_too() -> None:
     assert holder == f"process {psutil.Process().name()} (pid {os.getpid()})"
 
 
-def test_a_holder_that_this_user_may_not_see_is_another_program(
+def test_a_holder_that_this_user_may_not_see_is_reported_as_an_unknown_program(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(kind: str) -> list[object]:
@@ -62,7 +63,7 @@ def test_a_holder_that_this_user_may_not_see_is_another_program(
     assert holder == "another program (Address already in use)"
 
 
-def test_a_port_is_free_again_once_its_listener_is_gone(listener: socket.socket) -> None:
+def test_a_port_is_free_after_its_listener_closes(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     engine = engine_on("http+docker://localhost")
     assert engine.port_holder("127.0.0.1", port) is not None
@@ -74,12 +75,12 @@ def test_a_port_that_was_just_used_is_free(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)):
         accepted, _ = listener.accept()
-        accepted.close()  # this side closes first, so its address lingers in TIME_WAIT
+        accepted.close()  # this side closes first, so its address stays in TIME_WAIT
     listener.close()
     assert engine_on("http+docker://localhost").port_holder("127.0.0.1", port) is None
 
 
-def test_looking_for_a_holder_leaves_the_port_free() -> None:
+def test_the_search_for_a_holder_leaves_the_port_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as made:
         port = made.getsockname()[1]
     assert engine_on("http+docker://localhost").port_holder("127.0.0.1", port) is None
@@ -88,7 +89,7 @@ def test_looking_for_a_holder_leaves_the_port_free() -> None:
 
 
 @pytest.mark.parametrize("base_url", ["http://192.0.2.1:2375", "https://192.0.2.1:2376"])
-def test_ports_of_this_machine_say_nothing_about_an_engine_elsewhere(base_url: str, listener: socket.socket) -> None:
+def test_ports_of_this_machine_are_ignored_for_a_remote_engine(base_url: str, listener: socket.socket) -> None:
     assert engine_on(base_url).port_holder("127.0.0.1", listener.getsockname()[1]) is None
 
 
@@ -96,7 +97,7 @@ def published(port: int, address: str, kind: str = "tcp") -> dict[str, Any]:
     return {"PrivatePort": 1, "PublicPort": port, "IP": address, "Type": kind}
 
 
-def test_published_ports_tell_own_containers_from_foreign_ones() -> None:
+def test_published_ports_distinguish_own_and_foreign_containers() -> None:
     def container(name: str, labels: dict[str, str] | None, *ports: dict[str, Any]) -> dict[str, Any]:
         return {"Names": [f"/{name}"], "Labels": labels, "Ports": list(ports)}
 
@@ -114,12 +115,12 @@ def test_published_ports_tell_own_containers_from_foreign_ones() -> None:
     }
 
 
-def test_the_memory_is_what_the_engine_says() -> None:
+def test_the_memory_is_the_one_that_the_engine_reports() -> None:
     assert local_engine(info=lambda: {"MemTotal": 8 * 1024 * MIB}).memory() == 8 * 1024 * MIB
 
 
 def images(*, here: bool, refusal: str | None = None) -> SimpleNamespace:
-    """An engine's images: ``here`` or not, and what the registry answers."""
+    """An engine's images: ``here`` or not, and the registry's answer."""
 
     def get(reference: str) -> object:
         if not here:
@@ -141,11 +142,11 @@ def images(*, here: bool, refusal: str | None = None) -> SimpleNamespace:
         pytest.param(False, None, id="in-its-registry"),
     ],
 )
-def test_an_image_that_is_here_or_can_be_pulled_is_not_missing(here: bool, refusal: str | None) -> None:
+def test_a_local_or_pullable_image_is_not_missing(here: bool, refusal: str | None) -> None:
     assert local_engine(images=images(here=here, refusal=refusal)).missing_image("example/kafka:1") is None
 
 
-def test_an_image_that_is_nowhere_is_told_with_the_registrys_reason_and_a_cure() -> None:
+def test_a_missing_image_is_reported_with_the_registrys_reason_and_a_fix() -> None:
     engine = local_engine(images=images(here=False, refusal="no such host"))
     assert engine.missing_image("example/kafka:1") == (
         "image example/kafka:1 is not on the engine and cannot be pulled (no such host). "
@@ -153,11 +154,13 @@ def test_an_image_that_is_nowhere_is_told_with_the_registrys_reason_and_a_cure()
     )
 
 
-def test_an_address_of_this_machine_is_usable_and_another_is_not() -> None:
+def test_only_an_address_of_this_machine_is_usable() -> None:
     local = engine_on("http+docker://localhost")
     assert local.unusable_address("127.0.0.1") is None
     assert local.unusable_address("192.0.2.7")
-    assert engine_on("http://elsewhere:2375").unusable_address("192.0.2.7") is None, "only its own machine can tell"
+    assert engine_on("http://elsewhere:2375").unusable_address("192.0.2.7") is None, (
+        "only the engine's own machine can check its addresses"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ containers' health
@@ -179,7 +182,7 @@ def test_a_container_is_healthy_when_it_runs_and_passed_its_last_check(monkeypat
     }
 
     def containers(*, all: bool) -> list[dict[str, Any]]:
-        assert all, "one that is stopped exists, too"
+        assert all, "a stopped container exists, too"
         return [{"Names": [f"/{name}"], "Status": status} for name, status in statuses.items()]
 
     engine_with(monkeypatch, containers)
@@ -194,9 +197,7 @@ def test_a_container_is_healthy_when_it_runs_and_passed_its_last_check(monkeypat
 
 
 @pytest.mark.parametrize("error", [DockerException("no such socket"), requests.ConnectionError("connection reset")])
-def test_an_engine_that_does_not_answer_is_an_error_for_a_person(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_does_not_answer_is_a_user_error(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def containers(*, all: bool) -> list[dict[str, Any]]:
         raise error
 

@@ -1,4 +1,8 @@
-"""The gates between members on Docker: when they ask, what they ask, and how they fail."""
+"""The gates between members on Docker: when they check, what they check, and how they fail.
+
+Source: components/targets/docker/provider.py.
+Proof limit: the engine and the members are fakes; the tests on a real engine update real members.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import ClassVar
@@ -19,7 +23,7 @@ from tests.unit.health.servers import Servers
 
 
 class Scripted(Safety):
-    """Rules that answer what a test says, and note what they are asked."""
+    """Safety rules that give a test's answers and record the queries."""
 
     asked: ClassVar[list[tuple[str, str, tuple[str, ...]]]]
     members_asked: ClassVar[list[dict[str, str]]]
@@ -58,7 +62,7 @@ def containers_on(monkeypatch: pytest.MonkeyPatch, health: Mapping[str, bool]) -
 
 
 def member_gate(workload: str, safety: type[Safety] = Scripted, **changes: object) -> Props:
-    """A gate behind member 1 of three; ``stops`` puts it before a member as well."""
+    """The gate after member 1 of three; with ``stops`` it is also the gate before a member."""
     members = [f"{workload}-{ordinal}" for ordinal in (2, 0, 1)]
     props = {
         "safety": reference(safety),
@@ -86,26 +90,26 @@ def member_gate(workload: str, safety: type[Safety] = Scripted, **changes: objec
         ({"__provider": "other code"}, False),
     ],
 )
-def test_a_gate_only_looks_again_when_its_member_changed(changed: Props, waits: bool) -> None:
+def test_a_gate_checks_again_only_if_its_member_changed(changed: Props, waits: bool) -> None:
     result = MemberGateProvider().diff("kafka-1", member_gate("kafka"), member_gate("kafka", **changed))
     assert result.changes is waits
-    assert not result.replaces, "looking again replaces nothing"
+    assert not result.replaces, "checking again replaces nothing"
 
 
-def test_a_gate_waits_for_a_member_that_an_update_is_about_to_make() -> None:
+def test_a_gate_depends_on_the_member_that_the_update_creates() -> None:
     news = member_gate("kafka", trigger={"kafka-1": unknown()})
     assert MemberGateProvider().diff("kafka-1", member_gate("kafka"), news).changes is True
 
 
-def test_a_gate_asks_for_the_member_before_and_then_for_the_member_behind(scripted: type[Scripted]) -> None:
+def test_a_gate_checks_the_previous_member_and_then_the_next(scripted: type[Scripted]) -> None:
     props = from_engine(member_gate("kafka", stops="kafka-2"))
     assert MemberGateProvider().create(props).id == "kafka-2"
     assert MemberGateProvider().update("kafka-2", {}, props).outs == props
     returned = ("returns", "kafka-1", ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"))
-    assert scripted.asked == [returned, ("stops", "kafka-2", ("kafka-0", "kafka-2"))] * 2, "healthy ones serve"
+    assert scripted.asked == [returned, ("stops", "kafka-2", ("kafka-0", "kafka-2"))] * 2, "healthy containers serve"
 
 
-def test_the_first_gate_waits_for_no_member_and_the_last_one_stops_none(scripted: type[Scripted]) -> None:
+def test_the_first_gate_waits_for_no_member_and_the_last_gate_stops_none(scripted: type[Scripted]) -> None:
     first = from_engine(member_gate("kafka", stops="kafka-0", returns=None))
     assert MemberGateProvider().create(first).id == "kafka-0"
     assert MemberGateProvider().create(from_engine(member_gate("kafka"))).id == "kafka-1-returned"
@@ -130,7 +134,7 @@ def test_an_engine_that_does_not_answer_is_a_reason_to_wait(
     monkeypatch.setattr(docker_module, "container_health", refuse)
     props = from_engine(member_gate("kafka", stops="kafka-2"))
     assert unhealthy(MemberGateProvider, props).problems == ("the Docker engine does not answer\n  - refused",)
-    assert [asked[0] for asked in scripted.asked] == ["returns"], "unknown is not safe"
+    assert [asked[0] for asked in scripted.asked] == ["returns"], "an unknown state is not safe"
 
 
 def test_an_engine_that_answers_again_lets_the_gate_pass(
@@ -153,7 +157,7 @@ def test_an_engine_that_answers_again_lets_the_gate_pass(
 
 
 def moved(port: int, members: int = 3) -> dict[str, str]:
-    """Addresses of members from a port on."""
+    """Addresses of members, starting at a port."""
     return {f"kafka-{ordinal}": f"127.0.0.1:{port + ordinal}" for ordinal in range(members)}
 
 
@@ -161,10 +165,10 @@ def moved(port: int, members: int = 3) -> dict[str, str]:
     ("stops", "returns", "ports"),
     [("kafka-0", None, (1, 2, 3)), ("kafka-1", "kafka-0", (91, 2, 3)), ("kafka-2", "kafka-1", (91, 92, 3))],
 )
-def test_members_are_asked_where_they_serve_while_their_ports_change(
+def test_members_are_queried_at_their_current_ports_while_these_change(
     stops: str, returns: str | None, ports: tuple[int, ...], scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked at ports that they are yet to take, no member would answer, and none could ever be stopped."""
+    """At their future ports no member would answer, so none could ever be stopped."""
     containers_on(monkeypatch, {f"p-kafka-{ordinal}": True for ordinal in range(3)})
     olds, news = (member_gate("kafka", stops=stops, returns=returns, members=moved(port)) for port in (1, 91))
     MemberGateProvider().update(stops, from_engine(olds), from_engine(news))
@@ -173,7 +177,7 @@ def test_members_are_asked_where_they_serve_while_their_ports_change(
     assert [asked[2] for asked in scripted.asked if asked[0] == "returns"] == [tuple(addresses)] * (returns is not None)
 
 
-def test_a_member_that_does_not_exist_yet_is_created_without_asking(
+def test_a_member_that_does_not_exist_yet_is_created_without_a_query(
     scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     containers_on(monkeypatch, {"p-kafka-0": True, "p-kafka-1": True})
@@ -182,7 +186,7 @@ def test_a_member_that_does_not_exist_yet_is_created_without_asking(
     assert [asked[0] for asked in scripted.asked] == ["returns"]
 
 
-def test_members_that_are_added_need_not_serve_before_the_others_change(
+def test_added_members_need_not_serve_before_the_others_change(
     scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     containers_on(monkeypatch, {f"p-kafka-{ordinal}": True for ordinal in range(3)})
@@ -193,7 +197,7 @@ def test_members_that_are_added_need_not_serve_before_the_others_change(
     assert scripted.members_asked == [moved(1), moved(1)]
 
 
-def test_members_that_leave_are_asked_until_they_are_gone(
+def test_members_that_leave_are_queried_until_they_are_removed(
     scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     props = member_gate("kafka", stops="kafka-0", returns=None)
@@ -201,7 +205,7 @@ def test_members_that_leave_are_asked_until_they_are_gone(
     assert scripted.members_asked == [moved(1, 5)]
 
 
-def test_a_member_whose_container_was_removed_is_missed(
+def test_a_member_whose_container_was_removed_counts_as_missing(
     scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     containers_on(monkeypatch, {"p-kafka-0": True, "p-kafka-2": True})
@@ -210,7 +214,7 @@ def test_a_member_whose_container_was_removed_is_missed(
     assert scripted.members_asked == [moved(1)], "it counts in the quorum"
 
 
-def test_what_cannot_be_used_while_a_member_is_away_is_shown(
+def test_partitions_that_are_unavailable_while_a_member_is_away_are_shown(
     scripted: type[Scripted], capsys: pytest.CaptureFixture[str]
 ) -> None:
     scripted.lost.append("while kafka-2 restarts, 1 partition cannot be written")
@@ -218,7 +222,7 @@ def test_what_cannot_be_used_while_a_member_is_away_is_shown(
     assert capsys.readouterr().err.splitlines()[-1] == "while kafka-2 restarts, 1 partition cannot be written"
 
 
-def test_a_zookeeper_gate_asks_the_whole_ensemble_for_its_member(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zookeeper_gate_queries_the_whole_ensemble_about_its_member(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, list[str], Mapping[str, str]]] = []
 
     def restart_findings(name: str, members: Mapping[str, str], logs: Mapping[str, str], *, route: object) -> list[str]:
@@ -234,7 +238,7 @@ def test_a_zookeeper_gate_asks_the_whole_ensemble_for_its_member(monkeypatch: py
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_a_gate_whose_member_stays_away_fails_with_what_was_seen(scripted: type[Scripted]) -> None:
+def test_a_gate_whose_member_does_not_return_fails_with_the_findings(scripted: type[Scripted]) -> None:
     scripted.returns.append("zookeeper-1: it is away; expected it back")
     props = from_engine(member_gate("zookeeper", stops="zookeeper-2"))
     expected = (
@@ -242,7 +246,7 @@ def test_a_gate_whose_member_stays_away_fails_with_what_was_seen(scripted: type[
     )
     assert shown(lambda: MemberGateProvider().create(props)) == expected
     assert shown(lambda: MemberGateProvider().update("zookeeper-1", {}, props)) == expected
-    assert {asked[0] for asked in scripted.asked} == {"returns"}, "the next member is not even asked for"
+    assert {asked[0] for asked in scripted.asked} == {"returns"}, "the next member is not even checked"
 
 
 def test_a_kafka_gate_waits_for_its_own_broker_and_every_partition(servers: Servers) -> None:
@@ -254,11 +258,11 @@ def test_a_kafka_gate_waits_for_its_own_broker_and_every_partition(servers: Serv
     servers.cluster = ClusterState({1: "127.0.0.1:19093"}, 1, [Partition("t", 0, 1, (1, 2), (1,))])
     assert unhealthy(MemberGateProvider, props).problems == (
         "Kafka: under-replicated partitions: t-0; expected none",
-    ), "another broker that is away is no concern of this gate, but its partitions are"
+    ), "this gate ignores a different broker that is away, but not its partitions"
 
 
 @pytest.mark.parametrize("down", ["listens", "answers"])
-def test_a_kafka_gate_of_a_cluster_that_is_away_names_its_broker(down: str, servers: Servers) -> None:
+def test_a_kafka_gate_of_an_unreachable_cluster_names_its_broker(down: str, servers: Servers) -> None:
     setattr(servers, down, False)
     assert unhealthy(MemberGateProvider, from_engine(member_gate("kafka", BrokerSafety))).problems == (
         "kafka-1: no broker answers at 127.0.0.1:1,127.0.0.1:2,127.0.0.1:3; expected an answer\n"

@@ -1,6 +1,7 @@
-"""The members of a workload on Docker: none that is still needed is removed.
+"""The member set of a workload on Docker: no member that is still needed is removed.
 
-Proof limit: that the engine deletes containers only after the update of this resource is tried on a real engine.
+Source: components/targets/docker/provider.py.
+Proof limit: the tests on a real engine show that containers are deleted only after the update of this resource.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from tests.unit.health.servers import Servers
 
 
 class Needed(Safety):
-    """Rules that need every member, or none."""
+    """Safety rules that need every member, or none."""
 
     reasons: ClassVar[list[str]] = []
     asked: ClassVar[list[Sequence[str]]] = []
@@ -48,17 +49,17 @@ def update(old: Props, new: Props) -> object:
     return MemberSetProvider().update("kafka", from_engine(old), from_engine(new)).outs
 
 
-def test_a_first_up_asks_nothing() -> None:
+def test_a_first_update_checks_nothing() -> None:
     assert MemberSetProvider().create(from_engine(members(3))).outs["members"] == members(3)["members"]
     assert Needed.asked == []
 
 
-def test_members_that_nobody_needs_are_removed_and_all_are_asked_for() -> None:
+def test_unneeded_members_are_removed_after_all_were_checked() -> None:
     assert update(members(5), members(3)) == members(3)
     assert Needed.asked == [(("kafka-3", "kafka-4"), tuple(members(5)["members"]))]
 
 
-def test_more_members_are_no_question() -> None:
+def test_added_members_are_not_checked() -> None:
     assert update(members(3), members(5)) == members(5)
     assert Needed.asked == []
 
@@ -91,7 +92,7 @@ def test_a_broker_is_not_removed_while_it_holds_partitions(monkeypatch: pytest.M
     assert "--broker-list 0,1 " in text
 
 
-def test_preview_shows_who_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_preview_shows_the_members_that_leave(capsys: pytest.CaptureFixture[str]) -> None:
     MemberSetProvider().check(from_engine(members(5)), from_engine(members(3)))
     assert capsys.readouterr().err == "kafka: removes kafka-3, kafka-4\n"
     MemberSetProvider().check({}, from_engine(members(3)))
@@ -99,7 +100,7 @@ def test_preview_shows_who_leaves(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_only_what_is_declared_is_a_change() -> None:
+def test_only_a_different_declaration_is_a_change() -> None:
     diff = MemberSetProvider().diff
     assert not diff("kafka", {**members(3), "__provider": "a"}, {**members(3), "__provider": "b"}).changes
     assert diff("kafka", members(3), members(5)).changes

@@ -1,6 +1,7 @@
-"""What must hold of an engine and its machine before anything is made.
+"""Preflight on Docker: requirements of the engine and its machine before anything is created.
 
-Proof limit: the engine is a fake, so what a real one answers is not shown here.
+Source: components/targets/docker/preflight.py.
+Proof limit: the engine is a fake; a real one may answer differently.
 """
 
 from dataclasses import replace
@@ -30,7 +31,7 @@ def problems(engine: FakeEngine) -> list[str]:
     return list(caught.value.problems)
 
 
-def test_an_engine_that_has_everything_is_asked_everything_and_refused_nothing() -> None:
+def test_an_engine_that_meets_all_requirements_passes_every_check() -> None:
     engine = FakeEngine()
     preflight(engine, needs())
     assert engine.asked == [
@@ -45,17 +46,17 @@ def test_an_engine_that_has_everything_is_asked_everything_and_refused_nothing()
     ]
 
 
-def test_without_an_engine_that_is_the_only_reason_and_nothing_more_is_asked() -> None:
+def test_a_missing_engine_is_the_only_problem_and_ends_the_checks() -> None:
     engine = FakeEngine(unusable="nothing answers. Start the engine", missing={IMAGES[0]: "not there"})
     with pytest.raises(PreflightError) as caught:
         preflight(engine, needs())
     assert str(caught.value) == (
         "no Docker engine can be used; nothing was changed\n  - nothing answers. Start the engine"
     )
-    assert engine.asked == ["ping"], "an engine that does not answer has no images, ports or memory to ask for"
+    assert engine.asked == ["ping"], "an engine that does not answer cannot be queried for images, ports or memory"
 
 
-def test_each_missing_image_is_a_reason() -> None:
+def test_each_missing_image_is_a_problem() -> None:
     missing = {image: f"image {image} cannot be pulled" for image in IMAGES}
     assert problems(FakeEngine(missing=missing)) == list(missing.values())
 
@@ -74,29 +75,29 @@ def test_a_port_that_a_process_holds_names_the_process() -> None:
     ]
 
 
-def test_a_container_is_named_rather_than_the_engines_proxy_that_holds_its_port() -> None:
+def test_a_container_is_named_instead_of_the_engines_proxy_that_holds_its_port() -> None:
     engine = FakeEngine(published={9092: ("other-kafka-0", False)}, holders={9092: "process docker-proxy (pid 17)"})
     (problem,) = problems(engine)
     assert "taken by container other-kafka-0" in problem
     assert "docker-proxy" not in problem
 
 
-def test_the_platforms_own_ports_are_no_obstacle_even_where_a_process_holds_them() -> None:
+def test_the_platforms_own_ports_are_no_problem_even_if_a_process_holds_them() -> None:
     own = {9092: ("p-kafka-0", True), 6379: ("p-redis-0", True)}
     engine = FakeEngine(published=own, holders=dict.fromkeys(own, "process docker-proxy (pid 17)"))
     preflight(engine, needs())
     assert [question for question in engine.asked if question.startswith("port ")] == []
 
 
-def test_a_port_that_moved_from_one_own_container_to_another_is_no_obstacle() -> None:
+def test_a_port_that_moves_between_own_containers_is_no_problem() -> None:
     preflight(FakeEngine(published={9092: ("p-redis-0", True)}), needs())
 
 
-def test_ports_that_others_publish_and_nobody_needs_are_no_obstacle() -> None:
+def test_foreign_ports_that_the_platform_does_not_need_are_no_problem() -> None:
     preflight(FakeEngine(published={8080: ("web", False)}, holders={8081: "process web (pid 1)"}), needs())
 
 
-def test_too_little_memory_is_told_with_each_share() -> None:
+def test_too_little_memory_is_reported_with_each_share() -> None:
     assert problems(FakeEngine(bytes_of_memory=1000 * MIB)) == [
         "the members' memory limits add up to 1792MiB, but the engine's machine has 1000MiB: "
         "zookeeper-0 512MiB, kafka-0 1024MiB, redis-0 256MiB. Lower the memory and heap settings, or the replicas"
@@ -104,7 +105,7 @@ def test_too_little_memory_is_told_with_each_share() -> None:
 
 
 @pytest.mark.parametrize(("available", "fits"), [(TOTAL, True), (TOTAL - 1, False)])
-def test_memory_that_is_just_enough_is_enough(available: int, fits: bool) -> None:
+def test_just_enough_memory_is_no_problem(available: int, fits: bool) -> None:
     engine = FakeEngine(bytes_of_memory=available)
     if fits:
         preflight(engine, needs())
@@ -112,7 +113,7 @@ def test_memory_that_is_just_enough_is_enough(available: int, fits: bool) -> Non
         assert len(problems(engine)) == 1
 
 
-def test_all_reasons_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     engine = FakeEngine(
         missing={IMAGES[1]: "image example/redis:1 cannot be pulled"},
         published={9092: ("other-kafka-0", False)},
@@ -126,7 +127,7 @@ def test_all_reasons_are_told_at_once() -> None:
     assert memory.startswith("the members' memory limits add up to 1792MiB")
 
 
-def test_an_address_that_is_not_this_machines_is_told_instead_of_taken_ports() -> None:
+def test_a_foreign_address_is_reported_instead_of_taken_ports() -> None:
     engine = FakeEngine(addresses={"192.0.2.7": "Cannot assign requested address"}, holders={9092: "process x"})
     with pytest.raises(PreflightError) as caught:
         preflight(engine, replace(needs(), bind_address="192.0.2.7"))

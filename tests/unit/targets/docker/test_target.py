@@ -1,6 +1,7 @@
-"""The gates that a prepared Docker target puts between the members of a workload.
+"""The Docker target: the gates between the members of a workload.
 
-Proof limit: nothing is made; the engine's own part is the integration tests'.
+Source: components/targets/docker/target.py.
+Proof limit: nothing is created; the integration tests cover the engine.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ MIB = 1024**2
 
 
 class Together(Safety):
-    """Rules of members that need each other."""
+    """Safety rules of members that need each other."""
 
 
 def workload(**changes: Any) -> Workload:
@@ -49,7 +50,7 @@ class Parent(pulumi.ComponentResource):
 
 
 def declared(item: Workload) -> Run:
-    """What a platform of one workload declares."""
+    """The resources of a platform with one workload."""
 
     def program() -> Mapping[str, object]:
         target = DockerTarget("p").prepare()
@@ -60,7 +61,7 @@ def declared(item: Workload) -> Run:
 
 
 def triggers(run: Run) -> dict[str, str]:
-    """For each gate before a member, what changes when that member's container will be replaced."""
+    """For each gate before a member, the value that changes when that member's container will be replaced."""
     gates = [item for item in run.of(MEMBER_GATE) if "stops" in item.inputs]
     return {item.inputs["stops"]: _digest(item.inputs["trigger"]["inputs"]) for item in gates}
 
@@ -74,7 +75,7 @@ def three() -> Run:
     return declared(workload())
 
 
-def test_a_gate_stands_before_each_member_and_one_behind_them_all(three: Run) -> None:
+def test_there_is_a_gate_before_each_member_and_one_after_the_last(three: Run) -> None:
     gates = {item.name: (item.inputs.get("returns"), item.inputs.get("stops")) for item in three.of(MEMBER_GATE)}
     assert gates == {
         "kafka-0-may-stop": (None, "kafka-0"),
@@ -90,14 +91,14 @@ def test_a_gate_stands_before_each_member_and_one_behind_them_all(three: Run) ->
         assert item.inputs["containers"] == {f"kafka-{ordinal}": f"p-kafka-{ordinal}" for ordinal in range(3)}
 
 
-def test_a_container_waits_for_its_gate_and_a_gate_for_the_container_before(three: Run) -> None:
+def test_a_container_waits_for_its_gate_and_a_gate_for_the_previous_container(three: Run) -> None:
     for ordinal in range(3):
         assert (MEMBER_GATE, f"kafka-{ordinal}-may-stop") in three.one(CONTAINER, f"kafka-{ordinal}").after
     for ordinal, gate in ((0, "kafka-1-may-stop"), (1, "kafka-2-may-stop"), (2, "kafka-settled")):
         assert (CONTAINER, f"kafka-{ordinal}") in three.one(MEMBER_GATE, gate).after
 
 
-def test_a_gate_also_asks_again_when_the_member_before_was_replaced(three: Run) -> None:
+def test_a_gate_also_checks_again_when_the_previous_member_was_replaced(three: Run) -> None:
     assert set(three.one(MEMBER_GATE, "kafka-0-may-stop").inputs["trigger"]) == {"inputs"}
     second = three.one(MEMBER_GATE, "kafka-1-may-stop").inputs["trigger"]
     assert set(second) == {"inputs", "kafka-0"}
@@ -125,21 +126,21 @@ def test_a_gate_also_asks_again_when_the_member_before_was_replaced(three: Run) 
         "probe", "user",
     ],
 )  # fmt: skip
-def test_every_gate_asks_again_when_the_containers_will_be_replaced(changes: dict[str, Any], three: Run) -> None:
+def test_every_gate_checks_again_when_the_containers_will_be_replaced(changes: dict[str, Any], three: Run) -> None:
     before, after = triggers(three), triggers(declared(workload(**changes)))
     assert before.keys() == after.keys()
     assert not [member for member in before if before[member] == after[member]]
 
 
 @pytest.mark.parametrize("replicas", [2, 5])
-def test_members_that_come_or_go_are_no_reason_to_ask_for_the_others(replicas: int, three: Run) -> None:
+def test_added_or_removed_members_do_not_trigger_checks_of_the_others(replicas: int, three: Run) -> None:
     before, after = triggers(three), triggers(declared(workload(replicas=replicas)))
     stay = before.keys() & after.keys()
     assert len(stay) == min(replicas, 3)
     assert [before[member] for member in sorted(stay)] == [after[member] for member in sorted(stay)]
 
 
-def test_no_two_members_share_a_trigger_and_the_same_input_gives_the_same_again(three: Run) -> None:
+def test_triggers_differ_between_members_and_are_reproducible(three: Run) -> None:
     assert len(set(triggers(three).values())) == 3
     assert triggers(declared(workload())) == triggers(three)
 
@@ -147,14 +148,14 @@ def test_no_two_members_share_a_trigger_and_the_same_input_gives_the_same_again(
 @pytest.mark.parametrize(
     "changes", [{"replicas": 1}, {"safety": Safety}, {"safety": Safety, "replicas": 1}], ids=["single", "plain", "both"]
 )
-def test_a_single_member_and_members_that_need_no_others_have_no_gate(changes: dict[str, Any]) -> None:
+def test_single_members_and_independent_members_have_no_gate(changes: dict[str, Any]) -> None:
     run = declared(workload(**changes))
     assert run.of(MEMBER_GATE) == []
     assert len(run.of(CONTAINER)) == workload(**changes).replicas
     assert run.names(NETWORK) == ["network"]
 
 
-def test_a_trigger_shows_no_secret(three: Run) -> None:
+def test_a_trigger_contains_no_secret(three: Run) -> None:
     for digest in triggers(three).values():
         assert len(digest) == 64
         assert "secret" not in digest

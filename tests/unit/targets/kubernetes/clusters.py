@@ -1,6 +1,6 @@
-"""A Kubernetes cluster, its clock, and the servers in its pods, for providers that are run as plain classes.
+"""A fake Kubernetes cluster, its clock and the servers in its pods, for providers that are called as plain classes.
 
-Time passes only while something waits, so that minutes of waiting take no time, and everything happens in one order.
+Time passes only in sleep, so minutes of waiting take no time and the order of events is fixed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ def address(member: str) -> str:
 
 
 def inputs(workload: str, replicas: int, **changes: Any) -> dict[str, Any]:
-    """What the resources of a workload have in common, in an order that means nothing."""
+    """The common inputs of a workload's resources, in no particular order."""
     members = [f"{workload}-{ordinal}" for ordinal in reversed(range(replicas))]
     props = {
         "safety": reference(SAFETY[workload]),
@@ -50,7 +50,7 @@ def inputs(workload: str, replicas: int, **changes: Any) -> dict[str, Any]:
 
 
 class Clock:
-    """Seconds that pass only while someone sleeps."""
+    """A clock in seconds that advances only in sleep."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -60,13 +60,13 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        assert seconds <= 1, "what is waited for is looked at every second"
+        assert seconds <= 1, "the awaited state is checked every second"
         self.now += max(seconds, 0.01)
         for happens in self.then:
             happens()
 
     def runs(self, patch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
-        """Let modules wait by this clock."""
+        """Make modules use this clock."""
         for module in modules:
             patch.setattr(module, "wait_until", partial(wait_until, clock=self, sleep=self.sleep))
             if hasattr(module, "time"):
@@ -75,7 +75,7 @@ class Clock:
 
 @dataclass
 class FakePod:
-    """A pod; what it is now, and the second since which it is."""
+    """A pod; its current state, and the second since which it has that state."""
 
     name: str
     uid: str
@@ -89,14 +89,14 @@ class FakePod:
 
 @dataclass
 class FakeCluster:
-    """One StatefulSet with its pods; a deleted pod is gone after 2 s, and its successor is ready 3 s later.
+    """One StatefulSet with its pods; a deleted pod disappears after 2 s, and its successor is ready 3 s later.
 
     Args:
         clock: The clock.
         workload: The StatefulSet's name.
         replicas: Its pods.
-        revision: What its pods were made from at first.
-        update_revision: What a pod is made from now.
+        revision: The revision of its pods at first.
+        update_revision: The revision of new pods.
     """
 
     clock: Clock
@@ -109,7 +109,7 @@ class FakeCluster:
     observed: bool = True
     there: bool = True
     comes_back: Callable[[FakePod], bool] = lambda _: True
-    """Whether a pod that was made anew becomes ready."""
+    """Whether a new pod becomes ready."""
     before_delete: Callable[[str], None] = lambda _: None
     log_lines: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -140,7 +140,7 @@ class FakeCluster:
             if name not in self.by_name:
                 self.by_name[name] = self._make(name, self.update_revision)
 
-    # What providers ask
+    # Queries of providers
 
     def stateful_set(self, namespace: str, name: str) -> StatefulSetState | None:
         assert (namespace, name) == (NAMESPACE, self.workload)
@@ -158,7 +158,7 @@ class FakeCluster:
 
     def pods(self, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
         assert namespace == NAMESPACE
-        assert selector == LABELS, "no other pods are looked at"
+        assert selector == LABELS, "no other pods are queried"
         return [
             Pod(
                 name=pod.name,
@@ -179,7 +179,7 @@ class FakeCluster:
 
     def delete_pod(self, namespace: str, name: str, uid: str, grace_seconds: int | None = None) -> None:
         assert namespace == NAMESPACE
-        assert grace_seconds is None, "a server has its own time to stop"
+        assert grace_seconds is None, "a server keeps its own grace period"
         assert self.by_name[name].uid == uid, "never a successor"
         self.before_delete(name)
         self.deleted.append(name)
@@ -202,12 +202,12 @@ class FakeCluster:
 
 
 class FakeServers:
-    """ZooKeeper or Kafka in the pods of a cluster: a server is there while its pod is ready.
+    """ZooKeeper or Kafka in the pods of a cluster: a server runs while its pod is ready.
 
     Args:
         cluster: The cluster.
-        patch: Puts these servers in the place of real clients' answers.
-        sync_seconds: Seconds for which a broker that is back is still out of sync.
+        patch: Replaces the real clients by these servers.
+        sync_seconds: Seconds for which a returned broker is still out of sync.
     """
 
     def __init__(self, cluster: FakeCluster, patch: pytest.MonkeyPatch) -> None:
@@ -215,11 +215,11 @@ class FakeServers:
         self.leader = f"{cluster.workload}-0"
         self.sync_seconds = 4.0
         self.topics: dict[str, tuple[int, tuple[int, ...]]] = {"orders": (2, (0, 1, 2))}
-        """Minimum of replicas in sync, and replicas, of each topic; each has one partition."""
+        """Minimum of in-sync replicas, and replicas, of each topic; each topic has one partition."""
         self.stuck: set[int] = set()
         """Brokers whose replicas are never in sync."""
         self.unregistered: set[int] = set()
-        """Brokers that serve by their pods, and are absent from the cluster's metadata."""
+        """Brokers whose pods are ready, but which are absent from the cluster's metadata."""
         self.listens = True
         self.routes: list[Route] = []
         patch.setattr(zookeeper, "member_state", self.member_state)
@@ -233,7 +233,7 @@ class FakeServers:
         return [pod for pod in self.cluster.by_name.values() if pod.ready]
 
     def elect(self) -> None:
-        """The lowest member takes over where the leader is away."""
+        """The lowest member takes over if the leader is away."""
         serving = sorted(pod.name for pod in self._serving())
         if self.leader not in serving and serving:
             self.leader = serving[0]
@@ -288,7 +288,7 @@ class FakeServers:
 
 
 class FakeClaims:
-    """A cluster's claims and classes; a deleted claim is gone ``removal_seconds`` later."""
+    """A cluster's claims and storage classes; a deleted claim disappears after ``removal_seconds``."""
 
     def __init__(self, clock: Clock, claims: Mapping[str, int], storage_class: str | None = "standard") -> None:
         self.clock = clock
@@ -319,7 +319,7 @@ class FakeClaims:
         self, namespace: str, name: str, labels: Mapping[str, str], size: int, storage_class: str | None
     ) -> None:
         assert (namespace, labels) == (NAMESPACE, LABELS)
-        assert type(size) is int, "the engine sends floats; an API wants whole bytes"
+        assert type(size) is int, "the engine sends floats; an API requires whole bytes"
         assert name not in self.there
         self.changes.append(("create", name, size, storage_class))
         self.there[name] = claim(name, size, storage_class)
@@ -351,7 +351,7 @@ def claim(name: str, size: int, storage_class: str | None = "standard") -> Claim
 
 
 def connected(patch: pytest.MonkeyPatch, module: ModuleType, cluster: object) -> list[tuple[Any, ...]]:
-    """Let a module's providers reach this cluster directly; returns how it was asked for."""
+    """Let a module's providers reach this cluster directly; returns the arguments with which it was requested."""
     asked: list[tuple[Any, ...]] = []
 
     def connect(kubeconfig: str | None, context: str) -> Any:

@@ -1,6 +1,7 @@
-"""The volume claims of a workload's members: made once, grown in place, kept or removed as a whole.
+"""The volume claims of a workload's members: created once, expanded in place, kept or removed together.
 
-Proof limit: the cluster is a model; that a volume grows under a server that runs, a real cluster shows.
+Source: components/targets/kubernetes/provider.py, components/targets/kubernetes/claims.py.
+Proof limit: the cluster is a model; the tests on a real cluster expand a volume under a running server.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ Props = dict[str, Any]
 
 
 def props(workload: str = "kafka", replicas: int = 3, size: int = 10 * GIB, **changes: Any) -> Props:
-    """Inputs as the engine hands them over: whole numbers are floats, and what is None is left out."""
+    """Inputs as the engine passes them: integers are floats, and None is omitted."""
     return from_engine({**inputs(workload, replicas, size=size, labels=LABELS), **changes})
 
 
@@ -72,7 +73,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
 
 
 @pytest.mark.parametrize("storage_class", [None, "fast"])
-def test_each_member_gets_a_claim_under_the_name_that_its_stateful_set_would_give(
+def test_each_member_gets_a_claim_with_the_name_that_its_stateful_set_expects(
     storage_class: str | None, scene: Callable[..., Scene]
 ) -> None:
     made = scene()
@@ -83,7 +84,7 @@ def test_each_member_gets_a_claim_under_the_name_that_its_stateful_set_would_giv
     assert made.asked == [(None, "test")], "no other context is ever used"
 
 
-def test_claims_of_an_earlier_platform_are_used_again_and_the_missing_ones_are_made(
+def test_claims_of_an_earlier_platform_are_reused_and_missing_ones_created(
     scene: Callable[..., Scene],
 ) -> None:
     made = scene({"data-kafka-1": 10 * GIB})
@@ -94,14 +95,14 @@ def test_claims_of_an_earlier_platform_are_used_again_and_the_missing_ones_are_m
     ]
 
 
-def test_an_interrupted_create_goes_on_where_it_stopped(scene: Callable[..., Scene]) -> None:
+def test_an_interrupted_create_continues_where_it_stopped(scene: Callable[..., Scene]) -> None:
     made = scene()
     made.create(props(replicas=2))
     made.create(props(replicas=3))
     assert [change[1] for change in made.claims.changes] == ["data-kafka-0", "data-kafka-1", "data-kafka-2"]
 
 
-def test_claims_that_are_as_they_should_be_are_left_alone(scene: Callable[..., Scene]) -> None:
+def test_claims_that_are_as_declared_are_not_changed(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10, 10, 10))
     made.create(props())
     assert made.update(props(), props(deadline=9)).outs == props(deadline=9)
@@ -111,21 +112,21 @@ def test_claims_that_are_as_they_should_be_are_left_alone(scene: Callable[..., S
 # --------------------------------------------------------------------------------------------------------- growing
 
 
-def test_volumes_grow_in_place(scene: Callable[..., Scene]) -> None:
+def test_volumes_are_expanded_in_place(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10, 10, 10))
     news = props(size=20 * GIB)
     assert made.update(props(), news).outs == news
     assert made.claims.changes == [("resize", f"data-kafka-{ordinal}", 20 * GIB) for ordinal in range(3)]
 
 
-def test_only_a_volume_that_is_too_small_grows(scene: Callable[..., Scene]) -> None:
-    """Another was made bigger by hand, and one grew before an interruption."""
+def test_only_a_volume_that_is_too_small_is_expanded(scene: Callable[..., Scene]) -> None:
+    """One was expanded manually, and one before an interruption."""
     made = scene(sizes(10, 20, 50))
     made.update(props(), props(size=20 * GIB))
     assert made.claims.changes == [("resize", "data-kafka-0", 20 * GIB)]
 
 
-def test_members_that_come_get_a_claim_of_the_new_size_while_the_others_grow(scene: Callable[..., Scene]) -> None:
+def test_added_members_get_a_claim_of_the_new_size_while_the_others_are_expanded(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10))
     made.update(props(replicas=1), props(replicas=2, size=20 * GIB))
     assert made.claims.changes == [
@@ -134,7 +135,9 @@ def test_members_that_come_get_a_claim_of_the_new_size_while_the_others_grow(sce
     ]
 
 
-def test_a_class_that_cannot_grow_is_refused_before_the_first_claim_is_touched(scene: Callable[..., Scene]) -> None:
+def test_a_storage_class_without_expansion_is_refused_before_the_first_claim_changes(
+    scene: Callable[..., Scene],
+) -> None:
     made = scene(sizes(10, 10))
     made.claims.there["data-kafka-1"] = claim("data-kafka-1", 10 * GIB, "rigid")
     with pytest.raises(ClusterError) as caught:
@@ -143,17 +146,17 @@ def test_a_class_that_cannot_grow_is_refused_before_the_first_claim_is_touched(s
         'StorageClass "rigid" cannot expand volumes (allowVolumeExpansion is not true)\n'
         "  - set kafka.storage back, or allow it for the class; nothing was changed"
     )
-    assert made.claims.changes == [], "the first claim's class could grow, and a third claim was missing"
+    assert made.claims.changes == [], "the first claim's class allows expansion, and a third claim was missing"
 
 
-def test_a_rigid_class_is_no_hindrance_where_nothing_grows(scene: Callable[..., Scene]) -> None:
+def test_a_storage_class_without_expansion_is_accepted_if_nothing_is_expanded(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10), storage_class="rigid")
     made.update(props(replicas=1), props(replicas=2))
     assert made.claims.changes == [("create", "data-kafka-1", 10 * GIB, None)]
 
 
 @pytest.mark.parametrize("storage_class", [None, "gone"])
-def test_a_class_that_is_not_known_is_left_to_the_cluster_to_judge(
+def test_an_unknown_storage_class_is_left_to_the_cluster(
     storage_class: str | None, scene: Callable[..., Scene]
 ) -> None:
     made = scene(sizes(10), storage_class=storage_class)
@@ -161,7 +164,7 @@ def test_a_class_that_is_not_known_is_left_to_the_cluster_to_judge(
     assert made.claims.changes == [("resize", "data-kafka-0", 20 * GIB)]
 
 
-# ------------------------------------------------------------------------------------------- told before it is done
+# -------------------------------------------------------------------------------------------- reported in a preview
 
 
 def check(olds: Props, news: Props) -> list[tuple[str, str]]:
@@ -181,13 +184,13 @@ def test_a_smaller_volume_is_refused_in_a_preview(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == ""
 
 
-def test_a_bigger_volume_is_told_to_restart_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_expanding_a_volume_is_reported_with_the_note_that_nothing_restarts(capsys: pytest.CaptureFixture[str]) -> None:
     assert check(props(size=10 * GIB), props(size=20 * GIB)) == []
     assert capsys.readouterr().err == "kafka: volumes grow from 10240MiB to 20480MiB in place; nothing restarts\n"
 
 
 @pytest.mark.parametrize(("old", "new"), [(None, "fast"), ("fast", None), ("fast", "slow")])
-def test_another_storage_class_is_refused(old: str | None, new: str | None) -> None:
+def test_a_different_storage_class_is_refused(old: str | None, new: str | None) -> None:
     olds, news = (props(**({"storageClass": name} if name else {})) for name in (old, new))
     assert check(olds, news) == [("storageClass", "the StorageClass of kafka cannot change: its volumes exist already")]
 
@@ -203,7 +206,7 @@ def test_another_storage_class_is_refused(old: str | None, new: str | None) -> N
         ({**props(), "size": unknown()}, props(size=1)),
     ],
 )
-def test_what_changes_no_volume_is_neither_refused_nor_told(
+def test_a_change_without_effect_on_volumes_is_neither_refused_nor_reported(
     olds: Props, news: Props, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(olds, news) == []
@@ -232,10 +235,12 @@ def test_brokers_that_hold_partitions_are_not_removed(scene: Callable[..., Scene
         "  - a shell on a member: kubectl --context test -n streaming exec -it POD -- bash\n"
         "  - then run `pulumi up` again; nothing was changed"
     )
-    assert made.claims.changes == [], "not even a claim that should grow"
+    assert made.claims.changes == [], "not even a claim that should be expanded"
 
 
-def test_a_replica_that_is_out_of_sync_holds_its_broker_too(scene: Callable[..., Scene], brokers: FakeServers) -> None:
+def test_a_broker_with_only_an_out_of_sync_replica_is_not_removed_either(
+    scene: Callable[..., Scene], brokers: FakeServers
+) -> None:
     brokers.topics, brokers.stuck = {"orders": (1, (0, 4))}, {4}
     with pytest.raises(
         SafetyError, match=r"kafka-4 cannot be removed\n  - 1 partition would lose a replica \(orders-0\)"
@@ -243,7 +248,7 @@ def test_a_replica_that_is_out_of_sync_holds_its_broker_too(scene: Callable[...,
         scene(sizes(10)).update(props(replicas=5), props(replicas=4))
 
 
-def test_many_partitions_are_told_by_number(
+def test_many_partitions_are_reported_by_number(
     scene: Callable[..., Scene], brokers: FakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brokers.topics = {f"t{number}": (1, (4,)) for number in range(7)}
@@ -257,12 +262,12 @@ def test_brokers_without_partitions_are_removed_and_their_claims_kept(
     made = scene(sizes(10, 10, 10, 10, 10))
     brokers.topics = {"orders": (2, (0, 1, 2))}
     assert made.update(props(replicas=5), props(replicas=3)).outs == props(replicas=3)
-    assert made.claims.changes == [], "data is only removed with the whole platform"
-    assert brokers.routes, "the brokers were asked"
+    assert made.claims.changes == [], "data is removed only with the whole platform"
+    assert brokers.routes, "the brokers were queried"
 
 
 @pytest.mark.parametrize(("workload", "before", "after"), [("kafka", 3, 5), ("kafka", 3, 3), ("zookeeper", 5, 3)])
-def test_nobody_is_asked_where_no_broker_leaves(
+def test_brokers_are_not_queried_if_none_leaves(
     workload: str, before: int, after: int, scene: Callable[..., Scene], brokers: FakeServers
 ) -> None:
     made = scene(sizes(*[10] * 5, workload=workload))
@@ -272,7 +277,7 @@ def test_nobody_is_asked_where_no_broker_leaves(
 
 @pytest.mark.usefixtures("_traceback_limit")
 def test_brokers_that_do_not_answer_are_not_removed(scene: Callable[..., Scene], brokers: FakeServers) -> None:
-    """What they hold is not known then; it is told without a traceback."""
+    """Their replicas are unknown then; the error has no traceback."""
     made = scene(sizes(*[10] * 5))
     brokers.listens = False
     text = shown(lambda: MemberStorageProvider().update("id", props(replicas=5), props(replicas=3)))
@@ -289,37 +294,37 @@ def test_brokers_that_do_not_answer_are_not_removed(scene: Callable[..., Scene],
 # ----------------------------------------------------------------------------------------------- refresh and removal
 
 
-def test_a_refresh_of_claims_that_are_all_there_keeps_them(scene: Callable[..., Scene]) -> None:
+def test_a_refresh_keeps_complete_claims(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10, 50, 10, 10))
     result = MemberStorageProvider().read("streaming/kafka", {**props(), "__provider": "code"})
     assert (result.id, result.outs, result.inputs) == ("streaming/kafka", props(), props())
     assert made.claims.changes == []
 
 
-def test_a_refresh_forgets_claims_of_which_one_is_gone(
+def test_a_refresh_removes_the_claims_from_the_state_if_one_is_missing(
     scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene({"data-kafka-1": GIB})
     result = MemberStorageProvider().read("streaming/kafka", props())
-    assert (result.id, result.outs) == (None, {}), "so that the next update makes it again"
+    assert (result.id, result.outs) == (None, {}), "so that the next update creates it again"
     assert capsys.readouterr().err == "kafka: there is no claim data-kafka-0, data-kafka-2\n"
 
 
-def test_removal_takes_all_claims_and_waits_until_they_are_gone(
+def test_delete_removes_all_claims_and_waits_until_they_are_gone(
     scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = scene(sizes(10, 10, 10, 10))
     made.delete(props())
     assert made.claims.changes == [("delete", f"data-kafka-{ordinal}") for ordinal in range(4)], (
-        "that of a member which was removed before, too"
+        "also the claim of a member that was removed earlier"
     )
     assert made.claims.there == {}
     assert made.clock.now >= 5
     assert "data-kafka-0, data-kafka-1, data-kafka-2, data-kafka-3 still there" in capsys.readouterr().err
 
 
-def test_claims_that_stay_are_told_at_the_deadline(scene: Callable[..., Scene]) -> None:
-    """A pod that someone else made still uses one."""
+def test_claims_that_are_not_deleted_are_reported_at_the_deadline(scene: Callable[..., Scene]) -> None:
+    """A foreign pod still uses one."""
     made = scene(sizes(10))
     made.claims.removal_seconds = 1000.0
     with pytest.raises(UnhealthyError) as caught:
@@ -328,7 +333,7 @@ def test_claims_that_stay_are_told_at_the_deadline(scene: Callable[..., Scene]) 
     assert 60 <= made.clock.now < 70
 
 
-def test_removal_of_what_is_gone_is_no_error(scene: Callable[..., Scene]) -> None:
+def test_delete_of_missing_claims_is_no_error(scene: Callable[..., Scene]) -> None:
     made = scene()
     made.delete(props())
     assert (made.claims.changes, made.clock.now) == ([], 0)
@@ -336,9 +341,7 @@ def test_removal_of_what_is_gone_is_no_error(scene: Callable[..., Scene]) -> Non
 
 @pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("method", ["create", "update", "read", "delete"])
-def test_a_cluster_that_cannot_be_reached_is_told_without_a_traceback(
-    method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_cluster_is_reported_without_a_traceback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def connect(kubeconfig: str | None, context: str) -> None:
         raise PlatformError(f"context {context} cannot be used")
 

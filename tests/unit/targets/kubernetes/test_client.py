@@ -1,6 +1,7 @@
-"""What is asked of a Kubernetes API, and what its answers mean: JSON in, plain words out.
+"""The client of the Kubernetes API: its requests, and its interpretation of the JSON answers.
 
-Proof limit: the answers are written here after those of Kubernetes 1.33; no API server is asked.
+Source: components/targets/kubernetes/client.py, components/targets/kubernetes/kubeconfig.py.
+Proof limit: the answers imitate those of Kubernetes 1.33; there is no API server.
 """
 
 import base64
@@ -31,7 +32,7 @@ CORE = f"/api/v1/namespaces/{NAMESPACE}"
 
 
 class Played:
-    """An API server that answers by method and path, and remembers what it was asked."""
+    """An API server that answers by method and path, and records requests."""
 
     context = "production"
 
@@ -239,7 +240,7 @@ PULL = 'Failed to pull image "millrace/kafka:3": not found'
         pytest.param(pod_json(container(RUNNING, ready=True), ready=True), [], [], False, id="ready"),
     ],
 )
-def test_why_a_pod_is_not_ready_is_told_in_words(
+def test_the_reason_why_a_pod_is_not_ready_is_shown_as_text(
     item: dict[str, Any], events: list[Any], reasons: list[str], unrecoverable: bool
 ) -> None:
     made = pod_state.pod(item, events)
@@ -247,7 +248,7 @@ def test_why_a_pod_is_not_ready_is_told_in_words(
     assert made.unrecoverable is unrecoverable
 
 
-def test_a_pod_is_read_whole() -> None:
+def test_all_fields_of_a_pod_are_read() -> None:
     assert pod_state.pod(pod_json(ready=True), zone="zone-1") == Pod(
         name="kafka-0",
         uid="u-0",
@@ -264,13 +265,13 @@ def test_a_pod_is_read_whole() -> None:
     )
 
 
-def test_a_pod_of_which_nothing_is_known_yet_is_read_too() -> None:
+def test_a_pod_without_a_status_is_read_too() -> None:
     made = pod_state.pod({"metadata": {"name": "kafka-0", "uid": "u"}, "spec": {}, "status": {}})
     assert (made.node, made.phase, made.ready, made.scheduled, made.zone) == (None, "Pending", False, False, None)
     assert made.reasons == ("it is being started",)
 
 
-def test_pods_are_found_by_labels_with_zones_and_events_of_those_that_need_explaining() -> None:
+def test_pods_are_found_by_labels_with_zones_and_events_of_unready_pods() -> None:
     first, second = pod_json(ready=True), pod_json(waiting("ContainerCreating"))
     second["metadata"] = {"name": "kafka-1", "uid": "u-1"}
     made = cluster(
@@ -292,7 +293,7 @@ def test_pods_are_found_by_labels_with_zones_and_events_of_those_that_need_expla
     ]
 
 
-def test_nodes_and_events_that_may_not_be_read_only_leave_words_out() -> None:
+def test_forbidden_nodes_and_events_only_shorten_the_text() -> None:
     made = cluster(
         **{
             f"GET {CORE}/pods": {"items": [pod_json(waiting("ImagePullBackOff", "Back-off"))]},
@@ -308,11 +309,11 @@ def test_nodes_and_events_that_may_not_be_read_only_leave_words_out() -> None:
 @pytest.mark.parametrize(
     ("version", "read"), [("v1.33.13", "1.33.13"), ("v1.33.13+k3s1", "1.33.13"), ("v1.31.5-gke.1023000", "1.31.5")]
 )
-def test_a_version_is_its_numbers(version: str, read: str) -> None:
+def test_a_version_is_parsed_to_numbers(version: str, read: str) -> None:
     assert cluster(**{"GET /version": {"gitVersion": version}}).server_version() == read
 
 
-def test_what_is_denied_is_found_by_asking_for_each_need() -> None:
+def test_each_permission_is_checked_to_find_those_denied() -> None:
     path = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     answers = [{"status": {"allowed": True}}, {"status": {"allowed": False}}, {"status": {}}]
     made = cluster(**{path: answers})
@@ -331,7 +332,7 @@ def class_json(name: str, made: str, *, default: bool = True, **more: Any) -> di
     return {"metadata": {"name": name, "creationTimestamp": made, "annotations": annotations}, **more}
 
 
-def test_a_class_of_storage_is_found_by_name_or_as_the_newest_default() -> None:
+def test_a_storage_class_is_found_by_name_or_as_the_newest_default() -> None:
     path = "GET /apis/storage.k8s.io/v1/storageclasses"
     full = {"allowVolumeExpansion": True, "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Retain"}
     items = [class_json("b", "2026-02"), class_json("a", "2026-01"), class_json("c", "2026-03", default=False)]
@@ -346,7 +347,7 @@ def test_a_class_of_storage_is_found_by_name_or_as_the_newest_default() -> None:
     assert cluster(**{path: {"items": items[2:]}}).storage_class(None) is None
 
 
-def test_a_log_is_that_of_the_container_that_ended_or_else_of_the_one_that_runs() -> None:
+def test_a_log_is_that_of_the_ended_container_or_else_of_the_running_one() -> None:
     path = f"GET {CORE}/pods/kafka-0/log"
     options = "?tailLines=10&limitBytes=65536"
     ended = cluster(**{f"{path}{options}&previous=true": b"one\ntwo\n"})
@@ -358,7 +359,7 @@ def test_a_log_is_that_of_the_container_that_ended_or_else_of_the_one_that_runs(
         cluster(**{path: 403}).last_log_lines(NAMESPACE, "kafka-0")
 
 
-def test_a_stateful_set_tells_why_pods_are_missing() -> None:
+def test_a_stateful_set_shows_why_pods_are_missing() -> None:
     path = f"GET /apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/kafka"
     item = {
         "metadata": {"uid": "u", "generation": 3, "labels": {"a": "b"}},
@@ -370,7 +371,7 @@ def test_a_stateful_set_tells_why_pods_are_missing() -> None:
     assert state is not None
     assert (state.generation, state.observed_generation, state.replicas, state.created) == (3, 2, 3, 3)
     assert (state.update_revision, state.current_revision, state.labels) == ("new", "old", {"a": "b"})
-    assert len(asked(made)) == 1, "events are read only where pods are missing"
+    assert len(asked(made)) == 1, "events are read only if pods are missing"
     item["status"] = {"replicas": 2}
     events = {"items": [event("FailedCreate", "violates PodSecurity"), event("SuccessfulCreate", "made", "2027")]}
     state = cluster(**{path: item, f"GET {CORE}/events": events}).stateful_set(NAMESPACE, "kafka")
@@ -380,7 +381,7 @@ def test_a_stateful_set_tells_why_pods_are_missing() -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, 404, 409])
-def test_deleting_a_pod_means_that_pod_only_and_gone_is_fine(answer: Any) -> None:
+def test_a_pod_is_deleted_by_uid_and_a_missing_pod_is_ignored(answer: Any) -> None:
     made = cluster(**{f"DELETE {CORE}/pods/kafka-0": answer})
     made.delete_pod(NAMESPACE, "kafka-0", "u-0")
     made.delete_pod(NAMESPACE, "kafka-0", "u-0", 0)
@@ -388,7 +389,7 @@ def test_deleting_a_pod_means_that_pod_only_and_gone_is_fine(answer: Any) -> Non
     assert bodies == [{"preconditions": {"uid": "u-0"}}, {"preconditions": {"uid": "u-0"}, "gracePeriodSeconds": 0}]
 
 
-def test_claims_are_read_with_bytes_and_what_is_said_of_a_resize() -> None:
+def test_claims_are_read_with_bytes_and_conditions_of_a_resize() -> None:
     item = {
         "metadata": {"name": "data-kafka-0"},
         "spec": {
@@ -425,7 +426,7 @@ def test_claims_are_read_with_bytes_and_what_is_said_of_a_resize() -> None:
     assert (claims["fresh"].requested, claims["fresh"].phase, claims["fresh"].deleting) == (0, "Pending", True)
 
 
-def test_claims_are_made_grown_and_deleted() -> None:
+def test_claims_are_created_expanded_and_deleted() -> None:
     path = f"{CORE}/persistentvolumeclaims"
     made = cluster(**{f"POST {path}": {}, f"PATCH {path}/data": {}, f"DELETE {path}/data": {}})
     made.create_claim(NAMESPACE, "data", {"app": "kafka"}, 1024**3, "fast")
@@ -472,11 +473,11 @@ def test_claims_are_made_grown_and_deleted() -> None:
     ],
     ids=["forbidden", "unauthorized", "failed", "no json", "silent"],
 )
-def test_a_refusal_names_verb_resource_namespace_and_the_servers_words(answer: Any, lines: list[str]) -> None:
+def test_an_error_names_verb_resource_namespace_and_the_servers_message(answer: Any, lines: list[str]) -> None:
     with pytest.raises(ClusterError) as refused:
         cluster(**{f"GET {CORE}/pods": answer}).pods(NAMESPACE, {})
     assert str(refused.value).splitlines() == lines
-    assert isinstance(refused.value, PlatformError), "it is shown without a traceback"
+    assert isinstance(refused.value, PlatformError), "the error is shown without a traceback"
 
 
 @pytest.mark.parametrize(
@@ -496,18 +497,18 @@ def test_a_refusal_names_verb_resource_namespace_and_the_servers_words(answer: A
         ("-1Mi", -(1024**2)),
     ],
 )
-def test_quantities_are_read_as_kubernetes_writes_them(text: Any, amount: Any) -> None:
+def test_quantities_are_parsed_as_kubernetes_writes_them(text: Any, amount: Any) -> None:
     assert quantity(text) == amount
 
 
 @pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1KiB", "1K", "ten", "1..2", ".", "1Gib", "1mi"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_an_invalid_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         quantity(text)
 
 
 @pytest.mark.parametrize("amount", [0, 1, 1000, 1024, 1536 * 1024, 1024**3, 5 * 1024**4, 1024**3 + 1])
-def test_sizes_are_written_so_that_they_read_back(amount: int) -> None:
+def test_a_written_size_parses_to_the_same_size(amount: int) -> None:
     assert quantity(format_quantity(amount)) == amount
 
 
@@ -528,7 +529,7 @@ def refusal(ask: Callable[[], object]) -> str:
     return str(refused.value)
 
 
-def test_contexts_are_named_in_the_order_of_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contexts_are_listed_in_the_order_of_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = kubeconfig(tmp_path)
     (tmp_path / "more").write_text("contexts: [{name: dev}, {name: prod}]")
     (tmp_path / "none").write_text("contexts:")
@@ -538,7 +539,7 @@ def test_contexts_are_named_in_the_order_of_their_files(tmp_path: Path, monkeypa
     assert contexts(None) == ["dev", "prod", "staging"]
 
 
-def test_a_missing_kubeconfig_is_told_by_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_kubeconfig_is_reported_with_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"there is no kubeconfig at {tmp_path}/absent" in refusal(lambda: connect(f"{tmp_path}/absent", "prod"))
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -546,19 +547,19 @@ def test_a_missing_kubeconfig_is_told_by_its_place(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "", "a: [", "contexts: [1]", "contexts: [{context: x}]", "\x00"])
-def test_a_file_that_is_no_kubeconfig_is_told_as_such(tmp_path: Path, content: str) -> None:
+def test_an_invalid_kubeconfig_is_reported_as_such(tmp_path: Path, content: str) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text(content)
     assert f"{file} is not a kubeconfig" in refusal(lambda: contexts(str(file)))
 
 
-def test_an_unknown_context_is_told_with_those_that_exist(tmp_path: Path) -> None:
+def test_an_unknown_context_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     message = refusal(lambda: connect(kubeconfig(tmp_path), "production"))
     assert message.splitlines()[0].endswith('has no context "production"')
     assert message.splitlines()[1] == "  - it has prod, staging"
 
 
-def test_a_context_without_its_cluster_is_told(tmp_path: Path) -> None:
+def test_a_context_without_its_cluster_is_reported(tmp_path: Path) -> None:
     file = Path(kubeconfig(tmp_path))
     file.write_text(file.read_text().replace('"cluster": "here"', '"cluster": "gone"'))
     message = refusal(lambda: connect(str(file), "prod"))
@@ -566,7 +567,7 @@ def test_a_context_without_its_cluster_is_told(tmp_path: Path) -> None:
     assert "gone" in message
 
 
-def test_a_plugin_that_fails_is_told_and_nothing_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_plugin_is_reported_and_nothing_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     plugin = {
         "apiVersion": "client.authentication.k8s.io/v1",
         "command": "sh",
@@ -578,7 +579,7 @@ def test_a_plugin_that_fails_is_told_and_nothing_is_logged(tmp_path: Path, capfd
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_api_server_that_is_not_there_is_told_at_once_and_quietly(
+def test_a_missing_api_server_is_reported_at_once_without_log_output(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
@@ -590,7 +591,7 @@ def test_an_api_server_that_is_not_there_is_told_at_once_and_quietly(
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> dict[str, bytes]:
-    """A certificate of this machine and its key; it is its own authority."""
+    """A self-signed certificate of this machine, and its key."""
     key, certificate = tmp_path / "key", tmp_path / "certificate"
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     names = ["-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -601,7 +602,7 @@ def certificates(tmp_path: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def tls_api(tmp_path: Path, certificates: dict[str, bytes]) -> Iterator[str]:
-    """An API server that takes only clients with that certificate; the path of a kubeconfig with all of it inside."""
+    """An API server that accepts only clients with that certificate; returns the path of its kubeconfig."""
 
     class Version(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -634,14 +635,14 @@ def tls_api(tmp_path: Path, certificates: dict[str, bytes]) -> Iterator[str]:
     server.server_close()
 
 
-def test_keys_are_shown_to_the_api_server_and_never_left_in_files(
+def test_client_keys_are_used_and_never_left_in_files(
     tls_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A plugin is often killed, so what the loader removes at the end of a process would stay."""
+    """A plugin is often killed, so files that the loader removes at the end of the process would stay."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    for _ in range(2):  # the loader remembers the files that it has made
+    for _ in range(2):  # the loader caches the files that it has created
         access = Access(tls_api, "prod")
         assert list(folder.iterdir()) == []
         answer = access.rest().request("GET", f"{access.configuration.host}/version", headers=access.headers())

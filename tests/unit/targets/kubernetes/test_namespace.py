@@ -1,6 +1,7 @@
-"""A namespace that another resource of the program names: known only once that resource is there.
+"""A namespace that a different resource of the program names: unknown until that resource exists.
 
-Proof limit: no cluster is asked anything.
+Source: components/targets/kubernetes/target.py.
+Proof limit: no cluster is contacted.
 """
 
 from collections.abc import Mapping
@@ -44,7 +45,7 @@ def options(namespace: pulumi.Input[str], **changes: Any) -> ClusterOptions:
 
 @pytest.fixture(scope="module")
 def shared() -> Run:
-    """The prod stack in a namespace that the same program makes."""
+    """The prod stack in a namespace that the same program creates."""
 
     def program() -> Mapping[str, object]:
         namespace = k8s.core.v1.Namespace("shared", metadata={"name": "streaming"})
@@ -57,11 +58,11 @@ def shared() -> Run:
 
 @pytest.fixture(scope="module")
 def named() -> Run:
-    """The same in a namespace that the stack file names."""
+    """The prod stack in a namespace that the stack file names."""
     return run_on_cluster(SETTINGS, NAME)
 
 
-def test_every_resource_is_declared_as_in_a_namespace_that_the_stack_file_names(shared: Run, named: Run) -> None:
+def test_resources_are_the_same_as_with_a_namespace_of_the_stack_file(shared: Run, named: Run) -> None:
     made = {(item.type, item.name): item.inputs for item in shared.resources}
     assert made.pop(SHARED)
     assert made == {(item.type, item.name): item.inputs for item in named.resources}
@@ -69,7 +70,7 @@ def test_every_resource_is_declared_as_in_a_namespace_that_the_stack_file_names(
     assert shared.secret_outputs == named.secret_outputs
 
 
-def test_every_object_is_in_the_namespace_and_made_after_it(shared: Run) -> None:
+def test_every_object_is_in_the_namespace_and_depends_on_it(shared: Run) -> None:
     objects = [
         item
         for item in shared.resources
@@ -81,7 +82,7 @@ def test_every_object_is_in_the_namespace_and_made_after_it(shared: Run) -> None
         assert SHARED in item.after, item.name
 
 
-def test_routes_addresses_and_commands_carry_the_namespace(shared: Run) -> None:
+def test_routes_addresses_and_commands_contain_the_namespace(shared: Run) -> None:
     for type_ in (GATED_ROLL, MEMBER_STORAGE, TOPIC_SET, HEALTH_GATE):
         for item in shared.of(type_):
             route = item.inputs["route"]
@@ -93,7 +94,7 @@ def test_routes_addresses_and_commands_carry_the_namespace(shared: Run) -> None:
         assert all(" -n streaming logs " in command for command in item.inputs["logs"].values())
 
 
-def test_the_names_of_members_follow_from_it() -> None:
+def test_member_names_contain_the_namespace() -> None:
     workload = "kafka"
 
     def program() -> Mapping[str, object]:
@@ -107,7 +108,7 @@ def test_the_names_of_members_follow_from_it() -> None:
 
 
 def test_a_plain_namespace_gives_plain_names() -> None:
-    """A preview shows them."""
+    """So a preview shows them."""
     target = KubernetesTarget(NAME, options("data"))
     assert target.host("kafka", 2) == "kafka-2.kafka.data.svc.cluster.local"
     assert target.logs_command("kafka-2") == "kubectl --context production -n data logs --tail 50 kafka-2"
@@ -117,11 +118,11 @@ def test_a_plain_namespace_gives_plain_names() -> None:
 
 
 class FakeCluster:
-    """A cluster that allows what a test says, and notes for which namespaces it is asked."""
+    """A cluster that permits what a test sets, and records the namespaces of the checks."""
 
     def __init__(self, denies: Mapping[str, str] | None = None) -> None:
         self.denies = denies or {}
-        """Kinds that are denied in their places: a namespace, or "" for the whole cluster."""
+        """Denied kinds by namespace; "" means the whole cluster."""
         self.places: set[str | None] = set()
 
     def server_version(self) -> str:
@@ -149,15 +150,15 @@ def check(patch: pytest.MonkeyPatch, cluster: FakeCluster, namespace: str | None
     preflight(needs, dry_run=False)
 
 
-def test_preflight_asks_for_no_rights_in_a_namespace_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preflight_checks_no_permissions_in_an_unknown_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = FakeCluster()
     check(monkeypatch, cluster, None)
-    assert cluster.places == {None}, "only what concerns the whole cluster"
+    assert cluster.places == {None}, "only permissions for the whole cluster"
     check(monkeypatch, cluster, "streaming")
     assert cluster.places == {None, "streaming"}
 
 
-def test_preflight_still_refuses_what_the_whole_cluster_denies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preflight_still_reports_denied_permissions_for_the_whole_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PreflightError) as caught:
         check(monkeypatch, FakeCluster({"clusterroles": "", "namespaces": ""}), None, create=True)
     namespaces, zones = caught.value.problems
@@ -166,7 +167,7 @@ def test_preflight_still_refuses_what_the_whole_cluster_denies(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_the_target_passes_a_namespace_to_preflight_only_where_it_is_known(
+def test_the_target_passes_a_namespace_to_preflight_only_if_it_is_known(
     plain: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str | None] = []

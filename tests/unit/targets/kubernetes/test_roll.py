@@ -1,7 +1,8 @@
-"""The roll of a StatefulSet's pods, step by step, against a cluster whose pods stop and start by a clock of its own.
+"""The roll of a StatefulSet's pods, step by step, on a fake cluster with its own clock.
 
-Proof limit: the cluster and the servers are models that behave as their documentation says; a real one is rolled by
-the tests on a real cluster.
+Source: components/targets/kubernetes/roll.py.
+Proof limit: the cluster and the servers are models that follow their documentation; the tests on a real cluster
+roll real pods.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ Props = dict[str, Any]
 
 
 def props(workload: str, replicas: int = 3, **changes: Any) -> Props:
-    """Inputs of a roll as the engine hands them over."""
+    """Inputs of a roll as the engine passes them."""
     own = {"template": {"pod": {"a": 1}, "files": {}}, "identities": None}
     logs = {f"{workload}-{ordinal}": f"kubectl logs {workload}-{ordinal}" for ordinal in range(replicas)}
     return from_engine({**inputs(workload, replicas, logs=logs, **own), **changes})
@@ -57,13 +58,13 @@ class Scene:
         self.steps: list[str] = []
 
     def _guard(self, name: str) -> None:
-        """What must hold whenever a member that serves is taken away."""
+        """Asserted whenever a serving member is deleted."""
         cluster, servers = self.cluster, self.servers
         self.steps.append(name)
         if not cluster.by_name[name].ready:
             return
         away = [pod.name for pod in cluster.by_name.values() if not pod.ready]
-        assert not away, f"{name} was taken away while {away} were away"
+        assert not away, f"{name} was deleted while {away} were away"
         if cluster.workload == "kafka":
             for partition in servers.state().partitions:
                 minimum, replicas = servers.topics[partition.topic]
@@ -94,7 +95,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
     return make
 
 
-# ---------------------------------------------------------------------------------------------------- who is next
+# ------------------------------------------------------------------------------------------------ the next member
 
 
 @pytest.mark.parametrize(
@@ -104,19 +105,17 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
         pytest.param({"k-0": True}, "k-0", "k-0", id="the-only-one-is-the-controller"),
         pytest.param({"k-0": True, "k-1": True, "k-2": True}, None, "k-0", id="by-name"),
         pytest.param({"k-2": True, "k-1": True}, None, "k-1", id="by-name-whatever-the-order"),
-        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-0", "k-1", id="the-controller-waits"),
-        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-2", "k-0", id="the-controller-is-last-anyway"),
-        pytest.param({"k-0": True, "k-1": True, "k-2": False}, None, "k-2", id="who-serves-nothing-is-first"),
-        pytest.param(
-            {"k-0": True, "k-1": False, "k-2": False}, None, "k-1", id="the-first-of-those-that-serve-nothing"
-        ),
-        pytest.param({"k-0": False, "k-1": False}, "k-0", "k-1", id="the-controller-waits-among-those-too"),
-        pytest.param({"k-0": False, "k-1": True}, "k-0", "k-0", id="a-controller-that-serves-nothing-is-first"),
+        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-0", "k-1", id="the-controller-is-last"),
+        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-2", "k-0", id="the-controller-is-already-last"),
+        pytest.param({"k-0": True, "k-1": True, "k-2": False}, None, "k-2", id="a-member-that-does-not-serve-is-first"),
+        pytest.param({"k-0": True, "k-1": False, "k-2": False}, None, "k-1", id="the-first-of-those-that-do-not-serve"),
+        pytest.param({"k-0": False, "k-1": False}, "k-0", "k-1", id="the-controller-is-last-among-those-too"),
+        pytest.param({"k-0": False, "k-1": True}, "k-0", "k-0", id="a-controller-that-does-not-serve-is-first"),
         pytest.param({"k-1": True}, "k-0", "k-1", id="the-controller-is-up-to-date"),
         pytest.param({"k-1": True, "k-0": True}, "elsewhere", "k-0", id="a-controller-that-is-no-member"),
     ],
 )
-def test_the_next_member_is_one_that_is_missed_least(
+def test_the_next_member_is_the_one_whose_restart_costs_least(
     outdated: dict[str, bool], last: str | None, expected: str
 ) -> None:
     assert next_member(outdated, last) == expected
@@ -126,7 +125,7 @@ def test_the_next_member_is_one_that_is_missed_least(
     st.dictionaries(st.sampled_from([f"k-{number}" for number in range(5)]), st.booleans(), min_size=1),
     st.none() | st.sampled_from([f"k-{number}" for number in range(5)]),
 )
-def test_every_member_gets_its_turn_once_and_the_controller_the_last_of_its_kind(
+def test_every_member_restarts_once_and_the_controller_is_last_of_its_kind(
     outdated: dict[str, bool], last: str | None
 ) -> None:
     left, order = dict(outdated), []
@@ -143,7 +142,7 @@ def test_every_member_gets_its_turn_once_and_the_controller_the_last_of_its_kind
 
 
 @pytest.mark.parametrize(("workload", "replicas"), [("zookeeper", 3), ("kafka", 3), ("redis", 1), ("kafka", 1)])
-def test_pods_that_are_up_to_date_are_left_alone(workload: str, replicas: int, scene: Callable[..., Scene]) -> None:
+def test_pods_that_are_up_to_date_are_not_restarted(workload: str, replicas: int, scene: Callable[..., Scene]) -> None:
     made = scene(workload, replicas, revision=NEW)
     outs = made.create()
     assert made.cluster.deleted == []
@@ -175,7 +174,7 @@ def test_a_first_start_waits_until_every_member_serves(
     assert capsys.readouterr().err.startswith("waiting for kafka: kafka-0: image is pulled (and 2 more)\n")
 
 
-def test_a_stateful_set_that_never_appears_is_told(scene: Callable[..., Scene]) -> None:
+def test_a_stateful_set_that_never_appears_is_reported(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.cluster.there = False
     error = made.fails()
@@ -194,9 +193,9 @@ def test_brokers_restart_one_at_a_time_and_the_controller_last(
     assert made.cluster.deleted == ["kafka-0", "kafka-2", "kafka-1"]
     assert {pod.revision for pod in made.cluster.by_name.values()} == {NEW}
     assert outs["identities"] == {name: pod.uid for name, pod in sorted(made.cluster.by_name.items())}
-    assert all(int(uid[4:]) > 3 for uid in outs["identities"].values()), "what depends on a member sees it changed"
-    told = [line for line in capsys.readouterr().err.splitlines() if "restarting" in line]
-    assert told == [
+    assert all(int(uid[4:]) > 3 for uid in outs["identities"].values()), "dependents see the change of a member"
+    reported = [line for line in capsys.readouterr().err.splitlines() if "restarting" in line]
+    assert reported == [
         "kafka: restarting kafka-0 (1 of 3)",
         "kafka: restarting kafka-2 (2 of 3)",
         "kafka: restarting kafka-1 (3 of 3)",
@@ -212,21 +211,21 @@ def test_the_ensembles_leader_restarts_last(leader: int, scene: Callable[..., Sc
     assert made.cluster.deleted == [*followers, f"zookeeper-{leader}"], "the leader changes once"
 
 
-def test_a_server_that_is_no_cluster_restarts_at_once(scene: Callable[..., Scene]) -> None:
+def test_a_single_server_restarts_at_once(scene: Callable[..., Scene]) -> None:
     made = scene("redis", 1)
     made.update()
     assert made.cluster.deleted == ["redis-0"]
-    assert made.servers.routes == [], "nobody is asked whether it can be spared"
+    assert made.servers.routes == [], "no safety check is made"
 
 
-def test_a_member_that_serves_nothing_restarts_before_all_others(scene: Callable[..., Scene]) -> None:
+def test_a_member_that_does_not_serve_restarts_before_all_others(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.cluster.by_name["kafka-2"].ready = False
     made.update()
     assert made.cluster.deleted == ["kafka-2", "kafka-1", "kafka-0"], "the controller is last: it is kafka-0"
 
 
-def test_a_member_that_serves_nothing_is_not_asked_to_be_spared(scene: Callable[..., Scene]) -> None:
+def test_a_member_that_does_not_serve_is_replaced_despite_lacking_replicas(scene: Callable[..., Scene]) -> None:
     """A broker that crashes because of the old template must be replaced although partitions lack replicas."""
     made = scene("kafka")
     made.servers.topics = {"orders": (2, (0, 1, 2))}
@@ -244,7 +243,7 @@ def test_only_pods_that_are_out_of_date_restart(scene: Callable[..., Scene]) -> 
     assert made.cluster.deleted == ["kafka-1", "kafka-2"]
 
 
-def test_a_pod_that_is_no_member_any_more_is_left_to_its_stateful_set(scene: Callable[..., Scene]) -> None:
+def test_a_pod_of_a_removed_member_is_left_to_its_stateful_set(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.cluster.by_name["kafka-3"] = FakePod("kafka-3", "uid-9", OLD)
     outs = made.update()
@@ -267,7 +266,7 @@ def test_the_next_broker_waits_until_every_replica_is_in_sync_again(scene: Calla
     assert all(later - earlier >= 20 for earlier, later in pairwise(times))
 
 
-def test_the_last_broker_is_waited_for_too(scene: Callable[..., Scene]) -> None:
+def test_the_last_broker_is_awaited_too(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.update()
     state = made.servers.state()
@@ -275,10 +274,10 @@ def test_the_last_broker_is_waited_for_too(scene: Callable[..., Scene]) -> None:
     assert len(state.brokers) == 3
 
 
-def test_nothing_restarts_before_the_controller_of_stateful_sets_has_seen_the_change(
+def test_nothing_restarts_before_the_stateful_set_controller_has_seen_the_change(
     scene: Callable[..., Scene],
 ) -> None:
-    """Until then its revision is the old one, and every pod would count as up to date."""
+    """Until then the revision is the old one, and every pod would count as up to date."""
     made = scene("kafka")
     made.cluster.observed, made.cluster.update_revision = False, OLD
 
@@ -298,8 +297,8 @@ def test_a_change_that_is_never_seen_ends_at_the_deadline(scene: Callable[..., S
     assert made.cluster.deleted == []
 
 
-def test_a_pod_that_is_leaving_by_itself_is_waited_for_and_not_deleted_again(scene: Callable[..., Scene]) -> None:
-    """A drain takes a member: its successor has the new template already."""
+def test_a_terminating_pod_is_awaited_and_not_deleted_again(scene: Callable[..., Scene]) -> None:
+    """A drain evicts a member: its successor already has the new template."""
     made = scene("kafka")
     drained = made.cluster.by_name["kafka-2"]
     drained.deleting, drained.ready = True, False
@@ -311,12 +310,12 @@ def test_a_pod_that_is_leaving_by_itself_is_waited_for_and_not_deleted_again(sce
 # --------------------------------------------------------------------------------------------------------- blocked
 
 
-def test_a_broker_that_a_partition_cannot_spare_is_never_restarted(scene: Callable[..., Scene]) -> None:
+def test_a_broker_that_a_partition_needs_is_never_restarted(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.servers.stuck = {2}
     error = made.fails()
     assert made.cluster.deleted == [], "a blocked roll changes nothing"
-    assert "kafka-1" in error.headline, "the member that would have been next: the controller is kafka-0"
+    assert "kafka-1" in error.headline, "the next member: kafka-0 is the controller"
     assert error.problems[0] == ("orders-0: 2 of 3 replicas in sync; without broker 1 fewer than min.insync.replicas 2")
     assert any("under-replicated" in line for line in error.problems)
 
@@ -330,56 +329,58 @@ def test_a_partition_that_lacks_a_replica_blocks_even_above_its_minimum(scene: C
     assert error.problems == ("Kafka: under-replicated partitions: orders-0; expected none",)
 
 
-def test_a_block_that_ends_lets_the_roll_go_on(scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_roll_continues_when_a_block_ends(scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:
     made = scene("kafka")
     made.servers.stuck = {2}
 
-    def mends() -> None:
+    def heals() -> None:
         if made.clock.now > 30:
             made.servers.stuck = set()
 
-    made.clock.then.append(mends)
+    made.clock.then.append(heals)
     made.update()
     assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
-    assert "orders-0: 2 of 3 replicas in sync" in capsys.readouterr().err, "why it takes so long is told meanwhile"
+    assert "orders-0: 2 of 3 replicas in sync" in capsys.readouterr().err, (
+        "the reason for the wait is reported meanwhile"
+    )
 
 
-def test_partitions_that_can_never_be_spared_are_told_and_block_nothing(
+def test_partitions_without_redundancy_are_reported_and_block_nothing(
     scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = scene("kafka")
     made.servers.topics = {"single": (1, (1,)), "both": (2, (0, 1)), "orders": (2, (0, 1, 2))}
     made.update()
     assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"]
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("while ")]
+    reported = [line for line in capsys.readouterr().err.splitlines() if line.startswith("while ")]
     lost = {
         "kafka-0": ("1 partition", "both-0"),
         "kafka-1": ("2 partitions", "single-0, both-0"),
     }
-    assert told == [
+    assert reported == [
         f"while {name} restarts, {amount} cannot be written with acks=all, because the replication "
         f"factor is not above min.insync.replicas: {partitions}"
         for name, (amount, partitions) in sorted(lost.items(), reverse=True)
     ], "kafka-2 holds none of them"
 
 
-def test_many_such_partitions_are_told_by_number(
+def test_many_such_partitions_are_reported_by_number(
     scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = scene("kafka", 1)
     made.servers.topics = {f"t{number}": (1, (0,)) for number in range(7)}
     made.update()
-    assert "7 partitions cannot be written" in (told := capsys.readouterr().err)
-    assert "t0-0, t1-0, t2-0, t3-0, t4-0 and 2 more\n" in told
+    assert "7 partitions cannot be written" in (reported := capsys.readouterr().err)
+    assert "t0-0, t1-0, t2-0, t3-0, t4-0 and 2 more\n" in reported
 
 
-def test_a_member_of_an_ensemble_without_a_quorum_to_spare_is_not_restarted(scene: Callable[..., Scene]) -> None:
+def test_a_member_that_the_quorum_needs_is_not_restarted(scene: Callable[..., Scene]) -> None:
     made = scene("zookeeper")
     broken = made.cluster.by_name["zookeeper-2"]
     broken.revision, broken.ready = NEW, False
     made.cluster.comes_back = lambda pod: False
     error = made.fails()
-    assert made.cluster.deleted == [], "with two of three the quorum hangs on each"
+    assert made.cluster.deleted == [], "with two of three members the quorum needs both"
     assert any(line.startswith("zookeeper-2: ") for line in error.problems)
 
 
@@ -393,10 +394,10 @@ def test_a_broker_that_comes_back_out_of_sync_stops_the_roll(scene: Callable[...
 
 
 @pytest.mark.parametrize("away", ["listens", "answers"])
-def test_brokers_that_do_not_answer_are_told_and_not_restarted(
+def test_brokers_that_do_not_answer_are_reported_and_not_restarted(
     away: str, scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their pods are ready, but the way there is closed: nothing is known, so nothing is done."""
+    """Their pods are ready, but unreachable: the state is unknown, so nothing is restarted."""
     made = scene("kafka")
     made.servers.listens = False
     if away == "answers":
@@ -418,10 +419,10 @@ def test_a_broker_that_is_ready_but_not_registered_stops_the_roll(scene: Callabl
 
 
 @pytest.mark.parametrize("workload", ["kafka", "zookeeper"])
-def test_a_member_that_is_down_waits_while_the_others_serve_and_cannot_be_asked(
+def test_a_member_that_is_down_waits_while_the_others_serve_but_do_not_answer(
     workload: str, scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether the others can do without it is not known."""
+    """It is unknown whether the others need it."""
     made = scene(workload)
     made.cluster.by_name[f"{workload}-1"].ready = False
     made.servers.listens = False
@@ -431,7 +432,7 @@ def test_a_member_that_is_down_waits_while_the_others_serve_and_cannot_be_asked(
 
 
 @pytest.mark.parametrize("workload", ["kafka", "zookeeper"])
-def test_members_that_are_all_down_are_restarted_although_they_cannot_be_asked(
+def test_members_that_are_all_down_are_restarted_although_they_do_not_answer(
     workload: str, scene: Callable[..., Scene]
 ) -> None:
     made = scene(workload)
@@ -442,11 +443,11 @@ def test_members_that_are_all_down_are_restarted_although_they_cannot_be_asked(
     assert sorted(made.cluster.deleted) == [f"{workload}-{ordinal}" for ordinal in range(3)]
 
 
-# ---------------------------------------------------------------------------------- where nobody serves to begin with
+# ------------------------------------------------------------------------------------------ no member serves at first
 
 
 def quorum(made: Scene) -> Callable[[FakePod], bool]:
-    """Members of an ensemble become ready as soon as most of them run what can run."""
+    """Members of an ensemble become ready as soon as a majority has a working template."""
 
     def comes_back(pod: FakePod) -> bool:
         running = [
@@ -462,29 +463,31 @@ def quorum(made: Scene) -> Callable[[FakePod], bool]:
 
 
 @pytest.mark.parametrize("broken", [2, 3])
-def test_an_ensemble_that_a_template_broke_is_mended_by_another_one(broken: int, scene: Callable[..., Scene]) -> None:
-    """None is ready before most are: to wait for the first before the second is replaced would be to wait for ever."""
+def test_an_ensemble_broken_by_a_template_is_healed_by_a_different_one(
+    broken: int, scene: Callable[..., Scene]
+) -> None:
+    """No member is ready before a majority is: waiting for the first before replacing the second would never end."""
     made = scene("zookeeper")
     made.servers.leader = "zookeeper-2"
     for ordinal in range(broken):
         pod = made.cluster.by_name[f"zookeeper-{ordinal}"]
         pod.ready, pod.unrecoverable, pod.reasons = False, True, ("no such image",)
-    made.cluster.by_name["zookeeper-2"].ready = False  # without a quorum nobody serves
+    made.cluster.by_name["zookeeper-2"].ready = False  # without a quorum no member serves
     made.cluster.comes_back = quorum(made)
     made.update()
     assert sorted(made.cluster.deleted) == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
     assert all(pod.ready and pod.revision == NEW for pod in made.cluster.by_name.values())
 
 
-def test_the_only_broken_member_is_waited_for_before_the_next(scene: Callable[..., Scene]) -> None:
+def test_the_only_broken_member_is_awaited_before_the_next_restarts(scene: Callable[..., Scene]) -> None:
     made = scene("zookeeper")
     made.cluster.by_name["zookeeper-1"].ready = False
     made.cluster.comes_back = lambda pod: pod.name != "zookeeper-1"
     made.fails()
-    assert made.cluster.deleted == ["zookeeper-1"], "the others are the quorum"
+    assert made.cluster.deleted == ["zookeeper-1"], "the others form the quorum"
 
 
-def test_brokers_that_a_template_broke_are_all_replaced(scene: Callable[..., Scene]) -> None:
+def test_all_brokers_broken_by_a_template_are_replaced(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     for pod in made.cluster.by_name.values():
         pod.ready, pod.unrecoverable = False, True
@@ -502,7 +505,7 @@ class Interrupted(Exception):
 
 @pytest.mark.parametrize("workload", ["zookeeper", "kafka"])
 @pytest.mark.parametrize("at", [1, 2])
-def test_an_interrupted_roll_goes_on_where_it_stopped(workload: str, at: int, scene: Callable[..., Scene]) -> None:
+def test_an_interrupted_roll_continues_where_it_stopped(workload: str, at: int, scene: Callable[..., Scene]) -> None:
     made = scene(workload)
     guard = made.cluster.before_delete
 
@@ -518,20 +521,20 @@ def test_an_interrupted_roll_goes_on_where_it_stopped(workload: str, at: int, sc
     assert len(done) == at
     made.cluster.before_delete = guard
     made.update()
-    assert sorted(made.cluster.deleted) == [f"{workload}-{ordinal}" for ordinal in range(3)], "nobody twice"
+    assert sorted(made.cluster.deleted) == [f"{workload}-{ordinal}" for ordinal in range(3)], "no member restarts twice"
     assert made.cluster.deleted[:at] == done
 
 
-def test_a_roll_that_was_interrupted_while_a_member_was_away_waits_for_it_first(scene: Callable[..., Scene]) -> None:
+def test_a_roll_interrupted_while_a_member_was_away_first_waits_for_it(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.cluster.by_name["kafka-0"].revision = NEW
     made.cluster.by_name["kafka-0"].ready = False
     made.cluster.by_name["kafka-0"].since = made.clock.now
-    made.update()  # the scene's guard fails where another is taken away meanwhile
+    made.update()  # the scene's guard fails if a second one is deleted meanwhile
     assert made.cluster.deleted == ["kafka-1", "kafka-2"] or made.cluster.deleted == ["kafka-2", "kafka-1"]
 
 
-def test_a_failed_roll_that_is_tried_again_with_another_template_replaces_the_broken_member_first(
+def test_a_retried_roll_with_a_different_template_replaces_the_broken_member_first(
     scene: Callable[..., Scene],
 ) -> None:
     made = scene("kafka")
@@ -544,7 +547,7 @@ def test_a_failed_roll_that_is_tried_again_with_another_template_replaces_the_br
     assert made.cluster.deleted[1:] == ["kafka-1", "kafka-2", "kafka-0"]
 
 
-def test_members_that_an_interrupted_destroy_stopped_are_started_again(scene: Callable[..., Scene]) -> None:
+def test_members_stopped_by_an_interrupted_destroy_are_started_again(scene: Callable[..., Scene]) -> None:
     made = scene("zookeeper", revision=NEW)
     made.cluster.scale("streaming", "zookeeper", 0)
     made.clock.sleep(1)
@@ -553,11 +556,11 @@ def test_members_that_an_interrupted_destroy_stopped_are_started_again(scene: Ca
     assert sorted(made.cluster.by_name) == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
 
 
-# ------------------------------------------------------------------------------------------------------- unrecoverable
+# -------------------------------------------------------------------------------------------------- unrecoverable
 
 
 def breaks(made: Scene, *reasons: str) -> None:
-    """Whatever is made from now on never becomes ready."""
+    """Pods that are created from now on never become ready."""
 
     def comes_back(pod: FakePod) -> bool:
         pod.unrecoverable, pod.reasons = True, reasons
@@ -566,7 +569,7 @@ def breaks(made: Scene, *reasons: str) -> None:
     made.cluster.comes_back = comes_back
 
 
-def test_a_member_that_waiting_cannot_mend_fails_early_with_its_last_lines(scene: Callable[..., Scene]) -> None:
+def test_an_unrecoverable_member_fails_early_with_its_last_log_lines(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.props["deadline"] = 600.0
     made.cluster.log_lines = ["Exception in thread main", "no such option -Xfoo"]
@@ -583,7 +586,7 @@ def test_a_member_that_waiting_cannot_mend_fails_early_with_its_last_lines(scene
     )
 
 
-def test_a_member_without_a_log_is_told_by_its_reasons_alone(scene: Callable[..., Scene]) -> None:
+def test_a_member_without_a_log_is_reported_only_with_its_reasons(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     breaks(made, "image own/kafka:9 cannot be pulled: not found (ErrImagePull)", "another reason")
     assert made.fails().problems == (
@@ -592,7 +595,7 @@ def test_a_member_without_a_log_is_told_by_its_reasons_alone(scene: Callable[...
     )
 
 
-def test_a_hopeless_first_start_fails_early_too(scene: Callable[..., Scene]) -> None:
+def test_an_unrecoverable_first_start_fails_early_too(scene: Callable[..., Scene]) -> None:
     made = scene("kafka", revision=NEW)
     made.props["deadline"] = 600.0
     for pod in made.cluster.by_name.values():
@@ -603,8 +606,8 @@ def test_a_hopeless_first_start_fails_early_too(scene: Callable[..., Scene]) -> 
     assert made.clock.now < 60
 
 
-def test_a_state_that_passes_is_waited_out(scene: Callable[..., Scene]) -> None:
-    """A registry that fails for some seconds is tried again by the node."""
+def test_a_temporary_failure_does_not_end_the_wait(scene: Callable[..., Scene]) -> None:
+    """The node retries a registry that fails for some seconds."""
     made = scene("redis", 1)
 
     def comes_back(pod: FakePod) -> bool:
@@ -617,8 +620,8 @@ def test_a_state_that_passes_is_waited_out(scene: Callable[..., Scene]) -> None:
     assert made.cluster.by_name["redis-0"].ready
 
 
-def test_patience_begins_anew_with_each_member_and_each_state(scene: Callable[..., Scene]) -> None:
-    """Each of three images is pulled at the second try: that is no state which lasts."""
+def test_the_time_limit_of_a_failure_restarts_with_each_member_and_each_state(scene: Callable[..., Scene]) -> None:
+    """Each of three images is pulled at the second attempt, so no failure persists."""
     made = scene("kafka")
 
     def comes_back(pod: FakePod) -> bool:
@@ -632,7 +635,7 @@ def test_patience_begins_anew_with_each_member_and_each_state(scene: Callable[..
     assert len(made.cluster.deleted) == 3
 
 
-def test_a_member_that_is_merely_slow_is_waited_for_until_the_deadline(scene: Callable[..., Scene]) -> None:
+def test_a_slow_member_is_awaited_until_the_deadline(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.cluster.start_seconds = 45.0
     made.update()
@@ -654,7 +657,7 @@ def read(made: Scene) -> Any:
     )
 
 
-def test_a_refresh_of_members_that_are_well_tells_which_they_are(scene: Callable[..., Scene]) -> None:
+def test_a_refresh_of_healthy_members_returns_their_pods(scene: Callable[..., Scene]) -> None:
     made = scene("kafka", revision=NEW)
     result = read(made)
     given = {key: value for key, value in made.props.items() if key != "identities"}
@@ -671,7 +674,7 @@ def test_a_refresh_of_members_that_are_well_tells_which_they_are(scene: Callable
         ({"deleting": True}, "kafka: kafka-1: it is being removed"),
     ],
 )
-def test_a_refresh_forgets_a_roll_whose_members_are_not_as_it_left_them(
+def test_a_refresh_removes_a_roll_whose_members_changed_from_the_state(
     harm: dict[str, Any], line: str, scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = scene("kafka", revision=NEW)
@@ -680,44 +683,44 @@ def test_a_refresh_forgets_a_roll_whose_members_are_not_as_it_left_them(
     result = read(made)
     assert (result.id, result.outs) == (None, {}), "so that the next update rolls"
     assert capsys.readouterr().err == f"{line}\n"
-    assert made.cluster.deleted == [], "looking changes nothing"
+    assert made.cluster.deleted == [], "a refresh changes nothing"
 
 
-def test_a_refresh_forgets_a_roll_whose_stateful_set_is_gone(scene: Callable[..., Scene]) -> None:
+def test_a_refresh_removes_a_roll_without_a_stateful_set_from_the_state(scene: Callable[..., Scene]) -> None:
     made = scene("kafka", revision=NEW)
     made.cluster.there = False
     assert read(made).id is None
 
 
-def test_removal_stops_all_members_and_waits_until_they_are_gone(scene: Callable[..., Scene]) -> None:
+def test_delete_stops_all_members_and_waits_until_they_are_gone(scene: Callable[..., Scene]) -> None:
     made = scene("kafka", revision=NEW)
     made.cluster.stop_seconds = 20.0
     GatedRollProvider().delete("id", made.props)
     assert made.cluster.scaled == [0]
     assert made.cluster.by_name == {}
     assert made.clock.now >= 20
-    assert made.cluster.deleted == [], "each has its own time to stop"
+    assert made.cluster.deleted == [], "each member has its own grace period"
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_members_that_do_not_stop_are_told(scene: Callable[..., Scene]) -> None:
+def test_members_that_do_not_stop_are_reported(scene: Callable[..., Scene]) -> None:
     made = scene("kafka", revision=NEW)
     made.cluster.stop_seconds = 1000.0
     text = shown(lambda: GatedRollProvider().delete("id", made.props))
     assert all(f"  - kafka-{ordinal}: it is stopping\n" in text for ordinal in range(3))
 
 
-def test_removal_of_what_is_gone_is_no_error(scene: Callable[..., Scene]) -> None:
+def test_delete_without_a_stateful_set_is_no_error(scene: Callable[..., Scene]) -> None:
     made = scene("kafka")
     made.cluster.there = False
     GatedRollProvider().delete("id", made.props)
     assert made.clock.now == 0
 
 
-# ----------------------------------------------------------------------------------------------- told before it is done
+# ------------------------------------------------------------------------------------------------ reported in a preview
 
 
-def told(olds: Props, news: Props, capsys: pytest.CaptureFixture[str]) -> list[str]:
+def reported(olds: Props, news: Props, capsys: pytest.CaptureFixture[str]) -> list[str]:
     result = GatedRollProvider().check(olds, news)
     assert (result.inputs, result.failures) == (news, [])
     return capsys.readouterr().err.splitlines()
@@ -727,54 +730,54 @@ def template(**files: str) -> Props:
     return {"template": {"pod": {"containers": [{"name": "kafka", "image": "a:1"}]}, "files": files}}
 
 
-def test_a_restart_is_told_with_its_members_and_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_restart_is_reported_with_its_members_and_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     olds = props("kafka", **template(server="a=1\nb=2\n"))
     news = props("kafka", **template(server="a=1\nb=3\n"))
     news["template"]["pod"]["containers"][0]["image"] = "a:2"
-    assert told(olds, news, capsys) == [
+    assert reported(olds, news, capsys) == [
         "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of",
         "  files.server: b 2 -> 3",
         "  pod.containers.kafka.image: a:1 -> a:2",
     ]
 
 
-def test_members_that_come_and_go_restart_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+def test_added_and_removed_members_restart_no_others(capsys: pytest.CaptureFixture[str]) -> None:
     three, five = props("kafka", 3), props("kafka", 5)
-    assert told(three, five, capsys) == ["kafka: adds kafka-3, kafka-4; the others are not restarted"]
-    assert told(five, three, capsys) == ["kafka: removes kafka-3, kafka-4; the others are not restarted"]
+    assert reported(three, five, capsys) == ["kafka: adds kafka-3, kafka-4; the others are not restarted"]
+    assert reported(five, three, capsys) == ["kafka: removes kafka-3, kafka-4; the others are not restarted"]
 
 
-def test_members_that_come_with_another_template_restart_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    """An ensemble's members know each other by configuration."""
+def test_added_members_with_a_different_template_restart_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration of an ensemble lists all members."""
     olds, news = props("zookeeper", 1, **template(a="1")), props("zookeeper", 3, **template(a="2"))
-    assert told(olds, news, capsys) == [
+    assert reported(olds, news, capsys) == [
         "zookeeper: restarts zookeeper-0, one at a time, because of",
         "  files.a: 1 -> 2",
         "zookeeper: adds zookeeper-1, zookeeper-2",
     ]
 
 
-def test_a_change_that_restarts_nobody_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert told({}, props("kafka"), capsys) == [], "the first time"
-    assert told(props("kafka"), props("kafka"), capsys) == []
-    assert told(props("kafka"), props("kafka", deadline=9, logs={}), capsys) == []
+def test_a_change_that_restarts_no_member_is_not_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert reported({}, props("kafka"), capsys) == [], "the first start"
+    assert reported(props("kafka"), props("kafka"), capsys) == []
+    assert reported(props("kafka"), props("kafka", deadline=9, logs={}), capsys) == []
 
 
-def test_what_a_preview_does_not_know_counts_as_a_change(capsys: pytest.CaptureFixture[str]) -> None:
-    """The name of a Secret that is to be made anew: the pods that have the old one restart."""
+def test_a_value_unknown_in_a_preview_counts_as_a_change(capsys: pytest.CaptureFixture[str]) -> None:
+    """For example the name of a new Secret: pods with the old one restart."""
     olds, news = props("redis", 1, **template(a="x")), props("redis", 1, **template(a="x"))
     news["template"]["files"]["a"] = unknown()
-    assert told(olds, news, capsys) == [
+    assert reported(olds, news, capsys) == [
         "redis: restarts redis-0, one at a time, because of",
         "  files.a: x -> (known after `up`)",
     ]
-    assert told(olds, {**news, "members": unknown()}, capsys) == []
+    assert reported(olds, {**news, "members": unknown()}, capsys) == []
 
 
-def test_every_file_that_changes_by_as_little_as_a_line_end_is_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    """Another ConfigMap is another template: pods do restart, so it must be told."""
+def test_any_changed_file_is_a_reason_even_if_only_a_line_end_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    """A new ConfigMap changes the template: pods do restart, so it must be reported."""
     olds, news = props("kafka", **template(a="x\n")), props("kafka", **template(a="x"))
-    assert told(olds, news, capsys)[0] == "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of"
+    assert reported(olds, news, capsys)[0] == "kafka: restarts kafka-0, kafka-1, kafka-2, one at a time, because of"
 
 
 # ------------------------------------------------------------------------------------------------------------ errors
@@ -782,9 +785,7 @@ def test_every_file_that_changes_by_as_little_as_a_line_end_is_a_reason(capsys: 
 
 @pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("method", ["create", "update", "read", "delete"])
-def test_a_cluster_that_cannot_be_reached_is_told_without_a_traceback(
-    method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_cluster_is_reported_without_a_traceback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def connect(kubeconfig: str | None, context: str) -> None:
         raise PlatformError(f"context {context} cannot be used")
 
@@ -795,5 +796,5 @@ def test_a_cluster_that_cannot_be_reached_is_told_without_a_traceback(
     assert text == "Error: context test cannot be used\n"
 
 
-def test_addresses_of_the_model_are_those_of_the_inputs() -> None:
+def test_addresses_of_the_model_equal_those_of_the_inputs() -> None:
     assert props("kafka", 1)["members"] == {"kafka-0": address("kafka-0")}

@@ -1,4 +1,7 @@
-"""What a stack file may say about a cluster."""
+"""Settings of Kubernetes in a stack file.
+
+Source: components/targets/kubernetes/settings.py.
+"""
 
 from typing import Any
 
@@ -14,13 +17,13 @@ NO_LABEL = "must match ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 @pytest.mark.parametrize(
     "kubernetes", [{}, {"context": None}, {"namespace": "streaming"}], ids=["no section", "null", "no context"]
 )
-def test_a_cluster_without_a_name_is_refused(kubernetes: dict[str, Any]) -> None:
+def test_a_missing_context_is_refused(kubernetes: dict[str, Any]) -> None:
     assert problems(cluster(kubernetes=kubernetes)) == [NO_CONTEXT]
-    assert loaded({"kubernetes": kubernetes}).on_kubernetes is False, "no context is needed where no cluster is"
+    assert loaded({"kubernetes": kubernetes}).on_kubernetes is False, "no context is needed without a cluster"
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
-def test_every_profile_runs_on_a_cluster(profile: str) -> None:
+def test_every_profile_can_run_on_kubernetes(profile: str) -> None:
     assert loaded(cluster(profile=profile)).on_kubernetes
 
 
@@ -66,7 +69,7 @@ def test_every_profile_runs_on_a_cluster(profile: str) -> None:
         ({"kubernetes": "production"}, 'kubernetes is "production": must be a mapping of keys to values'),
     ],
 )
-def test_a_wrong_value_for_a_cluster_is_told_with_path_value_and_rule(declared: dict[str, Any], line: str) -> None:
+def test_an_invalid_value_is_reported_with_path_value_and_rule(declared: dict[str, Any], line: str) -> None:
     assert problems(declared) == [line]
 
 

@@ -1,7 +1,8 @@
-"""What the program asks of the engine for a platform on Kubernetes: every resource, and who may talk to whom.
+"""The resources of a platform on Kubernetes, and the connections that its network policies allow.
 
-Proof limit: no cluster is asked anything. Whether an API server takes these objects, the servers run in such pods and
-a network keeps such policies, only the tests on a real cluster show.
+Source: components/targets/kubernetes/target.py.
+Proof limit: no cluster is contacted. Only the tests on a real cluster show that an API server accepts these objects,
+that the servers run in such pods and that a network enforces the policies.
 """
 
 import os
@@ -96,13 +97,13 @@ LOAD_BALANCER = {"external": "loadBalancer", "advertisedHost": "kafka-{ordinal}.
 
 
 def cluster(**changes: Any) -> dict[str, Any]:
-    """The section on Kubernetes of the prod stack, changed."""
+    """The ``kubernetes`` section of the prod stack with changes."""
     return {"context": "production", "namespace": "streaming", **changes}
 
 
 @cache
 def run_with(key: str, value: str | None) -> Run:
-    """The prod stack with one key of its section on Kubernetes set; tests share it and change nothing in it."""
+    """The prod stack with one key of its ``kubernetes`` section set; tests share it and must not change it."""
     return run_on_cluster(settings_of("prod", kubernetes=cluster(**{key: value})), NAME)
 
 
@@ -148,7 +149,7 @@ def server(run: Run, workload: str) -> dict[str, Any]:
 
 
 def objects(run: Run) -> list[Registered]:
-    """What is asked of the cluster's API by way of the official provider."""
+    """The objects that are declared through the official provider."""
     return [item for item in run.resources if item.type.startswith("kubernetes:")]
 
 
@@ -165,31 +166,31 @@ def labels(workload: str | None = None) -> dict[str, str]:
 # ----------------------------------------------------------------------------------------------------- the whole
 
 
-def test_the_prod_stack_declares_these_resources_and_no_others(prod: Run) -> None:
+def test_the_prod_stack_declares_exactly_these_resources(prod: Run) -> None:
     assert Counter(item.type for item in prod.resources) == {type_: len(n) for type_, n in EXPECTED_NAMES.items()}
     assert {type_: prod.names(type_) for type_ in EXPECTED_NAMES} == EXPECTED_NAMES
 
 
-def test_the_prod_stacks_objects_are_the_golden_ones(prod: Run) -> None:
+def test_the_prod_stacks_objects_equal_the_golden_ones(prod: Run) -> None:
     golden = list(yaml.safe_load_all((GOLDEN / "prod" / MANIFESTS).read_text()))
     made = manifests(prod)
     key = [f"{item['kind']} {item['metadata']['name']}" for item in made]
     assert key == [f"{item['kind']} {item['metadata']['name']}" for item in golden]
     for name, mine, kept in zip(key, made, golden, strict=True):
-        assert mine == kept, f"{name}: if wanted: python -m tests.unit.regenerate_golden, then read the difference"
+        assert mine == kept, f"{name}: if intended: python -m tests.unit.regenerate_golden, then read the difference"
 
 
-def test_manifests_read_back_from_yaml_as_they_are(prod: Run) -> None:
+def test_manifests_survive_a_round_trip_through_yaml(prod: Run) -> None:
     assert list(yaml.safe_load_all(as_yaml(manifests(prod)))) == manifests(prod)
 
 
-def test_manifests_hold_no_secret_and_a_name_for_every_object(prod: Run) -> None:
+def test_manifests_contain_no_secret_and_every_object_is_named(prod: Run) -> None:
     made = manifests(prod)
     assert GENERATED_PASSWORD not in as_yaml(made)
-    assert len({(item["kind"], item["metadata"]["name"]) for item in made}) == len(objects(prod)), "none is hidden"
+    assert len({(item["kind"], item["metadata"]["name"]) for item in made}) == len(objects(prod)), "no object is hidden"
 
 
-def test_every_object_is_in_the_namespace_carries_the_platforms_labels_and_is_made_in_the_named_cluster(
+def test_every_object_has_the_namespace_the_platforms_labels_and_the_named_cluster(
     prod: Run,
 ) -> None:
     (provider,) = prod.of(PROVIDER)
@@ -208,7 +209,7 @@ def test_every_object_is_in_the_namespace_carries_the_platforms_labels_and_is_ma
             assert metadata["namespace"] == "streaming", item.name
 
 
-def test_a_kubeconfig_of_the_stack_file_is_the_one_that_is_used() -> None:
+def test_the_kubeconfig_of_the_stack_file_is_used() -> None:
     run = run_on_cluster(settings_of("prod", kubernetes=cluster(kubeconfig="/etc/kube/prod")), NAME)
     (provider,) = run.of(PROVIDER)
     assert provider.inputs["kubeconfig"] == "/etc/kube/prod"
@@ -228,7 +229,7 @@ def test_everything_is_a_child_of_the_platform_or_of_its_server(prod: Run) -> No
         assert item.parent == expected, f"{item.type} {item.name}"
 
 
-def test_names_of_objects_are_those_that_clients_and_members_are_told(prod: Run) -> None:
+def test_names_of_objects_match_the_addresses_of_clients_and_members(prod: Run) -> None:
     for type_ in (STATEFUL_SET, ACCOUNT, BUDGET, POLICY, SERVICE):
         for item in prod.of(type_):
             assert item.inputs["metadata"]["name"] == item.name
@@ -236,21 +237,21 @@ def test_names_of_objects_are_those_that_clients_and_members_are_told(prod: Run)
 
 
 @pytest.mark.parametrize("declared", ["streaming", None])
-def test_without_a_namespace_of_its_own_the_platforms_name_is_taken(declared: str | None) -> None:
+def test_the_namespace_is_named_after_the_platform_by_default(declared: str | None) -> None:
     run = run_on_cluster(settings_of("prod", kubernetes={"context": "production", "namespace": declared}), NAME)
     assert {item.inputs["metadata"].get("namespace") for item in objects(run)} == {declared or NAME, None}
     assert run.outputs["namespace"] == (declared or NAME)
 
 
-def test_the_namespace_lets_only_restricted_pods_in(prod: Run) -> None:
+def test_the_namespace_enforces_the_restricted_profile(prod: Run) -> None:
     (namespace,) = prod.of(NAMESPACE)
     modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
     assert namespace.inputs["metadata"]["labels"] == {**labels(), **modes}
     for item in [*objects(prod), *prod.of(MEMBER_STORAGE), *prod.of(GATED_ROLL)]:
-        assert item is namespace or (NAMESPACE, "namespace") in item.after, f"{item.name} is made in it"
+        assert item is namespace or (NAMESPACE, "namespace") in item.after, f"{item.name} is created in it"
 
 
-def test_a_namespace_that_someone_else_makes_is_used_and_not_made() -> None:
+def test_an_existing_namespace_is_used_and_not_created() -> None:
     run = run_on_cluster(settings_of("prod", kubernetes=cluster(createNamespace=False)), NAME)
     assert run.of(NAMESPACE) == []
     names = {item.type: run.names(item.type) for item in run.resources}
@@ -264,7 +265,7 @@ def test_a_namespace_that_someone_else_makes_is_used_and_not_made() -> None:
 # ----------------------------------------------------------------------------------------------------- preflight
 
 
-def test_preflight_is_told_what_the_platform_asks_of_the_cluster() -> None:
+def test_preflight_gets_the_platforms_requirements_of_the_cluster() -> None:
     asked: list[tuple[ClusterNeeds, bool]] = []
 
     def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
@@ -280,21 +281,21 @@ def test_preflight_is_told_what_the_platform_asks_of_the_cluster() -> None:
     ]
 
 
-def test_nothing_is_registered_where_preflight_refuses() -> None:
+def test_nothing_is_registered_if_preflight_fails() -> None:
     def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
         raise PreflightError("the platform cannot run there")
 
     monitor = RecordingMonitor(RecordingMocks())
     with pytest.raises(PreflightError, match="cannot run there"):
         run_on_cluster(settings_of("prod"), NAME, monitor, preflight)
-    assert monitor.declared() == [], "an update that is refused leaves no trace"
+    assert monitor.declared() == [], "a failed preflight creates nothing"
 
 
 # ------------------------------------------------------------------------------------------------- stateful sets
 
 
 @pytest.mark.parametrize("workload", SERVERS)
-def test_a_stateful_set_replaces_no_pod_and_loses_no_claim_by_itself(prod: Run, workload: str) -> None:
+def test_a_stateful_set_replaces_no_pod_and_deletes_no_claim_on_its_own(prod: Run, workload: str) -> None:
     stateful_set = prod.one(STATEFUL_SET, workload)
     given = dict(stateful_set.inputs["spec"])
     template = given.pop("template")
@@ -309,13 +310,13 @@ def test_a_stateful_set_replaces_no_pod_and_loses_no_claim_by_itself(prod: Run, 
     }
     assert template["metadata"] == {"labels": labels(workload)}
     assert claim["metadata"] == {"name": "data", "labels": labels(workload)}
-    assert stateful_set.ignore_changes == ("spec.volumeClaimTemplates",), "a volume that grows must replace nothing"
-    assert stateful_set.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}, "the roll waits"
+    assert stateful_set.ignore_changes == ("spec.volumeClaimTemplates",), "expanding a volume must not replace anything"
+    assert stateful_set.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}, "the roll waits instead"
 
 
 @pytest.mark.parametrize(("workload", "size"), [("zookeeper", 10), ("kafka", 100), ("redis", 10)])
 @pytest.mark.parametrize("storage_class", [None, "fast"])
-def test_the_claims_of_the_template_are_those_that_member_storage_makes(
+def test_the_claim_template_matches_the_claims_of_member_storage(
     workload: str, size: int, storage_class: str | None
 ) -> None:
     run = run_with("storageClass", storage_class)
@@ -334,7 +335,7 @@ def test_the_claims_of_the_template_are_those_that_member_storage_makes(
 @pytest.mark.parametrize(
     ("workload", "user", "grace"), [("zookeeper", 1000, 30), ("kafka", 1000, 120), ("redis", 999, 30)]
 )
-def test_a_pod_keeps_the_restricted_profile_and_knows_nothing_of_the_api(
+def test_a_pod_follows_the_restricted_profile_and_has_no_api_access(
     prod: Run, workload: str, user: int, grace: int
 ) -> None:
     given = pod(prod, workload)
@@ -363,7 +364,7 @@ def test_a_pod_keeps_the_restricted_profile_and_knows_nothing_of_the_api(
 
 
 @pytest.mark.parametrize("workload", SERVERS)
-def test_a_server_never_mounts_the_token_of_its_account(prod: Run, workload: str) -> None:
+def test_a_server_never_mounts_its_service_account_token(prod: Run, workload: str) -> None:
     mounts = server(prod, workload)["volumeMounts"]
     assert "token" not in {mount["name"] for mount in mounts}
     assert not [mount for mount in mounts if mount["mountPath"].startswith("/var/run/secrets")]
@@ -373,20 +374,22 @@ def test_a_server_never_mounts_the_token_of_its_account(prod: Run, workload: str
     ("workload", "cpu", "limit", "memory"),
     [("zookeeper", "250m", "1", GIB), ("kafka", "500m", "2", 4 * GIB), ("redis", "100m", "500m", GIB // 2)],
 )
-def test_a_servers_resources_are_the_settings(prod: Run, workload: str, cpu: str, limit: str, memory: int) -> None:
+def test_a_servers_resources_come_from_the_settings(
+    prod: Run, workload: str, cpu: str, limit: str, memory: int
+) -> None:
     assert server(prod, workload)["resources"] == {
         "requests": {"cpu": cpu, "memory": str(memory)},
         "limits": {"cpu": limit, "memory": str(memory)},
     }
 
 
-def test_a_server_without_a_limit_of_processor_time_has_none() -> None:
+def test_a_server_without_a_cpu_limit_in_the_settings_has_none() -> None:
     run = run_on_cluster(settings_of("prod", kafka={"cpuLimit": None}), NAME)
     assert server(run, "kafka")["resources"]["limits"] == {"memory": str(4 * GIB)}
 
 
 @pytest.mark.parametrize(("workload", "start"), [("zookeeper", 300), ("kafka", 900), ("redis", 300)])
-def test_a_pod_is_started_and_ready_when_its_server_answers_and_alive_while_its_port_is_open(
+def test_startup_and_readiness_need_the_servers_answer_and_liveness_an_open_port(
     prod: Run, workload: str, start: int
 ) -> None:
     container = server(prod, workload)
@@ -408,12 +411,12 @@ def test_a_pod_is_started_and_ready_when_its_server_answers_and_alive_while_its_
         "periodSeconds": 10,
         "timeoutSeconds": 5,
         "failureThreshold": 6,
-    }, "an ensemble without a quorum must not be restarted for it"
+    }, "the loss of a quorum must not restart the ensemble"
 
 
 @pytest.mark.parametrize("workload", SERVERS)
 @pytest.mark.parametrize("spread", ["required", "preferred"])
-def test_members_stand_on_nodes_and_in_zones_of_their_own(spread: str, workload: str) -> None:
+def test_members_are_spread_over_nodes_and_zones(spread: str, workload: str) -> None:
     given = pod(run_with("spread", spread), workload)
     mine = {"matchLabels": selector(workload)}
     term = {"labelSelector": mine, "topologyKey": "kubernetes.io/hostname"}
@@ -432,8 +435,8 @@ def test_members_stand_on_nodes_and_in_zones_of_their_own(spread: str, workload:
     ]
 
 
-def test_every_placeholder_of_a_command_is_a_variable_that_stands_before_it_is_used(prod: Run) -> None:
-    """Kubernetes leaves $(NAME) as it is where no variable of that name stands before."""
+def test_every_placeholder_of_a_command_is_a_variable_defined_before_its_use(prod: Run) -> None:
+    """Kubernetes does not expand $(NAME) if no variable of that name is defined before."""
     for workload in SERVERS:
         known: set[str] = set()
         for variable in server(prod, workload)["env"]:
@@ -446,7 +449,7 @@ def test_every_placeholder_of_a_command_is_a_variable_that_stands_before_it_is_u
         assert {name for name in ("ORDINAL", "HOST") if f"$({name})" in command} <= known
 
 
-def test_a_member_gets_its_number_and_its_name_from_its_pod(prod: Run) -> None:
+def test_a_member_gets_its_ordinal_and_its_host_from_its_pod(prod: Run) -> None:
     assert server(prod, "kafka")["env"][:3] == [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
         {
@@ -461,11 +464,11 @@ def test_a_member_gets_its_number_and_its_name_from_its_pod(prod: Run) -> None:
     for member in members("kafka"):
         assert target.host("kafka", int(member[-1])) == "$(POD_NAME).kafka.streaming.svc.cluster.local".replace(
             "$(POD_NAME)", member
-        ), "what a pod calls itself is what others call it"
+        ), "a pod uses the same name for itself as others do"
 
 
 @pytest.mark.parametrize("workload", SERVERS)
-def test_all_that_a_pod_mounts_is_there_and_only_data_and_scratch_can_be_written(prod: Run, workload: str) -> None:
+def test_every_mounted_volume_exists_and_only_data_and_scratch_are_writable(prod: Run, workload: str) -> None:
     given = pod(prod, workload)
     there = {volume["name"] for volume in given["volumes"]} | {"data"}
     assert len(there) == len(given["volumes"]) + 1
@@ -481,11 +484,11 @@ def test_all_that_a_pod_mounts_is_there_and_only_data_and_scratch_can_be_written
         for item in (*given["containers"], *given.get("initContainers", []))
         for mount in item["volumeMounts"]
     }
-    assert mounted == there, "a volume that nothing mounts is a mistake"
+    assert mounted == there, "an unused volume is a mistake"
 
 
 @pytest.mark.parametrize("workload", SERVERS)
-def test_a_pods_files_stand_in_the_config_map_that_it_mounts(prod: Run, workload: str) -> None:
+def test_a_pods_files_are_in_the_config_map_that_it_mounts(prod: Run, workload: str) -> None:
     config = prod.one(CONFIG_MAP, f"{workload}-config")
     (volume,) = (item for item in pod(prod, workload)["volumes"] if item["name"] == "config")
     sources = [{"configMap": {"name": f"{workload}-config-{NAME_SUFFIX}"}}]
@@ -502,15 +505,17 @@ def test_a_pods_files_stand_in_the_config_map_that_it_mounts(prod: Run, workload
     assert {"name": "config", "mountPath": "/etc/millrace", "readOnly": True} in server(prod, workload)["volumeMounts"]
 
 
-def test_a_changed_file_gets_another_config_map_and_others_keep_theirs(prod: Run) -> None:
-    """A pod keeps what it was made with: files that change under a running server would be a restart unasked."""
+def test_a_changed_file_creates_a_new_config_map_and_others_stay(prod: Run) -> None:
+    """Running pods keep the old ConfigMap: files must not change under a running server."""
     changed = run_on_cluster(settings_of("prod", kafka={"retention": "200h"}), NAME)
 
     def config(run: Run, workload: str) -> Registered:
         return run.one(CONFIG_MAP, f"{workload}-config")
 
     for workload in SERVERS:
-        assert "name" not in config(prod, workload).inputs["metadata"], "the provider names each replacement anew"
+        assert "name" not in config(prod, workload).inputs["metadata"], (
+            "the provider generates a new name for each replacement"
+        )
         assert tuple(config(prod, workload).replace_on_changes) == ("data",)
         same = config(changed, workload).inputs["data"] == config(prod, workload).inputs["data"]
         assert same == (workload != "kafka")
@@ -527,7 +532,7 @@ def test_pull_policy_and_pull_secrets_reach_every_pod() -> None:
             assert container["imagePullPolicy"] == "Always"
 
 
-def test_without_pull_secrets_a_pod_names_none(prod: Run) -> None:
+def test_without_pull_secrets_a_pod_has_none(prod: Run) -> None:
     assert not [workload for workload in SERVERS if "imagePullSecrets" in pod(prod, workload)]
 
 
@@ -535,7 +540,7 @@ def test_without_pull_secrets_a_pod_names_none(prod: Run) -> None:
 
 
 @pytest.mark.parametrize("workload", SERVERS)
-def test_a_drain_takes_one_member_at_a_time(prod: Run, workload: str) -> None:
+def test_a_drain_evicts_one_member_at_a_time(prod: Run, workload: str) -> None:
     assert spec(prod, BUDGET, workload) == {"maxUnavailable": 1, "selector": {"matchLabels": selector(workload)}}
 
 
@@ -555,7 +560,7 @@ def test_members_find_each_other_before_they_are_ready(prod: Run, workload: str)
         "type": "ClusterIP",
         "selector": selector(workload),
         "ports": ports[:1],
-    }, "clients are led to members that are ready, and to the port for clients alone"
+    }, "the client Service has only ready members and only the port for clients"
     listening = [port["containerPort"] for port in server(prod, workload)["ports"]]
     assert listening == PORTS[workload]
 
@@ -568,7 +573,7 @@ def member_selector(member: str) -> dict[str, str]:
     return {**selector("kafka"), "statefulset.kubernetes.io/pod-name": member}
 
 
-def test_nothing_is_reached_from_outside_unless_that_is_asked_for(prod: Run) -> None:
+def test_nothing_is_exposed_by_default(prod: Run) -> None:
     assert external_services(prod) == {}
     assert {spec(prod, SERVICE, name).get("type", "headless") for name in prod.names(SERVICE)} == {
         "ClusterIP",
@@ -601,7 +606,7 @@ def test_each_broker_has_a_load_balancer_of_its_own(load_balancer: Run) -> None:
 
 
 def advertised(run: Run) -> list[str]:
-    """What each broker's own start script gives to the server as its listeners."""
+    """The listeners that each broker's start script passes to the server."""
     script = run.one(CONFIG_MAP, "kafka-config").inputs["data"]["start-kafka.sh"]
     start = "/opt/kafka/bin/kafka-server-start.sh"
     assert script.count(start) == 1
@@ -614,7 +619,7 @@ def advertised(run: Run) -> list[str]:
     return shown
 
 
-def test_brokers_advertise_exactly_what_their_services_answer_at(prod: Run, node_port: Run, load_balancer: Run) -> None:
+def test_brokers_advertise_exactly_the_ports_of_their_services(prod: Run, node_port: Run, load_balancer: Run) -> None:
     inside = [f"INTERNAL://{host(member)}:29092" for member in members("kafka")]
     assert advertised(prod) == inside
     nodes = [f"nodes.example:{30092 + ordinal}" for ordinal in range(3)]
@@ -630,7 +635,7 @@ def test_brokers_advertise_exactly_what_their_services_answer_at(prod: Run, node
         assert [port["containerPort"] for port in server(run, "kafka")["ports"]] == [29092, 9092]
 
 
-def test_our_own_clients_reach_brokers_inside_whether_they_are_exposed_or_not(
+def test_the_platforms_clients_reach_brokers_inside_even_if_these_are_exposed(
     prod: Run, node_port: Run, load_balancer: Run
 ) -> None:
     for run in (prod, node_port, load_balancer):
@@ -641,8 +646,8 @@ def test_our_own_clients_reach_brokers_inside_whether_they_are_exposed_or_not(
 # ------------------------------------------------------------------------------------------------------- selectors
 
 
-def pods_there() -> dict[str, dict[str, str]]:
-    """Labels of pods in the namespace: the platform's, as a cluster makes them, and others'."""
+def pods_of_namespace() -> dict[str, dict[str, str]]:
+    """Labels of pods in the namespace: the platform's, as a cluster sets them, and others'."""
     ours = {
         member: {
             **labels(workload),
@@ -663,7 +668,7 @@ def pods_there() -> dict[str, dict[str, str]]:
     }
 
 
-PODS = pods_there()
+PODS = pods_of_namespace()
 
 
 def selected(by: Mapping[str, str]) -> list[str]:
@@ -688,7 +693,7 @@ def test_every_selector_of_a_workload_finds_its_pods_and_no_others(node_port: Ru
     assert [selected(by) for by in found] == [members(workload)] * len(found)
 
 
-def test_a_members_own_service_leads_to_it_alone(node_port: Run, load_balancer: Run) -> None:
+def test_a_members_own_service_selects_only_that_member(node_port: Run, load_balancer: Run) -> None:
     for run in (node_port, load_balancer):
         for name, service in external_services(run).items():
             assert selected(service["selector"]) == [name.removesuffix("-external")]
@@ -703,11 +708,11 @@ def test_the_selector_of_a_stateful_set_matches_its_own_template(prod: Run) -> N
 # ------------------------------------------------------------------------------------------------------- policies
 
 
-def test_whatever_no_policy_allows_is_denied_to_the_platforms_pods_and_to_no_others(prod: Run) -> None:
+def test_the_default_deny_policy_selects_only_the_platforms_pods(prod: Run) -> None:
     given = spec(prod, POLICY, "default-deny")
     assert given == {"podSelector": {"matchLabels": selector()}, "policyTypes": ["Ingress", "Egress"]}
     ours = sorted(member for workload in SERVERS for member in members(workload))
-    assert selected(given["podSelector"]["matchLabels"]) == ours, "a namespace may hold applications, too"
+    assert selected(given["podSelector"]["matchLabels"]) == ours, "a namespace may also hold applications"
 
 
 def peer(workload: str) -> dict[str, Any]:
@@ -725,13 +730,13 @@ CLIENTS_HERE = {"podSelector": {"matchLabels": CLIENT}}
 
 def ingress_and_egress(run: Run, workload: str) -> tuple[list[Any], list[Any]]:
     given = spec(run, POLICY, workload)
-    assert given["policyTypes"] == ["Ingress", "Egress"], "what is not named is open"
+    assert given["policyTypes"] == ["Ingress", "Egress"], "an unnamed direction would be open"
     assert given["podSelector"] == {"matchLabels": selector(workload)}
     assert set(given) == {"policyTypes", "podSelector", "ingress", "egress"}
     return given["ingress"], given["egress"]
 
 
-def test_the_ensemble_takes_brokers_and_its_own_members(prod: Run) -> None:
+def test_the_ensemble_admits_brokers_and_its_own_members(prod: Run) -> None:
     ingress, egress = ingress_and_egress(prod, "zookeeper")
     assert ingress == [
         {"from": [peer("kafka")], "ports": tcp(2181)},
@@ -745,7 +750,7 @@ def test_the_ensemble_takes_brokers_and_its_own_members(prod: Run) -> None:
     ]
 
 
-def test_brokers_take_each_other_and_clients(prod: Run, without_zones: Run) -> None:
+def test_brokers_admit_each_other_and_clients(prod: Run, without_zones: Run) -> None:
     ingress, egress = ingress_and_egress(prod, "kafka")
     assert ingress == [{"from": [peer("kafka"), CLIENTS_HERE], "ports": tcp(29092)}]
     others = [{"to": [peer("zookeeper")], "ports": tcp(2181)}, {"to": [peer("kafka")], "ports": tcp(29092)}]
@@ -753,26 +758,24 @@ def test_brokers_take_each_other_and_clients(prod: Run, without_zones: Run) -> N
     assert ingress_and_egress(without_zones, "kafka") == (ingress, [NAMES, *others]), "no zones, no API"
 
 
-def test_redis_takes_clients_and_calls_nobody(prod: Run) -> None:
+def test_redis_admits_clients_and_connects_to_nothing(prod: Run) -> None:
     ingress, egress = ingress_and_egress(prod, "redis")
     assert ingress == [{"from": [CLIENTS_HERE], "ports": tcp(6379)}]
     assert egress == [NAMES]
 
 
 @pytest.mark.parametrize("exposed", ["node_port", "load_balancer"])
-def test_an_exposed_port_takes_anyone_and_the_others_do_not(
-    exposed: str, prod: Run, request: pytest.FixtureRequest
-) -> None:
+def test_only_an_exposed_port_admits_any_address(exposed: str, prod: Run, request: pytest.FixtureRequest) -> None:
     run: Run = request.getfixturevalue(exposed)
     ingress, egress = ingress_and_egress(run, "kafka")
     before, same = ingress_and_egress(prod, "kafka")
-    assert ingress == [*before, {"ports": tcp(9092)}], "addresses outside are hidden by the way in"
+    assert ingress == [*before, {"ports": tcp(9092)}], "the load balancer or node hides outside addresses"
     assert egress == same
     for workload in ("zookeeper", "redis"):
         assert ingress_and_egress(run, workload) == ingress_and_egress(prod, workload)
 
 
-def test_further_namespaces_may_reach_what_is_for_clients_and_no_more(prod: Run) -> None:
+def test_further_namespaces_may_reach_only_the_ports_for_clients(prod: Run) -> None:
     run = run_on_cluster(settings_of("prod", kubernetes=cluster(clientNamespaces=["apps", "jobs"])), NAME)
     further = [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in ("apps", "jobs")
@@ -784,7 +787,7 @@ def test_further_namespaces_may_reach_what_is_for_clients_and_no_more(prod: Run)
 
 
 def rules(run: Run, name: str, way: str) -> list[dict[str, Any]] | None:
-    """The rules that hold for a pod in one direction; None for a pod of which no policy speaks."""
+    """The rules for a pod in one direction; None for a pod that no policy selects."""
     mine = [
         spec(run, POLICY, policy)
         for policy in run.names(POLICY)
@@ -827,7 +830,7 @@ def test_exactly_these_connections_are_possible_in_the_namespace(prod: Run) -> N
 # ----------------------------------------------------------------------------------------------------------- zones
 
 
-def test_brokers_alone_are_told_their_zone_by_a_container_that_ends_before_they_start(prod: Run) -> None:
+def test_only_brokers_get_their_zone_from_an_init_container(prod: Run) -> None:
     assert [workload for workload in SERVERS if "initContainers" in pod(prod, workload)] == ["kafka"]
     given = pod(prod, "kafka")
     (reader,) = given["initContainers"]
@@ -842,7 +845,7 @@ def test_brokers_alone_are_told_their_zone_by_a_container_that_ends_before_they_
     }
 
 
-def test_the_right_to_read_nodes_is_all_that_the_brokers_account_has(prod: Run) -> None:
+def test_the_brokers_service_account_may_only_read_nodes(prod: Run) -> None:
     name = f"{NAME}-kafka-zones"
     (role,), (binding,) = prod.of(ROLE), prod.of(BINDING)
     assert role.inputs["metadata"]["name"] == binding.inputs["metadata"]["name"] == name, "shared by all namespaces"
@@ -856,7 +859,7 @@ def test_the_right_to_read_nodes_is_all_that_the_brokers_account_has(prod: Run) 
     assert {(ROLE, "kafka-zones"), (BINDING, "kafka-zones")} <= prod.one(STATEFUL_SET, "kafka").after
 
 
-def test_without_zones_brokers_ask_nobody_and_no_right_is_needed(without_zones: Run) -> None:
+def test_without_zones_brokers_need_no_permission_and_no_api(without_zones: Run) -> None:
     assert without_zones.of(ROLE) == []
     assert without_zones.of(BINDING) == []
     given = pod(without_zones, "kafka")
@@ -867,7 +870,7 @@ def test_without_zones_brokers_ask_nobody_and_no_right_is_needed(without_zones: 
 
 
 def read_zone(tmp_path: Path, answer: str, *, status: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the script with an openssl in place of the real one that keeps what it is asked, and answers."""
+    """Run the script with a fake openssl that records its input and answers."""
     account, program = tmp_path / "account", tmp_path / "bin"
     account.mkdir()
     program.mkdir()
@@ -913,7 +916,7 @@ def test_the_zone_of_a_node_is_written_into_the_file(tmp_path: Path, answer: str
     assert done.stdout == f"node node-1 is in zone {zone or '(none)'}\n"
 
 
-def test_the_api_server_is_asked_for_metadata_alone_over_a_verified_connection(tmp_path: Path) -> None:
+def test_the_api_server_is_asked_only_for_metadata_over_a_verified_connection(tmp_path: Path) -> None:
     read_zone(tmp_path, node("{}"))
     lines = (tmp_path / "request").read_bytes().decode().split("\r\n")
     assert lines == [
@@ -926,7 +929,9 @@ def test_the_api_server_is_asked_for_metadata_alone_over_a_verified_connection(t
     ]
     arguments = (tmp_path / "arguments").read_text().split()
     assert arguments[0] == "s_client"
-    assert {"-verify_return_error", "-verify_hostname", "-CAfile"} <= set(arguments), "a token is given to nobody else"
+    assert {"-verify_return_error", "-verify_hostname", "-CAfile"} <= set(arguments), (
+        "the token is sent only to the API server"
+    )
     assert arguments[arguments.index("-verify_hostname") + 1] == "kubernetes.default.svc"
     assert arguments[arguments.index("-CAfile") + 1] == str(tmp_path / "account" / "ca.crt")
     assert arguments[arguments.index("-connect") + 1] == "10.0.0.1:443"
@@ -943,8 +948,8 @@ def test_the_api_server_is_asked_for_metadata_alone_over_a_verified_connection(t
     ],
     ids=["forbidden", "not-found", "nothing", "no-connection", "a-connection-that-breaks"],
 )
-def test_a_broker_does_not_start_where_its_zone_cannot_be_read(tmp_path: Path, answer: str, status: int) -> None:
-    """A broker without the rack that it had would change where replicas are put."""
+def test_a_broker_does_not_start_if_its_zone_cannot_be_read(tmp_path: Path, answer: str, status: int) -> None:
+    """A broker without its former rack would change the placement of replicas."""
     done = read_zone(tmp_path, answer, status=status)
     assert done.returncode != 0
     assert not (tmp_path / "zone").exists()
@@ -955,7 +960,7 @@ def test_a_broker_does_not_start_where_its_zone_cannot_be_read(tmp_path: Path, a
 
 
 def texts(value: object) -> Iterator[str]:
-    """Every text in a value, keys too."""
+    """Every string in a value, including keys."""
     if isinstance(value, Mapping):
         for key, entry in value.items():
             yield from (key, *texts(entry))
@@ -975,7 +980,7 @@ def given_password() -> Run:
 
 
 @pytest.mark.parametrize(("run_name", "password"), [("prod", GENERATED_PASSWORD), ("given_password", GIVEN_PASSWORD)])
-def test_the_password_stands_in_secrets_alone(run_name: str, password: str, request: pytest.FixtureRequest) -> None:
+def test_the_password_is_only_in_secrets(run_name: str, password: str, request: pytest.FixtureRequest) -> None:
     run: Run = request.getfixturevalue(run_name)
     spellings = {password, quote(password, safe=""), password.replace('"', '\\"')}
 
@@ -984,24 +989,26 @@ def test_the_password_stands_in_secrets_alone(run_name: str, password: str, requ
 
     knowing = {(item.type, item.name) for item in run.resources if holds(unmasked(item.inputs))}
     assert knowing == {(SECRET, "redis-files"), (SECRET, "clients"), (HEALTH_GATE, "health")}
-    assert [item.name for item in run.resources if holds(masked(item.inputs))] == [], "what is not encrypted is plain"
+    assert [item.name for item in run.resources if holds(masked(item.inputs))] == [], (
+        "unencrypted values are plain text"
+    )
     for _, name, outputs in run.registered_outputs:
         assert not holds(masked(outputs)), name
     for item in run.of(SECRET):
         assert {"data", "stringData"} <= set(item.secret_outputs)
 
 
-def test_redis_files_are_in_a_secret_that_gets_another_name_when_they_change(given_password: Run) -> None:
+def test_redis_files_are_in_a_secret_that_gets_a_new_name_when_they_change(given_password: Run) -> None:
     secret = given_password.one(SECRET, "redis-files")
     assert unmasked(secret.inputs["stringData"]) == {
         "redis-password": GIVEN_PASSWORD,
         "redis-password.conf": 'requirepass "a \\"quoted\\" p@ss/word: 100%"\n',
     }
-    assert "name" not in secret.inputs["metadata"], "a name of its own would keep pods on the old password"
+    assert "name" not in secret.inputs["metadata"], "with a fixed name, pods would keep the old password"
     assert secret.replace_on_changes == ("stringData",)
 
 
-def test_a_roll_compares_the_secrets_name_and_never_its_text(prod: Run) -> None:
+def test_a_roll_compares_the_secrets_name_and_never_its_content(prod: Run) -> None:
     roll = prod.one(GATED_ROLL, "redis-roll")
     (volume,) = (item for item in roll.inputs["template"]["pod"]["volumes"] if item["name"] == "config")
     assert {"secret": {"name": f"redis-files-{NAME_SUFFIX}"}} in volume["projected"]["sources"]
@@ -1012,7 +1019,7 @@ def test_a_roll_compares_the_secrets_name_and_never_its_text(prod: Run) -> None:
 
 
 def route(last: str = SERVERS[-1]) -> dict[str, Any]:
-    """How our own clients get to the pods that are declared once ``last`` is, as a resource's inputs say it."""
+    """The route of the platform's clients to the pods that exist once ``last`` does, as in a resource's inputs."""
     deployed = SERVERS[: SERVERS.index(last) + 1]
     hosts = [host(member) for workload in deployed for member in members(workload)]
     return {"context": "production", "namespace": "streaming", "hosts": hosts}
@@ -1057,11 +1064,11 @@ def test_a_roll_has_exactly_these_inputs(prod: Run, workload: str) -> None:
     (source,) = (item for item in volume["projected"]["sources"] if "configMap" in item)
     assert source["configMap"].pop("name") == f"{workload}-config-{NAME_SUFFIX}"
     source["configMap"]["name"] = ""
-    assert template["pod"] == expected, "a changed file is told by its lines, not by a name that follows from it"
+    assert template["pod"] == expected, "a changed file is reported by its lines, not by its derived name"
 
 
 @pytest.mark.parametrize("workload", SERVERS)
-def test_pods_come_after_their_claims_and_all_that_protects_them(prod: Run, workload: str) -> None:
+def test_pods_are_created_after_their_claims_and_everything_that_protects_them(prod: Run, workload: str) -> None:
     after = prod.one(STATEFUL_SET, workload).after
     assert {
         (MEMBER_STORAGE, f"{workload}-storage"),
@@ -1075,7 +1082,7 @@ def test_pods_come_after_their_claims_and_all_that_protects_them(prod: Run, work
     assert (STATEFUL_SET, workload) in prod.one(GATED_ROLL, f"{workload}-roll").after
 
 
-def test_one_cluster_rolls_after_the_other_but_all_pods_start_at_once(prod: Run) -> None:
+def test_brokers_roll_after_the_ensemble_but_all_pods_start_at_once(prod: Run) -> None:
     assert prod.one(GATED_ROLL, "kafka-roll").after == {
         (NAMESPACE, "namespace"),
         (STATEFUL_SET, "kafka"),
@@ -1087,13 +1094,13 @@ def test_one_cluster_rolls_after_the_other_but_all_pods_start_at_once(prod: Run)
     assert (STATEFUL_SET, "zookeeper") in brokers, "brokers are removed before the ensemble"
     rolls = {(GATED_ROLL, name) for name in prod.names(GATED_ROLL)}
     assert not rolls & {dependency for item in prod.of(STATEFUL_SET) for dependency in item.after}, (
-        "a change of brokers is known to the cluster before the ensemble has rolled: the first start is one wait"
+        "changed brokers are declared before the ensemble has rolled, so that a first start waits only once"
     )
     servers = {(type_, name) for type_ in (STATEFUL_SET, GATED_ROLL) for name in ("kafka", "zookeeper", "kafka-roll")}
     assert not servers & prod.one(STATEFUL_SET, "redis").after
 
 
-def test_topics_come_after_the_brokers_roll_and_are_gone_with_their_volumes(prod: Run) -> None:
+def test_topics_are_created_after_the_brokers_roll_and_deleted_with_their_volumes(prod: Run) -> None:
     (topics,) = prod.of(TOPIC_SET)
     assert topics.after == {(STATEFUL_SET, "kafka"), (GATED_ROLL, "kafka-roll")}
     assert topics.deleted_with == "kafka-storage"
@@ -1102,7 +1109,7 @@ def test_topics_come_after_the_brokers_roll_and_are_gone_with_their_volumes(prod
     assert topics.inputs["deadline"] == 600
 
 
-def test_the_health_gate_comes_last_and_takes_the_way_through_the_api(prod: Run) -> None:
+def test_the_health_gate_is_last_and_connects_through_the_api(prod: Run) -> None:
     (gate,) = prod.of(HEALTH_GATE)
     assert {(TOPIC_SET, "topics"), *((GATED_ROLL, f"{workload}-roll") for workload in SERVERS)} <= gate.after
     trigger = dict(gate.inputs["trigger"])
@@ -1115,13 +1122,13 @@ def test_the_health_gate_comes_last_and_takes_the_way_through_the_api(prod: Run)
 
 
 @pytest.mark.parametrize("protect", [True, False])
-def test_the_volumes_are_protected_where_the_stack_file_says_so_and_nothing_else_is(protect: bool) -> None:
+def test_only_volumes_are_protected_if_the_stack_file_says_so(protect: bool) -> None:
     run = run_on_cluster(settings_of("prod", protect=protect), NAME)
     guarded = {(item.type, item.name) for item in run.resources if item.protect}
     assert guarded == ({(MEMBER_STORAGE, name) for name in run.names(MEMBER_STORAGE)} if protect else set())
 
 
-def test_a_protected_topic_protects_the_volumes_that_it_lives_in_and_no_other() -> None:
+def test_a_protected_topic_protects_only_the_volumes_that_store_it() -> None:
     run = run_on_cluster(settings_of("prod", protect=False, topics=[{"name": "kept", "protect": True}]), NAME)
     assert {item.name for item in run.resources if item.protect} == {"kafka-storage", "zookeeper-storage"}
 
@@ -1130,7 +1137,7 @@ def test_a_protected_topic_protects_the_volumes_that_it_lives_in_and_no_other() 
 
 
 def test_the_prod_stack_has_exactly_these_outputs(prod: Run) -> None:
-    told = {"readme", "network"}  # the program adds the first; Docker alone has the second
+    told = {"readme", "network"}  # the program adds the first; only Docker has the second
     told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword"}  # where these servers run
     assert {*prod.outputs, *told} == set(OUTPUTS)
     assert "network" not in prod.outputs
@@ -1144,7 +1151,7 @@ def test_the_prod_stack_has_exactly_these_outputs(prod: Run) -> None:
     }
 
 
-def test_clients_in_the_cluster_are_told_of_every_member(prod: Run) -> None:
+def test_outputs_for_clients_in_the_cluster_name_every_member(prod: Run) -> None:
     brokers = ",".join(f"{host(member)}:29092" for member in members("kafka"))
     ensemble = ",".join(f"{host(member)}:2181" for member in members("zookeeper"))
     assert prod.outputs["kafkaBootstrapServers"] == brokers
@@ -1161,11 +1168,11 @@ def test_applications_read_their_environment_from_a_config_map_and_a_secret(prod
     assert unmasked(secret.inputs["stringData"]) == environment
     assert config.inputs["data"] == {
         key: value for key, value in environment.items() if key in ("KAFKA_BOOTSTRAP_SERVERS", "ZOOKEEPER_CONNECT")
-    }, "what a password stands in is not plain"
-    assert "immutable" not in config.inputs, "it keeps its name when it changes"
+    }, "a value that contains a password is secret"
+    assert "immutable" not in config.inputs, "its name stays when it changes"
 
 
-def test_without_a_password_nothing_is_secret_but_the_variables_together() -> None:
+def test_without_a_password_only_the_combined_variables_are_secret() -> None:
     run = run_on_cluster(settings_of("prod", redis={"authentication": False}), NAME)
     assert run.names(SECRET) == ["clients"]
     assert run.of(CREDENTIALS) == []
@@ -1174,7 +1181,7 @@ def test_without_a_password_nothing_is_secret_but_the_variables_together() -> No
     assert run.outputs["redisUrl"] == f"redis://{host('redis-0')}:6379/0"
 
 
-def test_another_domain_and_namespace_reach_every_name() -> None:
+def test_a_different_domain_and_namespace_are_in_every_name() -> None:
     kubernetes = cluster(namespace="data", clusterDomain="example.internal")
     run = run_on_cluster(settings_of("prod", kubernetes=kubernetes), NAME)
     shown = [*texts([unmasked(item.inputs) for item in run.resources]), *texts(dict(run.outputs))]

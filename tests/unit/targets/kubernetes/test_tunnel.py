@@ -1,7 +1,8 @@
-"""The way to pods: SOCKS5 requests byte by byte, and bytes both ways over WebSocket frames of a node played here.
+"""The tunnel to pods: SOCKS5 requests, and data in both directions over WebSocket frames of a fake node.
 
-Proof limit: the node and the API server are written here after those of Kubernetes 1.33; that real ones answer so,
-only the tests on a real cluster show.
+Source: components/targets/kubernetes/tunnel.py.
+Proof limit: the node and the API server imitate those of Kubernetes 1.33; only the tests on a real cluster show
+that real ones answer so.
 """
 
 import base64
@@ -120,7 +121,7 @@ class Node:
 
 
 class Dialed:
-    """Dials played nodes, and remembers what was asked for."""
+    """Dials fake nodes, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
@@ -186,7 +187,7 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def socks(opened: Tunnel, host: str, port: int) -> socket.socket:
-    """A connection to a host that was granted."""
+    """A connection to a host that the server accepted."""
     connection = to_socks(opened)
     connection.sendall(b"\5\1\0" + request(host, port))
     assert exactly(connection, 12) == b"\5\0" + b"\5\0\0\1" + bytes(6)
@@ -194,7 +195,7 @@ def socks(opened: Tunnel, host: str, port: int) -> socket.socket:
 
 
 def reply(opened: Tunnel, sent: bytes) -> bytes:
-    """All that the server answers to some bytes, up to its end of the connection."""
+    """The server's whole answer to some bytes, until it closes the connection."""
     with to_socks(opened) as connection:
         connection.sendall(sent)
         return everything(connection)
@@ -209,7 +210,7 @@ def eventually(look: Callable[[], object], within: float = 5) -> bool:
     return True
 
 
-def test_a_name_leads_to_its_pod_and_bytes_go_both_ways(opened: Tunnel, dialed: Dialed) -> None:
+def test_a_name_connects_to_its_pod_in_both_directions(opened: Tunnel, dialed: Dialed) -> None:
     with socks(opened, HOST, ECHO) as connection:
         connection.sendall(b"ping")
         assert exactly(connection, 4) == b"ping"
@@ -217,7 +218,7 @@ def test_a_name_leads_to_its_pod_and_bytes_go_both_ways(opened: Tunnel, dialed: 
 
 
 @pytest.mark.parametrize("host", [HOST.upper(), f"{HOST}.", f"{HOST.title()}."])
-def test_case_and_a_trailing_dot_make_no_difference(opened: Tunnel, dialed: Dialed, host: str) -> None:
+def test_names_ignore_case_and_a_trailing_dot(opened: Tunnel, dialed: Dialed, host: str) -> None:
     socks(opened, host, ECHO).close()
     assert dialed.asked == [("kafka-0", ECHO)]
 
@@ -245,7 +246,7 @@ def test_any_other_name_is_refused_and_never_dialed(opened: Tunnel, dialed: Dial
 @pytest.mark.parametrize(
     ("port", "code"), [(REFUSING, 5), (ABSENT, 4), (FORBIDDEN, 1)], ids=["refused", "no pod", "forbidden"]
 )
-def test_a_pod_that_cannot_be_reached_is_told_by_its_reply_code(opened: Tunnel, port: int, code: int) -> None:
+def test_an_unreachable_pod_is_reported_by_the_reply_code(opened: Tunnel, port: int, code: int) -> None:
     assert reply(opened, b"\5\1\0" + request(HOST, port)) == b"\5\0" + bytes([5, code, 0, 1]) + bytes(6)
 
 
@@ -265,14 +266,14 @@ def test_a_pod_that_cannot_be_reached_is_told_by_its_reply_code(opened: Tunnel, 
     ],
     ids=["bind", "udp", "ipv4", "ipv6", "unknown kind", "login", "no method", "socks4", "http", "wrong version"],
 )
-def test_what_is_no_connect_to_a_name_is_refused_as_the_standard_says(
+def test_any_request_except_connect_to_a_name_is_refused_as_the_standard_says(
     opened: Tunnel, dialed: Dialed, sent: bytes, answer: bytes
 ) -> None:
     assert reply(opened, sent)[:4] == answer
     assert dialed.asked == []
 
 
-def test_a_request_may_come_byte_by_byte_and_with_the_first_data_behind_it(opened: Tunnel) -> None:
+def test_a_request_may_arrive_byte_by_byte_followed_by_data(opened: Tunnel) -> None:
     with to_socks(opened) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in b"\5\2\0\2" + request(HOST, ECHO) + b"early":
@@ -281,7 +282,7 @@ def test_a_request_may_come_byte_by_byte_and_with_the_first_data_behind_it(opene
         assert exactly(connection, 5) == b"early"
 
 
-def test_a_client_that_leaves_in_its_request_leaves_nothing_behind(opened: Tunnel, dialed: Dialed) -> None:
+def test_a_client_that_disconnects_during_its_request_leaves_nothing_behind(opened: Tunnel, dialed: Dialed) -> None:
     whole = b"\5\1\0" + request(HOST, ECHO)
     for size in range(len(whole)):
         with to_socks(opened) as connection:
@@ -294,7 +295,7 @@ def threads(name: str) -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == name]
 
 
-def test_much_arrives_whole_while_the_client_reads_slowly(opened: Tunnel) -> None:
+def test_large_data_arrives_complete_at_a_slow_client(opened: Tunnel) -> None:
     sent = os.urandom(6_000_000)
     with socks(opened, HOST, ECHO) as connection:
         writer = threading.Thread(target=connection.sendall, args=(sent,))
@@ -304,7 +305,7 @@ def test_much_arrives_whole_while_the_client_reads_slowly(opened: Tunnel) -> Non
         writer.join()
 
 
-def test_a_client_that_sent_its_last_still_gets_its_answer(
+def test_a_client_that_closed_its_sending_side_still_gets_its_answer(
     opened: Tunnel, dialed: Dialed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "LINGER_SECONDS", 0.3)
@@ -313,12 +314,12 @@ def test_a_client_that_sent_its_last_still_gets_its_answer(
         connection.shutdown(socket.SHUT_WR)
         start = time.monotonic()
         assert everything(connection) == b"mntr"
-        assert time.monotonic() - start >= 0.3, "an answer may take its time"
+        assert time.monotonic() - start >= 0.3, "an answer may take a while"
     dialed.nodes[0].thread.join(5)
-    assert not dialed.nodes[0].thread.is_alive(), "then the pod is let go"
+    assert not dialed.nodes[0].thread.is_alive(), "then the connection to the pod is closed"
 
 
-def test_a_client_that_went_away_lets_go_of_the_pod(
+def test_a_client_that_disconnects_ends_the_connection_to_the_pod(
     opened: Tunnel, dialed: Dialed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "LINGER_SECONDS", 0.1)
@@ -327,7 +328,7 @@ def test_a_client_that_went_away_lets_go_of_the_pod(
     assert not dialed.nodes[0].thread.is_alive()
 
 
-def test_what_a_pod_said_last_arrives_before_the_end(opened: Tunnel) -> None:
+def test_the_last_data_of_a_pod_arrives_before_the_end(opened: Tunnel) -> None:
     with socks(opened, HOST, LEAVING) as connection:
         connection.sendall(b"go")
         time.sleep(0.2)
@@ -336,7 +337,7 @@ def test_what_a_pod_said_last_arrives_before_the_end(opened: Tunnel) -> None:
         assert everything(connection) == b"hello"
 
 
-def test_an_error_that_comes_late_ends_the_connection_at_once(opened: Tunnel) -> None:
+def test_a_late_error_ends_the_connection_at_once(opened: Tunnel) -> None:
     with socks(opened, HOST, LATE) as connection:
         connection.sendall(b"go")
         start = time.monotonic()
@@ -344,7 +345,7 @@ def test_an_error_that_comes_late_ends_the_connection_at_once(opened: Tunnel) ->
         assert time.monotonic() - start < 2
 
 
-def test_a_node_that_ceases_to_answer_counts_as_dead(opened: Tunnel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_stops_answering_pings_counts_as_dead(opened: Tunnel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "PING_SECONDS", 0.1)
     monkeypatch.setattr(relay, "DEAD_SECONDS", 1.0)
     with (
@@ -357,12 +358,12 @@ def test_a_node_that_ceases_to_answer_counts_as_dead(opened: Tunnel, monkeypatch
         assert 0.5 < time.monotonic() - start < 10
         silent.settimeout(0.2)
         with pytest.raises(TimeoutError):
-            silent.recv(1)  # its node answers pings, so silence is no death
+            silent.recv(1)  # its node answers pings, so a silent connection is not dead
         deaf.sendall(b"there?")
-        assert exactly(deaf, 6) == b"there?", "a way that passes on no pings at all must still work"
+        assert exactly(deaf, 6) == b"there?", "a connection on which pings are never forwarded must still work"
 
 
-def test_a_hundred_connections_at_once_do_not_mix(opened: Tunnel) -> None:
+def test_a_hundred_concurrent_connections_do_not_mix(opened: Tunnel) -> None:
     connections = [socks(opened, host, ECHO) for host in (HOST, OTHER) for _ in range(50)]
     for number, connection in enumerate(connections):
         connection.sendall(f"{number:08}".encode() * 100)
@@ -371,7 +372,7 @@ def test_a_hundred_connections_at_once_do_not_mix(opened: Tunnel) -> None:
         connection.close()
 
 
-def test_a_local_address_is_opened_once_and_leads_to_its_pod(opened: Tunnel, dialed: Dialed) -> None:
+def test_a_local_address_is_opened_once_and_connects_to_its_pod(opened: Tunnel, dialed: Dialed) -> None:
     first = opened.local(f"{HOST}:{ECHO}")
     assert opened.local(f"{HOST}:{ECHO}") == first
     assert opened.local(f"{OTHER}:{ECHO}") != first
@@ -381,27 +382,27 @@ def test_a_local_address_is_opened_once_and_leads_to_its_pod(opened: Tunnel, dia
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(word)
             assert exactly(connection, 3) == word
-    assert dialed.asked == [("kafka-0", ECHO)] * 2, "every connection asks the API anew"
+    assert dialed.asked == [("kafka-0", ECHO)] * 2, "every connection is a new request to the API"
 
 
-def test_a_local_address_of_a_pod_that_refuses_closes_and_remembers_why(opened: Tunnel) -> None:
+def test_a_local_address_of_a_pod_that_refuses_closes_and_records_the_reason(opened: Tunnel) -> None:
     address = f"{HOST}:{ONCE}"
     host, _, port = opened.local(address).partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         assert everything(connection) == b""
     assert opened.trouble(address.upper()) == "not yet"
     opened.connect(address, 5).close()
-    assert opened.trouble(address) is None, "it is forgotten when a connection is made"
+    assert opened.trouble(address) is None, "a successful connection clears the reason"
 
 
-def test_an_address_of_someone_else_is_refused_in_words(opened: Tunnel, dialed: Dialed) -> None:
+def test_a_foreign_address_is_refused_with_a_message(opened: Tunnel, dialed: Dialed) -> None:
     for ask in (opened.local, lambda address: opened.connect(address, 1)):
         with pytest.raises(ClusterError, match="is not a member of this stack"):
             ask("kubernetes.default.svc:443")
     assert dialed.asked == []
 
 
-def test_a_connection_within_the_process_tells_why_it_was_not_made(opened: Tunnel) -> None:
+def test_a_failed_connection_within_the_process_has_the_reason(opened: Tunnel) -> None:
     with pytest.raises(ConnectionRefusedError, match="connection refused") as refused:
         opened.connect(f"{HOST}:{REFUSING}", 5)
     assert isinstance(refused.value, PodRefused)
@@ -410,7 +411,7 @@ def test_a_connection_within_the_process_tells_why_it_was_not_made(opened: Tunne
         assert exactly(connection, 4) == b"well"
 
 
-def test_clients_name_the_members_own_address_and_the_reason(opened: Tunnel) -> None:
+def test_errors_of_clients_name_the_members_own_address_and_the_reason(opened: Tunnel) -> None:
     address = f"{HOST}:{ABSENT}"
     assert not kafka.any_listens(address, route=opened)
     assert kafka.any_listens(f"{address},{HOST}:{ECHO}", route=opened)
@@ -426,18 +427,18 @@ def test_clients_name_the_members_own_address_and_the_reason(opened: Tunnel) -> 
     assert "127.0.0.1" not in line
 
 
-def test_listeners_are_on_loopback_only(opened: Tunnel) -> None:
+def test_listeners_are_only_on_loopback(opened: Tunnel) -> None:
     names = [opened.local(f"{HOST}:{ECHO}"), (opened.proxy_url or "").removeprefix("socks5h://")]
     assert all(name.startswith("127.0.0.1:") for name in names)
 
 
-def test_closing_ends_listeners_and_connections_and_leaves_nothing(dialed: Dialed) -> None:
+def test_close_ends_all_listeners_and_connections(dialed: Dialed) -> None:
     threads_before, files_before = set(threading.enumerate()), open_files()
     opened = Tunnel([HOST], dialed)
     local = opened.local(f"{HOST}:{SILENT}").rpartition(":")[2]
     connections = [socks(opened, HOST, SILENT) for _ in range(5)]
     connections += [opened.connect(f"{HOST}:{SILENT}", 5), socket.create_connection(("127.0.0.1", int(local)), 5)]
-    connections.append(to_socks(opened))  # it has asked for nothing yet
+    connections.append(to_socks(opened))  # it has not sent a request yet
     assert eventually(lambda: len(dialed.nodes) == 7)
     opened.close()
     opened.close()
@@ -462,7 +463,7 @@ def connected() -> tuple[PodConnection, socket.socket]:
     return PodConnection(ours), theirs
 
 
-def test_frames_may_be_cut_anywhere_and_messages_into_frames() -> None:
+def test_frames_may_arrive_in_pieces_and_messages_in_several_frames() -> None:
     sent = frame(b"\0\x28\x23") + frame(b"\1\x28\x23") + frame(b"\0one", final=False) + frame(b"two", 0)
     sent += (
         frame(b"", PING) + frame(b"\0" + b"x" * 300) + frame(b"\0" + b"y" * 70_000) + frame(b"\0") + frame(b"", TEXT)
@@ -495,7 +496,7 @@ def test_a_ping_is_answered_with_its_own_payload() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"\x82\x81mask!", b"\x82\x7f" + b"\xff" * 8, frame(b"", CLOSE)])
-def test_what_breaks_the_protocol_and_a_goodbye_end_the_connection(sent: bytes) -> None:
+def test_protocol_errors_and_close_frames_end_the_connection(sent: bytes) -> None:
     connection, node = connected()
     node.sendall(sent)
     assert connection.receive() == b""
@@ -504,7 +505,7 @@ def test_what_breaks_the_protocol_and_a_goodbye_end_the_connection(sent: bytes) 
     node.close()
 
 
-def test_a_node_that_never_takes_the_port_is_given_up() -> None:
+def test_a_node_that_never_accepts_the_port_times_out() -> None:
     connection, node = connected()
     with pytest.raises(PodRefused, match="did not answer"):
         connection.settle(timeout=0.05)
@@ -515,7 +516,7 @@ def test_a_node_that_never_takes_the_port_is_given_up() -> None:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """An API server that forwards ports of ``kafka-0`` to played nodes."""
+    """An API server that forwards ports of ``kafka-0`` to fake nodes."""
 
     daemon_threads = True
 
@@ -577,7 +578,7 @@ def api() -> Iterator[Server]:
     thread.join()
 
 
-def test_the_api_is_asked_for_the_pods_port_with_the_contexts_credentials(api: Server, tmp_path: Path) -> None:
+def test_the_pods_port_is_requested_with_the_contexts_credentials(api: Server, tmp_path: Path) -> None:
     dial = PortForward(Access(api.kubeconfig(tmp_path, token="t0ken"), "test"), "prod")
     connection = dial("kafka-0", ECHO)
     connection.send(b"well")
@@ -599,7 +600,7 @@ def test_the_api_is_asked_for_the_pods_port_with_the_contexts_credentials(api: S
         (302, "elsewhere", 3, "does not answer"),
     ],
 )
-def test_the_apis_refusal_is_told_in_its_own_words(
+def test_a_refusal_of_the_api_is_passed_on(
     api: Server, tmp_path: Path, status: int, message: str, reply: int, words: str
 ) -> None:
     api.answers.append((status, message))
@@ -608,7 +609,7 @@ def test_the_apis_refusal_is_told_in_its_own_words(
     assert refused.value.reply == reply
 
 
-def test_refused_credentials_are_read_again_once(api: Server, tmp_path: Path) -> None:
+def test_refused_credentials_are_reloaded_once(api: Server, tmp_path: Path) -> None:
     file = api.kubeconfig(tmp_path, token="old")
     dial = PortForward(Access(file, "test"), "prod")
     api.kubeconfig(tmp_path, token="new")
@@ -624,12 +625,12 @@ def test_refused_credentials_are_read_again_once(api: Server, tmp_path: Path) ->
         dial("kafka-0", ECHO)
 
 
-def test_a_port_on_which_nothing_listens_is_told_by_port_and_pod(api: Server, tmp_path: Path) -> None:
+def test_a_closed_port_is_reported_with_port_and_pod(api: Server, tmp_path: Path) -> None:
     with pytest.raises(PodRefused, match=f"^nothing listens on port {REFUSING} of kafka-0$"):
         PortForward(Access(api.kubeconfig(tmp_path), "test"), "prod")("kafka-0", REFUSING)
 
 
-def test_an_api_that_is_gone_is_told_by_its_address(api: Server, tmp_path: Path) -> None:
+def test_an_unreachable_api_is_reported_with_its_address(api: Server, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     file = Path(api.kubeconfig(tmp_path))
@@ -639,7 +640,7 @@ def test_an_api_that_is_gone_is_told_by_its_address(api: Server, tmp_path: Path)
     assert refused.value.reply == 3
 
 
-def test_no_way_described_is_the_direct_one() -> None:
+def test_without_a_route_description_connections_are_direct() -> None:
     assert route(None) is DIRECT
     assert DIRECT.proxy_url is None
     assert DIRECT.local("127.0.0.1:9092") == "127.0.0.1:9092"
@@ -669,7 +670,7 @@ def test_equal_descriptions_share_one_tunnel(api: Server, tmp_path: Path, monkey
         close()
 
 
-def test_a_description_that_cannot_be_used_is_told_at_once(api: Server, tmp_path: Path) -> None:
+def test_an_unusable_description_is_reported_at_once(api: Server, tmp_path: Path) -> None:
     via = {"kubeconfig": api.kubeconfig(tmp_path), "context": "absent", "namespace": "prod", "hosts": [HOST]}
     with pytest.raises(ClusterError, match='no context "absent"'):
         route(via)
