@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.naming import qualified
+from ops.docker_engine import docker_engine
 from ops.errors import RefusedError, UnreachableError, refuse_unknown
 from ops.platform import Platform
 
@@ -68,20 +69,18 @@ def read_logs(platform: Platform, member: str, selected: LogRange) -> Iterator[b
 
 
 def _container_logs(platform: Platform, member: str, selected: LogRange) -> Iterator[bytes]:
-    import docker
-    from docker.errors import DockerException, NotFound
+    from docker.errors import NotFound
 
     name = qualified(platform.name, member)
     options: dict[str, Any] = {"tail": "all" if selected.tail is None else selected.tail, "follow": selected.follow}
     if selected.since is not None:
         options["since"] = selected.since.timestamp()
-    try:
-        container = docker.from_env().containers.get(name)
+    with docker_engine(platform) as engine:
+        try:
+            container = engine.containers.get(name)
+        except NotFound:
+            raise UnreachableError(f"there is no container {name}; `pulumi up -s {platform.stack} --refresh`") from None
         yield from container.logs(stream=True, **options)
-    except NotFound:
-        raise UnreachableError(f"there is no container {name}; `pulumi up -s {platform.stack} --refresh`") from None
-    except DockerException as error:
-        raise UnreachableError("the Docker engine does not answer; see `python -m ops doctor`", [str(error)]) from None
 
 
 def _pod_logs(platform: Platform, member: str, selected: LogRange) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL
+from ops.docker_engine import ANSWER_SECONDS, docker_engine
 from ops.errors import UnreachableError
 from ops.platform import Platform
 
@@ -17,30 +18,16 @@ HELPER_LABEL = "millrace.drill"
 STOP_SECONDS = 120
 """Stop timeout of containers that set none, in seconds."""
 
-_ENGINE_SECONDS = 30
-"""Seconds for an answer of the engine, besides the stop timeout."""
-
 
 @contextmanager
 def engine(platform: Platform) -> Generator[Any]:
-    """A Docker client; closed on exit.
+    """A Docker client that waits for members to stop; closed on exit.
 
     Raises:
         UnreachableError: The engine does not answer or refuses a request.
     """
-    import docker
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    client: Any = None
-    try:
-        client = docker.from_env(timeout=STOP_SECONDS + _ENGINE_SECONDS)
+    with docker_engine(platform, seconds=STOP_SECONDS + ANSWER_SECONDS) as client:
         yield client
-    except (DockerException, RequestException) as error:
-        raise UnreachableError(f"the Docker engine of stack {platform.stack}: {error}") from error
-    finally:
-        if client is not None:
-            client.close()
 
 
 def container_of(client: Any, platform: Platform, member: str) -> Any:
