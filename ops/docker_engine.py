@@ -12,7 +12,7 @@ ANSWER_SECONDS = 30
 
 
 @contextmanager
-def docker_engine(platform: Platform, *, seconds: float = ANSWER_SECONDS) -> Generator[Any]:
+def docker_engine(platform: Platform, *, seconds: int = ANSWER_SECONDS) -> Generator[Any]:
     """A client of the engine of ``DOCKER_HOST``, or of the local socket; closed on exit.
 
     Args:
