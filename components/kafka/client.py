@@ -305,6 +305,15 @@ def minimum_in_sync(client: "KafkaAdminClient", names: Collection[str]) -> dict[
     return minimum
 
 
+def _refused_connections(brokers: Mapping[str, str], logs: Mapping[str, str], route: Route) -> list[str]:
+    """Brokers that accept no connection: a broker registers shortly before its listeners are open."""
+    return [
+        finding(name, seen=f"it is registered, but nothing listens at {address}", expected="a listener", logs=logs)
+        for name, address in brokers.items()
+        if not accepts(address, route=route)
+    ]
+
+
 def kafka_findings(
     bootstrap: str,
     brokers: Mapping[str, str],
@@ -329,7 +338,7 @@ def kafka_findings(
     try:
         with admin_client(bootstrap, route=route) as client:
             state = cluster_state(client)
-            findings = cluster_findings(state, brokers, logs)
+            findings = cluster_findings(state, brokers, logs) or _refused_connections(brokers, logs, route)
             if not findings and round_trip:
                 findings = round_trip_findings(bootstrap, client, state, route=route)
             return findings

@@ -239,10 +239,7 @@ def test_brokers_are_reachable_at_their_own_addresses(
     lab: Lab, tunnel: Tunnel, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     def settled() -> bool:
-        if not kafka.any_listens(lab.bootstrap, route=tunnel):
-            return False
-        with kafka.admin_client(lab.bootstrap, route=tunnel) as client:
-            return not kafka.broker_findings(kafka.cluster_state(client), lab.brokers, {})
+        return not kafka.kafka_findings(lab.bootstrap, lab.brokers, {}, round_trip=False, route=tunnel)
 
     assert soon(settled), "every broker is registered with its address inside the cluster"
     with kafka.admin_client(lab.bootstrap, route=tunnel) as client:

@@ -27,6 +27,7 @@ class Servers:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cluster = WELL
         self.listens = True
+        self.deaf: set[str] = set()
         self.answers = True
         self.roles: list[str] = []
         self.session: list[str] = []
@@ -39,6 +40,7 @@ class Servers:
         monkeypatch.setattr(zookeeper, "session_findings", lambda members, *, route: self._called("session", route))
         monkeypatch.setattr(zookeeper, "summary", self._summary)
         monkeypatch.setattr(kafka, "any_listens", self._any_listens)
+        monkeypatch.setattr(kafka, "accepts", self._accepts)
         monkeypatch.setattr(kafka, "admin_client", self._client)
         monkeypatch.setattr(kafka, "cluster_state", lambda client: self.cluster)
         monkeypatch.setattr(kafka, "round_trip_findings", lambda *_, route: self._called("round_trip", route))
@@ -56,6 +58,9 @@ class Servers:
     def _any_listens(self, bootstrap: str, *, route: Route) -> bool:
         self.routes.append(route)
         return self.listens
+
+    def _accepts(self, address: str, *, route: Route) -> bool:
+        return address not in self.deaf
 
     @contextmanager
     def _client(self, bootstrap: str, *, route: Route) -> Iterator[object]:

@@ -218,6 +218,11 @@ def test_all_unhealthy_parts_are_reported_together(servers: Servers) -> None:
         ("session", ["ZooKeeper: a session failed"], "ZooKeeper: a session failed"),
         ("round_trip", ["Kafka: a record was not read back"], "Kafka: a record was not read back"),
         ("answers", False, "kafka-0: no broker answers at 127.0.0.1:19092,127.0.0.1:19093; expected an answer"),
+        (
+            "deaf",
+            {"127.0.0.1:19093"},
+            "kafka-1: it is registered, but nothing listens at 127.0.0.1:19093; expected a listener",
+        ),
         ("redis", ["redis-0: a write failed"], "redis-0: a write failed"),
     ],
 )

@@ -190,6 +190,8 @@ class FakeKafka:
     metadata: ClusterState = IN_SYNC
     minimum: Mapping[str, int] = field(default_factory=lambda: {"t": 2})
     listens: bool = True
+    deaf: str = ""
+    """Address of a registered broker whose listener is not open yet."""
     refuses_clients: bool = False
     error_code: int = 0
     """Error of one topic's metadata."""
@@ -198,6 +200,10 @@ class FakeKafka:
     def any_listens(self, bootstrap: str, *, route: Route) -> bool:
         assert route is DIRECT
         return self.listens
+
+    def accepts(self, address: str, *, route: Route) -> bool:
+        assert route is DIRECT
+        return address != self.deaf
 
     @contextmanager
     def admin_client(self, bootstrap: str, *, route: Route) -> Iterator["FakeKafka"]:
@@ -232,6 +238,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     for module in (client, safety):
         monkeypatch.setattr(module, "any_listens", made.any_listens)
         monkeypatch.setattr(module, "admin_client", made.admin_client)
+    monkeypatch.setattr(client, "accepts", made.accepts)
     monkeypatch.setattr(safety, "minimum_in_sync", made.minimum_in_sync)
     return made
 
@@ -327,6 +334,14 @@ def test_a_broker_is_back_when_it_is_registered_and_all_replicas_are_in_sync(kaf
     assert rules().return_findings("kafka-1") == [
         "kafka-1: broker 1 is not registered in the cluster; expected it to advertise kafka-1:9092\n"
         "look at: logs of kafka-1"
+    ]
+
+
+def test_a_broker_whose_listener_is_not_open_yet_is_not_back(kafka: FakeKafka) -> None:
+    kafka.deaf = "kafka-1:9092"
+    assert rules().return_findings("kafka-0") == []
+    assert rules().return_findings("kafka-1") == [
+        "kafka-1: it is registered, but nothing listens at kafka-1:9092; expected a listener\nlook at: logs of kafka-1"
     ]
 
 

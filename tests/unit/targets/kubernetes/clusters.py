@@ -227,6 +227,7 @@ class FakeServers:
             patch.setattr(module, "any_listens", self.any_listens)
             patch.setattr(module, "admin_client", self.admin_client)
             patch.setattr(module, "cluster_state", lambda client: self.state())
+        patch.setattr(kafka, "accepts", self.accepts)
         patch.setattr(broker_safety, "minimum_in_sync", self.minimum_in_sync)
 
     def _serving(self) -> list[FakePod]:
@@ -255,6 +256,10 @@ class FakeServers:
     def any_listens(self, bootstrap: str, *, route: Route) -> bool:
         self.routes.append(route)
         return self.listens and bool(self._serving())
+
+    def accepts(self, at: str, *, route: Route) -> bool:
+        self.routes.append(route)
+        return any(pod.name == at.partition(".")[0] for pod in self._serving())
 
     @contextmanager
     def admin_client(self, bootstrap: str, *, route: Route) -> Iterator[object]:
