@@ -5,11 +5,8 @@ import threading
 from collections.abc import Hashable
 
 from components.routes import DIRECT, Route, RouteProps
-from components.targets.kubernetes.kubeconfig import Access
-from components.targets.kubernetes.port_forward import PortForward
-from components.targets.kubernetes.tunnel import Tunnel
 
-_tunnels: dict[Hashable, Tunnel] = {}
+_tunnels: dict[Hashable, Route] = {}
 _opening = threading.Lock()
 
 
@@ -24,6 +21,11 @@ def open_route(props: RouteProps | None) -> Route:
     """
     if props is None:
         return DIRECT
+    # Loaded late: a program that runs on Docker needs none of it.
+    from components.targets.kubernetes.kubeconfig import Access
+    from components.targets.kubernetes.port_forward import PortForward
+    from components.targets.kubernetes.tunnel import Tunnel
+
     kubeconfig, context = props.get("kubeconfig"), props["context"]
     namespace, hosts = props["namespace"], props["hosts"]
     key = (kubeconfig, context, namespace, *hosts)
