@@ -141,15 +141,24 @@ def cluster_state(client: "KafkaAdminClient") -> ClusterState:
     """
     cluster: dict[str, Any] = client.describe_cluster()
     topics: list[dict[str, Any]] = client.describe_topics()
-    if unreadable := next((topic for topic in topics if topic.get("error_code")), None):
-        from kafka.errors import for_code
-
-        raise for_code(unreadable["error_code"])(f"no metadata of topic {unreadable['name']}")
+    require_readable(topics)
     return ClusterState(
         brokers={broker["broker_id"]: f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]},
         controller=cluster["controller_id"],
         partitions=partitions_of(topics),
     )
+
+
+def require_readable(topics: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a metadata response that has an error instead of a topic.
+
+    Raises:
+        kafka.errors.KafkaError: The first topic's error.
+    """
+    from kafka.errors import for_code
+
+    if unreadable := next((topic for topic in topics if topic.get("error_code")), None):
+        raise for_code(unreadable["error_code"])(f"no metadata of topic {unreadable['name']}")
 
 
 def partitions_of(topics: Sequence[Mapping[str, Any]]) -> list[Partition]:
@@ -291,18 +300,35 @@ def minimum_in_sync(client: "KafkaAdminClient", names: Collection[str]) -> dict[
     Raises:
         kafka.errors.UnknownTopicOrPartitionError: The broker that answers does not know a topic, yet or any longer.
     """
+    configs = topic_configs(client, names, ["min.insync.replicas"])
+    return {name: int(config["min.insync.replicas"]["value"]) for name, config in configs.items()}
+
+
+def topic_configs(
+    client: "KafkaAdminClient", names: Collection[str], keys: Sequence[str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The effective configuration of each named topic: kafka-python's entry (``value``, ``config_source``) by key.
+
+    Args:
+        client: The client.
+        names: The topics' names.
+        keys: The keys to read; None for all.
+
+    Raises:
+        kafka.errors.UnknownTopicOrPartitionError: The broker that answers does not know a topic, yet or any longer.
+    """
     from kafka.admin import ConfigResource, ConfigResourceType
     from kafka.errors import UnknownTopicOrPartitionError
 
-    minimum: dict[str, int] = {}
+    found: dict[str, dict[str, Any]] = {}
     for batch in batches(sorted(names)):
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["min.insync.replicas"]) for name in batch]
-        configs: dict[str, Any] = client.describe_configs(resources, config_filter="all")["topic"]
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, keys) for name in batch]
+        answer: dict[str, Any] = client.describe_configs(resources, config_filter="all").get("topic", {})
         # kafka-python drops the error of a topic's answer; its configuration is empty then.
-        if unknown := [name for name in batch if not configs.get(name)]:
+        if unknown := [name for name in batch if not answer.get(name)]:
             raise UnknownTopicOrPartitionError(f"no configuration of {', '.join(unknown)}")
-        minimum |= {name: int(configs[name]["min.insync.replicas"]["value"]) for name in batch}
-    return minimum
+        found |= {name: answer[name] for name in batch}
+    return found
 
 
 def _refused_connections(brokers: Mapping[str, str], logs: Mapping[str, str], route: Route) -> list[str]:

@@ -1,10 +1,20 @@
 """Reads a cluster's topics, and changes them in batches."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from components.errors import TopicError, count
-from components.kafka.client import BATCH, REQUEST_SECONDS, admin_client, batches, cluster_state
+from components.kafka.client import (
+    BATCH,
+    REQUEST_SECONDS,
+    admin_client,
+    batches,
+    broker_findings,
+    cluster_state,
+    require_readable,
+    topic_configs,
+)
 from components.routes import DIRECT, Route
 from components.topics.rules import TopicSpec
 from components.topics.safety import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
@@ -15,29 +25,116 @@ if TYPE_CHECKING:
 
 
 def observe(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, ObservedTopic]:
-    """Read those of the named topics that exist."""
-    from kafka.admin import ConfigResource, ConfigResourceType
+    """Read those of the named topics that the broker that answers knows.
 
+    Raises:
+        kafka.errors.KafkaError: They cannot be read, or the answer lacks a part of a topic.
+    """
     if not names:
         return {}
-    existing = set(client.list_topics()) & set(names)
-    observed: dict[str, ObservedTopic] = {}
-    for batch in batches(sorted(existing)):
-        described: list[dict[str, Any]] = client.describe_topics(batch)
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in batch]
-        configs: dict[str, Any] = client.describe_configs(resources)["topic"]
-        for topic in described:
-            partitions = sorted(topic["partitions"], key=lambda partition: partition["partition_index"])
-            observed[topic["name"]] = ObservedTopic(
-                replicas=tuple(tuple(partition["replica_nodes"]) for partition in partitions),
-                config={
-                    key: entry["value"]
-                    for key, entry in configs.get(topic["name"], {}).items()
-                    # Other sources are broker defaults, which are not drift.
-                    if entry["config_source"] == "DYNAMIC_TOPIC_CONFIG"
-                },
-            )
+    wanted = set(names)
+    described = {topic["name"]: topic for topic in client.describe_topics() if topic["name"] in wanted}
+    require_readable(described.values())
+    replicas = {name: _replicas(described[name]) for name in sorted(described)}
+    configs = topic_configs(client, replicas)
+    return {
+        name: ObservedTopic(
+            replicas=replicas[name],
+            config={
+                key: entry["value"]
+                for key, entry in configs[name].items()
+                # Other sources are broker defaults, which are not drift.
+                if entry["config_source"] == "DYNAMIC_TOPIC_CONFIG"
+            },
+        )
+        for name in replicas
+    }
+
+
+def _replicas(topic: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
+    """The replicas of each partition in a metadata response."""
+    from kafka.errors import StaleMetadata
+
+    found = {partition["partition_index"]: tuple(partition["replica_nodes"]) for partition in topic["partitions"]}
+    if not found or set(found) != set(range(len(found))) or not all(found.values()):
+        raise StaleMetadata(f"the metadata of topic {topic['name']} lacks partitions or replicas")
+    return tuple(found[number] for number in range(len(found)))
+
+
+def observe_confirmed(
+    client: "KafkaAdminClient", known: Mapping[str, TopicSpec], brokers: Mapping[str, str]
+) -> dict[str, ObservedTopic]:
+    """Read topics such that those missing from the result do not exist.
+
+    After a restart, a broker answers before it knows the cluster: the controller sends it the list of brokers first and
+    the topics later, in parts. Such an answer looks like that of a cluster without topics, however often it is read.
+    So what an answer lacks, a topic or a partition, is taken as absent only if the controller would create it. It is
+    asked for a dry run, for which it reads ZooKeeper, not its metadata.
+
+    Args:
+        client: An admin client.
+        known: The topics as last known, by name.
+        brokers: Address that each declared broker must advertise, by name; empty if any broker will do.
+
+    Raises:
+        kafka.errors.KafkaError: They cannot be read, or the answer may be incomplete.
+    """
+    from kafka.errors import StaleMetadata
+
+    state = cluster_state(client)
+    if findings := broker_findings(state, brokers, {}):
+        raise StaleMetadata(findings[0])
+    if not state.brokers:
+        raise StaleMetadata("Kafka: no broker is registered; expected at least one")
+    observed = observe(client, known)
+    with _controller_errors():
+        _confirm_absent(client, [name for name in sorted(known) if name not in observed])
+        _confirm_fewer(
+            client,
+            {
+                name: known[name].partitions
+                for name, topic in observed.items()
+                if topic.partitions < known[name].partitions
+            },
+        )
     return observed
+
+
+@contextmanager
+def _controller_errors() -> Generator[None]:
+    """Raise kafka-python's plain error for a controller that changes during a request as a Kafka error."""
+    from kafka.errors import NotControllerError
+
+    try:
+        yield
+    except RuntimeError as error:
+        raise NotControllerError(str(error)) from error
+
+
+def _confirm_absent(client: "KafkaAdminClient", names: Sequence[str]) -> None:
+    """Raise unless the controller would create all the topics."""
+    from kafka.errors import PolicyViolationError
+
+    for batch in batches(names):
+        answer = client.create_topics(batch, validate_only=True, raise_errors=False)
+        # The broker's policy is asked last, once it is certain that there is no such topic.
+        _require_confirmation(answer, PolicyViolationError.errno)
+
+
+def _confirm_fewer(client: "KafkaAdminClient", partitions: Mapping[str, int]) -> None:
+    """Raise unless the controller would add partitions to all the topics, up to the given numbers."""
+    for batch in batches(sorted(partitions)):
+        wanted = {name: partitions[name] for name in batch}
+        answer = client.create_partitions(wanted, validate_only=True, raise_errors=False)
+        _require_confirmation(answer.to_dict())
+
+
+def _require_confirmation(answer: Mapping[str, Any], *accepted: int) -> None:
+    from kafka.errors import StaleMetadata
+
+    if refused := [_reason(entry) for entry in _refused(answer) if entry["error_code"] not in accepted]:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        raise StaleMetadata(f"a broker's answer is incomplete; the controller says of {refused[0]}{more}")
 
 
 def apply_topics(
@@ -63,19 +160,20 @@ def apply_topics(
 
     Raises:
         TopicError: A declared topic is not this set's, or the cluster refused a change.
+        kafka.errors.KafkaError: The cluster cannot be read or changed now, or what a broker answered is out of date.
     """
-    with admin_client(bootstrap, route=route) as client:
+    with admin_client(bootstrap, route=route) as client, _controller_errors():
         observed = observe(client, {*declared, *owned})
+        _confirm_absent(client, sorted(owned - declared.keys() - observed.keys()))  # what is to be deleted
         if not adopt:
             _refuse_foreign(client, declared, observed, owned)
         plan = plan_topics(declared, observed, owned)
         _create(client, plan.create, owned, report)
         if plan.add_partitions:
-            answer = client.create_partitions(dict(plan.add_partitions), raise_errors=False)
-            _raise_refusals("partitions", answer.to_dict())
+            _add_partitions(client, plan.add_partitions)
         _change_config(client, plan)
-        for name, factor in plan.reassign.items():
-            _reassign(client, name, factor, deadline, report)
+        for name in plan.reassign:
+            _reassign(client, declared[name], deadline, report)
         for batch in batches(plan.delete):
             _raise_refusals("deletion", client.delete_topics(batch, raise_errors=False))
 
@@ -132,10 +230,10 @@ def _create(
             for spec in batch
         }
         answer = client.create_topics(request, timeout_ms=int(REQUEST_SECONDS * 1000), raise_errors=False)
-        deleting = [topic["name"] for topic in answer["topics"] if topic["error_code"] == TopicAlreadyExistsError.errno]
         owned.update(topic["name"] for topic in answer["topics"] if not topic["error_code"])
-        if deleting:  # they were absent a moment ago: the controller is still deleting them
-            raise TopicAlreadyExistsError(f"still being deleted: {', '.join(deleting)}")
+        # They were absent from a broker's answer: it is out of date, or the controller is still deleting them.
+        if existing := _names(answer, TopicAlreadyExistsError.errno):
+            raise TopicAlreadyExistsError(f"not known yet, or still being deleted: {', '.join(existing)}")
         _raise_refusals("creation", answer)
         created += len(batch)
         if len(specs) > BATCH:
@@ -144,21 +242,43 @@ def _create(
         client.wait_for_topics([spec.name for spec in specs], timeout_ms=int(REQUEST_SECONDS * 1000))
 
 
-def _raise_refusals(what: str, answer: Mapping[str, Any]) -> None:
-    """Raise one error for all topics that the broker refused in an answer."""
+def _add_partitions(client: "KafkaAdminClient", totals: Mapping[str, int]) -> None:
+    from kafka.errors import InvalidPartitionsError, StaleMetadata
+
+    answer: dict[str, Any] = client.create_partitions(dict(totals), raise_errors=False).to_dict()
+    # They had fewer partitions in a broker's answer: it is out of date.
+    if enough := _names(answer, InvalidPartitionsError.errno):
+        raise StaleMetadata(f"more partitions than a broker's answer had: {', '.join(enough)}")
+    _raise_refusals("partitions", answer)
+
+
+def _refused(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries of an answer that have an error."""
+    return [entry for entry in answer.get("topics") or answer.get("results") or () if entry["error_code"]]
+
+
+def _names(answer: Mapping[str, Any], error_code: int) -> list[str]:
+    """The topics of an answer that have this error."""
+    return [entry["name"] for entry in _refused(answer) if entry["error_code"] == error_code]
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    """A refused topic's name, and why."""
     from kafka import errors
 
-    refused: list[str] = []
-    for entry in answer.get("topics") or answer.get("results") or ():
-        if entry["error_code"]:
-            kind = errors.for_code(entry["error_code"])
-            refused.append(f"{entry['name']}: {entry.get('error_message') or kind.description or kind.__name__}")
-    if refused:
+    kind = errors.for_code(entry["error_code"])
+    return f"{entry['name']}: {entry.get('error_message') or kind.description or kind.__name__}"
+
+
+def _raise_refusals(what: str, answer: Mapping[str, Any]) -> None:
+    """Raise one error for all topics that the broker refused in an answer."""
+    if refused := [_reason(entry) for entry in _refused(answer)]:
         raise TopicError(f"the cluster refused the {what} of {count(len(refused), 'topic')}", refused)
 
 
 def _change_config(client: "KafkaAdminClient", plan: TopicPlan) -> None:
     from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
+    from kafka.errors import UnknownTopicOrPartitionError
 
     resources: list[Any] = []
     for name in sorted({*plan.set_config, *plan.reset_config}):
@@ -170,18 +290,23 @@ def _change_config(client: "KafkaAdminClient", plan: TopicPlan) -> None:
     for batch in batches(resources):
         answer: dict[str, str] = client.alter_configs(batch, raise_on_unknown=False).get("topic", {})
         refused = [f"{name}: {result}" for name, result in answer.items() if result != "OK"]
+        # The answer has errors as text. The topics exist: this broker is the one that does not know them yet.
+        if unknown := [line for line in refused if UnknownTopicOrPartitionError.__name__ in line]:
+            raise UnknownTopicOrPartitionError(unknown[0])
         if refused:
             raise TopicError(f"the cluster refused the configuration of {count(len(refused), 'topic')}", refused)
 
 
-def _reassign(
-    client: "KafkaAdminClient", name: str, factor: int, deadline: float, report: Callable[[str], None]
-) -> None:
+def _reassign(client: "KafkaAdminClient", spec: TopicSpec, deadline: float, report: Callable[[str], None]) -> None:
     from kafka import TopicPartition
+    from kafka.errors import StaleMetadata
 
-    current = observe(client, {name})[name].replicas
+    name, factor = spec.name, spec.replication_factor
+    topic = observe(client, {name}).get(name)
+    if topic is None or topic.partitions < spec.partitions:
+        raise StaleMetadata(f"a broker's answer lacks topic {name} or new partitions of it")
     try:
-        wanted = new_replicas(current, factor, cluster_state(client).brokers)
+        wanted = new_replicas(topic.replicas, factor, cluster_state(client).brokers)
     except ValueError as error:
         raise TopicError(f"topic {name}: {error}") from error
     moves = {TopicPartition(name, number): list(replicas) for number, replicas in wanted.items()}

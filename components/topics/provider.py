@@ -1,17 +1,20 @@
 """Dynamic provider of a set of topics: plans, applies and reads them in batches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
-from components.errors import TopicError
+from components.errors import ClusterError, TopicError, UnhealthyError
 from components.kafka.client import admin_client, any_listens, broker_findings, cluster_state, unreachable
 from components.targets.routes import open_route
 from components.topics import client as topics
 from components.topics.rules import TopicSpec, normal_value
-from components.topics.safety import change_lines, inputs_of, refusals, specs_of
+from components.topics.safety import ObservedTopic, change_lines, inputs_of, refusals, specs_of
 from components.waiting import wait_until
+
+SETTLE_SECONDS = 5.0
+"""Seconds for which a read tries again while the answer may be incomplete, as when brokers have just started."""
 
 
 class TopicSetProvider(ResourceProvider):
@@ -42,15 +45,32 @@ class TopicSetProvider(ResourceProvider):
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Report the topics as they are, so that a refresh shows drift and the next ``up`` corrects it."""
+        """Report the topics as they are, so that a refresh shows drift and the next ``up`` corrects it.
+
+        A read that may be incomplete changes nothing: a topic that the state lacks is no longer this set's, and the
+        next ``up`` would refuse it. So topics are kept as last known if
+
+        * Kafka or its route fails, no broker answers, the answer has an error, a declared broker is not registered or
+          there is no controller;
+        * the answer lacks a topic, or partitions, that the controller still has
+          (:func:`~components.topics.client.observe_confirmed`);
+        * all topics of a set of several are absent: more likely, something else answers at the address. The changed
+          trigger makes the next ``up`` compare them again; it creates those that are absent and refuses none, as the
+          set still owns them.
+        """
         specs = specs_of(props)
         state = {key: value for key, value in props.items() if key != "__provider"}
-        route = open_route(props.get("route"))
-        if not any_listens(props["bootstrap"], route=route):
-            progress(f"topics were not read: no broker answers at {props['bootstrap']}; they are kept as last known")
+        observed = _read(props, specs)
+        if isinstance(observed, str):
+            progress(f"topics were not read: {observed}; they are kept as last known")
             return ReadResult(id_, dict(state), dict(state))
-        with admin_client(props["bootstrap"], route=route) as client:
-            observed = topics.observe(client, specs)
+        if len(specs) > 1 and not observed:
+            progress(
+                f"topics: none of the set's {len(specs)} exists at {props['bootstrap']}; they are kept as last known. "
+                "Check that this is the right cluster: `pulumi up` creates the topics that are absent from it"
+            )
+            state["trigger"] = {"refresh": "all topics were absent"}
+            return ReadResult(id_, dict(state), dict(state))
         actual = {
             name: TopicSpec(
                 name=name,
@@ -74,6 +94,42 @@ class TopicSetProvider(ResourceProvider):
                 ["to delete them, set protect to false and run `pulumi up` first"],
             )
         topics.delete_topics(_props["bootstrap"], specs, route=open_route(_props.get("route")))
+
+
+def _read(props: Props, specs: Mapping[str, TopicSpec]) -> dict[str, ObservedTopic] | str:
+    """Read the topics; try again for a few seconds while the answer may be incomplete.
+
+    Returns:
+        The topics that exist, by name, or in one line why they were not read.
+    """
+    from kafka.errors import KafkaError
+
+    bootstrap, brokers = props["bootstrap"], in_order(props["brokers"])
+    observed: dict[str, ObservedTopic] = {}
+
+    def attempt() -> list[str]:
+        try:
+            with admin_client(bootstrap, route=route) as client:
+                observed.update(topics.observe_confirmed(client, specs, brokers))
+        except (KafkaError, OSError, ClusterError) as error:
+            return [_line(error)]
+        return []
+
+    try:
+        route = open_route(props.get("route"))
+        if not any_listens(bootstrap, route=route):
+            return f"no broker answers at {bootstrap}"
+        wait_until(attempt, what="Kafka", deadline=SETTLE_SECONDS, report=lambda _line: None)
+    except UnhealthyError as error:
+        return error.problems[0]
+    except (OSError, ClusterError) as error:
+        return _line(error)
+    return observed
+
+
+def _line(error: Exception) -> str:
+    """An error as one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0].removeprefix("StaleMetadata: ")
 
 
 def _apply(props: Props, owned: Iterable[str]) -> None:

@@ -1,6 +1,8 @@
 """The dev stack on a real engine, from creation to destroy; the tests build on each other and run in this order."""
 
+import json
 import socket
+from typing import Any
 
 import docker
 import pytest
@@ -26,6 +28,13 @@ def topic_config(name: str) -> dict[str, str]:
 def partitions(name: str) -> int:
     with admin(SERVERS) as client:
         return len(client.describe_topics([name])[0]["partitions"])
+
+
+def topics_in_state(stack: Stack) -> dict[str, Any]:
+    """The inputs and outputs of the stack's topic set that hold topics."""
+    resources = json.loads(stack.state())["checkpoint"]["latest"]["resources"]
+    (topic_set,) = [item for item in resources if item["urn"].endswith("TopicSet::topics")]
+    return {part: topic_set[part]["topics"] for part in ("inputs", "outputs")}
 
 
 def topics() -> set[str]:
@@ -187,6 +196,24 @@ def test_refresh_shows_manual_drift_and_up_fixes_it(dev: Stack) -> None:
     assert "redis-0" in fixed["create"]
     assert topic_config("tda_uploads") == {"retention.ms": str(3 * 86_400_000)}
     assert "tda_errors" in topics()
+
+
+def test_refreshes_during_a_full_restart_lose_no_topic(dev: Stack) -> None:
+    """The broker answers before the controller has sent it the topics."""
+    known = topics_in_state(dev)
+    dev.container("kafka-0").stop(timeout=60)  # a killed broker could register only after its session has expired
+    dev.container("zookeeper-0").restart(timeout=10)
+    dev.container("kafka-0").start()
+
+    def a_refresh_reads_the_topics() -> bool:
+        refreshed = dev.change("refresh")
+        assert topics_in_state(dev) == known, refreshed.output
+        assert "Traceback" not in refreshed.output
+        return "topics were not read" not in refreshed.output
+
+    eventually(a_refresh_reads_the_topics, 120, "a refresh that reads the topics")
+    assert dev.up().changed() in ({}, {"create": ["health"]}), "a refresh drops the gate of an unhealthy platform"
+    assert dev.up().changed() == {}
 
 
 def test_an_unknown_topic_is_a_retriable_error(dev: Stack) -> None:

@@ -25,14 +25,17 @@ class KafkaAdminClient:
     ) -> dict[str, dict[str, str]]: ...
     def create_topics(
         self,
-        new_topics: Mapping[str, Mapping[str, Any]],
+        new_topics: Mapping[str, Mapping[str, Any]] | Sequence[str],
         timeout_ms: int | None = None,
         *,
+        validate_only: bool = False,
         raise_errors: bool = True,
         wait_for_metadata: bool = False,
     ) -> dict[str, Any]: ...
     def wait_for_topics(self, topic_names: Sequence[str], timeout_ms: int = 10000) -> None: ...
-    def create_partitions(self, topic_partitions: Mapping[str, int], *, raise_errors: bool = True) -> Any: ...
+    def create_partitions(
+        self, topic_partitions: Mapping[str, int], *, validate_only: bool = False, raise_errors: bool = True
+    ) -> Any: ...
     def delete_topics(self, topics: Sequence[str], *, raise_errors: bool = True) -> dict[str, Any]: ...
     def alter_partition_reassignments(
         self, reassignments: Mapping[TopicPartition, list[int] | None]

@@ -6,19 +6,24 @@ Proof limit: there is no broker.
 
 import re
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.errors import ClusterAuthorizationFailedError, KafkaConnectionError, KafkaTimeoutError
 from pulumi.runtime import rpc
 
 from components.dynamic import Props
+from components.errors import ClusterError
 from components.routes import Route
+from components.topics import client as topics_client
 from components.topics import provider as topics_module
 from components.topics.provider import TopicSetProvider
 from components.topics.rules import TopicSpec
 from components.topics.safety import change_lines, inputs_of, specs_of
 from tests.unit.dynamic import VIA, from_engine, shown, take_detour
+from tests.unit.topics.cluster import FakeCluster, specs
 
 # ---------------------------------------------------------------------------------------------------------- inputs
 
@@ -372,3 +377,170 @@ def test_a_failed_creation_of_topics_is_reported_with_the_routes_reason(
         "  - kafka-0: no broker answers at 127.0.0.1:19093 (the pod is gone); expected an answer\n"
     )
     assert seen == [detour]
+
+
+# ------------------------------------------------------------------------------------------------- what a read keeps
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """A cluster with the topics of a set, and no pauses."""
+    made = FakeCluster(topics=specs("orders", "parcels", factor=1))
+    for name in ("any_listens", "admin_client"):
+        monkeypatch.setattr(topics_module, name, getattr(made, name))
+    monkeypatch.setattr(topics_module, "SETTLE_SECONDS", 0.0)
+    return made
+
+
+def read(*names: str) -> tuple[Props, Props]:
+    """The inputs of a set of these topics as last known, and after a read."""
+    props = from_engine(topic_set(2, **dict.fromkeys(names, topic())))
+    result = TopicSetProvider().read("id", {**props, "__provider": "code"})
+    assert result.id == "id"
+    assert result.outs == result.inputs, "what the set owns and what the next `up` compares"
+    assert result.inputs is not None
+    return props, result.inputs
+
+
+def test_a_read_of_an_unchanged_set_reports_it_as_it_is(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known, found = read("orders", "parcels")
+    assert found == known
+    assert (cluster.reads, capsys.readouterr().err) == (1, "")
+
+
+def test_a_read_reports_drift(cluster: FakeCluster) -> None:
+    cluster.topics = specs("orders", partitions=6, factor=2, config={"retention.ms": "5"})
+    _, found = read("orders", "parcels")
+    assert found["topics"] == {"orders": topic(6, 2, retention_ms="5")}, "parcels was deleted by hand"
+
+
+def test_a_read_reports_the_only_topic_of_a_set_as_absent(cluster: FakeCluster) -> None:
+    cluster.topics = {}
+    _, found = read("orders")
+    assert (found["topics"], found["trigger"]) == ({}, {})
+
+
+def test_if_all_topics_are_absent_they_are_kept_and_compared_by_the_next_up(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.topics = {}
+    known, found = read("orders", "parcels")
+    assert found == {**known, "trigger": {"refresh": "all topics were absent"}}
+    assert capsys.readouterr().err == (
+        "topics: none of the set's 2 exists at 127.0.0.1:1; they are kept as last known. "
+        "Check that this is the right cluster: `pulumi up` creates the topics that are absent from it\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        pytest.param(
+            {"failure": KafkaTimeoutError("no answer in time")}, "KafkaTimeoutError: no answer in time", id="timeout"
+        ),
+        pytest.param({"failure": KafkaConnectionError("broken")}, "KafkaConnectionError: broken", id="connection"),
+        pytest.param(
+            {"failure": ClusterAuthorizationFailedError("not allowed\nat all")},
+            "[Error 31] ClusterAuthorizationFailedError: not allowed",
+            id="authorization",
+        ),
+        pytest.param({"failure": OSError("proxy refused")}, "proxy refused", id="route"),
+        pytest.param({"failure": TimeoutError()}, "TimeoutError", id="an-error-without-text"),
+        pytest.param({"failure": ClusterError("no API server", ["a", "b"])}, "no API server", id="api-server"),
+        pytest.param({"controller": -1}, "Kafka: no controller; expected one of the brokers", id="no-controller"),
+        pytest.param(
+            {"brokers": (0,)},
+            "kafka-1: broker 1 is not registered in the cluster; expected it to advertise 127.0.0.1:2",
+            id="a-broker-is-missing",
+        ),
+        pytest.param(
+            {"topic_errors": {"parcels": 5}},
+            "[Error 5] LeaderNotAvailableError: no metadata of topic parcels",
+            id="an-error-of-a-topic",
+        ),
+        pytest.param(
+            {"without_config": {"parcels"}},
+            "[Error 3] UnknownTopicOrPartitionError: no configuration of parcels",
+            id="no-configuration",
+        ),
+        pytest.param(
+            {"without_replicas": {"parcels"}},
+            "the metadata of topic parcels lacks partitions or replicas",
+            id="no-replicas",
+        ),
+        pytest.param(
+            {"unknown": {"orders", "parcels"}},
+            "a broker's answer is incomplete; the controller says of orders: Topic with this name already exists. "
+            "(and 1 more)",
+            id="metadata-without-topics",
+        ),
+        pytest.param(
+            {"unknown": {"parcels"}},
+            "a broker's answer is incomplete; the controller says of parcels: Topic with this name already exists.",
+            id="metadata-without-a-topic",
+        ),
+        pytest.param(
+            {"known_partitions": {"parcels": [0]}},
+            "a broker's answer is incomplete; the controller says of parcels: Number of partitions is invalid.",
+            id="metadata-without-partitions",
+        ),
+        pytest.param(
+            {"unknown": {"parcels"}, "controller_moves": True},
+            "[Error 41] NotControllerError: Failed to find active controller id!",
+            id="the-controller-moves",
+        ),
+    ],
+)
+def test_a_read_that_may_be_incomplete_changes_nothing(
+    changed: Props, reason: str, cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vars(cluster).update(changed)
+    known, found = read("orders", "parcels")
+    assert found == known
+    assert capsys.readouterr().err == f"topics were not read: {reason}; they are kept as last known\n"
+
+
+@pytest.mark.parametrize("error", [OSError("no tunnel"), ClusterError("no tunnel")])
+def test_a_route_that_cannot_be_opened_changes_nothing(
+    error: Exception, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_props: object) -> Route:
+        raise error
+
+    monkeypatch.setattr(topics_module, "open_route", fail)
+    known, found = read("orders", "parcels")
+    assert (found, cluster.reads) == (known, 0)
+    assert capsys.readouterr().err == "topics were not read: no tunnel; they are kept as last known\n"
+
+
+def test_an_incomplete_answer_is_read_again_for_a_moment(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(topics_module, "SETTLE_SECONDS", 60.0)
+    cluster.unknown = {"orders", "parcels"}
+    validate = cluster.create_topics
+
+    def settle(*args: Any, **kwargs: Any) -> Props:
+        answer = validate(*args, **kwargs)
+        cluster.unknown.clear()
+        return answer
+
+    monkeypatch.setattr(cluster, "create_topics", settle)
+    known, found = read("orders", "parcels")
+    assert found == known
+    assert (cluster.reads, capsys.readouterr().err) == (2, "")
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_an_update_waits_while_the_answer_is_incomplete(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics_client, "admin_client", cluster.admin_client)
+    cluster.without_config = {"orders"}
+    inputs = {**from_engine(topic_set(2, orders=topic(), parcels=topic())), "deadline": 0.0}
+    assert shown(lambda: TopicSetProvider().update("id", inputs, inputs)) == (
+        "Error: Kafka is not healthy after 0 s (1 finding)\n"
+        "  - Kafka: a change of topics was interrupted "
+        "([Error 3] UnknownTopicOrPartitionError: no configuration of orders); expected an answer\n"
+    )
+    assert cluster.changes == []
