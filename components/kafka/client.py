@@ -58,11 +58,13 @@ class ClusterState:
         brokers: ``host:port`` that each registered broker advertises, by id.
         controller: The controller's broker id; negative while there is none.
         partitions: All partitions, internal topics' too.
+        racks: Rack of each broker that has one, by id.
     """
 
     brokers: Mapping[int, str]
     controller: int
     partitions: Sequence[Partition] = field(default_factory=tuple[Partition, ...])
+    racks: Mapping[int, str] = field(default_factory=dict[int, str])
 
     @property
     def offline(self) -> list[Partition]:
@@ -149,6 +151,7 @@ def cluster_state(client: "KafkaAdminClient") -> ClusterState:
         brokers={broker["broker_id"]: f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]},
         controller=cluster["controller_id"],
         partitions=partitions_of(topics),
+        racks={broker["broker_id"]: broker["rack"] for broker in cluster["brokers"] if broker.get("rack")},
     )
 
 

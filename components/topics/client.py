@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.errors import TopicError, count
-from components.kafka.client import BATCH, REQUEST_SECONDS, admin_client, batches, cluster_state
+from components.kafka.client import BATCH, REQUEST_SECONDS, admin_client, batches
 from components.routes import DIRECT, Route
+from components.topics.reassignment import Reassignments, change_factors, in_progress, when_done
 from components.topics.rules import TopicSpec
-from components.topics.safety import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
-from components.waiting import wait_until
+from components.topics.safety import ObservedTopic, TopicPlan, matches, plan_topics
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -57,7 +57,7 @@ def apply_topics(
         declared: The topics that must exist, by name.
         owned: Names that this set created or adopted before; names created now are added.
         adopt: Whether declared topics that exist but are not owned are taken over.
-        deadline: Seconds for replicas to move after a change of replication factor.
+        deadline: Seconds for the replicas of one batch to move after a change of replication factor.
         report: Called with a line of progress.
         route: How brokers are reached.
 
@@ -68,14 +68,12 @@ def apply_topics(
         observed = observe(client, {*declared, *owned})
         if not adopt:
             _refuse_foreign(client, declared, observed, owned)
-        plan = plan_topics(declared, observed, owned)
+        moving: Reassignments = in_progress(client) if observed.keys() & declared.keys() else {}
+        plan = plan_topics(declared, when_done(observed, moving), owned)
         _create(client, plan.create, owned, report)
-        if plan.add_partitions:
-            answer = client.create_partitions(dict(plan.add_partitions), raise_errors=False)
-            _raise_refusals("partitions", answer.to_dict())
+        _add_partitions(client, plan.add_partitions)
         _change_config(client, plan)
-        for name, factor in plan.reassign.items():
-            _reassign(client, name, factor, deadline, report)
+        change_factors(client, declared, plan.reassign, moving, deadline=deadline, report=report)
         for batch in batches(plan.delete):
             _raise_refusals("deletion", client.delete_topics(batch, raise_errors=False))
 
@@ -99,8 +97,9 @@ def _refuse_foreign(
     nothing.
     """
     foreign = [name for name in declared if name in observed and name not in owned]
-    same = [name for name in foreign if matches(declared[name], observed[name])]
-    taken = [name for name in foreign if name not in same or not _is_empty(client, name, observed[name].partitions)]
+    same = {name: observed[name] for name in foreign if matches(declared[name], observed[name])}
+    empty = same.keys() - _with_records(client, same)
+    taken = [name for name in foreign if name not in empty]
     if taken:
         raise TopicError(
             f"{count(len(taken), 'declared topic')} exist already and are not this stack's: {', '.join(taken)}",
@@ -108,12 +107,21 @@ def _refuse_foreign(
         )
 
 
-def _is_empty(client: "KafkaAdminClient", name: str, partitions: int) -> bool:
+def _with_records(client: "KafkaAdminClient", topics: Mapping[str, ObservedTopic]) -> set[str]:
+    """Names of the topics that have, or had, records."""
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
 
-    specs = {TopicPartition(name, number): OffsetSpec.LATEST for number in range(partitions)}
-    return all(result.offset == 0 for result in client.list_partition_offsets(specs).values())
+    found: set[str] = set()
+    for batch in batches(topics.items()):
+        specs = {
+            TopicPartition(name, number): OffsetSpec.LATEST
+            for name, topic in batch
+            for number in range(topic.partitions)
+        }
+        offsets = client.list_partition_offsets(specs)
+        found |= {partition.topic for partition, result in offsets.items() if result.offset}
+    return found
 
 
 def _create(
@@ -144,6 +152,12 @@ def _create(
         client.wait_for_topics([spec.name for spec in specs], timeout_ms=int(REQUEST_SECONDS * 1000))
 
 
+def _add_partitions(client: "KafkaAdminClient", totals: Mapping[str, int]) -> None:
+    for batch in batches(totals.items()):
+        answer = client.create_partitions(dict(batch), raise_errors=False)
+        _raise_refusals("partitions", answer.to_dict())
+
+
 def _raise_refusals(what: str, answer: Mapping[str, Any]) -> None:
     """Raise one error for all topics that the broker refused in an answer."""
     from kafka import errors
@@ -172,27 +186,3 @@ def _change_config(client: "KafkaAdminClient", plan: TopicPlan) -> None:
         refused = [f"{name}: {result}" for name, result in answer.items() if result != "OK"]
         if refused:
             raise TopicError(f"the cluster refused the configuration of {count(len(refused), 'topic')}", refused)
-
-
-def _reassign(
-    client: "KafkaAdminClient", name: str, factor: int, deadline: float, report: Callable[[str], None]
-) -> None:
-    from kafka import TopicPartition
-
-    current = observe(client, {name})[name].replicas
-    try:
-        wanted = new_replicas(current, factor, cluster_state(client).brokers)
-    except ValueError as error:
-        raise TopicError(f"topic {name}: {error}") from error
-    moves = {TopicPartition(name, number): list(replicas) for number, replicas in wanted.items()}
-    answer = client.alter_partition_reassignments(moves)
-    refused = [f"{partition.partition}: {error.__name__}" for partition, error in answer.items() if error]
-    if refused:
-        raise TopicError(f"topic {name}: the cluster refused to move partitions", refused)
-
-    def pending() -> list[str]:
-        left = client.list_partition_reassignments(list(moves))
-        return [f"{len(left)} of {count(len(moves), 'partition')} still moving"] if left else []
-
-    what = f"topic {name} to have replication factor {factor}"
-    wait_until(pending, what=what, deadline=deadline, report=report)
