@@ -118,23 +118,25 @@ class _Balance:
         )
         known = sorted({*state.brokers, *(broker for choice in placed for broker in choice.partition.replicas)})
         self._racks: dict[int, Rack] = {broker: state.racks.get(broker) or broker for broker in known}
-        self._followers: Counter[tuple[int, int]] = Counter()
+        self._followers: dict[int, Counter[int]] = defaultdict(Counter)
         """Partitions by preferred leader and chosen broker: a lost leader's work should go to many brokers."""
-        self._open = {broker for choice in placed for broker in choice.options}
+        self._options = {broker for choice in placed for broker in choice.options}
         self._on: dict[int, dict[Partition, _Choice]] = defaultdict(dict)
         """Partitions for which a broker was chosen, by broker."""
 
     def choose(self, choice: _Choice) -> None:
         """Choose brokers: first in racks that the partition does not use yet, then those with the lowest load."""
-        leader = choice.partition.replicas[0]
+        followers = self._followers[choice.partition.replicas[0]]
         used = {self._racks[broker] for broker in choice.kept}
         left = list(choice.options)
         for _ in range(choice.open):
-            broker = min(left, key=lambda b: (self._racks[b] in used, self._load[b], self._followers[leader, b], b))
+            apart = [broker for broker in left if self._racks[broker] not in used] or left
+            lowest = min(self._load[broker] for broker in apart)
+            broker = min((followers[broker], broker) for broker in apart if self._load[broker] == lowest)[1]
             left.remove(broker)
             used.add(self._racks[broker])
             choice.chosen.append(broker)
-            self._followers[leader, broker] += 1
+            followers[broker] += 1
             self._load[broker] += 1
             self._on[broker][choice.partition] = choice
 
@@ -156,7 +158,7 @@ class _Balance:
         The chain is the shortest (breadth-first search), and each of its exchanges is of a different partition.
         """
         enough = self._load[heavy] - 2
-        unreached = self._open - {heavy}
+        unreached = self._options - {heavy}
         chains: deque[list[_Exchange]] = deque([[]])
         while chains and any(self._load[broker] <= enough for broker in unreached):
             chain = chains.popleft()

@@ -4,7 +4,9 @@ Source: components/topics/safety.py.
 Proof limit: the model cluster below carries out the plan; the integration tests show that Kafka does so too.
 """
 
+import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from components.kafka.client import ClusterState, Partition
 from components.topics.placement import new_replicas
 from components.topics.rules import TopicSpec, normal_value
-from components.topics.safety import ObservedTopic, TopicPlan, matches, plan_topics
+from components.topics.safety import ObservedTopic, TopicPlan, change_lines, matches, plan_topics, refusals
 
 
 def spec(name: str = "t", partitions: int = 1, factor: int = 1, **config: str) -> TopicSpec:
@@ -255,3 +257,19 @@ def test_an_applied_plan_gives_the_declared_topics_and_the_next_plan_is_empty(si
     assert set(after) == set(declared) | foreign, "owned topics that are no longer declared are deleted"
     assert all(after[name] == cluster[name] for name in foreign)
     assert plan_topics(declared, after, owned | set(declared)) == TopicPlan()
+
+
+PLAN_SECONDS = 5.0
+"""Processor seconds that a plan of 10,000 topics may take."""
+
+
+def test_ten_thousand_topics_are_checked_and_planned_in_seconds() -> None:
+    old = {f"t{n:05}": spec(f"t{n:05}", 3, 1, retention_ms="5", segment_bytes="9") for n in range(10_000)}
+    new = {name: replace(one, replication_factor=3, config={"retention.ms": "6"}) for name, one in old.items()}
+    cluster = {name: observed((0,), (1,), (2,), retention_ms="5", segment_bytes="9", **THROTTLE) for name in old}
+    start = time.process_time()
+    assert refusals(old, new, 30) == []
+    assert len(change_lines(old, new)) == 2
+    changes = plan_topics(new, cluster, old)
+    assert time.process_time() - start < PLAN_SECONDS
+    assert len(changes.reassign) == len(changes.set_config) == len(changes.reset_config) == 10_000
