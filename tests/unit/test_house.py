@@ -57,8 +57,8 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
     },
     "topics": {
         "rules": "what Kafka allows of a topic, whoever declares it",
-        "placement.py": "the brokers of replicas when replication factors change",
-        "reassignment.py": "starts reassignments in batches and waits for them",
+        "placement": "the brokers of replicas when replication factors change",
+        "reassignment": "starts reassignments in batches and waits for them",
     },
     "targets": {
         "base": "the interface of a target",
