@@ -58,11 +58,13 @@ class ClusterState:
         brokers: ``host:port`` that each registered broker advertises, by id.
         controller: The controller's broker id; negative while there is none.
         partitions: All partitions, internal topics' too.
+        racks: Rack of each broker that has one, by id.
     """
 
     brokers: Mapping[int, str]
     controller: int
     partitions: Sequence[Partition] = field(default_factory=tuple[Partition, ...])
+    racks: Mapping[int, str] = field(default_factory=dict[int, str])
 
     @property
     def offline(self) -> list[Partition]:
@@ -146,6 +148,7 @@ def cluster_state(client: "KafkaAdminClient") -> ClusterState:
         brokers={broker["broker_id"]: f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]},
         controller=cluster["controller_id"],
         partitions=partitions_of(topics),
+        racks={broker["broker_id"]: broker["rack"] for broker in cluster["brokers"] if broker.get("rack")},
     )
 
 
@@ -174,6 +177,20 @@ def partitions_of(topics: Sequence[Mapping[str, Any]]) -> list[Partition]:
         for topic in topics
         for partition in topic["partitions"]
     ]
+
+
+def complete_replicas(topic: str, partitions: Iterable[Partition]) -> tuple[tuple[int, ...], ...]:
+    """The replicas of each partition of a topic, by number.
+
+    Raises:
+        kafka.errors.StaleMetadata: A partition is missing or has no replicas.
+    """
+    from kafka.errors import StaleMetadata
+
+    found = {partition.number: partition.replicas for partition in partitions}
+    if not found or set(found) != set(range(len(found))) or not all(found.values()):
+        raise StaleMetadata(f"the metadata of topic {topic} lacks partitions or replicas")
+    return tuple(found[number] for number in range(len(found)))
 
 
 def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:

@@ -12,13 +12,15 @@ from components.kafka.client import (
     batches,
     broker_findings,
     cluster_state,
+    complete_replicas,
+    partitions_of,
     require_readable,
     topic_configs,
 )
 from components.routes import DIRECT, Route
+from components.topics.reassignment import Reassignments, change_factors, in_progress, when_done
 from components.topics.rules import TopicSpec
-from components.topics.safety import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
-from components.waiting import wait_until
+from components.topics.safety import ObservedTopic, TopicPlan, matches, plan_topics
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -35,7 +37,7 @@ def observe(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, Obs
     wanted = set(names)
     described = {topic["name"]: topic for topic in client.describe_topics() if topic["name"] in wanted}
     require_readable(described.values())
-    replicas = {name: _replicas(described[name]) for name in sorted(described)}
+    replicas = {name: complete_replicas(name, partitions_of([described[name]])) for name in sorted(described)}
     configs = topic_configs(client, replicas)
     return {
         name: ObservedTopic(
@@ -49,16 +51,6 @@ def observe(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, Obs
         )
         for name in replicas
     }
-
-
-def _replicas(topic: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
-    """The replicas of each partition in a metadata response."""
-    from kafka.errors import StaleMetadata
-
-    found = {partition["partition_index"]: tuple(partition["replica_nodes"]) for partition in topic["partitions"]}
-    if not found or set(found) != set(range(len(found))) or not all(found.values()):
-        raise StaleMetadata(f"the metadata of topic {topic['name']} lacks partitions or replicas")
-    return tuple(found[number] for number in range(len(found)))
 
 
 def observe_confirmed(
@@ -154,7 +146,7 @@ def apply_topics(
         declared: The topics that must exist, by name.
         owned: Names that this set created or adopted before; names created now are added.
         adopt: Whether declared topics that exist but are not owned are taken over.
-        deadline: Seconds for replicas to move after a change of replication factor.
+        deadline: Seconds for the replicas of one batch to move after a change of replication factor.
         report: Called with a line of progress.
         route: How brokers are reached.
 
@@ -167,13 +159,12 @@ def apply_topics(
         _confirm_absent(client, sorted(owned - declared.keys() - observed.keys()))  # what is to be deleted
         if not adopt:
             _refuse_foreign(client, declared, observed, owned)
-        plan = plan_topics(declared, observed, owned)
+        moving: Reassignments = in_progress(client) if observed.keys() & declared.keys() else {}
+        plan = plan_topics(declared, when_done(observed, moving), owned)
         _create(client, plan.create, owned, report)
-        if plan.add_partitions:
-            _add_partitions(client, plan.add_partitions)
+        _add_partitions(client, plan.add_partitions)
         _change_config(client, plan)
-        for name in plan.reassign:
-            _reassign(client, declared[name], deadline, report)
+        change_factors(client, declared, plan.reassign, moving, deadline=deadline, report=report)
         for batch in batches(plan.delete):
             _raise_refusals("deletion", client.delete_topics(batch, raise_errors=False))
 
@@ -197,8 +188,9 @@ def _refuse_foreign(
     nothing.
     """
     foreign = [name for name in declared if name in observed and name not in owned]
-    same = [name for name in foreign if matches(declared[name], observed[name])]
-    taken = [name for name in foreign if name not in same or not _is_empty(client, name, observed[name].partitions)]
+    same = {name: observed[name] for name in foreign if matches(declared[name], observed[name])}
+    empty = same.keys() - _with_records(client, same)
+    taken = [name for name in foreign if name not in empty]
     if taken:
         raise TopicError(
             f"{count(len(taken), 'declared topic')} exist already and are not this stack's: {', '.join(taken)}",
@@ -206,12 +198,21 @@ def _refuse_foreign(
         )
 
 
-def _is_empty(client: "KafkaAdminClient", name: str, partitions: int) -> bool:
+def _with_records(client: "KafkaAdminClient", topics: Mapping[str, ObservedTopic]) -> set[str]:
+    """Names of the topics that have, or had, records."""
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
 
-    specs = {TopicPartition(name, number): OffsetSpec.LATEST for number in range(partitions)}
-    return all(result.offset == 0 for result in client.list_partition_offsets(specs).values())
+    found: set[str] = set()
+    for batch in batches(topics.items()):
+        specs = {
+            TopicPartition(name, number): OffsetSpec.LATEST
+            for name, topic in batch
+            for number in range(topic.partitions)
+        }
+        offsets = client.list_partition_offsets(specs)
+        found |= {partition.topic for partition, result in offsets.items() if result.offset}
+    return found
 
 
 def _create(
@@ -245,11 +246,12 @@ def _create(
 def _add_partitions(client: "KafkaAdminClient", totals: Mapping[str, int]) -> None:
     from kafka.errors import InvalidPartitionsError, StaleMetadata
 
-    answer: dict[str, Any] = client.create_partitions(dict(totals), raise_errors=False).to_dict()
-    # They had fewer partitions in a broker's answer: it is out of date.
-    if enough := _names(answer, InvalidPartitionsError.errno):
-        raise StaleMetadata(f"more partitions than a broker's answer had: {', '.join(enough)}")
-    _raise_refusals("partitions", answer)
+    for batch in batches(totals.items()):
+        answer: dict[str, Any] = client.create_partitions(dict(batch), raise_errors=False).to_dict()
+        # They had fewer partitions in a broker's answer: it is out of date.
+        if enough := _names(answer, InvalidPartitionsError.errno):
+            raise StaleMetadata(f"more partitions than a broker's answer had: {', '.join(enough)}")
+        _raise_refusals("partitions", answer)
 
 
 def _refused(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -295,29 +297,3 @@ def _change_config(client: "KafkaAdminClient", plan: TopicPlan) -> None:
             raise UnknownTopicOrPartitionError(unknown[0])
         if refused:
             raise TopicError(f"the cluster refused the configuration of {count(len(refused), 'topic')}", refused)
-
-
-def _reassign(client: "KafkaAdminClient", spec: TopicSpec, deadline: float, report: Callable[[str], None]) -> None:
-    from kafka import TopicPartition
-    from kafka.errors import StaleMetadata
-
-    name, factor = spec.name, spec.replication_factor
-    topic = observe(client, {name}).get(name)
-    if topic is None or topic.partitions < spec.partitions:
-        raise StaleMetadata(f"a broker's answer lacks topic {name} or new partitions of it")
-    try:
-        wanted = new_replicas(topic.replicas, factor, cluster_state(client).brokers)
-    except ValueError as error:
-        raise TopicError(f"topic {name}: {error}") from error
-    moves = {TopicPartition(name, number): list(replicas) for number, replicas in wanted.items()}
-    answer = client.alter_partition_reassignments(moves)
-    refused = [f"{partition.partition}: {error.__name__}" for partition, error in answer.items() if error]
-    if refused:
-        raise TopicError(f"topic {name}: the cluster refused to move partitions", refused)
-
-    def pending() -> list[str]:
-        left = client.list_partition_reassignments(list(moves))
-        return [f"{len(left)} of {count(len(moves), 'partition')} still moving"] if left else []
-
-    what = f"topic {name} to have replication factor {factor}"
-    wait_until(pending, what=what, deadline=deadline, report=report)

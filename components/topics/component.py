@@ -24,7 +24,7 @@ class TopicSetArgs:
             them before it touches a topic, and preview refuses a replication factor above their number. If it is
             empty, one broker that answers is enough.
         existing: ``refuse`` or ``adopt`` declared topics that exist but are not this set's.
-        deadline: Seconds to wait for the brokers, and for replicas to move.
+        deadline: Seconds to wait for the brokers, and for a batch of replicas to move.
         logs: For each broker the command that shows its logs.
         trigger: A value for each broker that changes when the broker is replaced. The topics are then compared again,
             because its data may be new too.

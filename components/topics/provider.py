@@ -10,7 +10,7 @@ from components.kafka.client import admin_client, any_listens, broker_findings, 
 from components.targets.routes import open_route
 from components.topics import client as topics
 from components.topics.rules import TopicSpec, normal_value
-from components.topics.safety import ObservedTopic, change_lines, inputs_of, refusals, specs_of
+from components.topics.safety import ObservedTopic, change_lines, inputs_of, refusals, specs_of, without_throttles
 from components.waiting import wait_until
 
 SETTLE_SECONDS = 5.0
@@ -76,7 +76,10 @@ class TopicSetProvider(ResourceProvider):
                 name=name,
                 partitions=topic.partitions,
                 replication_factor=topic.replication_factor,
-                config={key: normal_value(key, value) for key, value in topic.config.items()},
+                config={
+                    key: normal_value(key, value)
+                    for key, value in without_throttles(topic.config, specs[name].config).items()
+                },
                 protect=specs[name].protect,
             )
             for name, topic in observed.items()

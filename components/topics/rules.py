@@ -58,6 +58,9 @@ TOPIC_CONFIG_KINDS: Mapping[str, str] = {
 """Every topic configuration key of Kafka 3.9, and the kind of its value
 (org.apache.kafka.common.config.TopicConfig and org.apache.kafka.storage.internals.log.LogConfig)."""
 
+THROTTLES = ("follower.replication.throttled.replicas", "leader.replication.throttled.replicas")
+"""Keys that kafka-reassign-partitions.sh, Cruise Control and others set while they move replicas, and then remove."""
+
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "cleanup.policy": ("delete", "compact", "compact,delete"),
     "compression.type": ("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"),

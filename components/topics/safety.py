@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from components.changes import changes
-from components.topics.rules import TopicSpec, normal_value, set_problems, spec_problems
+from components.topics.rules import THROTTLES, TopicSpec, normal_value, set_problems, spec_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def plan_topics(
     set_config: dict[str, Mapping[str, str]] = {}
     reset_config: dict[str, tuple[str, ...]] = {}
     for name, spec in existing.items():
-        actual = observed[name].config
+        actual = without_throttles(observed[name].config, spec.config)
         changed = {key: value for key, value in spec.config.items() if _differs(key, value, actual)}
         if changed:
             set_config[name] = changed
@@ -81,38 +81,21 @@ def plan_topics(
     )
 
 
+def without_throttles(observed: Mapping[str, str], declared: Collection[str]) -> dict[str, str]:
+    """A topic's configuration without undeclared throttles: other tools set and remove these around reassignments.
+
+    Args:
+        observed: The topic's dynamic configuration.
+        declared: Keys that the topic declares.
+    """
+    return {key: value for key, value in observed.items() if key not in THROTTLES or key in declared}
+
+
 def matches(spec: TopicSpec, topic: ObservedTopic) -> bool:
     """Whether a topic is exactly as declared, so that nothing would have to change."""
     return plan_topics({spec.name: spec}, {spec.name: topic}, ()) == TopicPlan() and (
         spec.partitions == topic.partitions
     )
-
-
-def new_replicas(
-    current: tuple[tuple[int, ...], ...], factor: int, brokers: Collection[int]
-) -> dict[int, tuple[int, ...]]:
-    """New replicas of each partition that does not have ``factor`` of them.
-
-    Partitions keep their replicas, the preferred leader first; new replicas go to the brokers with the fewest replicas
-    of this topic.
-
-    Raises:
-        ValueError: There are fewer brokers than ``factor``.
-    """
-    if factor > len(brokers):
-        raise ValueError(f"replication factor {factor} needs {factor} brokers; there are {len(brokers)}")
-    load = {broker: sum(broker in replicas for replicas in current) for broker in sorted(brokers)}
-    changed: dict[int, tuple[int, ...]] = {}
-    for number, replicas in enumerate(current):
-        if len(replicas) == factor:
-            continue
-        chosen = list(replicas[:factor])
-        while len(chosen) < factor:
-            candidate = min((broker for broker in load if broker not in chosen), key=lambda broker: load[broker])
-            load[candidate] += 1
-            chosen.append(candidate)
-        changed[number] = tuple(chosen)
-    return changed
 
 
 def _differs(key: str, value: str, actual: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from components.naming import PROJECT
 from components.quantities import format_duration, format_size
 from components.topics.rules import TopicSpec, normal_value, spec_problems
-from components.topics.safety import ObservedTopic
+from components.topics.safety import ObservedTopic, without_throttles
 
 _LONGEST_DAYS = 36_500
 """The longest duration that a stack file accepts; see :func:`components.quantities.parse_duration`."""
@@ -31,7 +31,7 @@ def entry(name: str, topic: ObservedTopic) -> dict[str, Any]:
         "replicationFactor": topic.replication_factor,
     }
     others: dict[str, str] = {}
-    for key, value in sorted(topic.config.items()):
+    for key, value in sorted(without_throttles(topic.config, ()).items()):
         field = _field(key, value)
         if field is None:
             others[key] = value

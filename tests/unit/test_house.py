@@ -57,6 +57,8 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
     },
     "topics": {
         "rules": "what Kafka allows of a topic, whoever declares it",
+        "placement": "the brokers of replicas when replication factors change",
+        "reassignment": "starts reassignments in batches and waits for them",
     },
     "targets": {
         "base": "the interface of a target",

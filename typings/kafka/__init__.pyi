@@ -41,7 +41,7 @@ class KafkaAdminClient:
         self, reassignments: Mapping[TopicPartition, list[int] | None]
     ) -> dict[TopicPartition, type[Exception] | None]: ...
     def list_partition_reassignments(
-        self, topic_partitions: Collection[TopicPartition]
+        self, topic_partitions: Collection[TopicPartition] | None = None
     ) -> dict[TopicPartition, Any]: ...
     def list_partition_offsets(
         self, topic_partition_specs: Mapping[TopicPartition, Any], *, timeout_ms: int | None = None

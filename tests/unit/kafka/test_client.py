@@ -6,6 +6,7 @@ records can be produced and consumed.
 """
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from components.kafka.client import (
     any_listens,
     broker_findings,
     cluster_findings,
+    cluster_state,
     partition_findings,
     unreachable,
 )
@@ -81,6 +83,19 @@ def test_a_brokers_id_is_all_digits_of_its_ordinal() -> None:
     assert broker_findings(state, {"kafka-10": "h:10"}, {}) == [
         "kafka-10: broker 10 is not registered in the cluster; expected it to advertise h:10"
     ], "without a command there is no hint where to look"
+
+
+def test_racks_are_those_of_the_brokers_that_have_one() -> None:
+    class Client:
+        def describe_cluster(self) -> dict[str, Any]:
+            brokers = [(0, {"rack": "a"}), (1, {"rack": None}), (2, {"rack": ""}), (3, {})]
+            listed = [{"broker_id": number, "host": "h", "port": 1, **rack} for number, rack in brokers]
+            return {"brokers": listed, "controller_id": 0}
+
+        def describe_topics(self) -> list[dict[str, Any]]:
+            return []
+
+    assert cluster_state(Client()).racks == {0: "a"}  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------------------------------------------- partitions

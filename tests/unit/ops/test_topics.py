@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.stack_file.settings import load_settings
-from components.topics.rules import TopicSpec
+from components.topics.rules import THROTTLES, TopicSpec
 from components.topics.safety import ObservedTopic, matches
 from ops.errors import RefusedError, refuse_unknown
 from ops.topics.export import entry, obstacles, stack_file_text
@@ -74,6 +74,11 @@ def test_a_default_of_the_brokers_is_not_exported() -> None:
         "partitions": 1,
         "replicationFactor": 1,
     }
+
+
+def test_throttles_of_a_reassignment_are_not_exported() -> None:
+    throttles = dict.fromkeys(THROTTLES, "0:0")
+    assert "config" not in entry("t", ObservedTopic(replicas=((0,),), config=throttles))
 
 
 def test_obstacles_to_a_declaration_are_listed() -> None:

@@ -122,7 +122,7 @@ class FakeCluster:
         self.changes.append(("reassign", moves))
         return {}
 
-    def list_partition_reassignments(self, partitions: Sequence[Any]) -> dict[Any, Any]:
+    def list_partition_reassignments(self, partitions: Sequence[Any] | None = None) -> dict[Any, Any]:
         return {}
 
 

@@ -232,7 +232,7 @@ def test_a_foreign_topic_that_a_broker_does_not_know_yet_is_not_taken_over(
     with pytest.raises(TopicAlreadyExistsError, match="not known yet, or still being deleted: foreign"):
         applied(cluster, monkeypatch, specs("foreign"))
     cluster.unknown.clear()
-    monkeypatch.setattr(client, "_is_empty", lambda *_: False)
+    monkeypatch.setattr(client, "_with_records", lambda *_: {"foreign"})
     with pytest.raises(TopicError, match="exist already and are not this stack's: foreign"):
         applied(cluster, monkeypatch, specs("foreign"))
 

@@ -6,6 +6,7 @@ Proof limit: there is no broker.
 
 import re
 import string
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from components.topics import client as topics_client
 from components.topics import provider as topics_module
 from components.topics.provider import TopicSetProvider
 from components.topics.rules import TopicSpec
-from components.topics.safety import change_lines, inputs_of, specs_of
+from components.topics.safety import ObservedTopic, change_lines, inputs_of, specs_of
 from tests.unit.dynamic import VIA, from_engine, shown, take_detour
 from tests.unit.topics.cluster import FakeCluster, specs
 
@@ -351,6 +352,18 @@ def test_a_refresh_without_a_reachable_broker_keeps_the_known_topics(
     assert capsys.readouterr().err == (
         "topics were not read: no broker answers at 127.0.0.1:1; they are kept as last known\n"
     )
+
+
+def test_a_refresh_shows_no_throttles_that_other_tools_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaders, followers = "leader.replication.throttled.replicas", "follower.replication.throttled.replicas"
+    found = ObservedTopic(replicas=((0,),), config={"retention.ms": "5", leaders: "0:0", followers: "0:1"})
+    monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: True)
+    monkeypatch.setattr(topics_module, "admin_client", lambda bootstrap, *, route: nullcontext())
+    monkeypatch.setattr(topics_module.topics, "observe_confirmed", lambda client, known, _: dict.fromkeys(known, found))
+    declared = topic_set(plain=topic(), throttled=topic(leader_replication_throttled_replicas="*"))
+    read = TopicSetProvider().read("id", from_engine(declared)).outs["topics"]
+    assert read["plain"]["config"] == {"retention.ms": "5"}
+    assert read["throttled"]["config"] == {"retention.ms": "5", leaders: "0:0"}
 
 
 @pytest.mark.usefixtures("_traceback_limit")

@@ -4,15 +4,19 @@ Source: components/topics/safety.py.
 Proof limit: the model cluster below carries out the plan; the integration tests show that Kafka does so too.
 """
 
+import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.kafka.client import ClusterState, Partition
+from components.topics.placement import new_replicas
 from components.topics.rules import TopicSpec, normal_value
-from components.topics.safety import ObservedTopic, TopicPlan, matches, new_replicas, plan_topics
+from components.topics.safety import ObservedTopic, TopicPlan, change_lines, matches, plan_topics, refusals
 
 
 def spec(name: str = "t", partitions: int = 1, factor: int = 1, **config: str) -> TopicSpec:
@@ -142,26 +146,21 @@ def test_counts_of_an_existing_topic_come_from_its_replicas() -> None:
     assert observed().replication_factor == 0, "a topic with unknown partitions has no replicas"
 
 
-def test_additional_replicas_come_after_the_old_ones_and_the_leader_stays_first() -> None:
-    assert new_replicas(((1,), (2,), (0,)), 2, [0, 1, 2]) == {0: (1, 0), 1: (2, 1), 2: (0, 2)}
+THROTTLE = {"leader_replication_throttled_replicas": "0:1", "follower_replication_throttled_replicas": "0:2"}
 
 
-def test_new_replicas_go_to_the_brokers_with_the_fewest() -> None:
-    assert new_replicas(((0, 1), (0, 1), (0,)), 2, [0, 1, 2, 3]) == {2: (0, 2)}
+def test_throttles_that_other_tools_set_are_no_drift() -> None:
+    assert plan([spec()], {"t": observed((0,), **THROTTLE, retention_ms="4")}) == TopicPlan(
+        reset_config={"t": ("retention.ms",)}
+    )
+    assert matches(spec(), observed((0,), **THROTTLE))
 
 
-def test_a_lower_number_of_replicas_keeps_the_first_ones() -> None:
-    assert new_replicas(((2, 0, 1), (1, 2, 0)), 1, [0, 1, 2]) == {0: (2,), 1: (1,)}
-
-
-def test_partitions_with_the_right_number_of_replicas_do_not_move() -> None:
-    assert new_replicas(((0, 1), (1,), (1, 0)), 2, [0, 1]) == {1: (1, 0)}
-    assert new_replicas(((0,), (1,)), 1, [0, 1]) == {}
-
-
-def test_more_replicas_than_brokers_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^replication factor 3 needs 3 brokers; there are 2$"):
-        new_replicas(((0,),), 3, [0, 1])
+def test_a_declared_throttle_is_compared_and_the_other_one_is_ignored() -> None:
+    key = "leader.replication.throttled.replicas"
+    declared = spec(leader_replication_throttled_replicas="*")
+    assert plan([declared], {"t": observed((0,), **THROTTLE)}) == TopicPlan(set_config={"t": {key: "*"}})
+    assert plan([declared], {"t": observed((0,))}) == TopicPlan(set_config={"t": {key: "*"}})
 
 
 NAMES = ("a", "b", "c", "d")
@@ -219,12 +218,17 @@ def applied(
     for name, keys in changes.reset_config.items():
         for key in keys:
             del topics[name][1][key]
-    for name, factor in changes.reassign.items():
-        replicas = topics[name][0]
-        for number, chosen in new_replicas(tuple(replicas), factor, brokers).items():
-            assert len(set(chosen)) == factor, "a broker holds at most one replica of a partition"
-            assert chosen[0] == replicas[number][0], "the preferred leader stays"
-            replicas[number] = chosen
+    partitions = [
+        Partition(name, number, replicas[0], replicas, replicas)
+        for name, (lists, _) in topics.items()
+        for number, replicas in enumerate(lists)
+    ]
+    state = ClusterState(dict.fromkeys(brokers, "host:9092"), brokers[0], partitions)
+    for partition, chosen in new_replicas(state, changes.reassign).items():
+        factor = changes.reassign[partition.topic]
+        assert len(set(chosen)) == factor, "a broker holds at most one replica of a partition"
+        assert chosen[0] == partition.replicas[0], "the preferred leader stays"
+        topics[partition.topic][0][partition.number] = chosen
     for name in changes.delete:
         del topics[name]
     touched = [item.name for item in changes.create]
@@ -255,11 +259,17 @@ def test_an_applied_plan_gives_the_declared_topics_and_the_next_plan_is_empty(si
     assert plan_topics(declared, after, owned | set(declared)) == TopicPlan()
 
 
-@given(leaders=st.lists(st.integers(0, 4), min_size=1, max_size=4), factor=st.integers(1, 5))
-def test_additional_replicas_are_spread_over_the_brokers(leaders: list[int], factor: int) -> None:
-    led = tuple((leader,) for leader in leaders)
-    grown = {**dict(enumerate(led)), **new_replicas(led, factor, range(5))}
-    assert all(len(set(chosen)) == factor and chosen[0] == leaders[number] for number, chosen in grown.items())
-    most_held = max(sum(broker in chosen for chosen in grown.values()) for broker in range(5))
-    share = -(-factor * len(led) // 5)
-    assert most_held <= max(share, *map(leaders.count, range(5))), "no broker gets more than its share"
+PLAN_SECONDS = 5.0
+"""Processor seconds that a plan of 10,000 topics may take."""
+
+
+def test_ten_thousand_topics_are_checked_and_planned_in_seconds() -> None:
+    old = {f"t{n:05}": spec(f"t{n:05}", 3, 1, retention_ms="5", segment_bytes="9") for n in range(10_000)}
+    new = {name: replace(one, replication_factor=3, config={"retention.ms": "6"}) for name, one in old.items()}
+    cluster = {name: observed((0,), (1,), (2,), retention_ms="5", segment_bytes="9", **THROTTLE) for name in old}
+    start = time.process_time()
+    assert refusals(old, new, 30) == []
+    assert len(change_lines(old, new)) == 2
+    changes = plan_topics(new, cluster, old)
+    assert time.process_time() - start < PLAN_SECONDS
+    assert len(changes.reassign) == len(changes.set_config) == len(changes.reset_config) == 10_000
