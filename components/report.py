@@ -1,7 +1,7 @@
 """Turns pydantic's errors into lines for the user: path in the stack file, value, rule, nearest valid key."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,17 +40,34 @@ _LONGEST_LINE = 2000
 """Characters of a line: a rule may name every entry of a mapping."""
 
 
-def problems_of(
-    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any], secret_keys: Sequence[str] = ()
-) -> list[str]:
-    """One line per mistake, in the order of the stack file; a union's branches are not repeated.
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validated(
+    model: type[_Model], values: Mapping[str, Any], secret_keys: Sequence[str] = ()
+) -> tuple[_Model | None, list[str]]:
+    """Check values against a model.
 
     Args:
-        error: What pydantic found.
-        model: The model that the values were checked against.
-        values: The values.
+        model: The model.
+        values: The values, by the keys of a stack file.
         secret_keys: Top-level keys whose values are secret and are not repeated.
+
+    Returns:
+        The model, or None, and one line per mistake.
     """
+    try:
+        return model.model_validate(values), []
+    except ValidationError as error:
+        return None, _problems_of(error, model, values, secret_keys)
+    except UnicodeEncodeError:  # pydantic cannot name a key with a lone surrogate
+        return None, ["a key is not Unicode text"]
+
+
+def _problems_of(
+    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any], secret_keys: Sequence[str]
+) -> list[str]:
+    """One line per mistake, in the order of the stack file; a union's branches are not repeated."""
     lines: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_input=False):
         path = _path_in(values, detail)

@@ -13,7 +13,6 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -34,7 +33,7 @@ from components.limits import (
     MAX_PORT,
 )
 from components.quantities import GIB, MIB, Duration, Size, Whole, at_most, format_duration
-from components.report import first_of, problems_of, unknown_profile
+from components.report import first_of, unknown_profile, validated
 
 _CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
 _LONGEST_CPU = len("8192000m")
@@ -131,11 +130,10 @@ class Section(BaseModel):
             raise SettingsError(f"{cls.__name__}: 1 mistake", [unknown_profile(profile, PROFILE_NAMES)])
         declared = {to_camel(name): value for name, value in settings.items()}
         values = merged(cls.profile_defaults.get(profile, {}), declared)
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            problems = problems_of(error, cls, values)
-            raise SettingsError(f"{cls.__name__}: {count(len(problems), 'mistake')}", first_of(problems)) from None
+        section, problems = validated(cls, values)
+        if section is None:
+            raise SettingsError(f"{cls.__name__}: {count(len(problems), 'mistake')}", first_of(problems))
+        return section
 
     def broken_rules(self) -> list[str]:
         """Rules between the fields of this section that do not hold, one line each; each section adds its own."""
@@ -188,8 +186,8 @@ ConfigValue = Annotated[str, BeforeValidator(_as_text)]
 
 
 def _fits_into_a_file(config: dict[str, str]) -> dict[str, str]:
-    if not all(_is_unicode(key) for key in config):
-        raise ValueError("has a key that is not Unicode text")
+    if not all(_is_unicode(key) and _is_unicode(value) for key, value in config.items()):
+        raise ValueError("has a key or value that is not Unicode text")
     if (size := sum(len(key) + len(value) for key, value in config.items())) > MAX_CONFIG:
         raise ValueError(f"has {size} characters; at most {MAX_CONFIG} are allowed")
     return config

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from components.errors import SettingsError, count
 from components.health.settings import HealthSettings
@@ -18,7 +18,7 @@ from components.monitoring.settings import MonitorSettings
 from components.monitoring.topology import Topology, topology_of
 from components.outside import ANY_ADDRESS
 from components.redis.settings import RedisSettings
-from components.report import first_of, problems_of, unknown_profile, value_at
+from components.report import first_of, unknown_profile, validated, value_at
 from components.sections import Address, Section
 from components.stack_file.profiles import PROFILES, with_profile
 from components.targets.kubernetes.settings import KubernetesSettings
@@ -213,11 +213,8 @@ def load_settings(declared: Mapping[str, Any], *, source: str, secret_keys: Sequ
         profile = "light"
     problems += [_in_plain_text(path) for path in _SECRETS if path[0] not in secret_keys and value_at(path, declared)]
     merged = with_profile({**declared, "profile": profile}, profile)
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as error:
-        problems += problems_of(error, Settings, merged, secret_keys)
-        settings = None
+    settings, found = validated(Settings, merged, secret_keys)
+    problems += found
     if settings is None or problems:
         raise SettingsError(f"{source}: {count(len(problems), 'mistake')}; nothing was changed", first_of(problems))
     return settings

@@ -1,4 +1,4 @@
-"""Random stack files from the settings' models, and what must hold for each of them.
+"""Random and odd stack files from the settings' models, and what must hold for each of them.
 
 Usage: python -m tests.unit.stack_file.fuzz CASES
 It runs as a process of its own, so that its memory and time can be measured; the last line shows both.
@@ -80,7 +80,7 @@ def _valid(annotation: Any) -> list[Any]:
         ByteSize: ["1MiB", "64MiB", "512MiB", "1GiB", "5.5GiB", "1TiB", 2**30],
         timedelta: ["1s", "30s", "2m", "1d", 6000, "36500d", "0s"],
         str: ["a", "a.example:9093", "127.0.0.1", "0.0.0.0", "1", "500m", "60 1000", "k-{ordinal}.example"],
-        SecretStr: [SECRET],
+        SecretStr: [SECRET, SECRET * 200],
     }.get(annotation, [])
 
 
@@ -93,8 +93,9 @@ ODD: list[Any] = [
     float("inf"), float("-inf"), float("nan"), "", " ", "\n", "\0", "\x1b[2J", "\ud800", "\u202e", "\U0001f40d",
     "\uff11", "\u0663", "a" * 300, "9" * 5000, "9" * 100_000, "x" * 200_000, "1e400", "1e3", "-1", "0x10", "1_000",
     "1GiB junk", "$(ORDINAL)", "`id`", "{ordinal}", "${HOME}", "'\"\\", "NaN", "null", "{}", [], {}, [[]], [None],
-    [1, "a", {}], {"a": None}, {"": ""}, {"a.b": {"c": [1]}}, {"password": SECRET}, [0] * 20_000,
-    {str(n): None for n in range(500)}, [{"name": "a"}] * 300, {"\ud800": 1}, {"k" * 5000: 1}, {1: 2}, [{"name": 3, "zzz": []}], {"name": "__a"},
+    "a:" + "9" * 5000, [1, "a", {}], {"a": None}, {"": ""}, {"a.b": {"c": [1]}}, {"password": SECRET}, [0] * 20_000,
+    {str(n): None for n in range(500)}, [{"name": "a"}] * 300, {"\ud800": 1}, {"k" * 5000: 1}, {1: 2},
+    [{"name": 3, "zzz": []}], {"name": "__a"},
 ]  # fmt: skip
 
 _scalar = st.one_of(
@@ -216,6 +217,19 @@ def check(declared: dict[str, Any], secret_keys: tuple[str, ...]) -> None:
     assert spent < CPU_SECONDS, f"{spent:.1f} s"
 
 
+def odd_in_every_place() -> None:
+    """Check every odd value as every section and field, and inside every list and mapping."""
+    for path, field in FIELDS.items():
+        kind = None if field is None else get_origin(field.annotation)
+        for value in ODD:
+            check(_with({}, [(path, value)]), ("redis", "monitor"))
+            if kind is list:
+                check(_with({}, [(path, [value])]), ())
+            if kind is dict:
+                check(_with({}, [(path, {"a": value})]), ())
+                check(_with({}, [(path, {"retention.ms": value, "min.cleanable.dirty.ratio": value})]), ())
+
+
 def property_of(strategy: st.SearchStrategy[dict[str, Any]], cases: int) -> Callable[[], None]:
     """A test of this many stack files."""
 
@@ -242,8 +256,9 @@ def usage() -> tuple[float, float]:
 
 
 def main(cases: int) -> None:
-    """Check this many stack files, of all kinds."""
+    """Check this many random stack files of all kinds, after every odd value in every place."""
     seconds, memory = usage()
+    odd_in_every_place()
     for share, strategy in KINDS.values():
         property_of(strategy, max(1, cases * share // 100))()
     after, most = usage()

@@ -837,7 +837,7 @@ def test_an_invalid_cpu_is_reported_with_every_other_mistake(cpu: object, beside
         ({"kafka": {"image": "\ud800"}}, 'kafka.image is "\\ud800": must be text'),
         ({"kafka": {"image": ["\x1b[2J"]}}, "kafka.image is a list: must be text"),
         ({"kafka": {"port": "\x1b[2J"}}, 'kafka.port is "\\x1b[2J": must be a whole number'),
-        ({"kafka": {"config": {"\ud800": "x"}}}, "kafka.config: has a key that is not Unicode text"),
+        ({"kafka": {"config": {"\ud800": "x"}}}, "kafka.config: has a key or value that is not Unicode text"),
         (
             {"kafka": {"advertisedHost": "0.0.0.0"}},
             'kafka.advertisedHost is "0.0.0.0": brokers refuse to advertise '
