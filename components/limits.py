@@ -1,4 +1,4 @@
-"""Upper bounds of a stack file's values, each with its source or its reason. A value above one is a slip of the pen."""
+"""Upper bounds of a stack file's values, each with its source or its reason. A value above one is a typing error."""
 
 from datetime import timedelta
 
