@@ -7,6 +7,8 @@ _UNIT_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)?")
 _LONGEST = timedelta(days=36_500)
 _RULE = "must be a duration such as 7d, 24h, 30m, 90s or a number of milliseconds"
+_TOO_LONG = f"{_RULE}, of at most {_LONGEST.days}d"
+_MOST_DIGITS = 100  # Python refuses to read thousands of them
 
 
 def duration(text: str) -> timedelta:
@@ -18,9 +20,17 @@ def duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(_RULE)
-    amount = int(match[1]) * _UNIT_MILLISECONDS[match[2] or "ms"]
+    if len(match[1]) > _MOST_DIGITS:
+        raise ValueError(_TOO_LONG)
+    return _checked(int(match[1]) * _UNIT_MILLISECONDS[match[2] or "ms"])
+
+
+def _checked(amount: int) -> timedelta:
+    """The duration of a number of milliseconds."""
+    if amount < 0:
+        raise ValueError(_RULE)
     if amount > milliseconds(_LONGEST):
-        raise ValueError(f"{_RULE}, of at most {_LONGEST.days}d")
+        raise ValueError(_TOO_LONG)
     return timedelta(milliseconds=amount)
 
 
@@ -37,9 +47,9 @@ def parse_duration(value: object) -> object:
     if isinstance(value, str):
         return duration(value.strip().lower())
     if isinstance(value, bool | int | float):
-        if isinstance(value, bool) or not float(value).is_integer():
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
             raise ValueError(_RULE)
-        return duration(str(int(value)))
+        return _checked(int(value))
     return value
 
 

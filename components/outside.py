@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+ANY_ADDRESS = "0.0.0.0"
+"""Binds a port to all addresses of a machine."""
+
+LOOPBACK = "127.0.0.1"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:

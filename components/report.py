@@ -1,12 +1,12 @@
 """Turns pydantic's errors into lines for the user: path in the stack file, value, rule, nearest valid key."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.errors import nearest
+from components.errors import count, nearest
 
 _RULES = {
     "int_parsing": "must be a whole number",
@@ -16,6 +16,10 @@ _RULES = {
     "bool_type": "must be true or false",
     "string_type": "must be text",
     "string_too_short": "must not be empty",
+    "string_unicode": "must be text",
+    "invalid_key": "keys must be text",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "finite_number": "must be a whole number",
     "too_short": "must not be empty",
     "list_type": "must be a list",
     "dict_type": "must be a mapping of keys to values",
@@ -26,20 +30,46 @@ _RULES = {
 }
 _SECRET_FIELDS = {"password"}
 
+MOST_PROBLEMS = 50
+"""Mistakes that are shown; a file with more is not a stack file, or one slip has many consequences."""
 
-def problems_of(
-    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any], secret_keys: Sequence[str] = ()
-) -> list[str]:
-    """One line per mistake, in the order of the stack file; a union's branches are not repeated.
+_LONGEST = 80
+"""Characters of a value or key that a line repeats."""
+
+_LONGEST_LINE = 2000
+"""Characters of a line: a rule may name every entry of a mapping."""
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validated(
+    model: type[_Model], values: Mapping[str, Any], secret_keys: Sequence[str] = ()
+) -> tuple[_Model | None, list[str]]:
+    """Check values against a model.
 
     Args:
-        error: What pydantic found.
-        model: The model that the values were checked against.
-        values: The values.
+        model: The model.
+        values: The values, by the keys of a stack file.
         secret_keys: Top-level keys whose values are secret and are not repeated.
+
+    Returns:
+        The model, or None, and one line per mistake.
     """
+    try:
+        return model.model_validate(values), []
+    except ValidationError as error:
+        return None, _problems_of(error, model, values, secret_keys)
+    except UnicodeEncodeError:  # pydantic cannot name a key with a lone surrogate
+        return None, ["a key is not Unicode text"]
+
+
+def _problems_of(
+    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any], secret_keys: Sequence[str]
+) -> list[str]:
+    """One line per mistake, in the order of the stack file; a union's branches are not repeated."""
     lines: dict[str, str] = {}
-    for detail in error.errors(include_url=False):
+    for detail in error.errors(include_url=False, include_input=False):
         path = _path_in(values, detail)
         secret = any(part in _SECRET_FIELDS for part in path) or path in [(key,) for key in secret_keys]
         shown = "(a secret)" if secret else _shown(path, values)
@@ -48,13 +78,31 @@ def problems_of(
             lines.update((f"{place}{line}", f"{place}{line}") for line in _rule(detail).splitlines())
             continue
         lines.setdefault(_spell(path), _problem(detail, path, model, shown))
-    return list(lines.values())
+    return [_printable(_cut(line, _LONGEST_LINE)) for line in lines.values()]
+
+
+def first_of(problems: Sequence[str]) -> list[str]:
+    """The problems to show: all, or the first :data:`MOST_PROBLEMS` and how many follow."""
+    further = len(problems) - MOST_PROBLEMS
+    return [*problems[:MOST_PROBLEMS], *([f"and {count(further, 'further mistake')}"] if further > 0 else [])]
+
+
+def _cut(text: str, most: int = _LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _printable(text: str) -> str:
+    """The text with escapes for characters that no terminal or protocol can show, such as lone surrogates."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def unknown_profile(value: object, profiles: Iterable[str]) -> str:
     """The line for a profile that does not exist."""
     names = list(profiles)
-    return f'profile is "{value}": allowed are {", ".join(names)}.{nearest(str(value), names)}'
+    shown = _printable(_cut(value if isinstance(value, str) else _value_text(value)))
+    return f'profile is "{shown}": allowed are {", ".join(names)}.{nearest(shown, names)}'
 
 
 def _path_in(values: Any, detail: ErrorDetails) -> tuple[int | str, ...]:
@@ -75,7 +123,7 @@ def _problem(detail: ErrorDetails, path: Sequence[int | str], model: type[BaseMo
     place = _spell(path)
     if detail["type"] == "extra_forbidden":
         allowed = _keys_beside(path, model)
-        return f"{place}: unknown key.{nearest(str(path[-1]), allowed)} Allowed are {', '.join(sorted(allowed))}"
+        return f"{place}: unknown key.{nearest(_cut(str(path[-1])), allowed)} Allowed are {', '.join(sorted(allowed))}"
     if detail["type"] == "missing":
         return f"{place} is required"
     return f"{place} is {shown}: {_rule(detail)}"
@@ -91,6 +139,9 @@ def _rule(detail: ErrorDetails) -> str:
         return f"must be at least {context['ge']}"
     if kind == "less_than_equal":
         return f"must be at most {context['le']}"
+    if kind in ("string_too_long", "too_long"):
+        unit = "entries" if context.get("field_type") == "List" else "characters"
+        return f"must have at most {context['max_length']} {unit}"
     if kind == "string_pattern_mismatch":
         return f"must match {context['pattern']}"
     return detail["msg"].removeprefix("Value error, ")
@@ -100,7 +151,7 @@ def _spell(path: Sequence[int | str]) -> str:
     """``("topics", 0, "name")`` as the path that ``pulumi config set --path`` takes: ``topics[0].name``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" if text else _cut(str(part))
     return text
 
 
@@ -120,10 +171,14 @@ def _is_scalar(value: object) -> bool:
 
 def _shown(path: Sequence[int | str], values: Mapping[str, Any]) -> str:
     value = value_at(path, values)
-    if isinstance(value, str):
-        return f'"{value}"'
+    return f'"{_cut(value)}"' if isinstance(value, str) else _value_text(value)
+
+
+def _value_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > _LONGEST * 3:
+        return "a very large number"
     if isinstance(value, int | float):
         return str(value)
     return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, Mapping) else "empty"

@@ -13,25 +13,54 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
 from components.errors import SettingsError, count
-from components.quantities import GIB, MIB, Duration, Size, Whole
-from components.report import problems_of, unknown_profile
+from components.limits import (
+    LARGEST_MEMORY,
+    LARGEST_MEMORY_TEXT,
+    LARGEST_STORAGE,
+    LARGEST_STORAGE_TEXT,
+    LONGEST_WAIT,
+    MAX_CONFIG,
+    MAX_CORES,
+    MAX_IMAGE,
+    MAX_OPTION,
+    MAX_OPTIONS,
+    MAX_PORT,
+)
+from components.quantities import GIB, MIB, Duration, Size, Whole, at_most, format_duration
+from components.report import first_of, unknown_profile, validated
 
 _CPU = re.compile(r"(?=.*[1-9])((0|[1-9][0-9]*)?(\.[0-9]{1,3})?|[1-9][0-9]*m)")
+_LONGEST_CPU = len("8192000m")
 
 
 def _cpu_as_text(value: object) -> object:
     """A Kubernetes CPU quantity as text; YAML reads ``1`` and ``0.5`` as numbers."""
-    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    if isinstance(text, str) and not _CPU.fullmatch(text):
+    text = _number_as_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if not isinstance(text, str):
+        return text
+    if not _CPU.fullmatch(text):
         raise ValueError("must be cores such as 2 or 0.5, or thousandths such as 500m")
+    if len(text) > _LONGEST_CPU or _thousandths(text) > MAX_CORES * 1000:
+        raise ValueError(f"must be at most {MAX_CORES} cores")
     return text
+
+
+def _number_as_text(value: float) -> str:
+    """The number as YAML writes it.
+
+    Raises:
+        ValueError: Python refuses to spell a number with thousands of digits.
+    """
+    try:
+        return str(value)
+    except ValueError:
+        raise ValueError("must be a number of fewer digits") from None
 
 
 QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
@@ -46,7 +75,16 @@ DERIVED = "the platform derives it"
 
 Cpu = Annotated[str, BeforeValidator(_cpu_as_text)]
 
-Port = Annotated[Whole, Field(ge=1, le=65535)]
+Port = Annotated[Whole, Field(ge=1, le=MAX_PORT)]
+
+Image = Annotated[str, Field(max_length=MAX_IMAGE)]
+
+Memory = Annotated[Size, at_most(LARGEST_MEMORY, LARGEST_MEMORY_TEXT)]
+
+Volume = Annotated[Size, at_most(LARGEST_STORAGE, LARGEST_STORAGE_TEXT)]
+
+Wait = Annotated[Duration, at_most(LONGEST_WAIT, format_duration(LONGEST_WAIT))]
+"""Time that an update may have to wait."""
 
 
 def _thousandths(cpu: str) -> Decimal:
@@ -92,11 +130,10 @@ class Section(BaseModel):
             raise SettingsError(f"{cls.__name__}: 1 mistake", [unknown_profile(profile, PROFILE_NAMES)])
         declared = {to_camel(name): value for name, value in settings.items()}
         values = merged(cls.profile_defaults.get(profile, {}), declared)
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            problems = problems_of(error, cls, values)
-            raise SettingsError(f"{cls.__name__}: {count(len(problems), 'mistake')}", problems) from None
+        section, problems = validated(cls, values)
+        if section is None:
+            raise SettingsError(f"{cls.__name__}: {count(len(problems), 'mistake')}", first_of(problems))
+        return section
 
     def broken_rules(self) -> list[str]:
         """Rules between the fields of this section that do not hold, one line each; each section adds its own."""
@@ -112,8 +149,8 @@ class Section(BaseModel):
 class ContainerSettings(Section):
     """Settings of every container."""
 
-    image: str | None = Field(None, description="Image reference; unset uses the image of the chosen set")
-    memory: Size = Field(description="Memory limit of a member; must leave room above the heap or maxMemory")
+    image: Image | None = Field(None, description="Image reference; unset uses the image of the chosen set")
+    memory: Memory = Field(description="Memory limit of a member; must leave room above the heap or maxMemory")
     cpu: Cpu = Field("250m", description="CPU request of a member (Kubernetes)")
     cpu_limit: Cpu | None = Field(None, description="CPU limit of a member (Kubernetes); unset is no limit")
 
@@ -127,7 +164,7 @@ class ContainerSettings(Section):
 class ServerSettings(ContainerSettings):
     """Settings of every server with its own data."""
 
-    storage: Size = Field(
+    storage: Volume = Field(
         ByteSize(10 * GIB), description="Size of a member's volume (Kubernetes); can grow, never shrink"
     )
 
@@ -142,10 +179,30 @@ def _as_text(value: object) -> object:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value) if isinstance(value, int | float) else value
+    return _number_as_text(value) if isinstance(value, int | float) else value
 
 
 ConfigValue = Annotated[str, BeforeValidator(_as_text)]
+
+
+def _fits_into_a_file(config: dict[str, str]) -> dict[str, str]:
+    if not all(_is_unicode(key) and _is_unicode(value) for key, value in config.items()):
+        raise ValueError("has a key or value that is not Unicode text")
+    if (size := sum(len(key) + len(value) for key, value in config.items())) > MAX_CONFIG:
+        raise ValueError(f"has {size} characters; at most {MAX_CONFIG} are allowed")
+    return config
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+Config = Annotated[dict[str, ConfigValue], AfterValidator(_fits_into_a_file)]
+"""Keys and values of a server's configuration file or of a topic."""
 
 
 def _ipv4_address(value: str) -> str:
@@ -180,10 +237,12 @@ class JavaServerSettings(ServerSettings):
     """Settings of ZooKeeper and Kafka servers."""
 
     replicas: Whole = Field(ge=1, description="Number of members")
-    heap: Size | None = Field(None, description="JVM heap, initial and maximum; unset uses half of the memory")
+    heap: Memory | None = Field(None, description="JVM heap, initial and maximum; unset uses half of the memory")
     port: Port = Field(description="Port of member 0 on this machine; each further member uses the next")
-    jvm_options: list[str] = Field(default_factory=list, description="JVM options besides the heap")
-    stop_grace: Duration = Field(description="Time to stop cleanly before a member is killed")
+    jvm_options: list[Annotated[str, Field(max_length=MAX_OPTION)]] = Field(
+        default_factory=list, max_length=MAX_OPTIONS, description="JVM options besides the heap"
+    )
+    stop_grace: Wait = Field(description="Time to stop cleanly before a member is killed")
 
     @field_validator("heap")
     @classmethod

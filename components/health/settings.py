@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from components.quantities import Duration
-from components.sections import Section
+from components.sections import Section, Wait
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "production": {"deadline": "10m"},
@@ -20,4 +19,4 @@ class HealthSettings(Section):
 
     profile_defaults = PROFILES
 
-    deadline: Duration = Field(default=timedelta(minutes=3), description="Time to become healthy before `up` fails")
+    deadline: Wait = Field(default=timedelta(minutes=3), description="Time to become healthy before `up` fails")

@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from components.quantities import Duration, Size, Unlimited, Whole, unlimited
+from components.limits import MAX_BROKERS, MAX_HOST, MAX_PARTITIONS
+from components.quantities import Duration, IntSize, LongSize, Unlimited, Whole, unlimited
 from components.sections import (
     DERIVED,
     QUICK_START,
     THROUGHPUT,
-    ConfigValue,
+    Config,
     JavaServerSettings,
     Port,
     refuse_protected,
@@ -116,20 +117,29 @@ class KafkaSettings(JavaServerSettings):
 
     profile_defaults = PROFILES
 
+    replicas: Whole = Field(ge=1, le=MAX_BROKERS, description="Number of members")
     internal_port: Port = Field(29092, description="Port of the listener that other containers or pods reach by name")
     external: Literal["none", "nodePort", "loadBalancer"] = Field(
         "none", description="How clients outside the cluster reach brokers (Kubernetes): one Service per broker"
     )
-    advertised_host: str = Field(
-        "127.0.0.1",
-        description="Host that brokers advertise to clients outside; `{ordinal}` stands for the broker's number",
+    advertised_host: str | None = Field(
+        None,
+        max_length=MAX_HOST,
+        description="Host that brokers advertise to clients outside; `{ordinal}` stands for the broker's number; unset "
+        "on Docker: bindAddress, or 127.0.0.1 where that is 0.0.0.0",
     )
     retention: Duration | Unlimited = Field(description="Default retention of records; -1 is no limit")
-    retention_bytes: Size | Unlimited = Field(description="Default size limit of a partition; -1 is no limit")
-    segment_bytes: Size = Field(description="Size of a log segment")
-    replication_factor: Whole = Field(ge=1, description="Default replication factor, and that of internal topics")
-    min_in_sync_replicas: Whole = Field(ge=1, description="Replicas that must have a record before acks=all succeeds")
-    num_partitions: Whole = Field(1, ge=1, description="Partitions of a topic that is created without a count")
+    retention_bytes: LongSize | Unlimited = Field(description="Default size limit of a partition; -1 is no limit")
+    segment_bytes: IntSize = Field(description="Size of a log segment")
+    replication_factor: Whole = Field(
+        ge=1, le=MAX_BROKERS, description="Default replication factor, and that of internal topics"
+    )
+    min_in_sync_replicas: Whole = Field(
+        ge=1, le=MAX_BROKERS, description="Replicas that must have a record before acks=all succeeds"
+    )
+    num_partitions: Whole = Field(
+        1, ge=1, le=MAX_PARTITIONS, description="Partitions of a topic that is created without a count"
+    )
     auto_create_topics: bool = Field(description="Whether brokers create topics that clients ask for")
     unclean_leader_election: bool = Field(
         False, description="Whether an out-of-sync replica may become leader, which loses records"
@@ -137,12 +147,12 @@ class KafkaSettings(JavaServerSettings):
     compression: Literal["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"] = Field(
         "producer", description="Default compression of topics"
     )
-    config: dict[str, ConfigValue] = Field(default_factory=dict, description="Further server.properties keys")
+    config: Config = Field(default_factory=dict, description="Further server.properties keys")
 
     @property
     def advertises_each(self) -> bool:
         """Whether each broker advertises its own host to clients outside."""
-        return "{ordinal}" in self.advertised_host
+        return self.advertised_host is not None and "{ordinal}" in self.advertised_host
 
     @field_validator("config")
     @classmethod
@@ -157,8 +167,10 @@ class KafkaSettings(JavaServerSettings):
 
     @field_validator("advertised_host")
     @classmethod
-    def _host_is_a_name(cls, host: str) -> str:
-        if not _HOST.fullmatch(host):
+    def _host_is_a_name(cls, host: str | None) -> str | None:
+        if host == "0.0.0.0":
+            raise ValueError("brokers refuse to advertise 0.0.0.0, which stands for all addresses; name one host")
+        if host is not None and not _HOST.fullmatch(host):
             raise ValueError("must be a host name or an address; {ordinal} in it stands for the broker's number")
         return host
 

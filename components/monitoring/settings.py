@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ByteSize, Field, SecretStr, field_validator
 
-from components.quantities import MIB, Duration, Size, Whole
-from components.sections import ContainerSettings, Cpu, Port, ServerSettings
+from components.limits import MAX_ENTRIES, MAX_HOST, MAX_LAG, MAX_PORT, MAX_TEXT
+from components.quantities import MIB, Duration, Whole
+from components.sections import ContainerSettings, Cpu, Memory, Port, ServerSettings, Volume
 
 _LONGEST_INTERVAL = timedelta(minutes=2)
 """Prometheus treats a series as stale after 5 minutes without a sample
@@ -18,10 +19,12 @@ _SHORTEST_TIME = timedelta(seconds=1)
 
 _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
+_PORT = re.compile(r"[0-9]{1,5}")
+
 
 def _is_server(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not (_HOST.fullmatch(host) and port.isdecimal() and 1 <= int(port) <= 65535):
+    if not (_HOST.fullmatch(host) and len(host) <= MAX_HOST and _PORT.fullmatch(port) and 1 <= int(port) <= MAX_PORT):
         raise ValueError("must be host:port, as in alertmanager.monitoring:9093")
     return text
 
@@ -35,12 +38,16 @@ class PrometheusSettings(ServerSettings):
 
     enabled: bool = Field(False, description="Whether the stack runs a Prometheus; requires monitor.enabled")
     port: Port = Field(9091, description="Port on this machine")
-    memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
+    memory: Memory = Field(ByteSize(256 * MIB), description="Memory limit")
     cpu: Cpu = Field("100m", description="CPU request (Kubernetes)")
     retention: Duration = Field(timedelta(days=15), description="How long samples are kept")
-    retention_size: Size | None = Field(None, description="Disk that samples may take; unset: limited by storage only")
+    retention_size: Volume | None = Field(
+        None, description="Disk that samples may take; unset: limited by storage only"
+    )
     alertmanagers: list[Server] = Field(
-        default_factory=list[Server], description="`host:port` of each Alertmanager that gets the alerts"
+        default_factory=list[Server],
+        max_length=MAX_ENTRIES,
+        description="`host:port` of each Alertmanager that gets the alerts",
     )
 
     @field_validator("retention")
@@ -66,10 +73,13 @@ class GrafanaSettings(ContainerSettings):
 
     enabled: bool = Field(False, description="Whether the stack runs a Grafana; requires monitor.prometheus.enabled")
     port: Port = Field(3000, description="Port on this machine")
-    memory: Size = Field(ByteSize(256 * MIB), description="Memory limit")
+    memory: Memory = Field(ByteSize(256 * MIB), description="Memory limit")
     cpu: Cpu = Field("100m", description="CPU request (Kubernetes)")
     password: SecretStr | None = Field(
-        None, min_length=1, description="The admin's password (a Pulumi secret); unset generates one"
+        None,
+        min_length=1,
+        max_length=MAX_TEXT,
+        description="The admin's password (a Pulumi secret); unset generates one",
     )
 
 
@@ -86,7 +96,7 @@ class MonitorSettings(ContainerSettings):
 
     enabled: bool = Field(False, description="Whether the stack runs the metrics exporter")
     port: Port = Field(9090, description="Port of the metrics on this machine")
-    memory: Size = Field(ByteSize(128 * MIB), description="Memory limit of the exporter")
+    memory: Memory = Field(ByteSize(128 * MIB), description="Memory limit of the exporter")
     cpu: Cpu = Field("100m", description="CPU request of the exporter (Kubernetes)")
     interval: Duration = Field(
         timedelta(seconds=30),
@@ -95,6 +105,7 @@ class MonitorSettings(ContainerSettings):
     lag_threshold: Whole = Field(
         1000,
         ge=1,
+        le=MAX_LAG,
         description="Records that a group may lag behind in a partition; default: two polls of Kafka's default size",
     )
     jmx: bool = Field(False, description="Whether Prometheus scrapes brokers' JMX metrics; requires the local image")

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from components.quantities import Duration, Size
-from components.sections import DERIVED, ConfigValue, Port, ServerSettings, refuse_protected
+from components.limits import MAX_ENTRIES, MAX_TEXT
+from components.sections import DERIVED, Config, Memory, Port, ServerSettings, Wait, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {
     "appendonly": "set redis.appendOnly",
@@ -67,7 +67,7 @@ class RedisSettings(ServerSettings):
     profile_defaults = PROFILES
 
     port: Port = Field(description="Port on this machine")
-    max_memory: Size = Field(description="Memory for data before eviction")
+    max_memory: Memory = Field(description="Memory for data before eviction")
     eviction_policy: Literal[
         "noeviction",
         "allkeys-lru",
@@ -79,15 +79,16 @@ class RedisSettings(ServerSettings):
         "volatile-ttl",
     ] = Field(description="What to evict when maxMemory is reached")
     append_only: bool = Field(description="Whether every write goes to the append-only file")
-    save: list[Annotated[str, Field(pattern=r"^\d+ \d+$")]] = Field(
-        description='Snapshot rules, each "seconds changes"; an empty list switches snapshots off'
+    save: list[Annotated[str, Field(pattern=r"^[0-9]{1,9} [0-9]{1,9}$")]] = Field(
+        max_length=MAX_ENTRIES,
+        description='Snapshot rules, each "seconds changes"; an empty list switches snapshots off',
     )
     authentication: bool = Field(description="Whether clients need a password")
     password: SecretStr | None = Field(
-        None, min_length=1, description="The password (a Pulumi secret); unset generates one"
+        None, min_length=1, max_length=MAX_TEXT, description="The password (a Pulumi secret); unset generates one"
     )
-    stop_grace: Duration = Field(timedelta(seconds=10), description="Time to stop cleanly")
-    config: dict[str, ConfigValue] = Field(default_factory=dict, description="Further redis.conf directives")
+    stop_grace: Wait = Field(timedelta(seconds=10), description="Time to stop cleanly")
+    config: Config = Field(default_factory=dict, description="Further redis.conf directives")
 
     @field_validator("config")
     @classmethod

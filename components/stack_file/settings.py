@@ -5,17 +5,20 @@ Every field can be set in ``Pulumi.<stack>.yaml`` under its camelCase name; prof
 """
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from components.errors import SettingsError, count
 from components.health.settings import HealthSettings
 from components.kafka.settings import KafkaSettings
+from components.limits import MAX_PARTITIONS, MAX_PORT, MAX_TOPICS
 from components.monitoring.settings import MonitorSettings
 from components.monitoring.topology import Topology, topology_of
+from components.outside import ANY_ADDRESS
 from components.redis.settings import RedisSettings
-from components.report import problems_of, unknown_profile, value_at
+from components.report import first_of, unknown_profile, validated, value_at
 from components.sections import Address, Section
 from components.stack_file.profiles import PROFILES, with_profile
 from components.targets.kubernetes.settings import KubernetesSettings
@@ -41,7 +44,9 @@ class Settings(Section):
     kafka: KafkaSettings = Field(description="The Kafka brokers")
     redis: RedisSettings = Field(description="The Redis server")
     topics: list[TopicSettings] = Field(
-        default_factory=list[TopicSettings], description="The topics that the stack manages; no others are touched"
+        default_factory=list[TopicSettings],
+        max_length=MAX_TOPICS,
+        description="The topics that the stack manages; no others are touched",
     )
     existing_topics: Literal["refuse", "adopt"] = Field(
         "refuse", description="What to do with a declared topic that exists but is not this stack's"
@@ -63,6 +68,12 @@ class Settings(Section):
             problems.append("kubernetes.context is set but target is docker; set target to kubernetes, or remove it")
         if self.kafka.external != "none":
             problems.append(f"kafka.external is {self.kafka.external} but target is docker, which publishes all ports")
+        host, bound = self.kafka.advertised_host, self.bind_address
+        if host is not None and _is_loopback(host) and bound not in (ANY_ADDRESS, _address(host)):
+            problems.append(
+                f"kafka.advertisedHost is {host}, but ports are bound to {bound} only (bindAddress); "
+                f"remove it, and brokers advertise {bound}"
+            )
         return problems
 
     def _cluster_problems(self) -> list[str]:
@@ -75,29 +86,33 @@ class Settings(Section):
         last = self.kafka.port + self.kafka.replicas - 1
         if self.kafka.external == "nodePort" and (self.kafka.port < 30000 or last > 32767):
             problems.append(f"kafka.port is {self.kafka.port}: node ports are 30000 to 32767, one for each broker")
-        if self.kafka.external != "none" and self.kafka.advertised_host == "127.0.0.1":
+        host = self.kafka.advertised_host
+        if self.kafka.external != "none" and host in (None, "127.0.0.1"):
             problems.append(
                 f"kafka.advertisedHost must be a host that outside clients reach: external is {self.kafka.external}"
             )
-        if self.kafka.external == "loadBalancer" and self.kafka.replicas > 1 and not self.kafka.advertises_each:
+        several = self.kafka.replicas > 1 and not self.kafka.advertises_each
+        if self.kafka.external == "loadBalancer" and host is not None and several:
             problems.append(
-                f'kafka.advertisedHost is "{self.kafka.advertised_host}": every broker needs a name of its own behind '
+                f'kafka.advertisedHost is "{host}": every broker needs a name of its own behind '
                 'its load balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"'
             )
         return problems
 
     def _port_problems(self) -> list[str]:
         taken: dict[int, str] = {}
-        problems: list[str] = []
+        clashes: list[_PortUse] = []
         for member, port in self.host_ports().items():
-            if port > 65535:
-                problems.append(f"{member} would need port {port}, above 65535")
+            if port > MAX_PORT:
+                clashes.append(((member,), port))
             elif (other := taken.setdefault(port, member)) != member:
-                problems.append(f"{other} and {member} would both take port {port}")
-        return problems
+                clashes.append(((other, member), port))
+        return [_port_problem(run) for run in _consecutive(clashes)]
 
     def _topic_problems(self) -> list[str]:
         problems = set_problems(topic.name for topic in self.topics)
+        if (total := sum(topic.partitions for topic in self.topics)) > MAX_PARTITIONS:
+            problems.append(f"topics have {total} partitions together; a cluster has at most {MAX_PARTITIONS}")
         for index, topic in enumerate(self.topics):
             found = count_problems(topic.spec(self.kafka.replicas), self.kafka.replicas)
             problems += [f"topics[{index}] ({topic.name}): {problem}" for problem in found]
@@ -139,6 +154,47 @@ class Settings(Section):
         return sorted((topic.spec(self.kafka.replicas) for topic in self.topics), key=lambda spec: spec.name)
 
 
+_PortUse = tuple[tuple[str, ...], int]
+"""Members that would take a port, and the port."""
+
+
+def _consecutive(uses: Sequence[_PortUse]) -> list[list[_PortUse]]:
+    """The uses in runs: members of the same workloads that follow one another, on ports that do."""
+    runs: list[list[_PortUse]] = []
+    for members, port in uses:
+        if runs:
+            last, previous = runs[-1][-1]
+            if port == previous + 1 and [*map(_workload, members)] == [*map(_workload, last)]:
+                runs[-1].append((members, port))
+                continue
+        runs.append([(members, port)])
+    return runs
+
+
+def _port_problem(run: Sequence[_PortUse]) -> str:
+    (first, low), (last, high) = run[0], run[-1]
+    names = [start if start == end else f"{start} to {end}" for start, end in zip(first, last, strict=True)]
+    ports = f"port {low}" if low == high else f"ports {low} to {high}"
+    if len(names) == 1:
+        return f"{names[0]} would need {ports}, above {MAX_PORT}"
+    return f"{' and '.join(names)} would both take {ports}"
+
+
+def _workload(member: str) -> str:
+    return member.rpartition("-")[0]
+
+
+def _address(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return IPv4Address(_address(host)).is_loopback
+    except ValueError:
+        return False
+
+
 def load_settings(declared: Mapping[str, Any], *, source: str, secret_keys: Sequence[str] = ()) -> Settings:
     """Check a stack file's values and fill in the defaults of its profile.
 
@@ -153,17 +209,14 @@ def load_settings(declared: Mapping[str, Any], *, source: str, secret_keys: Sequ
     problems: list[str] = []
     profile = declared.get("profile", "light")
     if not isinstance(profile, str) or profile not in PROFILES:
-        problems.append(unknown_profile(profile, PROFILES))
+        problems.append(unknown_profile("(a secret)" if "profile" in secret_keys else profile, PROFILES))
         profile = "light"
     problems += [_in_plain_text(path) for path in _SECRETS if path[0] not in secret_keys and value_at(path, declared)]
     merged = with_profile({**declared, "profile": profile}, profile)
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as error:
-        problems += problems_of(error, Settings, merged, secret_keys)
-        settings = None
+    settings, found = validated(Settings, merged, secret_keys)
+    problems += found
     if settings is None or problems:
-        raise SettingsError(f"{source}: {count(len(problems), 'mistake')}; nothing was changed", problems)
+        raise SettingsError(f"{source}: {count(len(problems), 'mistake')}; nothing was changed", first_of(problems))
     return settings
 
 

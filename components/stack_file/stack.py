@@ -35,7 +35,7 @@ def _decoded(value: str) -> Any:
     if value[:1] in ("{", "["):
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or nested too deeply
             return value
     return value
 

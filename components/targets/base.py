@@ -66,12 +66,13 @@ class Addressing(Protocol):
         """``host:port`` of each member, by ordinal, as this program's own clients reach it over the route."""
         ...
 
-    def outside(self, port: int, *, host: str = "127.0.0.1", external: str = "none") -> Outside | None:
+    def outside(self, port: int, *, host: str | None = None, external: str = "none") -> Outside | None:
         """How clients outside the target's network reach a port.
 
         Args:
             port: Port of member 0.
-            host: Host that clients connect to; ``{ordinal}`` in it stands for the member's number.
+            host: Host that clients connect to; ``{ordinal}`` in it stands for the member's number. None takes the
+                address that Docker binds ports to, and loopback on Kubernetes.
             external: On Kubernetes ``none``, ``nodePort`` or ``loadBalancer``; Docker publishes every port.
 
         Returns:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from components.errors import count, nearest
+from components.limits import MAX_LONG
 
 MAX_NAME_LENGTH = 249
 """Longest topic name: 255 bytes of file name less ``-`` and a partition number
@@ -177,10 +178,10 @@ def _is_kind(value: str, kind: str) -> bool:
     if kind == _BOOLEAN:
         return value in ("true", "false")
     if kind == _INTEGER:
-        return re.fullmatch(r"-?\d+", value) is not None
+        return re.fullmatch(r"-?[0-9]{1,19}", value) is not None and abs(int(value)) <= MAX_LONG
     if kind == _RATIO:
         try:
-            return 0 <= float(value) <= 1
+            return value.isascii() and 0 <= float(value) <= 1
         except ValueError:
             return False
     return True

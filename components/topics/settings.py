@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from components.quantities import Duration, Size, Unlimited, Whole, milliseconds_or_unlimited, unlimited
-from components.sections import ConfigValue, Section
+from components.limits import MAX_BROKERS, MAX_PARTITIONS
+from components.quantities import Duration, IntSize, LongSize, Unlimited, Whole, milliseconds_or_unlimited, unlimited
+from components.sections import Config, Section
 from components.topics.rules import TopicSpec, config_problems, name_problem, normal_value
 
 
@@ -13,21 +14,19 @@ class TopicSettings(Section):
     """One topic."""
 
     name: str = Field(description="The topic's name")
-    partitions: Whole = Field(1, ge=1, description="Number of partitions; can grow, never shrink")
+    partitions: Whole = Field(1, ge=1, le=MAX_PARTITIONS, description="Number of partitions; can grow, never shrink")
     replication_factor: Whole | None = Field(
-        None, ge=1, description="Replicas; unset is 3 with at least three brokers, else 1"
+        None, ge=1, le=MAX_BROKERS, description="Replicas; unset is 3 with at least three brokers, else 1"
     )
-    min_in_sync_replicas: Whole | None = Field(None, ge=1, description="min.insync.replicas")
+    min_in_sync_replicas: Whole | None = Field(None, ge=1, le=MAX_BROKERS, description="min.insync.replicas")
     retention: Duration | Unlimited | None = Field(None, description="retention.ms; -1 is no limit")
-    retention_bytes: Size | Unlimited | None = Field(None, description="retention.bytes; -1 is no limit")
+    retention_bytes: LongSize | Unlimited | None = Field(None, description="retention.bytes; -1 is no limit")
     cleanup: Literal["delete", "compact", "compact,delete"] | None = Field(None, description="cleanup.policy")
     compression: Literal["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"] | None = Field(
         None, description="compression.type"
     )
-    max_message_bytes: Size | None = Field(None, description="max.message.bytes")
-    config: dict[str, ConfigValue] = Field(
-        default_factory=dict, description="Other topic configuration, under Kafka's keys"
-    )
+    max_message_bytes: IntSize | None = Field(None, description="max.message.bytes")
+    config: Config = Field(default_factory=dict, description="Other topic configuration, under Kafka's keys")
     protect: bool = Field(False, description="Refuse to delete the topic or to destroy the volumes with its records")
 
     @field_validator("name")

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from components.quantities import Duration, Whole
-from components.sections import DERIVED, QUICK_START, THROUGHPUT, ConfigValue, JavaServerSettings, refuse_protected
+from components.durations import milliseconds
+from components.limits import LONGEST_TICK, MAX_ENSEMBLE, MAX_INT
+from components.quantities import Duration, Whole, at_most, format_duration
+from components.sections import DERIVED, QUICK_START, THROUGHPUT, Config, JavaServerSettings, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {
     "4lw.commands.whitelist": "the health checks need the platform's value",
@@ -56,10 +58,13 @@ class ZooKeeperSettings(JavaServerSettings):
 
     profile_defaults = PROFILES
 
-    tick_time: Duration = Field(timedelta(seconds=2), description="ZooKeeper's basic time unit")
-    init_limit: Whole = Field(10, ge=1, description="Ticks a follower may take to connect and sync")
-    sync_limit: Whole = Field(5, ge=1, description="Ticks a follower may lag behind")
-    config: dict[str, ConfigValue] = Field(default_factory=dict, description="Further zoo.cfg keys")
+    replicas: Whole = Field(ge=1, le=MAX_ENSEMBLE, description="Number of members")
+    tick_time: Annotated[Duration, at_most(LONGEST_TICK, format_duration(LONGEST_TICK))] = Field(
+        timedelta(seconds=2), description="ZooKeeper's basic time unit"
+    )
+    init_limit: Whole = Field(10, ge=1, le=MAX_INT, description="Ticks a follower may take to connect and sync")
+    sync_limit: Whole = Field(5, ge=1, le=MAX_INT, description="Ticks a follower may lag behind")
+    config: Config = Field(default_factory=dict, description="Further zoo.cfg keys")
 
     @field_validator("replicas")
     @classmethod
@@ -81,3 +86,12 @@ class ZooKeeperSettings(JavaServerSettings):
         members = {key: "the platform derives the members" for key in config if key.startswith("server.")}
         refuse_protected(config, {**PROTECTED_KEYS, **members})
         return config
+
+    def broken_rules(self) -> list[str]:
+        """ZooKeeper multiplies ticks in a Java ``int`` of milliseconds."""
+        problems = super().broken_rules()
+        tick = milliseconds(self.tick_time)
+        for key, ticks in (("initLimit", self.init_limit), ("syncLimit", self.sync_limit)):
+            if tick * ticks > MAX_INT:
+                problems.append(f"{key} {ticks} times tickTime {tick}ms is above {MAX_INT}ms, ZooKeeper's longest time")
+        return problems

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -373,6 +374,23 @@ def test_every_published_port_is_bound_to_loopback_and_belongs_to_one_member(run
 def test_a_different_bind_address_applies_to_every_port() -> None:
     run = run_platform(settings_of("dev", bindAddress="192.0.2.7"), "millrace-dev")
     assert {port["ip"] for item in run.of(CONTAINER) for port in item.inputs["ports"]} == {"192.0.2.7"}
+
+
+@pytest.mark.parametrize(("bound", "reached"), [("192.0.2.7", "192.0.2.7"), ("0.0.0.0", "127.0.0.1")])
+def test_this_programs_clients_and_the_brokers_use_the_bind_address(bound: str, reached: str) -> None:
+    """Nothing listens on loopback where ports are bound to a different address."""
+    run = run_platform(settings_of("staging", bindAddress=bound, images="local"), "millrace-staging")
+    assert option(run.one(CONTAINER, "kafka-2"), "advertised.listeners").endswith(f"EXTERNAL://{reached}:19094")
+    assert run.outputs["kafkaBootstrapServers"] == ",".join(f"{reached}:{port}" for port in (19092, 19093, 19094))
+    assert run.outputs["zookeeperConnect"] == ",".join(f"{reached}:{port}" for port in (12181, 12182, 12183))
+    assert run.outputs["metricsUrl"] == f"http://{reached}:19090/metrics"
+    gate = run.one(MEMBER_GATE, "kafka-1-may-stop").inputs["members"]
+    assert gate == {f"kafka-{number}": f"{reached}:{19092 + number}" for number in range(3)}
+    operations = json.dumps(run.outputs["operations"])
+    found = set(re.findall(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?=:)", operations))
+    assert found == {reached}, "the command line connects there, too"
+    everything = json.dumps([item.inputs for item in run.resources if item.type != CONTAINER], default=str)
+    assert set(re.findall(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?=:[0-9])", everything)) == {reached}
 
 
 def test_each_broker_advertises_its_own_listeners(staging: Run) -> None:

@@ -11,7 +11,7 @@ import pulumi_docker as docker
 from components.durations import whole_seconds
 from components.inputs import lift
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualified
-from components.outside import Outside
+from components.outside import ANY_ADDRESS, LOOPBACK, Outside
 from components.quantities import MIB
 from components.safety import Safety
 from components.targets.base import Deployment, Environment
@@ -38,9 +38,13 @@ class _Addresses:
         """The published addresses, since this program runs on the engine's machine."""
         return [*workload.outside_addresses()]
 
-    def outside(self, port: int, *, host: str = "127.0.0.1", external: str = "none") -> Outside | None:
-        """Every port is published; each further member takes the next port number."""
-        return Outside(host=host, port=port)
+    def outside(self, port: int, *, host: str | None = None, external: str = "none") -> Outside | None:
+        """Every port is published; each further member takes the next port number.
+
+        Clients connect to the address that ports are bound to, or to loopback where that is every address.
+        """
+        bound = LOOPBACK if self._bind_address == ANY_ADDRESS else self._bind_address
+        return Outside(host=host or bound, port=port)
 
     def logs_command(self, member: str) -> str:
         """``docker logs`` of the member's container."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.inputs import lift
-from components.outside import Outside
+from components.outside import LOOPBACK, Outside
 from components.workload import Workload
 
 
@@ -68,11 +68,11 @@ class ClusterAddresses:
         hosts = [self.host(workload.name, ordinal) for ordinal in range(workload.replicas)]
         return [lift(lambda names: f"{names[0]}:{port}", [host]) for host in hosts]
 
-    def outside(self, port: int, *, host: str = "127.0.0.1", external: str = "none") -> Outside | None:
+    def outside(self, port: int, *, host: str | None = None, external: str = "none") -> Outside | None:
         """None unless asked for: a node port for each member, or a load balancer with its own host."""
         if external == "none":
             return None
-        return Outside(host=host, port=port, step=1 if external == "nodePort" else 0, kind=external)
+        return Outside(host=host or LOOPBACK, port=port, step=1 if external == "nodePort" else 0, kind=external)
 
     def logs_command(self, member: str) -> pulumi.Input[str]:
         """``kubectl logs`` of the member's pod."""

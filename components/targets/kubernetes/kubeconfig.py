@@ -12,8 +12,10 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from components.errors import ClusterError
 
@@ -147,6 +149,7 @@ class Access:
                 load_kube_config(config_file=where, context=self.context, client_configuration=loaded)
                 tls = _tls(loaded)
                 loaded.ssl_ca_cert = loaded.cert_file = loaded.key_file = None
+                loaded.proxy = _proxy(loaded)
         except (ConfigException, OSError, ValueError, AttributeError, KeyError, TypeError) as error:
             raise ClusterError(
                 f'context "{self.context}" of the kubeconfig at {where} cannot be used', [_first_line(error)]
@@ -154,6 +157,33 @@ class Access:
         if not loaded.verify_ssl:  # as the kubeconfig says
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         return loaded, tls
+
+
+_SOCKS_PACKAGES = {"socks": "PySocks", "python_socks": "python-socks"}
+"""Modules that a SOCKS proxy needs, urllib3's and websocket-client's, and the packages that have them."""
+
+
+def _proxy(loaded: "Configuration") -> str | None:
+    """The proxy in front of the API server, or None. Names are resolved by a SOCKS proxy, as kubectl does.
+
+    Raises:
+        ValueError: No connection can be made through it.
+    """
+    from kubernetes.client.rest import should_bypass_proxies
+
+    if not loaded.proxy or should_bypass_proxies(loaded.host, loaded.no_proxy or ""):
+        return None
+    proxy = urlsplit(loaded.proxy)
+    if not proxy.hostname or proxy.scheme not in ("http", "socks5", "socks5h"):
+        raise ValueError("the proxy, from proxy-url or HTTPS_PROXY, must be http://host:port or socks5://host:port")
+    place = f"{proxy.scheme}://{proxy.hostname}" + (f":{proxy.port}" if proxy.port else "")
+    if proxy.scheme == "http":
+        return loaded.proxy
+    missing = [package for module, package in _SOCKS_PACKAGES.items() if find_spec(module) is None]
+    if missing:
+        names = " and ".join(missing)
+        raise ValueError(f"the proxy {place} needs {names}: pip install {' '.join(missing)}")
+    return proxy._replace(scheme="socks5h").geturl()
 
 
 def _tls(loaded: "Configuration") -> ssl.SSLContext:

@@ -12,13 +12,19 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Generator
-from urllib.parse import urlsplit
+from importlib import import_module
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException
 
 from components.errors import ClusterError
 from components.targets.kubernetes.kubeconfig import Access
 from components.targets.kubernetes.socks import FAILED, REFUSED, UNREACHABLE_HOST, UNREACHABLE_NETWORK
+
+_http: Any = import_module("websocket._http")
+ProxyError: type[Exception] = _http.ProxyError
+"""python-socks' error, which websocket-client does not wrap; a class of its own where the package is absent."""
 
 DIAL_SECONDS = 10.0
 """Seconds for the API server and the pod's node to accept a connection."""
@@ -240,7 +246,7 @@ class PortForward:
             raise _refused_by_api(error, pod) from error
         except ClusterError as error:
             raise PodRefused(str(error), FAILED) from error
-        except (WebSocketException, OSError) as error:
+        except (WebSocketException, ProxyError, OSError) as error:
             why = f"the Kubernetes API at {self._access.configuration.host} does not answer: {error}"
             raise PodRefused(why, UNREACHABLE_NETWORK) from error
         try:
@@ -270,20 +276,18 @@ class PortForward:
 
     def _proxy(self) -> dict[str, object]:
         """Settings of the proxy in front of the API server; empty without one."""
-        from kubernetes.client.rest import should_bypass_proxies
-
-        configuration = self._access.configuration
-        if not configuration.proxy or should_bypass_proxies(configuration.host, configuration.no_proxy or ""):
+        if not self._access.configuration.proxy:
             return {}
-        proxy = urlsplit(configuration.proxy)
+        proxy = urlsplit(self._access.configuration.proxy)
+        is_socks = proxy.scheme.startswith("socks")
         settings: dict[str, object] = {
             "http_proxy_host": proxy.hostname,
-            "http_proxy_port": proxy.port or 80,
-            "proxy_type": proxy.scheme if proxy.scheme.startswith("socks") else "http",
+            "http_proxy_port": proxy.port or (1080 if is_socks else 80),
+            "proxy_type": proxy.scheme if is_socks else "http",
             "http_proxy_timeout": DIAL_SECONDS,
         }
         if proxy.username:
-            settings["http_proxy_auth"] = (proxy.username, proxy.password or "")
+            settings["http_proxy_auth"] = (unquote(proxy.username), unquote(proxy.password or ""))
         return settings
 
 

@@ -57,7 +57,7 @@ def test_the_dev_stack_is_one_small_server_of_each_kind() -> None:
     assert (kafka.retention, kafka.retention_bytes) == (timedelta(hours=24), 100 * MIB)
     assert kafka.auto_create_topics is True
     assert (kafka.replication_factor, kafka.min_in_sync_replicas) == (1, 1)
-    assert kafka.advertised_host == "127.0.0.1"
+    assert kafka.advertised_host is None, "brokers advertise the address that their ports are bound to"
     redis = settings.redis
     assert (redis.save, redis.append_only, redis.authentication) == (["60 1000"], False, False)
     assert redis.password is None
@@ -151,7 +151,7 @@ def test_the_prod_stack_is_sized_and_replicated_for_production() -> None:
     assert kafka.auto_create_topics is False
     assert kafka.unclean_leader_election is False, "an unclean election loses records"
     assert kafka.stop_grace == timedelta(seconds=120)
-    assert (kafka.external, kafka.advertised_host) == ("none", "127.0.0.1"), "reachable only inside the cluster"
+    assert (kafka.external, kafka.advertised_host) == ("none", None), "reachable only inside the cluster"
     redis = settings.redis
     assert (redis.max_memory, redis.eviction_policy) == (256 * MIB, "allkeys-lru")
     assert (redis.memory, redis.cpu, redis.cpu_limit) == (512 * MIB, "100m", "500m")
@@ -630,14 +630,30 @@ def test_conflicting_values_of_a_section_are_reported(declared: dict[str, Any], 
         ),
         (
             {"profile": "ha", "kafka": {"port": 12182}},
-            [
-                "zookeeper-1 and kafka-0 would both take port 12182",
-                "zookeeper-2 and kafka-1 would both take port 12183",
-            ],
+            ["zookeeper-1 to zookeeper-2 and kafka-0 to kafka-1 would both take ports 12182 to 12183"],
         ),
         (
             {"zookeeper": {"port": 65535, "replicas": 3}},
-            ["zookeeper-1 would need port 65536, above 65535", "zookeeper-2 would need port 65537, above 65535"],
+            ["zookeeper-1 to zookeeper-2 would need ports 65536 to 65537, above 65535"],
+        ),
+        (
+            {"zookeeper": {"port": 65534, "replicas": 3}},
+            ["zookeeper-2 would need port 65536, above 65535"],
+        ),
+        (
+            {"kafka": {"port": 65500, "replicas": 100}},
+            ["kafka-36 to kafka-99 would need ports 65536 to 65599, above 65535"],
+        ),
+        (
+            {"kafka": {"port": 2180, "replicas": 3}, "redis": {"port": 2182}},
+            ["zookeeper-0 and kafka-1 would both take port 2181", "kafka-2 and redis-0 would both take port 2182"],
+        ),
+        (
+            {"kafka": {"port": 6000, "replicas": 1000}, "zookeeper": {"port": 6300, "replicas": 3}},
+            [
+                "zookeeper-0 to zookeeper-2 and kafka-300 to kafka-302 would both take ports 6300 to 6302",
+                "kafka-379 and redis-0 would both take port 6379",
+            ],
         ),
     ],
 )
@@ -651,6 +667,194 @@ def test_the_highest_port_can_be_used() -> None:
 
 def test_a_container_port_may_equal_the_published_port_of_a_different_member() -> None:
     assert loaded({"kafka": {"internalPort": 6379}}).kafka.internal_port == 6379
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "line"),
+    [
+        ("192.0.2.7", None, None),
+        ("192.0.2.7", "kafka.example", None),
+        ("192.0.2.7", "198.51.100.1", None),
+        ("0.0.0.0", "127.0.0.1", None),
+        ("0.0.0.0", "localhost", None),
+        ("127.0.0.1", "localhost", None),
+        ("127.0.0.2", "127.0.0.2", None),
+        ("192.0.2.7", "127.0.0.1", True),
+        ("192.0.2.7", "localhost", True),
+        ("127.0.0.2", "127.0.0.1", True),
+    ],
+)
+def test_brokers_advertise_loopback_only_where_ports_are_bound_to_it(
+    bound: str, host: str | None, line: object
+) -> None:
+    """A client that is sent to an address on which nothing listens never becomes healthy."""
+    declared = {"bindAddress": bound, "kafka": {} if host is None else {"advertisedHost": host}}
+    if line is None:
+        assert loaded(declared).kafka.advertised_host == host
+    else:
+        assert problems(declared) == [
+            f"kafka.advertisedHost is {host}, but ports are bound to {bound} only (bindAddress); "
+            f"remove it, and brokers advertise {bound}"
+        ]
+
+
+# Upper bounds
+
+HUGE = 10**30
+TOO_LARGE: list[tuple[str, object, str]] = [
+    *[
+        (path, value, f"must be at most {most}")
+        for path, most in {
+            "kafka.replicas": 1000,
+            "kafka.replicationFactor": 1000,
+            "kafka.minInSyncReplicas": 1000,
+            "kafka.numPartitions": 200_000,
+            "kafka.port": 65535,
+            "zookeeper.replicas": 255,
+            "zookeeper.initLimit": 2**31 - 1,
+            "zookeeper.syncLimit": 2**31 - 1,
+            "monitor.lagThreshold": 2**53,
+            "topics.partitions": 200_000,
+            "topics.replicationFactor": 1000,
+            "topics.minInSyncReplicas": 1000,
+        }.items()
+        for value in (most + 1, HUGE)
+    ],
+    *[
+        (path, value, "must be at most 64TiB")
+        for path in ("kafka.heap", "zookeeper.memory", "redis.maxMemory", "monitor.memory", "monitor.grafana.memory")
+        for value in (64 * 1024**4 + 1, "65TiB", HUGE)
+    ],
+    *[
+        (path, value, "must be at most 1EiB")
+        for path in ("kafka.storage", "redis.storage", "monitor.prometheus.retentionSize")
+        for value in ("2EiB", HUGE)
+    ],
+    *[(path, 2**31, "must be at most 2147483647 bytes") for path in ("kafka.segmentBytes", "topics.maxMessageBytes")],
+    *[
+        (path, 2**63, "must be at most 9223372036854775807 bytes")
+        for path in ("kafka.retentionBytes", "topics.retentionBytes")
+    ],
+    *[
+        (path, value, "must be at most 8192 cores")
+        for path in ("kafka.cpu", "redis.cpuLimit")
+        for value in (8193, "8192.001", "8192001m", "9" * 5000, "9" * 5000 + "m")
+    ],
+    *[
+        (path, value, "must be at most 1d")
+        for path in ("health.deadline", "kafka.stopGrace", "redis.stopGrace", "zookeeper.tickTime")
+        for value in ("25h", 86_400_001)
+    ],
+    ("kafka.advertisedHost", "a" * 254, "must have at most 253 characters"),
+    ("kafka.image", "a" * 521, "must have at most 520 characters"),
+    ("kubernetes.context", "a" * 1025, "must have at most 1024 characters"),
+    ("kubernetes.kubeconfig", "a" * 4097, "must have at most 4096 characters"),
+    ("kubernetes.clusterDomain", "a" * 254, "must have at most 253 characters"),
+    ("kubernetes.storageClass", "a" * 254, "must have at most 253 characters"),
+    ("kubernetes.clientNamespaces", ["a"] * 101, "must have at most 100 entries"),
+    ("kubernetes.imagePullSecrets", ["a"] * 101, "must have at most 100 entries"),
+    ("kafka.jvmOptions", ["-Xint"] * 61, "must have at most 60 entries"),
+    ("redis.save", ["60 1"] * 101, "must have at most 100 entries"),
+    ("monitor.prometheus.alertmanagers", ["a:1"] * 101, "must have at most 100 entries"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"), TOO_LARGE, ids=[f"{path}-{number}" for number, (path, _, _) in enumerate(TOO_LARGE)]
+)
+def test_a_value_above_its_bound_is_one_mistake(path: str, value: object, rule: str) -> None:
+    (line,) = problems(with_value(path, value))
+    assert line.startswith(path.replace("topics.", "topics[0].") + " is ")
+    assert line.endswith(f": {rule}")
+    assert len(line) < 200, "a long value is cut"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("kafka.memory", "64TiB"), ("kafka.storage", "1EiB"), ("kafka.cpuLimit", 8192), ("kafka.stopGrace", "1d")],
+)
+def test_the_largest_value_is_accepted(path: str, value: object) -> None:
+    loaded(with_value(path, value))
+
+
+def test_a_password_that_is_too_long_is_not_repeated() -> None:
+    declared = {"redis": {"authentication": True, "password": "hunter2" * 200}}
+    assert problems(declared, secrets=("redis",)) == ["redis.password is (a secret): must have at most 1024 characters"]
+
+
+def test_a_config_must_fit_into_a_config_map() -> None:
+    loaded({"kafka": {"config": {"a": "x" * 50_000, "b": "x" * 49_000}}})
+    (line,) = problems({"zookeeper": {"config": {"a": "x" * 50_000, "b": "x" * 50_000}}})
+    assert line == "zookeeper.config: has 100002 characters; at most 100000 are allowed"
+
+
+def test_topics_may_not_have_more_partitions_than_a_cluster_can_hold() -> None:
+    topics = [{"name": f"t{number}", "partitions": 100_000} for number in range(3)]
+    assert problems({"topics": topics}) == ["topics have 300000 partitions together; a cluster has at most 200000"]
+    assert problems({"topics": [{"name": f"t{number}"} for number in range(10_001)]}) == [
+        "topics is a list: must have at most 10000 entries"
+    ]
+
+
+def test_ticks_of_zookeeper_must_fit_into_its_numbers() -> None:
+    assert problems({"zookeeper": {"tickTime": "1h", "initLimit": 600, "syncLimit": 596}}) == [
+        "zookeeper: initLimit 600 times tickTime 3600000ms is above 2147483647ms, ZooKeeper's longest time"
+    ]
+
+
+def test_only_the_first_of_many_mistakes_are_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded({"topics": [{"name": ""}] * 2000})
+    assert caught.value.headline == "Pulumi.test.yaml: 2000 mistakes; nothing was changed"
+    assert len(caught.value.problems) == 51
+    assert caught.value.problems[-1] == "and 1950 further mistakes"
+
+
+@pytest.mark.parametrize(
+    "cpu", ["abc", "", 0, -1, "1e3", None, [], {}, True, float("nan"), 1e300, HUGE, "9" * 2_000_000], ids=range(13)
+)
+@pytest.mark.parametrize(
+    "beside", [{"replicas": 0}, {"zzz": 1}, {"cpuLimit": "x"}, {"cpuLimit": "1"}, {"heap": "9GiB"}], ids=range(5)
+)
+def test_an_invalid_cpu_is_reported_with_every_other_mistake(cpu: object, beside: dict[str, Any]) -> None:
+    found = problems({"kafka": {"cpu": cpu, **beside}, "redis": {"port": 0}})
+    assert found[0].startswith("kafka.cpu is ") or found[1].startswith("kafka.cpu is ")
+    assert "redis.port is 0: must be at least 1" in found
+    invalid = beside.keys() & {"replicas", "zzz"} or beside.get("cpuLimit") == "x"
+    assert len(found) == (3 if invalid else 2)
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"kafka": {"port": 10**5000}}, "kafka.port is a very large number: must be at most 65535"),
+        ({"kafka": {"port": "9" * 5000}}, f'kafka.port is "{"9" * 79}…": must be a whole number of fewer digits'),
+        (
+            {"kafka": {"retention": 10**5000}},
+            f"kafka.retention is a very large number: {NO_DURATION}, of at most 36500d",
+        ),
+        ({"kafka": {"memory": "1GiB junk"}}, f'kafka.memory is "1GiB junk": {NO_SIZE}'),
+        ({"kafka": {"image": "\ud800"}}, 'kafka.image is "\\ud800": must be text'),
+        ({"kafka": {"image": ["\x1b[2J"]}}, "kafka.image is a list: must be text"),
+        ({"kafka": {"port": "\x1b[2J"}}, 'kafka.port is "\\x1b[2J": must be a whole number'),
+        ({"kafka": {"config": {"\ud800": "x"}}}, "kafka.config: has a key or value that is not Unicode text"),
+        (
+            {"kafka": {"advertisedHost": "0.0.0.0"}},
+            'kafka.advertisedHost is "0.0.0.0": brokers refuse to advertise '
+            "0.0.0.0, which stands for all addresses; name one host",
+        ),
+        ({"profile": {"a": [1]}}, 'profile is "a mapping": allowed are light, ha, production.'),
+    ],
+    ids=range(10),
+)
+def test_odd_numbers_and_text_are_shown_in_a_readable_form(declared: dict[str, Any], line: str) -> None:
+    assert problems(declared) == [line]
+
+
+def test_a_secret_profile_is_not_repeated() -> None:
+    assert problems({"profile": "hunter2"}, secrets=("profile",)) == [
+        'profile is "(a secret)": allowed are light, ha, production.'
+    ]
 
 
 # Kubernetes
@@ -715,12 +919,17 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
         ),
         pytest.param(
             {"external": "loadBalancer"},
+            ["kafka.advertisedHost must be a host that outside clients reach: external is loadBalancer"],
+            id="load-balancers-without-a-host",
+        ),
+        pytest.param(
+            {"external": "loadBalancer", "advertisedHost": "127.0.0.1"},
             [
                 "kafka.advertisedHost must be a host that outside clients reach: external is loadBalancer",
                 'kafka.advertisedHost is "127.0.0.1": every broker needs a name of its own behind its load '
                 'balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"',
             ],
-            id="load-balancers-without-a-host",
+            id="load-balancers-on-loopback",
         ),
         pytest.param({"port": 9092, "advertisedHost": "kafka.example"}, [], id="not-exposed"),
     ],
@@ -736,7 +945,10 @@ def test_brokers_that_clients_outside_cannot_reach_are_reported(kafka: dict[str,
 def test_ports_may_clash_on_kubernetes() -> None:
     sections = {"zookeeper": {"port": 1000}, "kafka": {"port": 1000}, "redis": {"port": 1000}}
     assert loaded(cluster(**sections)).on_kubernetes, "each pod has an address of its own"
-    assert problems({"profile": "production", **sections})[0] == "zookeeper-0 and kafka-0 would both take port 1000"
+    assert problems({"profile": "production", **sections}) == [
+        "zookeeper-0 to zookeeper-2 and kafka-0 to kafka-2 would both take ports 1000 to 1002",
+        "zookeeper-0 and redis-0 would both take port 1000",
+    ]
 
 
 def test_mistakes_of_cluster_and_topics_are_reported_together() -> None:
@@ -1019,7 +1231,7 @@ def test_the_whole_message_is_a_headline_and_a_list() -> None:
         ("lite", 'profile is "lite": allowed are light, ha, production. Did you mean "light"?'),
         ("", 'profile is "": allowed are light, ha, production.'),
         (3, 'profile is "3": allowed are light, ha, production.'),
-        (["ha"], "profile is \"['ha']\": allowed are light, ha, production."),
+        (["ha"], 'profile is "a list": allowed are light, ha, production.'),
     ],
 )
 def test_an_unknown_profile_is_reported_and_does_not_hide_other_mistakes(profile: object, line: str) -> None:

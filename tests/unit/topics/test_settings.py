@@ -17,7 +17,7 @@ from tests.unit.stack_files import loaded, problems, spec, topic
         ("", 'topics[0].name is "": a topic needs a name'),
         (
             "x" * 250,
-            f'topics[0].name is "{"x" * 250}": the name has 250 characters; Kafka allows at most 249',
+            f'topics[0].name is "{"x" * 79}…": the name has 250 characters; Kafka allows at most 249',
         ),
         (
             "in sync",
