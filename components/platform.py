@@ -284,8 +284,7 @@ def _operations(
     name: str, args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, monitor: Monitor | None
 ) -> dict[str, object]:
     """What the command line needs to find and reach the members; see :mod:`ops.platform`."""
-    members = [] if monitor is None else [f"{server}-0" for server in monitor.addresses]
-    logs = {**servers.logs, **{member: target.logs_command(member) for member in members}}
+    logs = {**servers.logs, **({} if monitor is None else monitor.logs)}
     watched = {} if monitor is None else {"monitor": monitor.addresses, "topology": monitor.topology.as_output()}
     return {
         "platform": name,

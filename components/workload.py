@@ -7,12 +7,13 @@ A :class:`Workload` is a set of equal servers, each with an identity. What diffe
     $(HOST)             the name by which the platform's other members reach this one
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pulumi
 
+from components.inputs import lift
 from components.naming import member_name
 from components.outside import Outside
 from components.safety import Safety
@@ -155,3 +156,19 @@ class Workload:
     def outside_addresses(self) -> list[str]:
         """``host:port`` of each member for clients outside, by ordinal; empty if no port is exposed."""
         return [outside.address(ordinal) for outside in self.exposed.values() for ordinal in range(self.replicas)]
+
+
+def internal_addresses(
+    workload: Workload, host: Callable[[str, int], pulumi.Input[str]]
+) -> dict[str, pulumi.Input[str]]:
+    """``host:port`` of each member's port for clients inside the target's network, by name.
+
+    Args:
+        workload: The workload.
+        host: Gives the name by which other members reach a member.
+    """
+    port = workload.client_port.number
+    return {
+        member: lift(lambda known: f"{known[0]}:{port}", [host(workload.name, ordinal)])
+        for ordinal, member in enumerate(workload.members)
+    }

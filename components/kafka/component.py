@@ -14,7 +14,7 @@ from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
 from components.properties import render_properties
 from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
 from components.targets.base import Addressing, Deployment, PreparedTarget
-from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Workload
+from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Workload, internal_addresses
 from components.zookeeper.component import ZooKeeperEnsemble, connect_string
 from components.zookeeper.files import CLIENT_PORT as ZOOKEEPER_PORT
 
@@ -95,9 +95,7 @@ def kafka_workload(
 
 def internal_bootstrap(workload: Workload, host: Callable[[str, int], pulumi.Input[str]]) -> pulumi.Input[str]:
     """``host:port`` of each broker as the platform's members reach it, separated by commas."""
-    port = workload.client_port.number
-    hosts = [host(NAME, ordinal) for ordinal in range(workload.replicas)]
-    return lift(lambda known: ",".join(f"{name}:{port}" for name in known), hosts)
+    return joined([*internal_addresses(workload, host).values()])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +166,8 @@ class KafkaCluster(pulumi.ComponentResource):
             outgoing=() if ensemble else [args.zookeeper_port],
         )
         addresses = target.addresses(self.workload)
-        self.brokers = pulumi.Output.all(**dict(zip(self.workload.members, addresses, strict=True)))
-        self.bootstrap_servers = pulumi.Output.from_input(joined(addresses))
+        self.brokers = pulumi.Output.all(**addresses)
+        self.bootstrap_servers = pulumi.Output.from_input(joined([*addresses.values()]))
         self.internal_bootstrap_servers = pulumi.Output.from_input(internal_bootstrap(self.workload, target.host))
         self.outside_bootstrap_servers = pulumi.Output.from_input(",".join(self.workload.outside_addresses()))
         # One ensemble member or one broker changes at a time; and a broker can only stop cleanly, handing its

@@ -82,7 +82,7 @@ class BrokerSafety(Safety):
             return []
         found = self._metadata()
         if found is None:
-            return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)
+            return self._unreachable()
         state, minimum = found
         missing = [self._unregistered(member) for member in sorted(ready) if ordinal_of(member) not in state.brokers]
         blockers = [*missing, *restart_blockers(state, ordinal_of(name), minimum)]
@@ -109,7 +109,7 @@ class BrokerSafety(Safety):
         """Partitions that have a replica on any of the brokers."""
         found = self._metadata()
         if found is None:
-            return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)
+            return self._unreachable()
         held = held_by(found[0], [ordinal_of(name) for name in names])
         if not held:
             return []
@@ -125,6 +125,9 @@ class BrokerSafety(Safety):
     @property
     def _bootstrap(self) -> str:
         return ",".join(self.members.addresses.values())
+
+    def _unreachable(self) -> list[str]:
+        return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)
 
     def _unregistered(self, name: str) -> str:
         seen = f"broker {ordinal_of(name)} serves but is not registered in the cluster"

@@ -15,7 +15,7 @@ from components.monitoring.settings import MonitorSettings
 from components.monitoring.topology import Topology, topology_of
 from components.outside import Outside
 from components.redis.component import RedisServer
-from components.targets.base import Addressing, PreparedTarget
+from components.targets.base import Addressing, PreparedTarget, with_dependencies_of
 from components.topics.rules import TopicSpec
 from components.workload import File, Workload
 from components.zookeeper.component import ZooKeeperEnsemble
@@ -153,6 +153,8 @@ class Monitor(pulumi.ComponentResource):
     """The password of Grafana's user ``admin``, a secret; None where it does not run."""
     addresses: dict[str, pulumi.Output[str]]
     """``host:port`` of each server, by its name."""
+    logs: dict[str, pulumi.Input[str]]
+    """For each member the command that shows its logs."""
     topology: Topology
     """The numbers that alert rules and the dashboard are derived from."""
     gate: MonitorGate
@@ -182,6 +184,9 @@ class Monitor(pulumi.ComponentResource):
         self.grafana_password = self._grafana_password()
         self._servers = self._deploy(opts)
         self.addresses = {server: made.address for server, made in self._servers.items()}
+        self.logs = {
+            member: command for made in self._servers.values() for member, command in made.deployment.logs.items()
+        }
         self.metrics_url = self._url(exporter.NAME, "/metrics")
         self.prometheus_url = self._url(prometheus.NAME) if prometheus.NAME in self._servers else None
         self.grafana_url = self._url(grafana.NAME) if grafana.NAME in self._servers else None
@@ -191,8 +196,7 @@ class Monitor(pulumi.ComponentResource):
     def _deploy(self, opts: pulumi.ResourceOptions | None) -> dict[str, MonitoringServer]:
         """Declare the servers, each after those that it reads."""
         kinds = {exporter.NAME: "MetricsExporter", prometheus.NAME: "PrometheusServer", grafana.NAME: "GrafanaServer"}
-        before = pulumi.ResourceOptions(depends_on=None if opts is None else opts.depends_on)
-        child = pulumi.ResourceOptions.merge(before, pulumi.ResourceOptions(parent=self))
+        child = with_dependencies_of(opts, pulumi.ResourceOptions(parent=self))
         servers: dict[str, MonitoringServer] = {}
         for server, workload in self._workloads.items():
             args = MonitoringServerArgs(
@@ -225,7 +229,6 @@ class Monitor(pulumi.ComponentResource):
     def _gate(self) -> MonitorGate:
         args = self._args
         pages = {prometheus.NAME: "-/ready", grafana.NAME: "api/health"}
-        members = [member for workload in self._workloads.values() for member in workload.members]
         deployments = [server.deployment for server in self._servers.values()]
         gate = MonitorGateArgs(
             platform=args.platform,
@@ -238,7 +241,7 @@ class Monitor(pulumi.ComponentResource):
             },
             deadline=args.deadline,
             trigger={name: made for deployment in deployments for name, made in deployment.identities.items()},
-            logs={member: args.target.logs_command(member) for member in members},
+            logs=self.logs,
             route=args.target.route(),
         )
         settled = [resource for deployment in deployments for resource in deployment.settled]

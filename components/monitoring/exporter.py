@@ -11,7 +11,7 @@ from components.monitoring.promql import seconds
 from components.monitoring.settings import MonitorSettings
 from components.outside import Outside
 from components.server import USER, resources_of
-from components.workload import CLIENTS, File, Port, Probe, Workload
+from components.workload import CLIENTS, File, Port, Probe, Workload, internal_addresses
 
 NAME = "exporter"
 PORT = 9090
@@ -42,7 +42,7 @@ def exporter_workload(
         authentication: Whether Redis asks for a password.
         outside: How clients outside reach it, or None where they don't.
     """
-    zookeeper, kafka, redis = (_addresses(server, host) for server in servers)
+    zookeeper, kafka, redis = (internal_addresses(server, host) for server in servers)
     password = {"REDIS_PASSWORD_FILE": _PASSWORD} if authentication else {}
     return Workload(
         name=NAME,
@@ -70,14 +70,6 @@ def exporter_workload(
 def password_file(password: pulumi.Input[str]) -> File:
     """The file from which the exporter reads the password of Redis."""
     return File(path=_PASSWORD, content=pulumi.Output.secret(password), secret=True)
-
-
-def _addresses(server: Workload, host: Callable[[str, int], pulumi.Input[str]]) -> dict[str, pulumi.Input[str]]:
-    port = server.client_port.number
-    return {
-        member: lift(lambda known: f"{known[0]}:{port}", [host(server.name, ordinal)])
-        for ordinal, member in enumerate(server.members)
-    }
 
 
 def _named(addresses: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:

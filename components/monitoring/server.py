@@ -46,6 +46,6 @@ class MonitoringServer(pulumi.ComponentResource):
     ) -> None:
         super().__init__(f"millrace:index:{kind}", name, None, opts)
         workload = replace(args.workload, files=[*args.workload.files, *args.secret_files])
-        self.address = pulumi.Output.from_input(args.target.addresses(workload)[0])
+        self.address = pulumi.Output.from_input(args.target.addresses(workload)[workload.members[0]])
         self.deployment = args.target.deploy(workload, self, deadline=args.deadline, opts=opts)
         self.register_outputs({"address": self.address})

@@ -114,7 +114,7 @@ class RedisServer(pulumi.ComponentResource):
         target, self.settings = args.target, args.settings
         plain = redis_workload(args.settings, target, image=args.image, protect=args.protect, clients=args.clients)
         self.member = plain.members[0]
-        self.address = pulumi.Output.from_input(target.addresses(plain)[0])
+        self.address = pulumi.Output.from_input(target.addresses(plain)[self.member])
         self.password = _password_of(name, args, self)
         self.workload = plain if self.password is None else _with_password(plain, self.password)
         self.url = _url(self.address, self.password)

@@ -55,6 +55,19 @@ class Deployment:
     storage: pulumi.Resource | None
 
 
+def with_dependencies_of(
+    component: pulumi.ResourceOptions | None, child: pulumi.ResourceOptions
+) -> pulumi.ResourceOptions:
+    """A child's options, and what its component depends on: Pulumi does not pass that on to children.
+
+    Args:
+        component: The options that the component was given.
+        child: The child's own options.
+    """
+    outer = pulumi.ResourceOptions(depends_on=None if component is None else component.depends_on)
+    return pulumi.ResourceOptions.merge(outer, child)
+
+
 class Addressing(Protocol):
     """Names and addresses of members; derived from settings, so a preview knows them."""
 
@@ -62,8 +75,8 @@ class Addressing(Protocol):
         """The name by which other members of the platform reach this member."""
         ...
 
-    def addresses(self, workload: Workload) -> list[pulumi.Input[str]]:
-        """``host:port`` of each member, by ordinal, as this program's own clients reach it over the route."""
+    def addresses(self, workload: Workload) -> dict[str, pulumi.Input[str]]:
+        """``host:port`` of each member, by name, as this program's own clients reach it over the route."""
         ...
 
     def outside(self, port: int, *, host: str | None = None, external: str = "none") -> Outside | None:

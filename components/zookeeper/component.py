@@ -136,8 +136,8 @@ class ZooKeeperEnsemble(pulumi.ComponentResource):
             args.settings, target, image=args.image, protect=args.protect, clients=args.clients
         )
         addresses = target.addresses(self.workload)
-        self.members = pulumi.Output.all(**dict(zip(self.workload.members, addresses, strict=True)))
-        self.connect = pulumi.Output.from_input(joined(addresses))
+        self.members = pulumi.Output.all(**addresses)
+        self.connect = pulumi.Output.from_input(joined([*addresses.values()]))
         self.internal_connect = pulumi.Output.from_input(connect_string(self.workload.replicas, target.host))
         self.deployment = target.deploy(self.workload, self, deadline=args.deadline, opts=opts)
         self.register_outputs(

@@ -296,15 +296,15 @@ def test_alerts_are_sent_to_an_alertmanager(watched: Stack, tmp_path: Path) -> N
         exporter="exporter-0:9090",
         itself="localhost:9090",
         brokers=[],
-        rules=["/work/always.yml"],
+        rules=["/rules/always.yml"],
         alertmanagers=[f"{watched.platform}-receiver:9093"],
     )
     (tmp_path / "prometheus.yml").write_text(config)
     (tmp_path / "always.yml").write_text(yaml.safe_dump(ALWAYS))
     # The first alert is sent before the receiver is discovered; by default it would be sent again after a minute.
     again = "--rules.alert.resend-delay=1s"
-    command = ["--config.file=/work/prometheus.yml", "--storage.tsdb.path=/prometheus", again]
-    images, files = SETS["local"], {str(tmp_path): {"bind": "/work", "mode": "ro"}}
+    command = ["--config.file=/rules/prometheus.yml", "--storage.tsdb.path=/prometheus", again]
+    images, files = SETS["local"], {str(tmp_path): {"bind": "/rules", "mode": "ro"}}
     with (
         beside(watched, images["exporter"], "receiver", command=["python3", "-c", RECEIVER]) as receiver,
         beside(watched, images["prometheus"], "sender", command=command, volumes=files),

@@ -62,7 +62,7 @@ class RecordingMocks(Mocks):
         made: dict[str, dict[str, Any]] = {
             IMAGE: {"imageId": f"sha256:{args.name}"},
             CREDENTIALS: {"password": GENERATED_PASSWORD},
-            HEALTH_GATE: {"summary": "all is well"},
+            HEALTH_GATE: {"summary": "all parts are healthy"},
         }
         outputs = made.get(args.typ, {})
         if args.typ == GATED_ROLL:

@@ -156,7 +156,7 @@ def test_docker_topics_declares_these_resources_and_no_others(monkeypatch: pytes
     )
     assert found.outputs["bootstrapServers"] == "127.0.0.1:9192"
     assert found.outputs["topics"] == {"orders": ORDERS, "customers": CUSTOMERS}
-    assert found.outputs["health"] == "all is well"
+    assert found.outputs["health"] == "all parts are healthy"
 
 
 def test_the_topics_of_docker_topics_have_exactly_these_inputs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -726,7 +726,7 @@ def test_dev_exports_the_addresses_for_clients(dev: Run) -> None:
         "kafkaInternalBootstrapServers": "kafka-0:29092",
         "zookeeperConnect": "127.0.0.1:2181",
         "redisUrl": "redis://127.0.0.1:6379/0",
-        "health": "all is well",
+        "health": "all parts are healthy",
         "images": "public images (the default): apache/kafka:3.9.2, redis:7.2.16",
         "network": "millrace-dev",
     }

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 from components.errors import PreflightError
@@ -119,8 +120,9 @@ def container_health(names: Iterable[str]) -> dict[str, bool]:
     from docker.errors import DockerException
 
     try:
-        engine: Any = docker.from_env(timeout=30).api
-        listed: list[dict[str, Any]] = engine.containers(all=True)
+        with closing(docker.from_env(timeout=30)) as client:
+            engine: Any = client.api
+            listed: list[dict[str, Any]] = engine.containers(all=True)
     except (DockerException, OSError) as error:  # requests' own errors are OSErrors
         raise PreflightError("the Docker engine does not answer", [str(error)]) from error
     health = {container["Names"][0].lstrip("/"): "(healthy)" in container["Status"] for container in listed}

@@ -14,7 +14,7 @@ from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualifi
 from components.outside import ANY_ADDRESS, LOOPBACK, Outside
 from components.quantities import MIB
 from components.safety import Safety
-from components.targets.base import Deployment, Environment
+from components.targets.base import Deployment, Environment, with_dependencies_of
 from components.targets.docker.client import LocalEngine
 from components.targets.docker.component import MemberGate, MemberGateArgs, MemberSet
 from components.targets.docker.preflight import EngineProbe, Needs, preflight
@@ -34,9 +34,9 @@ class _Addresses:
         """A member's alias on the platform's network: ``kafka-0``."""
         return member_name(workload, ordinal)
 
-    def addresses(self, workload: Workload) -> list[pulumi.Input[str]]:
+    def addresses(self, workload: Workload) -> dict[str, pulumi.Input[str]]:
         """The published addresses, since this program runs on the engine's machine."""
-        return [*workload.outside_addresses()]
+        return dict(zip(workload.members, workload.outside_addresses(), strict=True))
 
     def outside(self, port: int, *, host: str | None = None, external: str = "none") -> Outside | None:
         """Every port is published; each further member takes the next port number.
@@ -112,10 +112,6 @@ class PreparedDocker(_Addresses):
             opts=pulumi.ResourceOptions(parent=parent),
         )
 
-    def container_name(self, member: str) -> str:
-        """The name of a member's container on the engine."""
-        return qualified(self._platform, member)
-
     def route(self) -> None:
         """None: members are reached directly."""
         return
@@ -137,12 +133,15 @@ class PreparedDocker(_Addresses):
         identities: dict[str, pulumi.Output[str]] = {}
         resources: list[pulumi.Resource] = []
         before = [resource for deployment in after for resource in deployment.settled]
+        addresses = self.addresses(workload)
+        logs = {member: self.logs_command(member) for member in workload.members}
         gated = workload.replicas > 1 and workload.safety is not Safety
-        gates = _Gates(self, workload, parent, deadline)
+        containers = {member: qualified(self._platform, member) for member in workload.members}
+        gates = _Gates(workload, addresses, containers, logs, deadline)
         for ordinal, member in enumerate(workload.members):
             if gated:
                 inputs = self._digest(workload, ordinal)
-                before = [gates.before(ordinal, inputs, identities, _after(opts, parent, before))]
+                before = [gates.before(member, inputs, identities, _after(opts, parent, before))]
                 resources += before
             container = self._container(workload, ordinal, _after(opts, parent, before))
             identities[member] = container.id
@@ -151,15 +150,9 @@ class PreparedDocker(_Addresses):
         if gated:
             resources.append(gates.last(identities, _after(opts, parent, before)))
         if workload.safety is not Safety:
-            self._member_set(workload, parent)
+            MemberSet(workload.name, workload.safety, addresses, logs, pulumi.ResourceOptions(parent=parent))
         storage = None if workload.storage is None else self._volume(workload.storage)
-        logs = {member: self.logs_command(member) for member in workload.members}
         return Deployment(identities=identities, created=resources, settled=resources, logs=logs, storage=storage)
-
-    def _member_set(self, workload: Workload, parent: pulumi.Resource) -> None:
-        addresses = dict(zip(workload.members, self.addresses(workload), strict=True))
-        logs = {member: self.logs_command(member) for member in workload.members}
-        MemberSet(workload.name, workload.safety, addresses, logs, pulumi.ResourceOptions(parent=parent))
 
     def _image(self, reference: str) -> docker.RemoteImage:
         """An image, declared once. Other platforms on the engine may share it, so a destroy keeps it."""
@@ -244,50 +237,54 @@ class PreparedDocker(_Addresses):
 class _Gates:
     """The gates of one workload: each waits until the previous member is back and the next one may be stopped."""
 
-    def __init__(self, target: PreparedDocker, workload: Workload, parent: pulumi.Resource, deadline: float) -> None:
-        self._target = target
+    def __init__(
+        self,
+        workload: Workload,
+        addresses: Mapping[str, pulumi.Input[str]],
+        containers: Mapping[str, str],
+        logs: Mapping[str, str],
+        deadline: float,
+    ) -> None:
         self._workload = workload
-        self._parent = parent
+        self._addresses = addresses
+        self._containers = containers
+        self._logs = logs
         self._deadline = deadline
 
     def before(
         self,
-        ordinal: int,
+        member: str,
         inputs: pulumi.Input[str],
-        started: Mapping[str, pulumi.Output[str]],
+        started: dict[str, pulumi.Output[str]],
         opts: pulumi.ResourceOptions,
     ) -> MemberGate:
         """The gate before a member.
 
         Args:
-            ordinal: The member's ordinal.
+            member: The member.
             inputs: A digest that changes when the member's container will be replaced.
             started: The ids of the previous containers, by member.
             opts: Options of the gate.
         """
-        member = self._workload.members[ordinal]
-        previous = list(started)[-1:]
-        trigger = {"inputs": inputs, **{name: started[name] for name in previous}}
+        previous = next(reversed(started), None)
+        trigger = {"inputs": inputs} if previous is None else {"inputs": inputs, previous: started[previous]}
         return MemberGate(f"{member}-may-stop", self._args(member, previous, trigger), opts)
 
     def last(self, started: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions) -> MemberGate:
         """The gate after all members: it waits until the last one is back."""
         member = self._workload.members[-1]
-        return MemberGate(f"{self._workload.name}-settled", self._args(None, [member], {member: started[member]}), opts)
+        return MemberGate(f"{self._workload.name}-settled", self._args(None, member, {member: started[member]}), opts)
 
-    def _args(
-        self, stops: str | None, returns: Sequence[str], trigger: Mapping[str, pulumi.Input[str]]
-    ) -> MemberGateArgs:
-        workload = self._workload
+    def _args(self, stops: str | None, returns: str | None, trigger: Mapping[str, pulumi.Input[str]]) -> MemberGateArgs:
         return MemberGateArgs(
-            safety=workload.safety,
+            safety=self._workload.safety,
             stops=stops,
-            returns=next(iter(returns), None),
-            members=dict(zip(workload.members, self._target.addresses(workload), strict=True)),
-            containers={member: self._target.container_name(member) for member in workload.members},
+            returns=returns,
+            members=self._addresses,
+            containers=self._containers,
             deadline=self._deadline,
             trigger=trigger,
-            logs={member: self._target.logs_command(member) for member in workload.members},
+            logs=self._logs,
         )
 
 
@@ -295,8 +292,7 @@ def _after(
     opts: pulumi.ResourceOptions | None, parent: pulumi.Resource, before: Sequence[pulumi.Resource]
 ) -> pulumi.ResourceOptions:
     """Options of a child that depends on these resources and on whatever its component depends on."""
-    outer = pulumi.ResourceOptions(depends_on=None if opts is None else opts.depends_on)
-    return pulumi.ResourceOptions.merge(outer, pulumi.ResourceOptions(parent=parent, depends_on=list(before)))
+    return with_dependencies_of(opts, pulumi.ResourceOptions(parent=parent, depends_on=list(before)))
 
 
 def _sha256(parts: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import pulumi
 
 from components.inputs import lift
 from components.outside import LOOPBACK, Outside
-from components.workload import Workload
+from components.workload import Workload, internal_addresses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +62,9 @@ class ClusterAddresses:
         domain = self.options.domain
         return lift(lambda names: f"{pod}.{workload}.{names[0]}.svc.{domain}", [self.options.namespace])
 
-    def addresses(self, workload: Workload) -> list[pulumi.Input[str]]:
+    def addresses(self, workload: Workload) -> dict[str, pulumi.Input[str]]:
         """The pods' own addresses, which the tunnel reaches; nothing has to be exposed."""
-        port = workload.client_port.number
-        hosts = [self.host(workload.name, ordinal) for ordinal in range(workload.replicas)]
-        return [lift(lambda names: f"{names[0]}:{port}", [host]) for host in hosts]
+        return internal_addresses(workload, self.host)
 
     def outside(self, port: int, *, host: str | None = None, external: str = "none") -> Outside | None:
         """None unless asked for: a node port for each member, or a load balancer with its own host."""

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.naming import qualified
-from components.targets.base import Deployment, Environment, RouteInputs
+from components.targets.base import Deployment, Environment, RouteInputs, with_dependencies_of
 from components.targets.kubernetes.addresses import ClusterAddresses, ClusterOptions
 from components.targets.kubernetes.component import GatedRoll, MembersArgs, MemberStorage
 from components.targets.kubernetes.labels import Labels
@@ -131,7 +131,7 @@ class PreparedKubernetes(ClusterAddresses):
     def _members(self, workload: Workload, deadline: float) -> MembersArgs:
         return MembersArgs(
             workload=workload.name,
-            addresses=dict(zip(workload.members, self.addresses(workload), strict=True)),
+            addresses=self.addresses(workload),
             safety=workload.safety,
             route=self.route(),
             deadline=deadline,
@@ -300,9 +300,7 @@ class PreparedKubernetes(ClusterAddresses):
         before = [*after, *([self._namespace] if self._namespace is not None else [])]
         provider = None if dynamic else self._provider
         own = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=before, protect=protect)
-        return pulumi.ResourceOptions.merge(
-            pulumi.ResourceOptions(depends_on=None if outer is None else outer.depends_on), own
-        )
+        return with_dependencies_of(outer, own)
 
 
 def _manifest(part: Any) -> Any:

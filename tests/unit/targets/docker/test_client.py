@@ -166,9 +166,16 @@ def test_only_an_address_of_this_machine_is_usable() -> None:
 # ------------------------------------------------------------------------------------------------ containers' health
 
 
-def engine_with(patch: pytest.MonkeyPatch, containers: object) -> None:
-    """What ``docker.from_env`` connects to; ``containers`` lists the running ones, or all."""
-    patch.setattr(docker, "from_env", lambda timeout: SimpleNamespace(api=SimpleNamespace(containers=containers)))
+def engine_with(patch: pytest.MonkeyPatch, containers: object) -> list[str]:
+    """What ``docker.from_env`` connects to; ``containers`` lists the running ones, or all.
+
+    Returns:
+        "closed" for each client that was closed.
+    """
+    closed: list[str] = []
+    client = SimpleNamespace(api=SimpleNamespace(containers=containers), close=lambda: closed.append("closed"))
+    patch.setattr(docker, "from_env", lambda timeout: client)
+    return closed
 
 
 def test_a_container_is_healthy_when_it_runs_and_passed_its_last_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +192,7 @@ def test_a_container_is_healthy_when_it_runs_and_passed_its_last_check(monkeypat
         assert all, "a stopped container exists, too"
         return [{"Names": [f"/{name}"], "Status": status} for name, status in statuses.items()]
 
-    engine_with(monkeypatch, containers)
+    closed = engine_with(monkeypatch, containers)
     asked = ["p-kafka-0", "p-kafka-1", "p-kafka-2", "p-kafka-3", "p-zookeeper-0", "p-redis-0"]
     assert container_health(asked) == {
         "p-kafka-0": True,
@@ -194,6 +201,7 @@ def test_a_container_is_healthy_when_it_runs_and_passed_its_last_check(monkeypat
         "p-zookeeper-0": False,
         "p-redis-0": False,
     }
+    assert closed == ["closed"], "a gate asks again and again"
 
 
 @pytest.mark.parametrize("error", [DockerException("no such socket"), requests.ConnectionError("connection reset")])

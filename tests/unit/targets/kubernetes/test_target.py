@@ -1147,7 +1147,7 @@ def test_the_prod_stack_has_exactly_these_outputs(prod: Run) -> None:
         "namespace": "streaming",
         "clientConfigMap": f"{NAME}-clients",
         "clientSecret": f"{NAME}-clients",
-        "health": "all is well",
+        "health": "all parts are healthy",
     }
 
 
