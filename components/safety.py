@@ -1,4 +1,4 @@
-"""What a target asks a subject before it stops or removes a member.
+"""What a target asks a subject before it stops, adds or removes a member.
 
 Each subject with members that need each other derives its rules from :class:`Safety` in its ``safety.py``. A
 :class:`~components.workload.Workload` carries the class; dynamic providers, which get plain values only, load it by
@@ -7,12 +7,15 @@ Each subject with members that need each other derives its rules from :class:`Sa
 Every rule fails closed: an answer that cannot be read is a finding, so the target waits.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
 from components.errors import SafetyError
 from components.routes import DIRECT, Route
+
+Report = Callable[[str], None]
+"""Shows one line of progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,22 +64,48 @@ class Safety:
         """Why the next member must wait after this one was started; empty when it is back."""
         return []
 
+    def join(self, names: Collection[str], report: Report) -> None:
+        """Make members that were started part of the group; those that are part of it already stay as they are.
+
+        A target calls it after it has created members and before it restarts others. Calling it again goes on where an
+        interrupted call stopped.
+
+        Args:
+            names: All members that must belong to the group.
+            report: Called with one line for each step.
+        """
+
+    def leave(self, names: Sequence[str], report: Report) -> None:
+        """Take members out of the group, while they still run, so that they can be removed permanently.
+
+        A target calls it before it removes members, then asks :meth:`removal_findings`. Calling it again goes on where
+        an interrupted call stopped.
+
+        Args:
+            names: Members that will be removed.
+            report: Called with one line for each step.
+        """
+
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         """Why members must not be removed permanently; empty when they may be."""
         return []
 
 
-def refuse_removal(safety: Safety, names: Sequence[str], shell: str) -> None:
-    """Refuse to remove members permanently that are still needed, or whose need cannot be determined.
+def release(safety: Safety, names: Sequence[str], shell: str, report: Report) -> None:
+    """Take members out of their group before they are removed permanently.
+
+    Refuses it if they are still needed then, or if that cannot be determined.
 
     Args:
         safety: The rules of all members, the removed ones included.
-        names: Members that would be removed.
+        names: Members that will be removed.
         shell: The command that opens a shell on a member.
+        report: Called with one line for each step.
 
     Raises:
         SafetyError: With the reasons.
     """
+    safety.leave(names, report)
     if problems := safety.removal_findings(names):
         raise SafetyError(
             f"{' and '.join(names)} cannot be removed",

@@ -7,7 +7,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvid
 from components.dynamic import Props, in_order, is_known, plain_errors, progress
 from components.errors import PreflightError
 from components.naming import ordinal_of
-from components.safety import Members, Safety, refuse_removal, safety_of
+from components.safety import Members, Safety, release, safety_of
 from components.targets.docker.client import container_health
 from components.waiting import wait_until
 
@@ -47,11 +47,11 @@ class MemberSetProvider(ResourceProvider):
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Refuse to remove members that are still needed. The engine deletes containers only after this."""
+        """Release members that leave, or refuse it. The engine deletes their containers only after this."""
         if gone := _removed(_olds, _news):
             members = Members(addresses=in_order(_olds["members"]), logs=_olds["logs"])
             shell = "docker exec -it CONTAINER bash"
-            refuse_removal(safety_of(_olds["safety"], members), gone, shell)
+            release(safety_of(_olds["safety"], members), gone, shell, progress)
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from components.dynamic import Props, in_order, progress
 from components.errors import ClusterError
-from components.safety import Members, refuse_removal, safety_of
+from components.safety import Members, release, safety_of
 from components.targets.kubernetes.client import Claim, Cluster, connect
 from components.targets.routes import open_route
 from components.waiting import wait_until
@@ -84,11 +84,11 @@ class Claims:
         wait_until(left, what=what, deadline=float(self._props["deadline"]), report=progress, state="gone")
 
 
-def refuse_needed_removal(gone: Sequence[str], old: Props) -> None:
-    """Refuse to remove members that are still needed.
+def release_members(gone: Sequence[str], old: Props) -> None:
+    """Take members out of their group, so that they can be removed, or refuse it.
 
     Args:
-        gone: Members that would be removed.
+        gone: Members that will be removed.
         old: Properties of the storage before.
 
     Raises:
@@ -97,4 +97,4 @@ def refuse_needed_removal(gone: Sequence[str], old: Props) -> None:
     route = old["route"]
     members = Members(addresses=in_order(old["members"]), route=open_route(route))
     shell = f"kubectl --context {route['context']} -n {route['namespace']} exec -it POD -- bash"
-    refuse_removal(safety_of(old["safety"], members), gone, shell)
+    release(safety_of(old["safety"], members), gone, shell, progress)

@@ -5,7 +5,7 @@ from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvid
 from components.changes import changes
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
 from components.quantities import format_size
-from components.targets.kubernetes.claims import Claims, claim_names, refuse_needed_removal
+from components.targets.kubernetes.claims import Claims, claim_names, release_members
 from components.targets.kubernetes.roll import Roll
 
 
@@ -98,10 +98,10 @@ class MemberStorageProvider(ResourceProvider):
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Create or expand claims; reject the removal of members that are still needed."""
+        """Release members that leave, or refuse it; then create or expand claims."""
         gone = sorted(set(_olds["members"]) - set(_news["members"]))
         if gone:
-            refuse_needed_removal(gone, _olds)
+            release_members(gone, _olds)
         Claims(_news).ensure()
         return UpdateResult(_news)
 
