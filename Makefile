@@ -50,7 +50,7 @@ check: setup ## Check format, lint, types and import contracts
 	@$(ENV) && ruff format --check . && ruff check . && pyright && lint-imports
 
 unit: setup ## Run the tests that need no Docker engine
-	@$(ENV) && MILLRACE_FUZZ_CASES=10000 pytest tests/unit -n 2
+	@$(ENV) && MILLRACE_FUZZ_CASES=10000 pytest tests/unit tests/transitions -n 2
 
 timing: setup images ## Run the tests that measure time, on a quiet machine
 	@$(ENV) && pytest tests/integration -m timing

@@ -1,4 +1,4 @@
-"""Millrace, a streaming data platform: stack file -> settings -> target -> platform -> outputs."""
+"""Millrace, a streaming data platform: stack file -> settings -> changes -> target -> platform -> outputs."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,7 @@ from components.errors import PlatformError
 from components.naming import platform_name
 from components.platform import StreamingPlatform, StreamingPlatformArgs, workloads_of
 from components.stack_file.images import choose_images
+from components.stack_file.record import after, keep_record, last_record, refuse_changes
 from components.stack_file.stack import stack_settings, stop, target_for
 
 
@@ -17,11 +18,15 @@ def main() -> None:
     try:
         settings = stack_settings()
         name = platform_name(pulumi.get_project(), pulumi.get_stack())
+        before = last_record()
+        refuse_changes(before, name, settings)
         images = choose_images(settings, os.environ)
         pulumi.log.info(str(images))
         target = target_for(settings, name)
         target.preflight(workloads_of(settings, images, target, name))
-        platform = StreamingPlatform(name, StreamingPlatformArgs(settings=settings, images=images, target=target))
+        record = keep_record(before, name, settings)
+        args = StreamingPlatformArgs(settings=settings, images=images, target=target)
+        platform = StreamingPlatform(name, args, after(record))
     except PlatformError as error:
         raise stop(error) from None
     for key, value in platform.outputs.by_name().items():

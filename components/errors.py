@@ -2,6 +2,7 @@
 
     PlatformError            base: its text is the whole message, shown without a traceback
     ├── SettingsError        the stack file is invalid (all mistakes at once)
+    ├── ChangeError          the stack file is valid, but the running platform cannot become that (all reasons at once)
     ├── PreflightError       this machine cannot run the platform now (all reasons at once)
     ├── ClusterError         the Kubernetes API refused or did not answer
     ├── SafetyError          a member is still needed, so it was neither stopped nor removed
@@ -35,6 +36,10 @@ def _indented(text: str) -> str:
 
 class SettingsError(PlatformError):
     """The stack file is invalid; raised before any resource is registered."""
+
+
+class ChangeError(PlatformError):
+    """The running platform cannot become what the stack file asks for; raised before any resource is registered."""
 
 
 class PreflightError(PlatformError):

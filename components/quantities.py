@@ -60,7 +60,9 @@ def unlimited(value: object) -> object:
 
 
 def format_size(size: int) -> str:
-    """The size in MiB if it is a whole number of them, else in bytes."""
+    """The size in MiB if it is a whole number of them, else in bytes; -1, no limit, is "-1"."""
+    if size == -1:
+        return "-1"
     return f"{size // MIB}MiB" if size % MIB == 0 else f"{size}B"
 
 

@@ -14,7 +14,9 @@ from components.outputs import OUTPUTS
 from components.quantities import GIB, format_duration, format_size
 from components.stack_file.profiles import PROFILES
 from components.stack_file.settings import Settings
-from policies.rules import RULES
+from components.stack_file.transitions import RULES
+from components.transitions import ANY, ELSEWHERE, TARGETS, Rule, TargetName, When
+from policies.rules import RULES as POLICIES
 from policies.rules.rule import Limit
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -39,11 +41,36 @@ def outputs_table() -> str:
 def policies_table() -> str:
     """Every rule of the policy pack: severity, requirement, reason, and configurable limits."""
     rows = [["Rule", "Level", "What must hold", "Otherwise", "Limits"], ["---"] * 5]
-    for rule in RULES:
+    for rule in POLICIES:
         level = f"{rule.severity}, {'mandatory' if rule.mandatory else 'advisory'}"
         limits = ", ".join(f"`{name}` {_limit(limit)}".strip() for name, limit in rule.limits.items())
         rows.append([f"[{rule.name}]({rule.source})", level, rule.title, rule.reason, limits])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def changes_table() -> str:
+    """What a change of every key of a stack file means on each target."""
+    rows = [["Key", "Change", *map(str.capitalize, TARGETS)], ["---"] * (2 + len(TARGETS))]
+    for path, _ in _fields(Settings, ()):
+        rule = RULES[".".join(path)]
+        for when in _kinds(rule):
+            answers = [_answer(rule, target, when) for target in TARGETS]
+            rows.append([f"`{_spell(path)}`", when.text or "any", *answers])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _kinds(rule: Rule) -> list[When]:
+    """The kinds of change that a rule tells apart; any other change is one of them only where it has an answer."""
+    kinds = list(dict.fromkeys(case.when for case in rule))
+    apart = {target for case in rule for target in case.targets if case.when is not ANY}
+    rest = {target for case in rule for target in case.targets if case.when is ANY}
+    return [when for when in kinds if when is not ANY or not apart or apart & rest]
+
+
+def _answer(rule: Rule, target: TargetName, when: When) -> str:
+    """The answer of the first case that applies to this kind of change."""
+    answer = next(case.answer for case in rule if target in case.targets and case.when in (when, ANY))
+    return "no effect" if answer is ELSEWHERE else f"**{type(answer).__name__.lower()}**: {answer}"
 
 
 def _limit(limit: Limit) -> str:
@@ -53,6 +80,7 @@ def _limit(limit: Limit) -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "SETTINGS.md": settings_table,
+    "CHANGES.md": changes_table,
     "OUTPUTS.md": outputs_table,
     "POLICIES.md": policies_table,
 }

@@ -18,16 +18,20 @@ def stack_settings() -> Settings:
     Raises:
         SettingsError: With every mistake in the stack file.
     """
+    declared = {name: _decoded(value) for name, value in _configured().items()}
+    return load_settings(declared, source=f"Pulumi.{pulumi.get_stack()}.yaml", secret_keys=secret_keys())
+
+
+def secret_keys() -> list[str]:
+    """Top-level keys whose values are encrypted in the stack file of the running stack."""
+    return [name for name in _configured() if is_config_secret(f"{pulumi.get_project()}:{name}")]
+
+
+def _configured() -> dict[str, str]:
+    """The program's own configuration, by top-level key."""
     prefix = f"{pulumi.get_project()}:"
-    declared: dict[str, Any] = {}
-    secret_keys: list[str] = []
-    for key, value in CONFIG.get().items():  # pulumi.Config can look keys up, but not list them
-        if key.startswith(prefix):
-            name = key.removeprefix(prefix)
-            declared[name] = _decoded(value)
-            if is_config_secret(key):
-                secret_keys.append(name)
-    return load_settings(declared, source=f"Pulumi.{pulumi.get_stack()}.yaml", secret_keys=secret_keys)
+    # pulumi.Config can look keys up, but not list them.
+    return {key.removeprefix(prefix): value for key, value in CONFIG.get().items() if key.startswith(prefix)}
 
 
 def _decoded(value: str) -> Any:

@@ -34,7 +34,7 @@ PROJECT = Path(__file__).parents[2]
 PROGRAM = ("components", "ops", "exporter", "policies", "examples", "__main__.py")
 """Code that runs for a platform; setup, benchmarks and tests are not part of it."""
 
-USUAL = {"__init__", "settings", "files", "client", "safety", "provider", "component"}
+USUAL = {"__init__", "settings", "files", "client", "safety", "transitions", "provider", "component"}
 """The file names of every folder below ``components/``."""
 
 FURTHER: Mapping[str, Mapping[str, str]] = {
@@ -53,6 +53,7 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
     "stack_file": {
         "images": "the one place that chooses images",
         "profiles": "defaults of several subjects at once",
+        "record": "what the state holds of the last update",
         "stack": "the running stack's configuration and target",
     },
     "topics": {

@@ -1,0 +1,85 @@
+"""What a change of the brokers' settings means."""
+
+from components.transitions import (
+    ELSEWHERE,
+    LARGER,
+    SMALLER,
+    TURNED_OFF,
+    TURNED_ON,
+    Allowed,
+    Case,
+    Refused,
+    Staged,
+    Table,
+    always,
+    java_server_rules,
+    on,
+)
+
+_RESTART = Allowed(restarts=("kafka",))
+_NEW_TOPICS = Allowed(
+    restarts=("kafka",), note="applies to topics that are created from now on, not to Kafka's internal ones"
+)
+_RECORDS = Allowed(
+    restarts=("kafka",), note="topics without a value of their own follow: a lower limit deletes their older records"
+)
+
+RULES: Table = {
+    **java_server_rules("kafka"),
+    "replicas": (
+        Case(
+            when=LARGER,
+            answer=Allowed(
+                note="brokers are added; existing partitions stay where they are until `python -m ops brokers "
+                "rebalance` moves some"
+            ),
+        ),
+        Case(
+            when=SMALLER,
+            answer=Staged(
+                stages=(
+                    "the replicas on brokers that leave move to the others, in batches",
+                    "the brokers stop and are removed",
+                )
+            ),
+        ),
+    ),
+    "port": on(
+        docker=Allowed(restarts=("kafka",), note="clients on this machine need the new address"),
+        kubernetes=Allowed(note="without `kafka.external` no effect; with it, brokers restart, one at a time"),
+    ),
+    "internalPort": on(
+        docker=Allowed(restarts=("kafka",), note="containers that use the internal listener need the new address"),
+        kubernetes=Refused(
+            reason="the network policy opens one port for all brokers, so during the roll brokers with the old port "
+            "and with the new one could not replicate",
+            way="Keep the port, or move to a new stack: back up, `up`, restore",
+        ),
+    ),
+    "external": on(
+        docker=ELSEWHERE,
+        kubernetes=Allowed(restarts=("kafka",), note="clients outside the cluster need the new address"),
+    ),
+    "advertisedHost": on(
+        docker=Allowed(restarts=("kafka",), note="clients outside reconnect to the new host"),
+        kubernetes=Allowed(note="without `kafka.external` no effect; with it, brokers restart, one at a time"),
+    ),
+    "retention": always(_RECORDS),
+    "retentionBytes": always(_RECORDS),
+    "segmentBytes": always(_RESTART),
+    "replicationFactor": always(_NEW_TOPICS),
+    "minInSyncReplicas": always(
+        Allowed(restarts=("kafka",), note="topics without a value of their own follow as their brokers restart")
+    ),
+    "numPartitions": always(_NEW_TOPICS),
+    "autoCreateTopics": always(_RESTART),
+    "uncleanLeaderElection": (
+        Case(
+            when=TURNED_ON,
+            answer=Allowed(restarts=("kafka",), note="a replica that lacks records may lead: they are lost"),
+        ),
+        Case(when=TURNED_OFF, answer=_RESTART),
+    ),
+    "compression": always(_RESTART),
+}
+"""The answer for each of the brokers' settings."""

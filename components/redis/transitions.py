@@ -1,0 +1,60 @@
+"""What a change of the Redis server's settings means."""
+
+from components.transitions import (
+    ELSEWHERE,
+    GROWING_STORAGE,
+    SMALLER,
+    TURNED_OFF,
+    TURNED_ON,
+    Allowed,
+    Case,
+    Staged,
+    Table,
+    always,
+    container_rules,
+    on,
+)
+
+_RESTART = Allowed(restarts=("redis",))
+
+RULES: Table = {
+    **container_rules("redis"),
+    "storage": GROWING_STORAGE,
+    "port": on(
+        docker=Allowed(restarts=("redis",), note="clients on this machine need the new address"),
+        kubernetes=ELSEWHERE,
+    ),
+    "maxMemory": (
+        Case(when=SMALLER, answer=Allowed(restarts=("redis",), note="what no longer fits is evicted, or writes fail")),
+        Case(answer=_RESTART),
+    ),
+    "evictionPolicy": always(_RESTART),
+    "appendOnly": (
+        Case(
+            when=TURNED_ON,
+            answer=Staged(
+                stages=(
+                    "the server stops and saves its snapshot",
+                    "the new one loads the snapshot and writes the append-only file from it before it serves",
+                ),
+                restarts=("redis",),
+            ),
+        ),
+        Case(
+            when=TURNED_OFF,
+            answer=Staged(
+                stages=(
+                    "the server stops",
+                    "the new one loads the append-only file and writes a snapshot from it before it serves",
+                ),
+                restarts=("redis",),
+            ),
+        ),
+    ),
+    "save": always(_RESTART),
+    "authentication": always(Allowed(restarts=("redis",), note="clients need the password, or must send none")),
+    "password": always(Allowed(restarts=("redis",), note="clients need the new password")),
+    "stopGrace": always(_RESTART),
+    "config": always(_RESTART),
+}
+"""The answer for each of the server's settings."""
