@@ -9,7 +9,7 @@ import pulumi
 
 from components.credentials.component import Credentials, CredentialsArgs
 from components.images import default_image
-from components.redis.files import PORT, password_conf, redis_conf
+from components.redis.files import PORT, password_conf, redis_conf, start_script
 from components.redis.settings import RedisSettings
 from components.server import resources_of
 from components.targets.base import Addressing, Deployment, PreparedTarget
@@ -18,6 +18,7 @@ from components.workload import CLIENTS, File, Port, Probe, Storage, Workload
 NAME = "redis"
 _DATA_PATH = "/data"
 _CONFIG = "/etc/millrace/redis.conf"
+_SCRIPT = "/etc/millrace/start-redis.sh"
 _PASSWORD_CONFIG = "/etc/millrace/redis-password.conf"
 _PASSWORD = "/etc/millrace/redis-password"
 
@@ -49,8 +50,11 @@ def redis_workload(
         name=NAME,
         image=image or default_image("redis"),
         replicas=1,
-        command=["redis-server", _CONFIG],
-        files=[File(path=_CONFIG, content=config)],
+        command=["sh", _SCRIPT, _CONFIG],
+        files=[
+            File(path=_SCRIPT, content=start_script(data_path=_DATA_PATH, password_path=_PASSWORD)),
+            File(path=_CONFIG, content=config),
+        ],
         ports=[Port(name="client", number=PORT, reached_by=[CLIENTS, *clients], outside=target.outside(settings.port))],
         storage=Storage(path=_DATA_PATH, size=int(settings.storage), lifetime=NAME, protect=protect),
         resources=resources_of(settings),

@@ -1,4 +1,4 @@
-"""redis.conf, and the file with the password that it includes."""
+"""redis.conf, the file with the password that it includes, and the start script."""
 
 from components.redis.settings import RedisSettings
 
@@ -34,6 +34,55 @@ def redis_conf(settings: RedisSettings, *, data_path: str, password_file: str | 
 def password_conf(password: str) -> str:
     """The file that ``redis.conf`` includes."""
     return f"requirepass {_quoted(password)}\n"
+
+
+def start_script(*, data_path: str, password_path: str) -> str:
+    """A script that makes the data ready for the configured persistence, then becomes the server.
+
+    Redis loads either the append-only file or the snapshot, as ``appendonly`` says, and starts empty if that one does
+    not exist. So before the first start with another setting, a server that only its own socket reaches loads the data
+    in its old form and writes it in its new one (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/).
+    The old form is the newer one until the new one is complete, so a script that is killed starts over.
+
+    Args:
+        data_path: Folder of snapshots and the append-only file.
+        password_path: The file that holds the password, if there is one.
+    """
+    return f"""\
+#!/bin/sh
+# Usage: start-redis.sh CONFIG
+set -eu
+config=$1
+log={data_path}/appendonlydir
+socket=/tmp/redis-convert.sock
+if [ -f {password_path} ]; then REDISCLI_AUTH=$(cat {password_path}); export REDISCLI_AUTH; fi
+ask() {{ redis-cli -s "$socket" "$@" 2> /dev/null; }}
+load() {{ # Start a server that no client reaches, and wait until it has loaded the data.
+    redis-server "$config" --port 0 --unixsocket "$socket" --save '' --daemonize no --appendonly "$1" &
+    server=$!
+    until [ "$(ask ping)" = PONG ]; do kill -0 "$server"; sleep 0.2; done
+}}
+finish() {{ ask shutdown nosave || true; wait "$server"; }}
+if grep -q '^appendonly yes' "$config"; then
+    if [ ! -f "$log/appendonly.aof.manifest" ] && [ -f {data_path}/dump.rdb ]; then
+        echo "start-redis.sh: writing the append-only file from the snapshot"
+        load no
+        ask config set appendonly yes > /dev/null
+        # Redis writes the manifest when the file is complete.
+        until [ -f "$log/appendonly.aof.manifest" ]; do kill -0 "$server"; sleep 0.2; done
+        finish
+    fi
+elif [ -f "$log/appendonly.aof.manifest" ]; then
+    echo "start-redis.sh: writing the snapshot from the append-only file"
+    load yes
+    [ "$(ask save)" = OK ]
+    finish
+    mv "$log" "$log.old" # at once, so that no half of it is ever loaded
+fi
+rm -rf "$log.old"
+unset REDISCLI_AUTH
+exec redis-server "$config"
+"""
 
 
 def _argument(value: str) -> str:

@@ -11,8 +11,12 @@ from components.limits import MAX_ENTRIES, MAX_TEXT
 from components.sections import DERIVED, Config, Memory, Port, ServerSettings, Wait, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {
+    "appenddirname": DERIVED,
+    "appendfilename": DERIVED,
     "appendonly": "set redis.appendOnly",
     "bind": DERIVED,
+    "daemonize": DERIVED,
+    "dbfilename": DERIVED,
     "dir": DERIVED,
     "include": DERIVED,
     "maxmemory": "set redis.maxMemory",

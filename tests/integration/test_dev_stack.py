@@ -233,6 +233,39 @@ def test_a_broker_setting_change_keeps_topics_and_records(dev: Stack) -> None:
     assert consume(SERVERS, "tda_events") == [b"kept"]
 
 
+def test_redis_keeps_its_data_when_its_persistence_changes(dev: Stack) -> None:
+    """Redis itself starts empty when ``appendonly`` changes: it loads only the form that is configured."""
+    with Redis(port=PORTS.redis) as redis:
+        for append_only in (True, False):
+            redis.set(f"before {append_only}", "kept")
+            dev.set("redis.appendOnly", append_only)
+            assert "redis-0" in dev.up().changed()["replace"]
+            assert redis.config_get("appendonly") == {"appendonly": "yes" if append_only else "no"}
+            assert redis.get(f"before {append_only}") == b"kept"
+        assert redis.get("before True") == b"kept"
+
+
+def test_a_change_of_identity_is_refused_at_preview_and_nothing_changes(dev: Stack) -> None:
+    before = dev.state()
+    dev.set("target", "kubernetes")
+    dev.set("kubernetes", {"context": "elsewhere"})
+    result = dev.run("preview", "--stack", dev.name)
+    del dev.config["millrace:target"], dev.config["millrace:kubernetes"]
+    assert result.code != 0
+    assert "the change of the stack file is refused; nothing was changed" in result.output
+    assert 'target: "docker" -> "kubernetes": another target is another platform' in result.output
+    assert dev.state() == before
+
+
+def test_everything_in_the_state_was_made_after_the_record_of_the_stack_file(dev: Stack) -> None:
+    """So a killed `up` never changes a resource before the state has what it was asked for."""
+    resources = json.loads(dev.state())["checkpoint"]["latest"]["resources"]
+    (record,) = [item["urn"] for item in resources if item["type"] == "pulumi:index:Stash"]
+    made = [item for item in resources if item.get("custom") and not item["type"].startswith("pulumi:")]
+    assert len(made) > 10
+    assert [item["urn"] for item in made if record not in item["dependencies"]] == []
+
+
 def test_a_partly_removed_platform_is_restored(dev: Stack) -> None:
     engine = docker.from_env()
     for member in running_members(dev.platform):

@@ -486,11 +486,12 @@ def test_redis_gets_the_password_only_as_secret_uploads(run_name: str, request: 
     inputs = request.getfixturevalue(run_name).one(CONTAINER, "redis-0").inputs
     assert masked(inputs["uploads"]) == SECRET_MARK
     assert [upload["file"] for upload in unmasked(inputs["uploads"])] == [
+        "/etc/millrace/start-redis.sh",
         "/etc/millrace/redis.conf",
         "/etc/millrace/redis-password.conf",
         "/etc/millrace/redis-password",
     ]
-    assert inputs["command"] == ["redis-server", "/etc/millrace/redis.conf"]
+    assert inputs["command"] == ["sh", "/etc/millrace/start-redis.sh", "/etc/millrace/redis.conf"]
     assert inputs["envs"] == []
     assert inputs["healthcheck"]["tests"] == [
         *("CMD", "sh", "-c"),
@@ -520,7 +521,10 @@ def test_a_generated_password_is_encrypted_in_the_state(staging: Run) -> None:
 def test_a_server_without_a_password_has_no_secret(dev: Run) -> None:
     inputs = dev.one(CONTAINER, "redis-0").inputs
     assert masked(inputs) == inputs
-    assert [upload["file"] for upload in inputs["uploads"]] == ["/etc/millrace/redis.conf"]
+    assert [upload["file"] for upload in inputs["uploads"]] == [
+        "/etc/millrace/start-redis.sh",
+        "/etc/millrace/redis.conf",
+    ]
     assert inputs["healthcheck"]["tests"] == ["CMD", "sh", "-c", "redis-cli ping | grep -q PONG"]
 
 

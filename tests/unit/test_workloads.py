@@ -77,7 +77,7 @@ JAVA = ("java.security", "log4j.properties")
             "kafka",
             [f"/etc/millrace/{name}" for name in (*JAVA, "server.properties", "start-kafka.sh")],
         ),
-        ("redis", ["/etc/millrace/redis.conf"]),
+        ("redis", ["/etc/millrace/redis.conf", "/etc/millrace/start-redis.sh"]),
     ],
 )
 def test_every_file_is_where_the_server_looks_for_it(name: str, paths: list[str]) -> None:

@@ -13,7 +13,7 @@ from tests.unit.workloads import contents, succeeds, workload
 
 def test_redis_starts_with_its_file_and_not_as_root() -> None:
     item = workload("redis")
-    assert list(item.command) == ["redis-server", "/etc/millrace/redis.conf"]
+    assert list(item.command) == ["sh", "/etc/millrace/start-redis.sh", "/etc/millrace/redis.conf"]
     assert item.user == 999
     assert item.env == {}
 

@@ -499,7 +499,7 @@ def test_a_pods_files_are_in_the_config_map_that_it_mounts(prod: Run, workload: 
     wanted = {
         "zookeeper": {"java.security", "log4j.properties", "start-zookeeper.sh", "zoo.cfg"},
         "kafka": {"java.security", "log4j.properties", "start-kafka.sh", "server.properties", "read-zone.sh"},
-        "redis": {"redis.conf"},
+        "redis": {"redis.conf", "start-redis.sh"},
     }
     assert set(config.inputs["data"]) == wanted[workload]
     assert {"name": "config", "mountPath": "/etc/millrace", "readOnly": True} in server(prod, workload)["volumeMounts"]
@@ -1012,7 +1012,7 @@ def test_a_roll_compares_the_secrets_name_and_never_its_content(prod: Run) -> No
     roll = prod.one(GATED_ROLL, "redis-roll")
     (volume,) = (item for item in roll.inputs["template"]["pod"]["volumes"] if item["name"] == "config")
     assert {"secret": {"name": f"redis-files-{NAME_SUFFIX}"}} in volume["projected"]["sources"]
-    assert set(roll.inputs["template"]["files"]) == {"redis.conf"}
+    assert set(roll.inputs["template"]["files"]) == {"redis.conf", "start-redis.sh"}
 
 
 # -------------------------------------------------------------------------------------------------- order and rolls
