@@ -9,7 +9,7 @@ from components.errors import PlatformError
 from components.naming import platform_name
 from components.platform import StreamingPlatform, StreamingPlatformArgs, workloads_of
 from components.stack_file.images import choose_images
-from components.stack_file.record import after, keep_record, last_record, refuse_changes
+from components.stack_file.record import after, keep_applied, keep_declared, last_record, refuse_changes
 from components.stack_file.stack import stack_settings, stop, target_for
 
 
@@ -24,9 +24,10 @@ def main() -> None:
         pulumi.log.info(str(images))
         target = target_for(settings, name)
         target.preflight(workloads_of(settings, images, target, name))
-        record = keep_record(before, name, settings)
+        record = keep_declared(before, name, settings)
         args = StreamingPlatformArgs(settings=settings, images=images, target=target)
         platform = StreamingPlatform(name, args, after(record))
+        keep_applied(settings, platform)
     except PlatformError as error:
         raise stop(error) from None
     for key, value in platform.outputs.by_name().items():

@@ -38,10 +38,12 @@ class Refused:
     Args:
         reason: What it would break.
         way: What to do instead.
+        identity: Whether it would make another platform, so that it is refused although no ``up`` has succeeded yet.
     """
 
     reason: str
     way: str
+    identity: bool = False
 
     def __str__(self) -> str:
         return f"{self.reason}. {self.way}"

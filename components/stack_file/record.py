@@ -1,7 +1,7 @@
-"""What the stack's state holds of the last update: the stack file that it declared, and the stack's id.
+"""What the stack's state holds of earlier updates: the stack file, as declared and as applied, and the stack's id.
 
-Pulumi's own :class:`pulumi.Stash` keeps it. It is the first resource of every update, so after a killed update the
-state already has what that update asked for.
+Pulumi's own :class:`pulumi.Stash` keeps both. ``declared`` is the first resource of every update, ``applied`` the last:
+an update that fails or is killed writes the first only.
 """
 
 import uuid
@@ -17,39 +17,49 @@ from components.errors import ChangeError
 from components.stack_file.settings import Settings
 from components.stack_file.stack import secret_keys
 from components.stack_file.transitions import verdict
+from components.transitions import Refused, Verdict
 
-_NAME = "declared"
+_DECLARED, _APPLIED = "declared", "applied"
 _TYPE = "pulumi:index:Stash"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What one update declared.
+    """What earlier updates declared.
 
     Args:
         stack_id: A random text that stays the same for the life of the stack.
         platform: The platform's name.
-        settings: The stack file, without secrets; None if this version cannot read it.
+        settings: The stack file of the last update that succeeded, else of the last one, without secrets and topics;
+            None if this version cannot read it.
+        applied: Whether an update has succeeded.
     """
 
     stack_id: str
     platform: str
     settings: Settings | None
+    applied: bool = True
 
 
 def last_record() -> Record | None:
-    """The record of the last update, or None if there was none."""
+    """The record of earlier updates, or None if there was none."""
     name = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
     answer = cast("Mapping[str, Any]", invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value)
     resources: Mapping[str, Mapping[str, Any]] = answer["outputs"]
-    for urn, resource in resources.items():
-        if resource["type"] == _TYPE and urn.endswith(f"::{_NAME}"):
-            return _read(resource["outputs"]["input"])
-    return None
-
-
-def _read(values: Mapping[str, Any]) -> Record:
-    return Record(stack_id=values["stackId"], platform=values["platform"], settings=_settings(values["stackFile"]))
+    kept = {
+        urn.rpartition("::")[2]: resource["outputs"]["input"]
+        for urn, resource in resources.items()
+        if resource["type"] == _TYPE
+    }
+    if _DECLARED not in kept:
+        return None
+    declared = kept[_DECLARED]
+    return Record(
+        stack_id=declared["stackId"],
+        platform=declared["platform"],
+        settings=_settings(kept.get(_APPLIED, declared)["stackFile"]),
+        applied=_APPLIED in kept,
+    )
 
 
 def _settings(values: Mapping[str, Any]) -> Settings | None:
@@ -90,27 +100,45 @@ def refuse_changes(before: Record | None, platform: str, settings: Settings) -> 
         pulumi.log.warn("another version declared this stack: what changes since then was not compared")
         return
     found = verdict(before.settings, settings, secret=secret_keys())
+    if not before.applied:  # there is no platform yet that ran, only what makes it this one
+        identity = [item for item in found.changes if isinstance(item.answer, Refused) and item.answer.identity]
+        found = Verdict(changes=identity)
     if found.refusals:
         raise ChangeError("the change of the stack file is refused; nothing was changed", found.refusals)
     if found.changes:
         pulumi.log.info("\n".join(["the stack file changes:", *(f"  {change}" for change in found.changes)]))
 
 
-def keep_record(before: Record | None, platform: str, settings: Settings) -> pulumi.Stash:
-    """Declare the record of this update; whatever it changes must depend on it.
+def keep_declared(before: Record | None, platform: str, settings: Settings) -> pulumi.Resource:
+    """Declare the record of what this update asks for; whatever it changes must depend on it.
 
     Args:
-        before: The record of the last update.
+        before: The record of earlier updates.
         platform: The platform's name.
         settings: The stack file now.
     """
-    values = {
-        "stackId": uuid.uuid4().hex if before is None else before.stack_id,
-        "platform": platform,
-        # The set of topics keeps the topics.
-        "stackFile": settings.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"topics"}),
-    }
-    return pulumi.Stash(_NAME, input=pulumi.Output.secret(values) if secret_keys() else values)
+    stack_id = uuid.uuid4().hex if before is None else before.stack_id
+    return _stash(_DECLARED, {"stackId": stack_id, "platform": platform, "stackFile": _without_topics(settings)})
+
+
+def keep_applied(settings: Settings, platform: pulumi.Resource) -> pulumi.Resource:
+    """Declare the record of what this update has reached, after everything else.
+
+    Args:
+        settings: The stack file now.
+        platform: The component that holds everything else.
+    """
+    options = pulumi.ResourceOptions(depends_on=[platform])
+    return _stash(_APPLIED, {"stackFile": _without_topics(settings)}, options)
+
+
+def _stash(name: str, values: Mapping[str, object], options: pulumi.ResourceOptions | None = None) -> pulumi.Resource:
+    return pulumi.Stash(name, options, input=pulumi.Output.secret(values) if secret_keys() else values)
+
+
+def _without_topics(settings: Settings) -> dict[str, Any]:
+    """The stack file; the set of topics keeps the topics."""
+    return settings.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"topics"})
 
 
 def after(record: pulumi.Resource) -> pulumi.ResourceOptions:

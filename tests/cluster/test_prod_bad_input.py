@@ -12,7 +12,7 @@ import yaml
 from offline.cluster import processes
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG
-from tests.cluster.clusters import CONTEXT, ClusterStack, overlay
+from tests.cluster.clusters import CONTEXT, ClusterStack, is_ready, overlay
 from tests.integration.stacks import Result, eventually
 
 
@@ -165,3 +165,21 @@ def test_an_api_server_lost_during_an_update_is_reported_and_the_next_up_continu
     small.up()
     assert small.up().changed() == {}
     assert json.loads(small.kubectl("get", "pod", "kafka-0", "-o", "json"))["metadata"]["uid"] != first
+
+
+def test_a_namespace_that_the_stack_no_longer_owns_stays_with_its_data(small: ClusterStack) -> None:
+    before, namespace = small.objects("persistentvolumeclaims"), small.namespace
+    small.set("kubernetes.namespace", "millrace-test-moved")
+    refused(small.up(check=False), "kubernetes.namespace", "objects cannot move to another namespace")
+    small.set("kubernetes.namespace", namespace)
+    small.set("kubernetes.createNamespace", False)
+    assert sorted(small.up().changed().get("delete", [])) == ["namespace", "namespace-removal"]
+    claims = small.objects("persistentvolumeclaims")
+    assert {name: claim["metadata"]["uid"] for name, claim in claims.items()} == {
+        name: claim["metadata"]["uid"] for name, claim in before.items()
+    }
+    assert all(map(is_ready, small.objects("pods").values()))
+    small.set("kubernetes.createNamespace", True)
+    refused(small.up(check=False), "kubernetes.createNamespace", "the namespace exists already")
+    small.set("kubernetes.createNamespace", False)
+    assert small.up().changed() == {}

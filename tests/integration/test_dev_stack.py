@@ -260,7 +260,8 @@ def test_a_change_of_identity_is_refused_at_preview_and_nothing_changes(dev: Sta
 def test_everything_in_the_state_was_made_after_the_record_of_the_stack_file(dev: Stack) -> None:
     """So a killed `up` never changes a resource before the state has what it was asked for."""
     resources = json.loads(dev.state())["checkpoint"]["latest"]["resources"]
-    (record,) = [item["urn"] for item in resources if item["type"] == "pulumi:index:Stash"]
+    record, applied = [item["urn"] for item in resources if item["type"] == "pulumi:index:Stash"]
+    assert (record.rpartition("::")[2], applied.rpartition("::")[2]) == ("declared", "applied")
     made = [item for item in resources if item.get("custom") and not item["type"].startswith("pulumi:")]
     assert len(made) > 10
     assert [item["urn"] for item in made if record not in item["dependencies"]] == []

@@ -119,6 +119,7 @@ class Registered:
     inputs: dict[str, Any]
     custom: bool
     protect: bool
+    retain_on_delete: bool
     parent: str
     dependencies: frozenset[str]
     after: frozenset[tuple[str, str]]
@@ -330,6 +331,7 @@ def _registered(request: Any, names: Mapping[str, str]) -> Registered:
         inputs=_values(request.object),
         custom=request.custom,
         protect=request.protect,
+        retain_on_delete=request.retainOnDelete,
         parent=names.get(request.parent, ""),  # the stack itself has no name
         dependencies=frozenset(map(_name, request.dependencies)),
         after=frozenset((_type(urn), _name(urn)) for urn in request.dependencies),

@@ -113,6 +113,7 @@ PROVIDERS = [
     "components.targets.docker.provider:MemberSetProvider",
     "components.targets.kubernetes.provider:GatedRollProvider",
     "components.targets.kubernetes.provider:MemberStorageProvider",
+    "components.targets.kubernetes.provider:NamespaceRemovalProvider",
     "components.topics.provider:TopicSetProvider",
 ]
 """Dynamic providers by their names in the states of stacks. ``destroy`` cannot load a moved provider."""

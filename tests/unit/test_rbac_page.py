@@ -219,11 +219,16 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "create_claim": lambda made: made.create_claim(NAMESPACE, "data-kafka-0", {}, 1, None),
     "resize_claim": lambda made: made.resize_claim(NAMESPACE, "data-kafka-0", 2),
     "delete_claim": lambda made: made.delete_claim(NAMESPACE, "data-kafka-0"),
+    "has_namespace": lambda made: made.has_namespace(NAMESPACE),
+    "delete_namespace": lambda made: made.delete_namespace(NAMESPACE),
 }
 """Every query and change of the client, by method name."""
 
 OF_EVERYONE = {"denied"}
 """Methods that need no permission: any authenticated user may check their own permissions."""
+
+OF_CREATORS = ("has_namespace", "delete_namespace")
+"""Methods that only a stack calls which creates its namespace."""
 
 OPERATIONS = ("pods", "log_lines", "create_pod", "delete_pod", "pull_secrets")
 """Methods that the command line calls."""
@@ -241,13 +246,18 @@ def test_every_request_of_the_client_is_listed_in_this_module() -> None:
     assert methods == REQUESTS.keys() | OF_EVERYONE
 
 
-@pytest.mark.parametrize("roles", [WITH_ZONES, FULL], ids=["deployer with zones", "full deployer"])
-def test_a_deployer_is_permitted_every_request_of_the_client(roles: Sequence[str]) -> None:
-    assert needed_by([*REQUESTS]) - {right for _, right in rights(*roles)} == set()
+def test_a_full_deployer_is_permitted_every_request_of_the_client() -> None:
+    assert needed_by([*REQUESTS]) - {right for _, right in rights(*FULL)} == set()
+
+
+def test_a_deployer_with_zones_lacks_only_namespaces() -> None:
+    lacking = needed_by([*REQUESTS]) - {right for _, right in rights(*WITH_ZONES)}
+    assert lacking == needed_by(OF_CREATORS) == {("get", "", "namespaces"), ("delete", "", "namespaces")}
 
 
 def test_without_zones_a_deployer_lacks_only_the_optional_access_to_nodes() -> None:
-    assert needed_by([*REQUESTS]) - {right for _, right in rights(*DEPLOYER)} == {("get", "", "nodes")}
+    methods = [name for name in REQUESTS if name not in OF_CREATORS]
+    assert needed_by(methods) - {right for _, right in rights(*DEPLOYER)} == {("get", "", "nodes")}
 
 
 def test_an_operator_is_permitted_every_request_of_the_command_line() -> None:

@@ -214,6 +214,15 @@ class Cluster:
         path = path_of(namespace, "persistentvolumeclaims", name)
         self._requests.find("delete", f"persistentvolumeclaims {name}", namespace, path, method="DELETE")
 
+    def has_namespace(self, name: str) -> bool:
+        """Whether a namespace exists; one that is being deleted still does."""
+        return self._requests.find("get", f"namespaces {name}", "", f"/api/v1/namespaces/{quote(name)}") is not None
+
+    def delete_namespace(self, name: str) -> None:
+        """Delete a namespace with everything in it; one that is gone or being deleted is no error."""
+        path = f"/api/v1/namespaces/{quote(name)}"
+        self._requests.find("delete", f"namespaces {name}", "", path, method="DELETE", tolerated=(404, 409))
+
     def _events(self, namespace: str, uid: str) -> list[Json]:
         """Events of one object; empty if they may not be read, since they only explain."""
         options = {"fieldSelector": f"involvedObject.uid={uid}", "limit": 200}

@@ -9,7 +9,11 @@ from pulumi.dynamic import Resource
 
 from components.safety import Safety, reference
 from components.targets.base import RouteInputs
-from components.targets.kubernetes.provider import GatedRollProvider, MemberStorageProvider
+from components.targets.kubernetes.provider import (
+    GatedRollProvider,
+    MemberStorageProvider,
+    NamespaceRemovalProvider,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,3 +111,16 @@ class MemberStorage(Resource, module="millrace", name="MemberStorage"):
             "labels": dict(labels),
         }
         super().__init__(MemberStorageProvider(), name, props, opts)
+
+
+class NamespaceRemoval(Resource, module="millrace", name="NamespaceRemoval"):
+    """Deletes a namespace on ``destroy``, after everything else, unless volume claims are left in it.
+
+    Args:
+        name: The resource's name.
+        route: The cluster and the namespace.
+        opts: Resource options.
+    """
+
+    def __init__(self, name: str, route: RouteInputs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(NamespaceRemovalProvider(), name, {"route": dict(route)}, opts)

@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 from components.naming import qualified
 from components.targets.base import Deployment, Environment, RouteInputs, with_dependencies_of
 from components.targets.kubernetes.addresses import ClusterAddresses, ClusterOptions
-from components.targets.kubernetes.component import GatedRoll, MembersArgs, MemberStorage
+from components.targets.kubernetes.component import GatedRoll, MembersArgs, MemberStorage, NamespaceRemoval
 from components.targets.kubernetes.labels import Labels
 from components.targets.kubernetes.network_policies import default_deny, policy_of
 from components.targets.kubernetes.pods import ZONE_SCRIPT, ZONE_SCRIPT_NAME, PodContext, pod_spec, stateful_set_spec
@@ -47,7 +47,7 @@ class PreparedKubernetes(ClusterAddresses):
             enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=parent),
         )
-        self._namespace = self._create_namespace(parent) if options.create_namespace else None
+        self._namespace = self._create_namespace(parent) if options.create_namespace else []
         k8s.networking.v1.NetworkPolicy(
             "default-deny",
             metadata=self._labels.metadata("default-deny"),
@@ -58,9 +58,8 @@ class PreparedKubernetes(ClusterAddresses):
     def route(self) -> RouteInputs:
         """Through the Kubernetes API, to the pods deployed so far and no others."""
         options = self.options
-        kubeconfig: dict[str, str] = {} if options.kubeconfig is None else {"kubeconfig": options.kubeconfig}
         hosts = [self.host(item.name, ordinal) for item in self._deployed for ordinal in range(item.replicas)]
-        return RouteInputs(context=options.context, namespace=options.namespace, hosts=hosts, **kubeconfig)
+        return RouteInputs(context=options.context, namespace=options.namespace, hosts=hosts, **self._kubeconfig())
 
     def deploy(
         self,
@@ -120,13 +119,25 @@ class PreparedKubernetes(ClusterAddresses):
         )
         return {"namespace": self.options.namespace, "clientConfigMap": name, "clientSecret": name}
 
-    def _create_namespace(self, parent: pulumi.Resource | None) -> k8s.core.v1.Namespace:
+    def _create_namespace(self, parent: pulumi.Resource | None) -> list[pulumi.Resource]:
+        """The namespace, and what deletes it after everything else, if no volume claim is left in it."""
+        options = self.options
         security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-        return k8s.core.v1.Namespace(
+        namespace = k8s.core.v1.Namespace(
             "namespace",
-            metadata=_manifest({"name": self.options.namespace, "labels": self._labels.all() | security}),
-            opts=pulumi.ResourceOptions(parent=parent, provider=self._provider),
+            metadata=_manifest({"name": options.namespace, "labels": self._labels.all() | security}),
+            # A namespace takes its claims with it. So the provider never deletes it: not when createNamespace changes.
+            opts=pulumi.ResourceOptions(parent=parent, provider=self._provider, retain_on_delete=True),
         )
+        removal = NamespaceRemoval(
+            "namespace-removal",
+            RouteInputs(context=options.context, namespace=options.namespace, hosts=[], **self._kubeconfig()),
+            pulumi.ResourceOptions(parent=parent, depends_on=[namespace]),
+        )
+        return [namespace, removal]
+
+    def _kubeconfig(self) -> Mapping[str, str]:
+        return {} if self.options.kubeconfig is None else {"kubeconfig": self.options.kubeconfig}
 
     def _members(self, workload: Workload, deadline: float) -> MembersArgs:
         return MembersArgs(
@@ -297,7 +308,7 @@ class PreparedKubernetes(ClusterAddresses):
             dynamic: Whether it is a dynamic resource, which the Kubernetes provider does not create.
             outer: Options of the component; what that depends on, the child depends on.
         """
-        before = [*after, *([self._namespace] if self._namespace is not None else [])]
+        before = [*after, *self._namespace]
         provider = None if dynamic else self._provider
         own = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=before, protect=protect)
         return with_dependencies_of(outer, own)

@@ -6,7 +6,12 @@ from components.changes import changes
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
 from components.quantities import format_size
 from components.targets.kubernetes.claims import Claims, claim_names, release_members
+from components.targets.kubernetes.client import connect
 from components.targets.kubernetes.roll import Roll
+from components.waiting import wait_until
+
+_REMOVAL = 600.0
+"""Seconds for a namespace to go, as the official provider waits."""
 
 
 class GatedRollProvider(ResourceProvider):
@@ -121,3 +126,33 @@ class MemberStorageProvider(ResourceProvider):
     def delete(self, _id: str, _props: Props) -> None:
         """Delete all claims of the workload, including those of removed members, and wait until they are gone."""
         Claims(_props).remove()
+
+
+class NamespaceRemovalProvider(ResourceProvider):
+    """Deletes a platform's namespace when nothing is left in it that holds data."""
+
+    def create(self, props: Props) -> CreateResult:
+        """Nothing: a different resource creates the namespace."""
+        return CreateResult(props["route"]["namespace"], props)
+
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Keep the new kubeconfig."""
+        return UpdateResult(_news)
+
+    @plain_errors
+    def delete(self, _id: str, _props: Props) -> None:
+        """Delete the namespace and wait until it is gone; one with volume claims stays, and that is said."""
+        route = _props["route"]
+        cluster, namespace = connect(route.get("kubeconfig"), route["context"]), route["namespace"]
+        if claims := sorted(cluster.claims(namespace, {})):
+            progress(
+                f"namespace {namespace} stays: it has the volume claims {', '.join(claims)}. To delete it with their "
+                f"data: kubectl --context {route['context']} delete namespace {namespace}"
+            )
+            return
+        cluster.delete_namespace(namespace)
+
+        def left() -> list[str]:
+            return [f"namespace {namespace} is still there"] if cluster.has_namespace(namespace) else []
+
+        wait_until(left, what=f"namespace {namespace}", deadline=_REMOVAL, report=progress, state="gone")

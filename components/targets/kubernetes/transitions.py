@@ -31,7 +31,9 @@ RULES: Table = {
     ),
     "kubeconfig": _cluster_only(Allowed(note="restarts nothing; its context must lead to the same cluster")),
     "namespace": _cluster_only(
-        Refused(reason="objects cannot move to another namespace: their volumes would stay behind", way=MOVE)
+        Refused(
+            reason="objects cannot move to another namespace: their volumes would stay behind", way=MOVE, identity=True
+        )
     ),
     "createNamespace": (
         Case(answer=ELSEWHERE, targets=("docker",)),
@@ -49,8 +51,12 @@ RULES: Table = {
             ),
         ),
     ),
-    "clusterDomain": _cluster_only(Refused(reason="members know each other by names in the old domain", way=MOVE)),
-    "storageClass": _cluster_only(Refused(reason="existing volumes cannot change their StorageClass", way=MOVE)),
+    "clusterDomain": _cluster_only(
+        Refused(reason="members know each other by names in the old domain", way=MOVE, identity=True)
+    ),
+    "storageClass": _cluster_only(
+        Refused(reason="existing volumes cannot change their StorageClass", way=MOVE, identity=True)
+    ),
     "imagePullPolicy": _cluster_only(Allowed(restarts=_SERVERS)),
     "imagePullSecrets": _cluster_only(Allowed(restarts=_SERVERS)),
     "spread": _cluster_only(Allowed(restarts=_SERVERS)),

@@ -12,11 +12,12 @@ import pytest
 
 from components.errors import ChangeError
 from components.stack_file import record
-from components.stack_file.record import Record, after, keep_record, last_record, refuse_changes
+from components.stack_file.record import Record, after, keep_applied, keep_declared, last_record, refuse_changes
 from tests.unit.mocks import NETWORK, RecordingMocks, RecordingMonitor, run_program, settings_of
 
 STASH = "pulumi:index:Stash"
 URN = f"urn:pulumi:dev::millrace::{STASH}::declared"
+APPLIED_URN = f"urn:pulumi:dev::millrace::{STASH}::applied"
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,19 @@ def state(monkeypatch: pytest.MonkeyPatch, *resources: tuple[str, str, dict[str,
 def kept(settings: Any, before: Record | None = None) -> dict[str, Any]:
     """The inputs of the stash that an update declares."""
     mocks = RecordingMocks()
-    run_program(lambda: keep_record(before, "millrace-dev", settings), RecordingMonitor(mocks))
+    run_program(lambda: keep_declared(before, "millrace-dev", settings), RecordingMonitor(mocks))
+    ((_, _, inputs),) = [item for item in mocks.resources if item[0] == STASH]
+    return inputs
+
+
+def applied(settings: Any) -> dict[str, Any]:
+    """The inputs of the stash that an update declares last."""
+    mocks = RecordingMocks()
+
+    def program() -> None:
+        keep_applied(settings, pulumi.ComponentResource("millrace:index:Whole", "whole"))
+
+    run_program(program, RecordingMonitor(mocks))
     ((_, _, inputs),) = [item for item in mocks.resources if item[0] == STASH]
     return inputs
 
@@ -116,6 +129,24 @@ def test_all_refused_changes_are_said_at_once(said: list[str]) -> None:
     assert said == []
 
 
+def test_what_a_failed_update_declared_does_not_bind_but_its_identity_does(
+    monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    """The error of a failed growth says: set it back."""
+    small, large = settings_of("prod", kafka={"storage": "10GiB"}), settings_of("prod", kafka={"storage": "20GiB"})
+    declared = (URN, STASH, kept(large))
+    state(monkeypatch, declared)
+    refuse_changes(last_record(), "millrace-dev", small)
+    with pytest.raises(ChangeError):
+        refuse_changes(last_record(), "millrace-dev", settings_of("prod", kubernetes={"context": "other"}))
+    state(monkeypatch, declared, (APPLIED_URN, STASH, applied(small)))
+    refuse_changes(last_record(), "millrace-dev", small)
+    state(monkeypatch, declared, (APPLIED_URN, STASH, applied(large)))
+    with pytest.raises(ChangeError):
+        refuse_changes(last_record(), "millrace-dev", small)
+    assert said == []
+
+
 def test_a_renamed_stack_is_refused() -> None:
     before = Record(stack_id="1", platform="millrace-dev", settings=settings_of("dev"))
     with pytest.raises(ChangeError, match='platform is "millrace-dev" and would become "millrace-new"'):
@@ -138,7 +169,7 @@ def test_everything_in_a_component_waits_for_the_record() -> None:
         pass
 
     def program() -> None:
-        stash = keep_record(None, "millrace-dev", settings_of("dev"))
+        stash = keep_declared(None, "millrace-dev", settings_of("dev"))
         whole = pulumi.ComponentResource("millrace:index:Whole", "whole", None, after(stash))
         inner = pulumi.ComponentResource("millrace:index:Inner", "inner", None, pulumi.ResourceOptions(parent=whole))
         Part(NETWORK, "part", {}, pulumi.ResourceOptions(parent=inner))

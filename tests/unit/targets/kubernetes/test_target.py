@@ -60,6 +60,7 @@ CLIENT = {"millrace.client": "true"}
 
 PROVIDER = "pulumi:providers:kubernetes"
 NAMESPACE = "kubernetes:core/v1:Namespace"
+NAMESPACE_REMOVAL = "pulumi-python:dynamic/millrace:NamespaceRemoval"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SERVICE = "kubernetes:core/v1:Service"
 ACCOUNT = "kubernetes:core/v1:ServiceAccount"
@@ -76,6 +77,7 @@ EXPECTED_NAMES = {
     "millrace:index:RedisServer": ["redis"],
     PROVIDER: ["cluster"],
     NAMESPACE: ["namespace"],
+    NAMESPACE_REMOVAL: ["namespace-removal"],
     POLICY: ["default-deny", "kafka", "redis", "zookeeper"],
     CONFIG_MAP: ["clients", "kafka-config", "redis-config", "zookeeper-config"],
     SECRET: ["clients", "redis-files"],
@@ -218,7 +220,7 @@ def test_the_kubeconfig_of_the_stack_file_is_used() -> None:
 
 
 def test_everything_is_a_child_of_the_platform_or_of_its_server(prod: Run) -> None:
-    shared = {PROVIDER, NAMESPACE, TOPIC_SET, HEALTH_GATE}
+    shared = {PROVIDER, NAMESPACE, NAMESPACE_REMOVAL, TOPIC_SET, HEALTH_GATE}
     for item in prod.resources:
         if item.type.startswith("millrace:"):
             expected = "" if item.name == NAME else NAME
@@ -243,6 +245,15 @@ def test_the_namespace_is_named_after_the_platform_by_default(declared: str | No
     assert run.outputs["namespace"] == (declared or NAME)
 
 
+def test_the_namespace_is_deleted_only_by_what_looks_for_claims_and_after_all_objects(prod: Run) -> None:
+    (namespace,), (removal,) = prod.of(NAMESPACE), prod.of(NAMESPACE_REMOVAL)
+    assert namespace.retain_on_delete
+    assert removal.after == {(NAMESPACE, "namespace")}
+    assert removal.inputs["route"] == {"context": "production", "namespace": "streaming", "hosts": []}
+    for item in [*objects(prod), *prod.of(MEMBER_STORAGE), *prod.of(GATED_ROLL)]:
+        assert item.type == NAMESPACE or (NAMESPACE_REMOVAL, "namespace-removal") in item.after, item.name
+
+
 def test_the_namespace_enforces_the_restricted_profile(prod: Run) -> None:
     (namespace,) = prod.of(NAMESPACE)
     modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
@@ -255,7 +266,7 @@ def test_an_existing_namespace_is_used_and_not_created() -> None:
     run = run_on_cluster(settings_of("prod", kubernetes=cluster(createNamespace=False)), NAME)
     assert run.of(NAMESPACE) == []
     names = {item.type: run.names(item.type) for item in run.resources}
-    assert names == {type_: kept for type_, kept in EXPECTED_NAMES.items() if type_ != NAMESPACE}
+    assert names == {type_: kept for type_, kept in EXPECTED_NAMES.items() if "Namespace" not in type_}
     assert {item.inputs["metadata"].get("namespace") for item in objects(run) if item.type not in (ROLE, BINDING)} == {
         "streaming"
     }
@@ -1083,13 +1094,14 @@ def test_pods_are_created_after_their_claims_and_everything_that_protects_them(p
 
 
 def test_brokers_roll_after_the_ensemble_but_all_pods_start_at_once(prod: Run) -> None:
+    namespace = {(NAMESPACE, "namespace"), (NAMESPACE_REMOVAL, "namespace-removal")}
     assert prod.one(GATED_ROLL, "kafka-roll").after == {
-        (NAMESPACE, "namespace"),
+        *namespace,
         (STATEFUL_SET, "kafka"),
         (STATEFUL_SET, "zookeeper"),
         (GATED_ROLL, "zookeeper-roll"),
     }
-    assert prod.one(GATED_ROLL, "zookeeper-roll").after == {(NAMESPACE, "namespace"), (STATEFUL_SET, "zookeeper")}
+    assert prod.one(GATED_ROLL, "zookeeper-roll").after == {*namespace, (STATEFUL_SET, "zookeeper")}
     brokers = prod.one(STATEFUL_SET, "kafka").after
     assert (STATEFUL_SET, "zookeeper") in brokers, "brokers are removed before the ensemble"
     rolls = {(GATED_ROLL, name) for name in prod.names(GATED_ROLL)}
