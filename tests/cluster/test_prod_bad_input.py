@@ -91,7 +91,7 @@ def test_a_storage_class_without_expansion_is_reported_before_anything_changes(s
     finally:
         kubectl("patch", "storageclass", "standard", "-p", '{"allowVolumeExpansion": true}')
         small.set("kafka.storage", "10GiB")
-    assert small.up().changed() == {}
+    assert small.up().changed() == {"update": ["declared"]}
 
 
 def test_an_unschedulable_pod_is_reported_with_the_scheduler_s_reason(small: ClusterStack) -> None:
