@@ -9,7 +9,6 @@ from components.transitions import (
     Allowed,
     Case,
     Refused,
-    Staged,
     Table,
     always,
     java_server_rules,
@@ -27,22 +26,8 @@ _RECORDS = Allowed(
 RULES: Table = {
     **java_server_rules("kafka"),
     "replicas": (
-        Case(
-            when=LARGER,
-            answer=Allowed(
-                note="brokers are added; existing partitions stay where they are until `python -m ops brokers "
-                "rebalance` moves some"
-            ),
-        ),
-        Case(
-            when=SMALLER,
-            answer=Staged(
-                stages=(
-                    "the replicas on brokers that leave move to the others, in batches",
-                    "the brokers stop and are removed",
-                )
-            ),
-        ),
+        Case(when=LARGER, answer=Allowed(note="brokers are added; existing partitions stay where they are")),
+        Case(when=SMALLER, answer=Allowed(note="brokers are removed, unless one of them still holds partitions")),
     ),
     "port": on(
         docker=Allowed(restarts=("kafka",), note="clients on this machine need the new address"),

@@ -4,6 +4,7 @@ Pulumi's own :class:`pulumi.Stash` keeps both. ``declared`` is the first resourc
 an update that fails or is killed writes the first only.
 """
 
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pulumi
 from pulumi.runtime.invoke import invoke
 from pydantic import ValidationError
 
-from components.errors import ChangeError
+from components.errors import ChangeError, PreflightError
 from components.stack_file.settings import Settings
 from components.stack_file.stack import secret_keys
 from components.stack_file.transitions import verdict
@@ -21,6 +22,8 @@ from components.transitions import Refused, Verdict
 
 _DECLARED, _APPLIED = "declared", "applied"
 _TYPE = "pulumi:index:Stash"
+_ATTEMPTS, _PAUSE = 10, 0.2
+"""How often the state is read, and seconds between two attempts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +47,7 @@ class Record:
 def last_record() -> Record | None:
     """The record of earlier updates, or None if there was none."""
     name = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
-    answer = cast("Mapping[str, Any]", invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value)
-    resources: Mapping[str, Mapping[str, Any]] = answer["outputs"]
+    resources = _resources(name)
     kept = {
         urn.rpartition("::")[2]: resource["outputs"]["input"]
         for urn, resource in resources.items()
@@ -60,6 +62,24 @@ def last_record() -> Record | None:
         settings=_settings(kept.get(_APPLIED, declared)["stackFile"]),
         applied=_APPLIED in kept,
     )
+
+
+def _resources(stack: str) -> Mapping[str, Mapping[str, Any]]:
+    """The resources in the state: type and outputs by URN.
+
+    The engine may be writing the state at that moment; a file that ends too early is read again.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            answer = invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
+            return cast("Mapping[str, Any]", answer)["outputs"]
+        except Exception as error:  # noqa: BLE001  the SDK raises nothing more exact
+            if attempt == _ATTEMPTS - 1:
+                raise PreflightError(
+                    f"the state of {stack} cannot be read; nothing was changed", [str(error)]
+                ) from None
+            time.sleep(_PAUSE)
+    raise AssertionError("unreachable")
 
 
 def _settings(values: Mapping[str, Any]) -> Settings | None:

@@ -20,8 +20,7 @@ RULES: Table = {
     "name": always(
         Refused(
             reason="Kafka cannot rename a topic",
-            way="Declare the new one beside the old one, move producers and consumers, then list the old one to be "
-            "deleted",
+            way="Declare the new one beside the old one, move producers and consumers, then remove the old one",
         )
     ),
     "partitions": (

@@ -2,11 +2,8 @@
 
 from components.transitions import (
     ELSEWHERE,
-    LARGER,
-    SMALLER,
     Allowed,
-    Case,
-    Staged,
+    Refused,
     Table,
     always,
     java_server_rules,
@@ -17,29 +14,12 @@ _RESTART = Allowed(restarts=("zookeeper",))
 
 RULES: Table = {
     **java_server_rules("zookeeper"),
-    "replicas": (
-        Case(
-            when=LARGER,
-            answer=Staged(
-                stages=(
-                    "new members start as observers, which have no vote",
-                    "one at a time they copy the data and join the ensemble by reconfiguration",
-                    "brokers learn of them and restart, one at a time",
-                ),
-                restarts=("zookeeper", "kafka"),
-            ),
-        ),
-        Case(
-            when=SMALLER,
-            answer=Staged(
-                stages=(
-                    "one at a time the members that leave give up their vote by reconfiguration",
-                    "brokers forget them and restart, one at a time",
-                    "the members stop",
-                ),
-                restarts=("zookeeper", "kafka"),
-            ),
-        ),
+    "replicas": always(
+        Refused(
+            reason="members that are added would form an ensemble of their own without data, and removed ones take the "
+            "quorum with them",
+            way="Set it back; to change the size, back up, `up` a new stack of that size, restore into it",
+        )
     ),
     "port": on(
         docker=Allowed(restarts=("zookeeper",), note="clients on this machine need the new address"),
