@@ -20,6 +20,7 @@ from tests.integration.stacks import PROJECT, Result, Stack
 PASSWORD = "hunter2-of-production"
 CREATED = {
     "pulumi:pulumi:Stack": 1,
+    "pulumi:index:Stash": 2,
     "millrace:index:StreamingPlatform": 1,
     "millrace:index:ZooKeeperEnsemble": 1,
     "millrace:index:KafkaCluster": 1,
@@ -36,6 +37,7 @@ CREATED = {
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": 1,
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": 1,
     "pulumi-python:dynamic/millrace:MemberStorage": 3,
+    "pulumi-python:dynamic/millrace:NamespaceRemoval": 1,
     "pulumi-python:dynamic/millrace:GatedRoll": 3,
     "pulumi-python:dynamic/millrace:Credentials": 1,
     "pulumi-python:dynamic/millrace:TopicSet": 1,
