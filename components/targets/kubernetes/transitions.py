@@ -58,6 +58,7 @@ RULES: Table = {
         Refused(reason="existing volumes cannot change their StorageClass", way=MOVE, identity=True)
     ),
     "imagePullPolicy": _cluster_only(Allowed(restarts=_SERVERS)),
+    "imagePullPatience": _cluster_only(Allowed()),
     "imagePullSecrets": _cluster_only(Allowed(restarts=_SERVERS)),
     "spread": _cluster_only(Allowed(restarts=_SERVERS)),
     "zones": _cluster_only(
