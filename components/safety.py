@@ -26,11 +26,15 @@ class Members:
         addresses: ``host:port`` of each member, by name.
         logs: For each member the command that shows its logs.
         route: How the addresses are reached.
+        deadline: Seconds that a member may take to join or leave.
+        password: The password with which members are added and removed; empty where none is needed.
     """
 
     addresses: Mapping[str, str]
     logs: Mapping[str, str] = field(default_factory=dict[str, str])
     route: Route = DIRECT
+    deadline: float = 180
+    password: str = field(default="", repr=False)
 
 
 class Safety:

@@ -23,6 +23,7 @@ class MemberGateArgs:
         deadline: Seconds to wait.
         trigger: Values that change when the gate must check again.
         logs: For each member the command that shows its logs.
+        password: What the rules need to add and remove members, or None.
     """
 
     safety: type[Safety]
@@ -33,6 +34,7 @@ class MemberGateArgs:
     deadline: float
     trigger: Mapping[str, pulumi.Input[str]]
     logs: Mapping[str, pulumi.Input[str]]
+    password: pulumi.Input[str] | None
 
 
 class MemberGate(Resource, module="millrace", name="MemberGate"):
@@ -54,6 +56,7 @@ class MemberGate(Resource, module="millrace", name="MemberGate"):
             "deadline": args.deadline,
             "trigger": dict(args.trigger),
             "logs": dict(args.logs),
+            "password": args.password,
         }
         super().__init__(MemberGateProvider(), name, props, opts)
 
@@ -66,6 +69,8 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
         safety: The rules of the members.
         members: ``host:port`` of each member, by name.
         logs: For each member the command that shows its logs.
+        deadline: Seconds that a member may take to leave.
+        password: What the rules need to remove members, or None.
         opts: Resource options.
     """
 
@@ -75,6 +80,8 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
         safety: type[Safety],
         members: Mapping[str, pulumi.Input[str]],
         logs: Mapping[str, pulumi.Input[str]],
+        deadline: float,
+        password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: dict[str, object] = {
@@ -82,5 +89,7 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
             "safety": reference(safety),
             "members": dict(members),
             "logs": dict(logs),
+            "deadline": deadline,
+            "password": password,
         }
         super().__init__(MemberSetProvider(), f"{workload}-members", props, opts)

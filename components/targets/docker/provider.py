@@ -49,7 +49,12 @@ class MemberSetProvider(ResourceProvider):
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Release members that leave, or refuse it. The engine deletes their containers only after this."""
         if gone := _removed(_olds, _news):
-            members = Members(addresses=in_order(_olds["members"]), logs=_olds["logs"])
+            members = Members(
+                addresses=in_order(_olds["members"]),
+                logs=_olds["logs"],
+                deadline=float(_news["deadline"]),
+                password=_news.get("password") or "",
+            )
             shell = "docker exec -it CONTAINER bash"
             release(safety_of(_olds["safety"], members), gone, shell, progress)
         return UpdateResult(_news)
@@ -66,7 +71,7 @@ def _removed(old: Props, new: Props) -> list[str]:
 
 
 def _wait(props: Props, before: Mapping[str, str]) -> None:
-    """Wait until the previous member is back and the next one may be stopped.
+    """Wait until the previous member is back and part of its group, and the next one may be stopped.
 
     Args:
         props: Properties of the gate.
@@ -80,7 +85,12 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
     addresses = _current_addresses(declared, before, returns)
 
     def rules(names: Iterable[str]) -> Safety:
-        members = Members(addresses={name: addresses[name] for name in names}, logs=props["logs"])
+        members = Members(
+            addresses={name: addresses[name] for name in names},
+            logs=props["logs"],
+            deadline=deadline,
+            password=props.get("password") or "",
+        )
         return safety_of(props["safety"], members)
 
     def return_findings() -> list[str]:
@@ -100,6 +110,7 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
 
     if returns:
         wait_until(return_findings, what=returns, deadline=deadline, report=progress)
+        rules(declared).join([name for name in declared if ordinal_of(name) <= ordinal_of(returns)], progress)
     if stops:
         wait_until(stop_findings, what=stops, deadline=deadline, report=progress, state="safe to restart")
         for line in rules(declared).interruptions(stops):

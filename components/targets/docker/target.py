@@ -18,7 +18,7 @@ from components.targets.base import Deployment, Environment, with_dependencies_o
 from components.targets.docker.client import LocalEngine
 from components.targets.docker.component import MemberGate, MemberGateArgs, MemberSet
 from components.targets.docker.preflight import EngineProbe, Needs, preflight
-from components.workload import Probe, Storage, Workload
+from components.workload import FOUNDERS, Probe, Storage, Workload
 
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
@@ -137,6 +137,10 @@ class PreparedDocker(_Addresses):
         logs = {member: self.logs_command(member) for member in workload.members}
         gated = workload.replicas > 1 and workload.safety is not Safety
         containers = {member: qualified(self._platform, member) for member in workload.members}
+        if workload.safety is not Safety:  # members leave before any other changes
+            options = pulumi.ResourceOptions(parent=parent)
+            members = MemberSet(workload.name, workload.safety, addresses, logs, deadline, workload.password, options)
+            before.append(members)
         gates = _Gates(workload, addresses, containers, logs, deadline)
         for ordinal, member in enumerate(workload.members):
             if gated:
@@ -149,8 +153,6 @@ class PreparedDocker(_Addresses):
             before = [container] if gated else before
         if gated:
             resources.append(gates.last(identities, _after(opts, parent, before)))
-        if workload.safety is not Safety:
-            MemberSet(workload.name, workload.safety, addresses, logs, pulumi.ResourceOptions(parent=parent))
         storage = None if workload.storage is None else self._volume(workload.storage)
         return Deployment(identities=identities, created=resources, settled=resources, logs=logs, storage=storage)
 
@@ -176,7 +178,7 @@ class PreparedDocker(_Addresses):
 
     def _digest(self, workload: Workload, ordinal: int) -> pulumi.Output[str]:
         """A digest of everything that the member's container is created from."""
-        plain = repr((ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={})))
+        plain = repr((ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={}, password=None)))
         keys = [*(file.path for file in workload.files), *workload.env]
         values = [*(file.content for file in workload.files), *workload.env.values()]
         image = self._image(workload.image).image_id
@@ -193,7 +195,7 @@ class PreparedDocker(_Addresses):
             command=[fill(argument) for argument in workload.command],
             envs=[
                 lift(lambda known, name=name: f"{name}={fill(known[0])}", [value])
-                for name, value in sorted(workload.env.items())
+                for name, value in sorted(_environment(workload).items())
             ],
             user=str(workload.user),
             restart="unless-stopped",
@@ -285,7 +287,13 @@ class _Gates:
             deadline=self._deadline,
             trigger=trigger,
             logs=self._logs,
+            password=self._workload.password,
         )
+
+
+def _environment(workload: Workload) -> Mapping[str, pulumi.Input[str]]:
+    """A member's variables. The first member may found its group: it sees in the shared volume if others have data."""
+    return {**workload.env, FOUNDERS: "1"} if workload.founded else workload.env
 
 
 def _after(

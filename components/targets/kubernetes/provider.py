@@ -93,7 +93,9 @@ class MemberStorageProvider(ResourceProvider):
     @plain_errors
     def create(self, props: Props) -> CreateResult:
         """Create missing claims; those of an earlier platform of this name are reused."""
-        Claims(props).ensure()
+        claims = Claims(props)
+        claims.allow_founding()
+        claims.ensure()
         return CreateResult(f"{props['route']['namespace']}/{props['workload']}", props)
 
     @plain_errors
@@ -101,7 +103,7 @@ class MemberStorageProvider(ResourceProvider):
         """Release members that leave, or refuse it; then create or expand claims."""
         gone = sorted(set(_olds["members"]) - set(_news["members"]))
         if gone:
-            release_members(gone, _olds)
+            release_members(gone, _olds, _news)
         Claims(_news).ensure()
         return UpdateResult(_news)
 

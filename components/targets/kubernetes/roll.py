@@ -5,13 +5,14 @@ so an interrupted roll goes on where it stopped.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from components.dynamic import Props, engine_is_gone, in_order, progress
 from components.errors import ClusterError, UnhealthyError
 from components.safety import Members, Safety, safety_of
 from components.targets.kubernetes.client import Cluster, Pod, StatefulSetState, connect, pod_findings
+from components.targets.kubernetes.pods import founding_map
 from components.targets.routes import open_route
 from components.waiting import wait_until
 
@@ -141,8 +142,15 @@ class Roll:
     def __init__(self, props: Props) -> None:
         self.pods = Pods(props)
         self._deadline = float(props["deadline"])
-        members = Members(addresses=self.pods.members, logs=props["logs"], route=open_route(props["route"]))
+        members = Members(
+            addresses=self.pods.members,
+            logs=props["logs"],
+            route=open_route(props["route"]),
+            deadline=self._deadline,
+            password=props.get("password") or "",
+        )
         self._safety: Safety = safety_of(props["safety"], members)
+        self._founded = bool(props.get("founded"))
         self._unrecoverable = _Unrecoverable()
 
     def run(self) -> None:
@@ -156,6 +164,8 @@ class Roll:
         if state is not None and state.replicas != len(pods.members):  # an interrupted `destroy` had stopped them
             pods.cluster.scale(pods.namespace, pods.workload, len(pods.members))
         self._wait(pods.unobserved, pods.workload)
+        if outdated := pods.outdated():  # new members first: with them, the group can do without one of the others
+            self._join(name for name in pods.members if name not in outdated)
         while outdated := pods.outdated():
             serving = {name: pod.ready for name, pod in outdated.items()}
             member = next_member(serving, self._safety.last())
@@ -163,6 +173,17 @@ class Roll:
             others_down = list(serving.values()).count(False) > 1
             self._replace(outdated[member], done=len(pods.members) - len(outdated), others_down=others_down)
         self._wait(self._all_findings, pods.workload)
+        self._join(pods.members)
+        if self._founded:  # the group exists: no member may found another one
+            pods.cluster.delete_config_map(pods.namespace, founding_map(pods.workload))
+
+    def _join(self, names: Iterable[str]) -> None:
+        """Make members part of their group; the error says what their pods lack."""
+        try:
+            self._safety.join(list(names), progress)
+        except UnhealthyError as error:
+            problems = [*error.problems, *self.pods.findings(), *self.pods.last_log_lines()]
+            raise UnhealthyError(error.headline, problems) from None
 
     def stop(self) -> None:
         """Stop all members and wait until they are gone."""
