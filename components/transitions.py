@@ -11,6 +11,9 @@ from typing import Any, Literal
 TargetName = Literal["docker", "kubernetes"]
 TARGETS: tuple[TargetName, ...] = ("docker", "kubernetes")
 
+SERVERS = ("zookeeper", "kafka", "redis")
+"""The workloads that hold data: what a change of the whole platform restarts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Allowed:
@@ -103,6 +106,23 @@ class Case:
     targets: tuple[TargetName, ...] = TARGETS
 
 
+NOTHING = Allowed()
+ELSEWHERE = Allowed(note="has no effect on this target")
+
+
+def another_platform(reason: str) -> Refused:
+    """The answer to a change of what a platform is identified by.
+
+    Args:
+        reason: What it would break.
+    """
+    return Refused(
+        reason=reason,
+        way="Set it back; to move, back up, `up` a new stack there, restore into it, then destroy this one",
+        identity=True,
+    )
+
+
 Rule = tuple[Case, ...]
 """The cases of one field; the first that applies counts."""
 
@@ -123,6 +143,14 @@ def on(*, docker: Answer, kubernetes: Answer) -> Rule:
     )
 
 
+def on_kubernetes(*cases: tuple[When, Answer]) -> Rule:
+    """A rule that answers by the kind of change on Kubernetes, and has no effect on Docker."""
+    return (
+        Case(answer=ELSEWHERE, targets=("docker",)),
+        *(Case(when=when, answer=answer, targets=("kubernetes",)) for when, answer in cases),
+    )
+
+
 def answer_to(rule: Rule, target: TargetName, old: Any, new: Any) -> Answer:
     """What a change of a field from one value to another means.
 
@@ -135,32 +163,33 @@ def answer_to(rule: Rule, target: TargetName, old: Any, new: Any) -> Answer:
     raise LookupError(f"no case for a change from {old!r} to {new!r} on {target}")
 
 
-NOTHING = Allowed()
-ELSEWHERE = Allowed(note="has no effect on this target")
-
-
 def container_rules(workload: str) -> dict[str, Rule]:
     """The rules of the settings that every container has."""
     restart = Allowed(restarts=(workload,))
     return {
         "image": always(restart),
         "memory": always(restart),
-        "cpu": on(docker=ELSEWHERE, kubernetes=restart),
-        "cpuLimit": on(docker=ELSEWHERE, kubernetes=restart),
+        "cpu": on_kubernetes((ANY, restart)),
+        "cpuLimit": on_kubernetes((ANY, restart)),
     }
 
 
-GROWING_STORAGE: Rule = (
-    Case(answer=ELSEWHERE, targets=("docker",)),
-    Case(
-        when=LARGER,
-        targets=("kubernetes",),
-        answer=Allowed(note="volumes grow in place, if their StorageClass allows it; nothing restarts"),
-    ),
-    Case(
-        when=SMALLER,
-        targets=("kubernetes",),
-        answer=Refused(
+def port_rule(workload: str, *, users: str = "clients") -> Rule:
+    """The rule of a port that is published on the operator's machine, which only Docker does.
+
+    Args:
+        workload: The workload that listens on it.
+        users: Who connects to it.
+    """
+    moved = Allowed(restarts=(workload,), note=f"{users} on this machine need the new address")
+    return on(docker=moved, kubernetes=ELSEWHERE)
+
+
+GROWING_STORAGE = on_kubernetes(
+    (LARGER, Allowed(note="volumes grow in place, if their StorageClass allows it; nothing restarts")),
+    (
+        SMALLER,
+        Refused(
             reason="Kubernetes cannot shrink volumes",
             way="Keep the size, or move to a new stack with smaller ones: back up, `up`, restore",
         ),

@@ -1,7 +1,7 @@
 """What a change of the brokers' settings means."""
 
 from components.transitions import (
-    ELSEWHERE,
+    ANY,
     LARGER,
     SMALLER,
     TURNED_OFF,
@@ -13,6 +13,7 @@ from components.transitions import (
     always,
     java_server_rules,
     on,
+    on_kubernetes,
 )
 
 _RESTART = Allowed(restarts=("kafka",))
@@ -41,9 +42,8 @@ RULES: Table = {
             way="Keep the port, or move to a new stack: back up, `up`, restore",
         ),
     ),
-    "external": on(
-        docker=ELSEWHERE,
-        kubernetes=Allowed(restarts=("kafka",), note="clients outside the cluster need the new address"),
+    "external": on_kubernetes(
+        (ANY, Allowed(restarts=("kafka",), note="clients outside the cluster need the new address"))
     ),
     "advertisedHost": on(
         docker=Allowed(restarts=("kafka",), note="clients outside reconnect to the new host"),

@@ -1,7 +1,6 @@
 """What a change of the monitoring servers' settings means."""
 
 from components.transitions import (
-    ELSEWHERE,
     GROWING_STORAGE,
     TURNED_OFF,
     TURNED_ON,
@@ -12,15 +11,8 @@ from components.transitions import (
     always,
     container_rules,
     nested,
-    on,
+    port_rule,
 )
-
-
-def _port(workload: str) -> Rule:
-    return on(
-        docker=Allowed(restarts=(workload,), note="readers on this machine need the new address"),
-        kubernetes=ELSEWHERE,
-    )
 
 
 def _switch(server: str, loss: str = "") -> Rule:
@@ -35,7 +27,7 @@ _PROMETHEUS: Table = {
     **container_rules("prometheus"),
     "storage": GROWING_STORAGE,
     "enabled": _switch("Prometheus", " and its samples; refused while the volume is protected"),
-    "port": _port("prometheus"),
+    "port": port_rule("prometheus", users="readers"),
     "retention": always(Allowed(restarts=("prometheus",), note="older samples are deleted")),
     "retentionSize": always(Allowed(restarts=("prometheus",), note="what no longer fits is deleted, oldest first")),
     "alertmanagers": always(Allowed(restarts=("prometheus",))),
@@ -44,14 +36,14 @@ _PROMETHEUS: Table = {
 _GRAFANA: Table = {
     **container_rules("grafana"),
     "enabled": _switch("Grafana; its dashboards come from code"),
-    "port": _port("grafana"),
+    "port": port_rule("grafana", users="readers"),
     "password": always(Allowed(restarts=("grafana",))),
 }
 
 RULES: Table = {
     **container_rules("exporter"),
     "enabled": _switch("the exporter", ", and Prometheus with its samples where it runs"),
-    "port": _port("exporter"),
+    "port": port_rule("exporter", users="readers"),
     "interval": always(Allowed(restarts=("exporter", "prometheus", "grafana"))),
     "lagThreshold": always(Allowed(restarts=("prometheus", "grafana"))),
     "jmx": always(Allowed(restarts=("kafka", "prometheus", "grafana"))),

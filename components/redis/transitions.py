@@ -1,7 +1,6 @@
 """What a change of the Redis server's settings means."""
 
 from components.transitions import (
-    ELSEWHERE,
     GROWING_STORAGE,
     SMALLER,
     TURNED_OFF,
@@ -12,7 +11,7 @@ from components.transitions import (
     Table,
     always,
     container_rules,
-    on,
+    port_rule,
 )
 
 _RESTART = Allowed(restarts=("redis",))
@@ -20,10 +19,7 @@ _RESTART = Allowed(restarts=("redis",))
 RULES: Table = {
     **container_rules("redis"),
     "storage": GROWING_STORAGE,
-    "port": on(
-        docker=Allowed(restarts=("redis",), note="clients on this machine need the new address"),
-        kubernetes=ELSEWHERE,
-    ),
+    "port": port_rule("redis"),
     "maxMemory": (
         Case(when=SMALLER, answer=Allowed(restarts=("redis",), note="what no longer fits is evicted, or writes fail")),
         Case(answer=_RESTART),

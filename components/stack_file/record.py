@@ -4,7 +4,6 @@ Pulumi's own :class:`pulumi.Stash` keeps both. ``declared`` is the first resourc
 an update that fails or is killed writes the first only.
 """
 
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +13,17 @@ import pulumi
 from pulumi.runtime.invoke import invoke
 from pydantic import ValidationError
 
-from components.errors import ChangeError, PreflightError
+from components.errors import ChangeError
 from components.stack_file.settings import Settings
 from components.stack_file.stack import secret_keys
 from components.stack_file.transitions import verdict
 from components.transitions import Refused, Verdict
+from components.waiting import wait_until
 
 _DECLARED, _APPLIED = "declared", "applied"
 _TYPE = "pulumi:index:Stash"
-_ATTEMPTS, _PAUSE = 10, 0.2
-"""How often the state is read, and seconds between two attempts."""
+_PATIENCE = 2.0
+"""Seconds for the state to be readable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +68,21 @@ def _resources(stack: str) -> Mapping[str, Mapping[str, Any]]:
     """The resources in the state: type and outputs by URN.
 
     The engine may be writing the state at that moment; a file that ends too early is read again.
+
+    Raises:
+        UnhealthyError: It could not be read in time.
     """
-    for attempt in range(_ATTEMPTS):
+    found: list[Mapping[str, Any]] = []
+
+    def read() -> list[str]:
         try:
-            answer = invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
-            return cast("Mapping[str, Any]", answer)["outputs"]
+            found.append(invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value or {})
         except Exception as error:  # noqa: BLE001  the SDK raises nothing more exact
-            if attempt == _ATTEMPTS - 1:
-                raise PreflightError(
-                    f"the state of {stack} cannot be read; nothing was changed", [str(error)]
-                ) from None
-            time.sleep(_PAUSE)
-    raise AssertionError("unreachable")
+            return [str(error)]
+        return []
+
+    wait_until(read, what=f"the state of {stack}", deadline=_PATIENCE, report=lambda _line: None, state="readable")
+    return found[0]["outputs"]
 
 
 def _settings(values: Mapping[str, Any]) -> Settings | None:
@@ -138,7 +141,7 @@ def keep_declared(before: Record | None, platform: str, settings: Settings) -> p
         settings: The stack file now.
     """
     stack_id = uuid.uuid4().hex if before is None else before.stack_id
-    return _stash(_DECLARED, {"stackId": stack_id, "platform": platform, "stackFile": _without_topics(settings)})
+    return _stash(_DECLARED, {"stackId": stack_id, "platform": platform, "stackFile": settings.written()})
 
 
 def keep_applied(settings: Settings, platform: pulumi.Resource) -> pulumi.Resource:
@@ -149,16 +152,11 @@ def keep_applied(settings: Settings, platform: pulumi.Resource) -> pulumi.Resour
         platform: The component that holds everything else.
     """
     options = pulumi.ResourceOptions(depends_on=[platform])
-    return _stash(_APPLIED, {"stackFile": _without_topics(settings)}, options)
+    return _stash(_APPLIED, {"stackFile": settings.written()}, options)
 
 
 def _stash(name: str, values: Mapping[str, object], options: pulumi.ResourceOptions | None = None) -> pulumi.Resource:
     return pulumi.Stash(name, options, input=pulumi.Output.secret(values) if secret_keys() else values)
-
-
-def _without_topics(settings: Settings) -> dict[str, Any]:
-    """The stack file; the set of topics keeps the topics."""
-    return settings.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"topics"})
 
 
 def after(record: pulumi.Resource) -> pulumi.ResourceOptions:

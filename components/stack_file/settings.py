@@ -118,6 +118,10 @@ class Settings(Section):
             problems += [f"topics[{index}] ({topic.name}): {problem}" for problem in found]
         return problems
 
+    def written(self) -> dict[str, Any]:
+        """The values that are set, as a stack file writes them; without topics, and secrets are masked."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"topics"})
+
     @property
     def on_kubernetes(self) -> bool:
         """Whether the platform runs on Kubernetes."""

@@ -12,39 +12,35 @@ from components.monitoring.transitions import RULES as MONITOR
 from components.redis.transitions import RULES as REDIS
 from components.report import value_at
 from components.stack_file.settings import Settings
-from components.targets.kubernetes.transitions import MOVE
 from components.targets.kubernetes.transitions import RULES as KUBERNETES
 from components.topics.transitions import RULES as TOPICS
 from components.transitions import (
     ELSEWHERE,
     NOTHING,
+    SERVERS,
     TURNED_OFF,
     TURNED_ON,
     Allowed,
     Case,
     Change,
-    Refused,
     Table,
     Verdict,
     always,
+    another_platform,
     answer_to,
     nested,
     on,
 )
 from components.zookeeper.transitions import RULES as ZOOKEEPER
 
-_SERVERS = ("zookeeper", "kafka", "redis")
-
 RULES: Table = {
     "target": always(
-        Refused(
-            reason="another target is another platform: everything would be created anew there, without data", way=MOVE
-        )
+        another_platform("another target is another platform: everything would be created anew there, without data")
     ),
     "profile": always(Allowed(note="a set of defaults; each value that it changes is answered by its own row")),
-    "images": always(Allowed(restarts=_SERVERS, note="as far as their images differ")),
+    "images": always(Allowed(restarts=SERVERS, note="as far as their images differ")),
     "bindAddress": on(
-        docker=Allowed(restarts=_SERVERS, note="clients need the new address"),
+        docker=Allowed(restarts=SERVERS, note="clients need the new address"),
         kubernetes=ELSEWHERE,
     ),
     "protect": (
@@ -73,7 +69,7 @@ def verdict(before: Settings, after: Settings, *, secret: Collection[str] = ()) 
         after: The stack file now.
         secret: Top-level keys whose values are not shown.
     """
-    written = [settings.model_dump(mode="json", by_alias=True) for settings in (before, after)]
+    written = [settings.written() for settings in (before, after)]
     changes: list[Change] = []
     for path, old, new in _pairs(before, after, ""):
         if old != new:

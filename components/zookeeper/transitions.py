@@ -1,13 +1,12 @@
 """What a change of the ensemble's settings means."""
 
 from components.transitions import (
-    ELSEWHERE,
     Allowed,
     Refused,
     Table,
     always,
     java_server_rules,
-    on,
+    port_rule,
 )
 
 _RESTART = Allowed(restarts=("zookeeper",))
@@ -21,10 +20,7 @@ RULES: Table = {
             way="Set it back; to change the size, back up, `up` a new stack of that size, restore into it",
         )
     ),
-    "port": on(
-        docker=Allowed(restarts=("zookeeper",), note="clients on this machine need the new address"),
-        kubernetes=ELSEWHERE,
-    ),
+    "port": port_rule("zookeeper"),
     "tickTime": always(_RESTART),
     "initLimit": always(_RESTART),
     "syncLimit": always(_RESTART),

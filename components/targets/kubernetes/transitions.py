@@ -1,68 +1,46 @@
 """What a change of where a platform runs on Kubernetes means."""
 
 from components.transitions import (
-    ELSEWHERE,
+    ANY,
+    SERVERS,
     TURNED_OFF,
     TURNED_ON,
     Allowed,
     Answer,
-    Case,
     Refused,
     Rule,
     Table,
-    on,
+    another_platform,
+    on_kubernetes,
 )
 
-MOVE = "Set it back; to move, back up, `up` a new stack there, restore into it, then destroy this one"
-"""What to do instead of changing what a platform is identified by."""
 
-_SERVERS = ("zookeeper", "kafka", "redis")
-
-
-def _cluster_only(answer: Answer) -> Rule:
-    return on(docker=ELSEWHERE, kubernetes=answer)
+def _always(answer: Answer) -> Rule:
+    return on_kubernetes((ANY, answer))
 
 
 RULES: Table = {
-    "context": _cluster_only(
-        Refused(
-            reason="another context is another cluster: everything would be created anew there, without data", way=MOVE
-        )
+    "context": _always(
+        another_platform("another context is another cluster: everything would be created anew there, without data")
     ),
-    "kubeconfig": _cluster_only(Allowed(note="restarts nothing; its context must lead to the same cluster")),
-    "namespace": _cluster_only(
-        Refused(
-            reason="objects cannot move to another namespace: their volumes would stay behind", way=MOVE, identity=True
-        )
-    ),
-    "createNamespace": (
-        Case(answer=ELSEWHERE, targets=("docker",)),
-        Case(
-            when=TURNED_OFF,
-            targets=("kubernetes",),
-            answer=Allowed(note="restarts nothing; the namespace stays and is no longer the stack's"),
-        ),
-        Case(
-            when=TURNED_ON,
-            targets=("kubernetes",),
-            answer=Refused(
+    "kubeconfig": _always(Allowed(note="restarts nothing; its context must lead to the same cluster")),
+    "namespace": _always(another_platform("objects cannot move to another namespace: their volumes would stay behind")),
+    "createNamespace": on_kubernetes(
+        (TURNED_OFF, Allowed(note="restarts nothing; the namespace stays and is no longer the stack's")),
+        (
+            TURNED_ON,
+            Refused(
                 reason="the namespace exists already and cannot be created",
                 way="Keep createNamespace false; whoever made the namespace keeps it",
             ),
         ),
     ),
-    "clusterDomain": _cluster_only(
-        Refused(reason="members know each other by names in the old domain", way=MOVE, identity=True)
-    ),
-    "storageClass": _cluster_only(
-        Refused(reason="existing volumes cannot change their StorageClass", way=MOVE, identity=True)
-    ),
-    "imagePullPolicy": _cluster_only(Allowed(restarts=_SERVERS)),
-    "imagePullSecrets": _cluster_only(Allowed(restarts=_SERVERS)),
-    "spread": _cluster_only(Allowed(restarts=_SERVERS)),
-    "zones": _cluster_only(
-        Allowed(restarts=("kafka",), note="brokers get or lose their rack; replicas stay where they are")
-    ),
-    "clientNamespaces": _cluster_only(Allowed(note="network policies change in place; nothing restarts")),
+    "clusterDomain": _always(another_platform("members know each other by names in the old domain")),
+    "storageClass": _always(another_platform("existing volumes cannot change their StorageClass")),
+    "imagePullPolicy": _always(Allowed(restarts=SERVERS)),
+    "imagePullSecrets": _always(Allowed(restarts=SERVERS)),
+    "spread": _always(Allowed(restarts=SERVERS)),
+    "zones": _always(Allowed(restarts=("kafka",), note="brokers get or lose their rack; replicas stay where they are")),
+    "clientNamespaces": _always(Allowed(note="network policies change in place; nothing restarts")),
 }
 """The answer for each setting of the target."""

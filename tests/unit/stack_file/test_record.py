@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.errors import ChangeError
+from components.errors import ChangeError, PlatformError
 from components.stack_file import record
 from components.stack_file.record import Record, after, keep_applied, keep_declared, last_record, refuse_changes
 from tests.unit.mocks import NETWORK, RecordingMocks, RecordingMonitor, run_program, settings_of
@@ -145,6 +145,44 @@ def test_what_a_failed_update_declared_does_not_bind_but_its_identity_does(
     with pytest.raises(ChangeError):
         refuse_changes(last_record(), "millrace-dev", small)
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("target", {"target": "docker", "kubernetes": {}}),
+        ("kubernetes.context", {"kubernetes": {"context": "other", "namespace": "streaming"}}),
+        ("kubernetes.namespace", {"kubernetes": {"context": "production", "namespace": "other"}}),
+    ],
+)
+def test_another_platform_is_refused_although_no_update_has_succeeded(path: str, changes: dict[str, Any]) -> None:
+    before = Record(stack_id="1", platform="millrace-prod", settings=settings_of("prod"), applied=False)
+    with pytest.raises(ChangeError) as caught:
+        refuse_changes(before, "millrace-prod", settings_of("prod", **changes))
+    assert [line.split(":")[0] for line in caught.value.problems] == [path]
+
+
+def test_a_state_that_the_engine_is_writing_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    state(monkeypatch, (URN, STASH, kept(settings_of("dev"))))
+    written, calls = record.invoke, iter([True, True, False])
+
+    def invoke(token: str, arguments: dict[str, str]) -> object:
+        if next(calls):
+            raise RuntimeError("failed to load checkpoint: EOF")
+        return written(token, arguments)
+
+    monkeypatch.setattr(record, "invoke", invoke)
+    assert last_record() is not None
+
+
+def test_a_state_that_stays_unreadable_ends_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def invoke(token: str, arguments: dict[str, str]) -> None:
+        raise RuntimeError("failed to load checkpoint: EOF")
+
+    monkeypatch.setattr(record, "invoke", invoke)
+    monkeypatch.setattr(record, "_PATIENCE", 0.1)
+    with pytest.raises(PlatformError, match=r"(?s)state of organization/project/stack is not readable.*EOF"):
+        last_record()
 
 
 def test_a_renamed_stack_is_refused() -> None:
