@@ -4,7 +4,7 @@ SHELL := /bin/bash
 STACK ?= dev
 ENV := . ./activate
 
-.PHONY: help setup engine images cluster cluster-down up down preview preview-prod preview-prod-json env check unit timing integration test bench fmt production policy
+.PHONY: help setup engine images cluster cluster-down up down preview preview-prod preview-prod-json env check unit timing integration test bench fmt production policy crash
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,8 +24,8 @@ cluster: setup ## Start the Kubernetes cluster for tests if it does not run
 cluster-down: ## Remove that cluster
 	@python3 -m offline cluster-down
 
-up: setup ## Create the platform, or update it to match the stack file
-	@$(ENV) && pulumi stack select --create $(STACK) && pulumi up --stack $(STACK) --yes --skip-preview --refresh
+up: setup ## Create the platform or update it, after a killed update too; YES=1 does not ask before it destroys
+	@$(ENV) && python -m ops --stack $(STACK) up $(if $(YES),--yes)
 
 preview: setup ## Show what `up` would change
 	@$(ENV) && pulumi stack select --create $(STACK) && pulumi preview --stack $(STACK) --diff
@@ -38,7 +38,8 @@ preview-prod-json: ## The same as JSON, with nothing else on standard output
 	@$(ENV) && pulumi preview --stack prod --json
 
 down: setup ## Remove the platform and its data
-	@$(ENV) && pulumi destroy --stack $(STACK) --yes
+	@$(ENV) && python -m ops -s $(STACK) heal --if-killed --all --yes && \
+		pulumi destroy --stack $(STACK) --yes --refresh
 
 env: ## Print the stack's client environment as a .env file
 	@$(ENV) && pulumi stack output --stack $(STACK) dotenv --show-secrets
@@ -56,7 +57,10 @@ timing: setup images ## Run the tests that measure time, on a quiet machine
 	@$(ENV) && pytest tests/integration -m timing
 
 integration: setup ## Run the tests on a real Docker engine
-	@$(ENV) && pytest tests/integration -m "not timing"
+	@$(ENV) && pytest tests/integration tests/crash -m "docker and not timing"
+
+crash: setup images ## Kill N updates on Docker at random points of SEED, and let each heal
+	@$(ENV) && MILLRACE_CRASH_POINTS=$(or $(N),20) MILLRACE_CRASH_SEED=$(or $(SEED),1) pytest tests/crash -m docker
 
 policy: setup images ## Check all stacks, or STACK, with the policy pack: previews and deployed resources
 	@$(ENV) && for stack in $(if $(filter file,$(origin STACK)),dev staging prod,$(STACK)); do \
@@ -65,7 +69,7 @@ policy: setup images ## Check all stacks, or STACK, with the policy pack: previe
 	done
 
 production: setup cluster ## Run the tests on a real Kubernetes cluster of three nodes
-	@$(ENV) && pytest tests/cluster
+	@$(ENV) && pytest tests/cluster tests/crash -m cluster
 
 # Everything is built before the last two start. They mostly wait for servers, so they can run side by side, but not
 # beside a compiler.

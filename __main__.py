@@ -10,15 +10,23 @@ from components.naming import platform_name
 from components.platform import StreamingPlatform, StreamingPlatformArgs, workloads_of
 from components.stack_file.images import choose_images
 from components.stack_file.record import after, keep_applied, keep_declared, last_record, refuse_changes
-from components.stack_file.stack import stack_settings, stop, target_for
+from components.stack_file.stack import (
+    check_last_update,
+    refuse_empty_passphrase,
+    stack_settings,
+    stop,
+    target_for,
+)
 
 
 def main() -> None:
     """Declare the platform that the selected stack asks for."""
     try:
+        check_last_update(Path.cwd())
         settings = stack_settings()
         name = platform_name(pulumi.get_project(), pulumi.get_stack())
         before = last_record()
+        refuse_empty_passphrase(settings, os.environ, Path.cwd())
         refuse_changes(before, name, settings)
         images = choose_images(settings, os.environ)
         pulumi.log.info(str(images))

@@ -5,7 +5,10 @@ Module paths and class names of providers are stored in every stack's state: mov
 """
 
 import os
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -13,6 +16,7 @@ from typing import Any, TypeVar, cast
 from pulumi.dynamic import CheckFailure
 
 from components.errors import PlatformError
+from components.routes import host_and_port
 
 Props = dict[str, Any]
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -44,11 +48,52 @@ _PlainError.__qualname__ = "Error"
 
 
 _PARENT = os.getppid()
+_HOST = "pulumi.dynamic"
+"""The module that the engine runs to host dynamic providers: ``python -m pulumi.dynamic ENGINE_ADDRESS``."""
+
+WATCH_SECONDS = 0.3
+"""Seconds between two looks for the engine."""
 
 
 def engine_is_gone() -> bool:
-    """Whether the engine that started this process is gone, so that results would be lost."""
-    return os.getppid() != _PARENT
+    """Whether the engine that started this process is gone, so that results would be lost.
+
+    The official plugin is a shell script that stays between the two, so the parent alone says too little: the engine
+    is also gone when nothing listens at the address that it gave.
+    """
+    if os.getppid() != _PARENT:
+        return True
+    address = _engine_address()
+    if address is None:
+        return False
+    try:
+        socket.create_connection(host_and_port(address), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # unknown; the next look says more
+        return False
+    return False
+
+
+def _engine_address() -> str | None:
+    """The engine's address if this process hosts dynamic providers."""
+    host = getattr(sys.modules["__main__"], "__spec__", None)
+    return sys.argv[-1] if host is not None and host.name.startswith(_HOST) and len(sys.argv) > 1 else None
+
+
+def _end_with_engine() -> None:
+    """End this process when the engine is gone: a killed engine ends none of its plugins.
+
+    Whatever a provider does may be interrupted anywhere, as by a crash of the machine; what must not happen is that it
+    goes on while the next ``up`` runs.
+    """
+    while not engine_is_gone():
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
+
+
+if _engine_address() is not None:
+    threading.Thread(target=_end_with_engine, daemon=True, name="engine").start()
 
 
 def progress(line: str) -> None:

@@ -191,16 +191,20 @@ def _topics(
         topics=settings.topic_specs(),
         brokers=kafka.brokers,
         existing=settings.existing_topics,
+        own_cluster=True,
+        to_delete=settings.topics_to_delete,
+        to_release=settings.topics_to_release,
+        protect=settings.protect,
         deadline=settings.health.deadline.total_seconds(),
         logs=kafka.deployment.logs,
         trigger=kafka.deployment.identities,
-        route=target.route(),
+        route=target.route([kafka.workload]),
     )
     options = pulumi.ResourceOptions(
         parent=parent,
         depends_on=list(kafka.deployment.settled),
-        # The topics are part of the brokers' data and are deleted with it.
-        deleted_with=kafka.deployment.storage,
+        # The topics are part of the brokers' data: they go with its volumes, and stay with those that are kept.
+        retain_on_delete=True,
     )
     return TopicSet("topics", topics, options)
 
@@ -221,7 +225,7 @@ def _gate(
         deadline=args.settings.health.deadline.total_seconds(),
         trigger={**servers.identities, "topics": topics.topics.apply(_digest)},
         logs=servers.logs,
-        route=target.route(),
+        route=target.route([server.workload for server in (servers.zookeeper, servers.kafka, servers.redis)]),
     )
     after = [topics, *servers.redis.deployment.settled]
     return HealthGate("health", gate, pulumi.ResourceOptions(parent=parent, depends_on=after))

@@ -54,8 +54,7 @@ def milliseconds_or_unlimited(duration: timedelta | int | None) -> int | None:
     return milliseconds(duration) if isinstance(duration, timedelta) else duration
 
 
-def unlimited(value: object) -> object:
-    """Read the text "-1" as the number, which stands for no limit."""
+def _unlimited(value: object) -> object:
     return -1 if value == "-1" else value
 
 
@@ -83,5 +82,5 @@ LongSize = Annotated[Size, at_most(MAX_LONG, f"{MAX_LONG} bytes")]
 Whole = Annotated[int, BeforeValidator(refuse_boolean)]
 """A whole number; true and false are rejected."""
 
-Unlimited = Literal[-1]
-"""No limit, as Kafka writes it."""
+Unlimited = Annotated[Literal[-1], BeforeValidator(_unlimited)]
+"""No limit, as Kafka writes it: -1, also as text."""

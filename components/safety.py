@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from components.errors import SafetyError
+from components.naming import ordinal_of
 from components.routes import DIRECT, Route
 
 Report = Callable[[str], None]
@@ -78,6 +79,16 @@ class Safety:
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         """Why members must not be removed permanently; empty when they may be."""
         return []
+
+
+def in_restart_order(serving: Mapping[str, bool], last: str | None) -> list[str]:
+    """Members in the order in which they are restarted: those that do not serve first, the coordinating one last.
+
+    Args:
+        serving: Members to restart, and whether each serves.
+        last: The member that coordinates the others, as :meth:`Safety.last` gives it.
+    """
+    return sorted(serving, key=lambda name: (serving[name], name == last, ordinal_of(name)))
 
 
 def release(safety: Safety, names: Sequence[str], shell: str, report: Report) -> None:

@@ -77,6 +77,25 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CatchUp:
+    """A command that succeeds once a member has everything that it missed while it was away.
+
+    Kubernetes runs it after each start until it has succeeded once, and calls the member Ready only then, so that a
+    disruption budget counts it as away until then. It never restarts a member because of it. Docker does not run it:
+    nothing but ``up`` stops members there, and its gates ask the same from outside.
+
+    Args:
+        command: Program and arguments; run without a shell. What it prints after ``not yet: `` is shown as the reason.
+        interval: Time between two runs.
+        timeout: Time after which a run counts as failed.
+    """
+
+    command: Sequence[str]
+    interval: timedelta = timedelta(seconds=2)
+    timeout: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Storage:
     """Data that outlives a member's container.
 
@@ -133,6 +152,8 @@ class Workload:
     """Whether the image's own entry point runs, with ``command`` as its arguments."""
     env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     files: Sequence[File] = ()
+    catch_up: CatchUp | None = None
+    """What must succeed once after each start before a member counts as serving; None if answering is enough."""
     safety: type[Safety] = Safety
     """The server's rules for stopping and removing members."""
     zone_file: str | None = None

@@ -62,9 +62,7 @@ def ensure_cli() -> None:
             shutil.copy2(binary, installed)
     _install_script("pulumi-language-python", f"#!{VENV}/bin/python\n", (_SOURCES / "language_host.py").read_text())
     _install_script(
-        "pulumi-resource-pulumi-python",
-        "#!/bin/sh\n",
-        f'# The plugin of Python\'s dynamic providers.\nexec "{VENV}/bin/python" -u -m pulumi.dynamic "$@"\n',
+        "pulumi-resource-pulumi-python", f"#!{VENV}/bin/python -u\n", (_SOURCES / "dynamic_host.py").read_text()
     )
 
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from importlib import metadata
@@ -29,12 +30,33 @@ MESSAGE_LIMIT = 400 * 1024 * 1024
 """Bytes per message: the engine's own limit."""
 
 
+WATCH_SECONDS = 0.2
+"""Seconds between two looks at the engine's process."""
+
+
 class LanguageHost(LanguageServer):
     """Runs Python programs and policy packs for the engine."""
 
     def __init__(self, engine_address: str) -> None:
         super().__init__(lambda: None)
         self._engine_address = engine_address
+        self._plugins: set[subprocess.Popen[bytes]] = set()
+
+    def end_with_engine(self) -> None:
+        """End this process and the plugins that it runs when the engine is gone, which ends none of them when killed.
+
+        The program runs in this process, so it ends too.
+        """
+        engine = os.getppid()
+
+        def watch() -> None:
+            while os.getppid() == engine:
+                time.sleep(WATCH_SECONDS)
+            for plugin in tuple(self._plugins):
+                plugin.kill()
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True, name="engine").start()
 
     def Handshake(self, request: Any, context: Any) -> Any:
         return language_pb2.LanguageHandshakeResponse()
@@ -83,8 +105,10 @@ class LanguageHost(LanguageServer):
             stderr=subprocess.PIPE,
         )
         context.add_callback(process.terminate)
+        self._plugins.add(process)
         yield from _output(process)
         yield language_pb2.RunPluginResponse(exitcode=process.wait())
+        self._plugins.discard(process)
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[Any]:
@@ -114,9 +138,11 @@ def main() -> None:
     """Serve until the engine ends the process."""
     limits = [("grpc.max_receive_message_length", MESSAGE_LIMIT), ("grpc.max_send_message_length", MESSAGE_LIMIT)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=limits)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(sys.argv[-1]), server)
+    host = LanguageHost(sys.argv[-1])
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    host.end_with_engine()
     # The engine interrupts its hosts and kills them five seconds later: exit at once.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     print(port, flush=True)

@@ -7,12 +7,26 @@ from typing import Annotated
 import typer
 
 from components.errors import PlatformError
-from ops.commands import backup, bench, doctor, drill, groups, logs, monitoring, records, status, topics
+from ops.commands import (
+    backup,
+    bench,
+    brokers,
+    doctor,
+    drill,
+    groups,
+    heal,
+    logs,
+    monitoring,
+    records,
+    status,
+    topics,
+    up,
+)
 from ops.commands.options import Context
 from ops.console import flush, say
 from ops.errors import ExitCode, OpsError
 
-COMMANDS = (status, topics, records, groups, logs, doctor, monitoring, backup, drill, bench)
+COMMANDS = (up, status, topics, brokers, records, groups, logs, doctor, heal, monitoring, backup, drill, bench)
 
 EPILOG = (
     "Exit codes: 0 healthy or done, 1 something is wrong, 2 wrong usage, 3 nothing answers, 4 refused and nothing was "

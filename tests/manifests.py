@@ -30,7 +30,8 @@ def _manifest(name: str, inputs: Mapping[str, Any], secrets: bool) -> dict[str, 
     made: dict[str, Any] = _whole(unmasked(inputs))
     made["metadata"].setdefault("name", f"{name}-{NAME_SUFFIX}")
     if made["kind"] == "Secret" and not secrets:
-        made["stringData"] = dict.fromkeys(made["stringData"], SECRET_MARK)
+        for key in {"data", "stringData"} & made.keys():
+            made[key] = dict.fromkeys(made[key], SECRET_MARK)
     return made
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -15,6 +16,7 @@ from components.quantities import GIB, format_duration, format_size
 from components.stack_file.profiles import PROFILES
 from components.stack_file.settings import Settings
 from components.stack_file.transitions import RULES
+from components.targets.kubernetes.rights import deployer_role, role_binding
 from components.transitions import ANY, ELSEWHERE, TARGETS, Rule, TargetName, When
 from policies.rules import RULES as POLICIES
 from policies.rules.rule import Limit
@@ -163,7 +165,19 @@ def _default(field: FieldInfo, path: tuple[str, ...], profile: Any) -> str:
     return f"`{value}`"
 
 
+RBAC = DOCS / "rbac.yaml"
+
+
+def rbac_manifest() -> str:
+    """The role with every right that the program uses, and its binding to a group."""
+    group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "millrace-deployers"}
+    name = "millrace-full-deployer"
+    head = "# Written by `python -m tools.tables` from components/targets/kubernetes/rights.py; see RBAC.md.\n"
+    return head + yaml.safe_dump_all([deployer_role(name), role_binding(name, group)], sort_keys=False)
+
+
 if __name__ == "__main__":
+    RBAC.write_text(rbac_manifest())
     for name, make in TABLES.items():
         page = DOCS / name
         page.write_text(with_table(page.read_text(), make()))

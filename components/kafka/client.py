@@ -135,6 +135,17 @@ def _closed_on_failure(setup_seconds: float) -> "Generator[Callable[..., KafkaNe
         raise
 
 
+@contextmanager
+def controller_errors() -> Generator[None]:
+    """Raise kafka-python's plain error for a controller that changes during a request as a Kafka error."""
+    from kafka.errors import NotControllerError
+
+    try:
+        yield
+    except RuntimeError as error:
+        raise NotControllerError(str(error)) from error
+
+
 def cluster_state(client: "KafkaAdminClient") -> ClusterState:
     """Read the cluster's metadata.
 

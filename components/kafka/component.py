@@ -8,13 +8,13 @@ import pulumi
 
 from components.images import JMX_AGENT, default_image
 from components.inputs import joined, lift
-from components.kafka.files import JMX_PORT, jmx_config, server_properties, start_script
+from components.kafka.files import JMX_PORT, catch_up_script, jmx_config, server_properties, start_script
 from components.kafka.safety import BrokerSafety
 from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
 from components.properties import render_properties
 from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
 from components.targets.base import Addressing, Deployment, PreparedTarget
-from components.workload import ANYONE, CLIENTS, File, Port, Probe, Storage, Workload, internal_addresses
+from components.workload import ANYONE, CLIENTS, CatchUp, File, Port, Probe, Storage, Workload, internal_addresses
 from components.zookeeper.component import ZooKeeperEnsemble, connect_string
 from components.zookeeper.files import CLIENT_PORT as ZOOKEEPER_PORT
 
@@ -22,6 +22,7 @@ NAME = "kafka"
 _CONFIG = "/etc/millrace/server.properties"
 _JMX = "/etc/millrace/jmx.yaml"
 _SCRIPT = "/etc/millrace/start-kafka.sh"
+_CATCH_UP = "/etc/millrace/caught-up.sh"
 _ZONE = "/run/millrace/zone"
 
 # ApiVersions (key 18, version 0, correlation id 1, no client id): a broker answers only once it serves requests, which
@@ -70,6 +71,7 @@ def kafka_workload(
         files=[
             *java_files(),
             File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH, _ZONE, settings.internal_port, outside, agent)),
+            File(path=_CATCH_UP, content=catch_up_script(DATA_PATH, settings.internal_port)),
             File(path=_CONFIG, content=config),
             *([File(path=_JMX, content=jmx_config())] if jmx else []),
         ],
@@ -88,6 +90,7 @@ def kafka_workload(
             # After a hard stop, a broker recovers its logs before it serves.
             start_period=timedelta(minutes=30),
         ),
+        catch_up=CatchUp(command=["bash", _CATCH_UP]),
         zone_file=_ZONE,
         safety=BrokerSafety,
     )

@@ -83,6 +83,71 @@ exec /opt/kafka/bin/kafka-server-start.sh {config_path} \\
 """
 
 
+# Metadata (key 3, version 1, correlation id 1, no client id) of all topics; from version 1 on, replicas and in-sync
+# replicas of brokers that are away are listed too: https://kafka.apache.org/protocol#The_Messages_Metadata
+_CATCH_UP = r"""#!/bin/bash
+# Usage: caught-up.sh
+# Succeeds when every partition that has a replica on this broker has it in sync. An answer that is not complete fails.
+# It asks the broker itself, in Kafka's own protocol: a JVM for each look would take memory that the broker needs.
+set -euo pipefail
+id=${HOSTNAME##*-}
+not_yet() { echo "not yet: $1"; exit 1; }
+{ exec 3<>/dev/tcp/127.0.0.1/@PORT@; } 2>/dev/null || not_yet "nothing listens"
+printf '\0\0\0\16\0\3\0\1\0\0\0\1\377\377\377\377\377\377' >&3
+size=$(dd bs=1 count=4 <&3 2>/dev/null | od -An -v -tu1 |
+    awk 'NF == 4 { print (($1 * 256 + $2) * 256 + $3) * 256 + $4 }')
+[ -n "$size" ] || not_yet "it does not answer"
+# Kafka's folders of partitions: a broker that has some belongs to topics, which an answer without topics lacks.
+holds=0
+for folder in @DATA@/kafka-"$id"/*-*[0-9]/; do if [ -d "$folder" ]; then holds=1; fi; done
+head -c "$size" <&3 | od -An -v -tu1 | awk -v id="$id" -v holds="$holds" '
+    function not_yet(why) { print "not yet: " why; exit 1 }
+    function byte() {
+        if (at == NF) { if ((getline) < 1) not_yet("its answer is not complete"); at = 0 }
+        return $(++at)
+    }
+    function int16(  high) { high = byte(); return high * 256 + byte() }
+    function int32(  high) { high = int16(); return high * 65536 + int16() }
+    function text(  left, made) {
+        left = int16()
+        if (left == 65535) return ""  # null
+        for (made = ""; left > 0; left--) made = made sprintf("%c", byte() + 0)
+        return made
+    }
+    function among(  left, found) { for (left = int32(); left > 0; left--) if (int32() == id) found = 1; return found }
+    BEGIN {
+        int32()  # correlation id
+        for (brokers = int32(); brokers > 0; brokers--) { if (int32() == id) known = 1; text(); int32(); text() }
+        if (!known) not_yet("it is not registered")
+        int32()  # controller
+        for (topics = all = int32(); topics > 0; topics--) {
+            failed = int16(); topic = text(); byte()
+            if (failed) not_yet("the metadata of topic " topic " cannot be read")
+            for (partitions = int32(); partitions > 0; partitions--) {
+                int16(); number = int32(); int32()  # error, number, leader
+                mine = among(); in_sync = among()
+                if (mine) replicas++
+                if (mine && !in_sync && lacking++ < 5) shown = shown (shown ? ", " : "") topic "-" number
+            }
+        }
+        if (!all && holds) not_yet("it has data but no metadata")
+        if (lacking > 5) shown = shown " and " lacking - 5 " more"
+        if (lacking) not_yet(lacking " of its " replicas " replicas are not in sync: " shown)
+        exit 0
+    }'
+"""
+
+
+def catch_up_script(data_path: str, port: int) -> str:
+    """A script that succeeds when every replica on its broker is in sync.
+
+    Args:
+        data_path: Where the data is mounted; each broker has its own folder there.
+        port: Port of the listener inside the target's network.
+    """
+    return _CATCH_UP.replace("@DATA@", data_path).replace("@PORT@", str(port))
+
+
 def _boolean(value: bool) -> str:
     return "true" if value else "false"
 

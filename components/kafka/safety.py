@@ -6,7 +6,7 @@ absence would leave a partition with fewer in-sync replicas than ``min.insync.re
 
 from collections.abc import Collection, Mapping, Sequence
 
-from components.errors import count
+from components.errors import PlatformError, SafetyError, TopicError, UnhealthyError, count
 from components.findings import finding
 from components.kafka.client import (
     ClusterState,
@@ -14,14 +14,24 @@ from components.kafka.client import (
     admin_client,
     any_listens,
     cluster_state,
+    controller_errors,
     first_few,
     kafka_findings,
     minimum_in_sync,
     partition_findings,
     unreachable,
 )
+from components.kafka.leaving import TOO_FEW_STAY, held, move_off
 from components.naming import ordinal_of
-from components.safety import Safety
+from components.safety import Report, Safety
+from components.waiting import wait_until
+
+STALLED_SECONDS = 300.0
+"""Seconds without any progress after which a move of replicas is given up. One partition may take hours; then its new
+replica grows, which is progress."""
+
+ANSWER_SECONDS = 60.0
+"""Seconds to wait for metadata that is complete, and for brokers that stay to be registered."""
 
 
 def restart_blockers(state: ClusterState, broker: int, minimum: Mapping[str, int]) -> list[str]:
@@ -64,6 +74,13 @@ def held_by(state: ClusterState, brokers: Sequence[int]) -> list[Partition]:
     return [partition for partition in state.partitions if set(partition.replicas) & set(brokers)]
 
 
+def _way(error: PlatformError) -> list[str]:
+    """What to do when brokers cannot leave."""
+    if isinstance(error, UnhealthyError):
+        return ["nothing was removed; `pulumi up` goes on from here"]
+    return [TOO_FEW_STAY]
+
+
 class BrokerSafety(Safety):
     """Kafka: no partition falls below ``min.insync.replicas``, and the controller moves only once."""
 
@@ -76,9 +93,10 @@ class BrokerSafety(Safety):
     def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
         """Partitions that need the broker; if it serves, also all partitions of the cluster that are not in sync.
 
-        A broker that does not serve may be restarted while others lag, because that may bring them back.
+        A broker that does not serve may be restarted while others lag, because that may bring them back. Brokers that
+        all still catch up count as not serving, but clients use them; so only if none listens, none is needed.
         """
-        if not ready:
+        if not ready and not any_listens(self._bootstrap, route=self.members.route):
             return []
         found = self._metadata()
         if found is None:
@@ -105,22 +123,77 @@ class BrokerSafety(Safety):
         mine = {name: self.members.addresses[name]}
         return kafka_findings(self._bootstrap, mine, self.members.logs, round_trip=False, route=self.members.route)
 
+    def join(self, names: Collection[str], report: Report) -> None:
+        """Nothing has to be done: a broker joins by itself. Advise to rebalance where one of several holds nothing."""
+        found = self._metadata()
+        if found is None:
+            return
+        used = {broker for partition in found[0].partitions for broker in partition.replicas}
+        empty = [name for name in sorted(names) if ordinal_of(name) in found[0].brokers.keys() - used]
+        if empty and used:
+            report(
+                f"{' and '.join(empty)} hold no partition yet: `python -m ops brokers rebalance` shows what would move"
+            )
+
+    def leave(self, names: Sequence[str], report: Report) -> None:
+        """Move all replicas of the brokers to those that stay, a few at a time; each topic keeps its factor.
+
+        Raises:
+            SafetyError: Too few brokers stay for a topic's replication factor, so nothing was moved; the metadata
+                stayed unreadable or incomplete; or the moves made no progress.
+        """
+        leaving = {ordinal_of(name) for name in names}
+        stay = {ordinal_of(name) for name in self.members.addresses} - leaving
+
+        def attempt() -> list[str]:
+            from kafka.errors import KafkaError
+
+            if not any_listens(self._bootstrap, route=self.members.route):
+                return self._unreachable()
+            try:
+                with admin_client(self._bootstrap, route=self.members.route) as client, controller_errors():
+                    move_off(client, leaving, stay, deadline=STALLED_SECONDS, report=report)
+            except KafkaError as error:
+                return [f"Kafka: replicas cannot be moved now ({error}); expected complete metadata"]
+            return []
+
+        try:
+            wait_until(attempt, what="Kafka", deadline=ANSWER_SECONDS, report=report, state="ready to move replicas")
+        except (TopicError, UnhealthyError) as error:
+            raise SafetyError(
+                f"{' and '.join(names)} cannot be removed", [error.headline, *error.problems, *_way(error)]
+            ) from None
+
     def removal_findings(self, names: Sequence[str]) -> list[str]:
-        """Partitions that have a replica on any of the brokers."""
+        """Partitions that have a replica on any of the brokers, by the metadata or on the brokers' own disks."""
+        from kafka.errors import KafkaError
+
         found = self._metadata()
         if found is None:
             return self._unreachable()
-        held = held_by(found[0], [ordinal_of(name) for name in names])
-        if not held:
+        leaving = [ordinal_of(name) for name in names]
+        left = [str(partition) for partition in held_by(found[0], leaving)]
+        if not left:
+            try:
+                left = self._on_disks(found[0], leaving)
+            except KafkaError as error:
+                return [f"Kafka: whether {' and '.join(names)} still hold partitions is not known ({error})"]
+        if not left:
             return []
-        stay = [name for name in self.members.addresses if name not in names]
-        rest = ",".join(str(ordinal_of(name)) for name in stay)
-        port = next(iter(self.members.addresses.values())).rpartition(":")[2]
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
         return [
-            f"{count(len(held), 'partition')} would lose a replica ({first_few(held)})",
-            f"move them first, on {stay[0]}: /opt/kafka/bin/kafka-reassign-partitions.sh --bootstrap-server "
-            f"localhost:{port} --broker-list {rest} --topics-to-move-json-file … --generate, then --execute",
+            f"{count(len(left), 'partition')} would lose a replica ({', '.join(left[:5])}{more})",
+            f"`pulumi up` moves them away when it runs again, as `python -m ops brokers drain "
+            f"{' '.join(map(str, leaving))}` does",
         ]
+
+    def _on_disks(self, state: ClusterState, brokers: Sequence[int]) -> list[str]:
+        """Partitions that the brokers hold and the metadata lacks."""
+        if not any(broker in state.brokers for broker in brokers):
+            return []
+        with admin_client(self._bootstrap, route=self.members.route) as client:
+            places = sorted({place for broker in brokers for place in held(client, state, broker)})
+        return [f"{topic}-{number}" for topic, number in places]
 
     @property
     def _bootstrap(self) -> str:

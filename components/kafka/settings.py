@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from components.limits import MAX_BROKERS, MAX_HOST, MAX_PARTITIONS
-from components.quantities import Duration, IntSize, LongSize, Unlimited, Whole, unlimited
+from components.quantities import Duration, IntSize, LongSize, Unlimited, Whole
 from components.sections import (
     DERIVED,
     QUICK_START,
@@ -159,11 +159,6 @@ class KafkaSettings(JavaServerSettings):
     def _config_is_free(cls, config: dict[str, str]) -> dict[str, str]:
         refuse_protected(config, PROTECTED_KEYS)
         return config
-
-    @field_validator("retention", "retention_bytes", mode="before")
-    @classmethod
-    def _unlimited(cls, value: object) -> object:
-        return unlimited(value)
 
     @field_validator("advertised_host")
     @classmethod

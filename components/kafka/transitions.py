@@ -52,7 +52,23 @@ RULES: Table = {
     "retention": always(_RECORDS),
     "retentionBytes": always(_RECORDS),
     "segmentBytes": always(_RESTART),
-    "replicationFactor": always(_NEW_TOPICS),
+    "replicationFactor": (
+        Case(
+            when=LARGER,
+            answer=Allowed(
+                restarts=("kafka",),
+                note="declared topics without a factor of their own get more replicas; Kafka's internal ones do not",
+            ),
+        ),
+        Case(
+            when=SMALLER,
+            answer=Allowed(
+                restarts=("kafka",),
+                note="refused while a declared topic without a factor of its own would lose replicas; applies to "
+                "topics that are created from now on",
+            ),
+        ),
+    ),
     "minInSyncReplicas": always(
         Allowed(restarts=("kafka",), note="topics without a value of their own follow as their brokers restart")
     ),

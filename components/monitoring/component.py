@@ -242,7 +242,7 @@ class Monitor(pulumi.ComponentResource):
             deadline=args.deadline,
             trigger={name: made for deployment in deployments for name, made in deployment.identities.items()},
             logs=self.logs,
-            route=args.target.route(),
+            route=args.target.route(list(self._workloads.values())),
         )
         settled = [resource for deployment in deployments for resource in deployment.settled]
         options = pulumi.ResourceOptions(parent=self, depends_on=[*args.gate_after, *settled])

@@ -43,7 +43,7 @@ def server_state(address: str, password: str | None, *, route: Route = DIRECT) -
     Raises:
         redis.exceptions.RedisError: The server cannot be reached, refuses the password, or does not serve yet.
     """
-    client: Any = _client(address, password, route)
+    client: Any = connection(address, password, route)
     try:
         memory, replication = client.info("memory"), client.info("replication")
     finally:
@@ -51,7 +51,8 @@ def server_state(address: str, password: str | None, *, route: Route = DIRECT) -
     return ServerState(replication["role"], int(memory["used_memory"]), int(memory["maxmemory"]))
 
 
-def _client(address: str, password: str | None, route: Route) -> "Redis":
+def connection(address: str, password: str | None, route: Route) -> "Redis":
+    """A client that connects when it is first used, and never tries again by itself."""
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -91,7 +92,7 @@ def findings(
     """
     from redis.exceptions import AuthenticationError, RedisError
 
-    client: Any = _client(address, password, route)
+    client: Any = connection(address, password, route)
     try:
         client.set(HEALTH_KEY, "healthy", ex=60)
         value = client.get(HEALTH_KEY)

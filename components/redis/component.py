@@ -6,13 +6,15 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pulumi
+from pulumi.dynamic import Resource
 
 from components.credentials.component import Credentials, CredentialsArgs
 from components.images import default_image
 from components.redis.files import PORT, password_conf, redis_conf, start_script
+from components.redis.provider import RedisPasswordsProvider
 from components.redis.settings import RedisSettings
 from components.server import resources_of
-from components.targets.base import Addressing, Deployment, PreparedTarget
+from components.targets.base import Addressing, Deployment, PreparedTarget, RouteInputs
 from components.workload import CLIENTS, File, Port, Probe, Storage, Workload
 
 NAME = "redis"
@@ -25,6 +27,49 @@ _PASSWORD = "/etc/millrace/redis-password"
 # The password is read inside the container, so neither the check's arguments nor `docker inspect` show it.
 _PING = "redis-cli ping | grep -q PONG"
 _PING_WITH_PASSWORD = f'REDISCLI_AUTH="$(cat {_PASSWORD})" {_PING}'
+
+
+class RedisPasswords(Resource, module="millrace", name="RedisPasswords"):
+    """The passwords that a server accepts. When the password changes, the running server accepts the new one first.
+
+    Args:
+        name: The resource's name.
+        member: The server's name.
+        address: ``host:port`` of the server.
+        password: The password to use.
+        accept_previous: Whether the one before it stays accepted.
+        deadline: Seconds to wait for a server that does not answer.
+        route: How this program's clients reach the server.
+        opts: Resource options.
+    """
+
+    accepted: pulumi.Output[list[str]]
+    """The passwords, a secret; the one to use is the first."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        member: str,
+        address: pulumi.Input[str],
+        password: pulumi.Input[str],
+        accept_previous: bool,
+        deadline: float,
+        route: RouteInputs | None,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        props: dict[str, object] = {
+            "member": member,
+            "address": address,
+            "password": pulumi.Output.secret(password),
+            "acceptPrevious": accept_previous,
+            "deadline": deadline,
+            "route": route,
+            "accepted": None,
+        }
+        # Without this, the state would hold the previous password in plain text.
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["accepted"])
+        super().__init__(RedisPasswordsProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
 def redis_workload(
@@ -119,28 +164,41 @@ class RedisServer(pulumi.ComponentResource):
         plain = redis_workload(args.settings, target, image=args.image, protect=args.protect, clients=args.clients)
         self.member = plain.members[0]
         self.address = pulumi.Output.from_input(target.addresses(plain)[self.member])
-        self.password = _password_of(name, args, self)
-        self.workload = plain if self.password is None else _with_password(plain, self.password)
+        accepted = self._accepted(name, args, plain)
+        self.password = None if accepted is None else accepted.apply(_first)
+        self.workload = plain if accepted is None else _with_passwords(plain, accepted)
         self.url = _url(self.address, self.password)
         self.deployment = target.deploy(self.workload, self, deadline=args.deadline, opts=opts)
         self.register_outputs({"address": self.address, "url": self.url})
 
+    def _accepted(self, name: str, args: RedisServerArgs, workload: Workload) -> pulumi.Output[list[str]] | None:
+        """The passwords that the server accepts; None without authentication."""
+        if not args.settings.authentication:
+            return None
+        child = pulumi.ResourceOptions(parent=self)
+        password = args.password
+        if password is None:
+            password = Credentials(f"{name}-password", CredentialsArgs(account=NAME), child).password
+        return RedisPasswords(
+            f"{name}-passwords",
+            member=self.member,
+            address=self.address,
+            password=password,
+            accept_previous=args.settings.accept_previous_password,
+            deadline=args.deadline,
+            route=args.target.route([workload]),
+            opts=child,
+        ).accepted
 
-def _password_of(name: str, args: RedisServerArgs, parent: pulumi.Resource) -> pulumi.Output[str] | None:
-    """The given password, else a generated one; None without authentication."""
-    if not args.settings.authentication:
-        return None
-    if args.password is not None:
-        return pulumi.Output.secret(args.password)
-    return Credentials(
-        f"{name}-password", CredentialsArgs(account=NAME), pulumi.ResourceOptions(parent=parent)
-    ).password
+
+def _first(accepted: Sequence[str]) -> str:
+    return accepted[0]
 
 
-def _with_password(workload: Workload, password: pulumi.Output[str]) -> Workload:
+def _with_passwords(workload: Workload, accepted: pulumi.Output[list[str]]) -> Workload:
     secrets = [
-        File(path=_PASSWORD_CONFIG, content=password.apply(password_conf), secret=True),
-        File(path=_PASSWORD, content=password, secret=True),
+        File(path=_PASSWORD_CONFIG, content=accepted.apply(password_conf), secret=True),
+        File(path=_PASSWORD, content=accepted.apply(_first), secret=True),
     ]
     return replace(workload, files=[*workload.files, *secrets])
 

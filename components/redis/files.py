@@ -1,5 +1,8 @@
 """redis.conf, the file with the password that it includes, and the start script."""
 
+import hashlib
+from collections.abc import Sequence
+
 from components.redis.settings import RedisSettings
 
 PORT = 6379
@@ -31,9 +34,20 @@ def redis_conf(settings: RedisSettings, *, data_path: str, password_file: str | 
     return "".join(f"{line}\n" for line in lines)
 
 
-def password_conf(password: str) -> str:
-    """The file that ``redis.conf`` includes."""
-    return f"requirepass {_quoted(password)}\n"
+def password_conf(accepted: Sequence[str]) -> str:
+    """The file that ``redis.conf`` includes.
+
+    Args:
+        accepted: The passwords that clients may use. ``requirepass`` takes one, so several are given as hashes.
+    """
+    if len(accepted) == 1:
+        return f"requirepass {_quoted(accepted[0])}\n"
+    return f"user default on ~* &* +@all {' '.join(map(password_rule, accepted))}\n"
+
+
+def password_rule(password: str) -> str:
+    """The access rule that adds a password to a user, without showing it: ``#`` and its SHA-256."""
+    return f"#{hashlib.sha256(password.encode()).hexdigest()}"
 
 
 def start_script(*, data_path: str, password_path: str) -> str:

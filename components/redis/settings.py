@@ -11,6 +11,7 @@ from components.limits import MAX_ENTRIES, MAX_TEXT
 from components.sections import DERIVED, Config, Memory, Port, ServerSettings, Wait, refuse_protected
 
 PROTECTED_KEYS: Mapping[str, str] = {
+    "aclfile": "set redis.password",
     "appenddirname": DERIVED,
     "appendfilename": DERIVED,
     "appendonly": "set redis.appendOnly",
@@ -91,6 +92,9 @@ class RedisSettings(ServerSettings):
     password: SecretStr | None = Field(
         None, min_length=1, max_length=MAX_TEXT, description="The password (a Pulumi secret); unset generates one"
     )
+    accept_previous_password: bool = Field(
+        default=True, description="Whether the password before the last change still works; false drops it"
+    )
     stop_grace: Wait = Field(timedelta(seconds=10), description="Time to stop cleanly")
     config: Config = Field(default_factory=dict, description="Further redis.conf directives")
 
@@ -102,6 +106,8 @@ class RedisSettings(ServerSettings):
         # Redis ignores the case of directive names.
         folded = {key: PROTECTED_KEYS[key.lower()] for key in config if key.lower() in PROTECTED_KEYS}
         refuse_protected(config, folded)
+        if any(key.lower() == "user" and value.split()[:1] == ["default"] for key, value in config.items()):
+            raise ValueError("user default: set redis.password")
         return config
 
     def broken_rules(self) -> list[str]:

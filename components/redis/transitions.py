@@ -2,6 +2,7 @@
 
 from components.transitions import (
     GROWING_STORAGE,
+    NOTHING,
     SMALLER,
     TURNED_OFF,
     TURNED_ON,
@@ -49,7 +50,21 @@ RULES: Table = {
     ),
     "save": always(_RESTART),
     "authentication": always(Allowed(restarts=("redis",), note="clients need the password, or must send none")),
-    "password": always(Allowed(restarts=("redis",), note="clients need the new password")),
+    "password": always(
+        Staged(
+            stages=(
+                "the running server accepts the new password too",
+                "it restarts, and accepts the new and the previous one",
+                "what reads the password (the exporter) restarts with the new one; the previous one works until "
+                "redis.acceptPreviousPassword is false",
+            ),
+            restarts=("redis",),
+        )
+    ),
+    "acceptPreviousPassword": (
+        Case(when=TURNED_OFF, answer=Allowed(note="redis restarts if it accepts two passwords, and keeps the newest")),
+        Case(answer=NOTHING),
+    ),
     "stopGrace": always(_RESTART),
     "config": always(_RESTART),
 }

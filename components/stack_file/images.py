@@ -1,7 +1,8 @@
 """Decides which images run.
 
 The first of these wins: a section's ``image`` in the stack file; ``millrace:images``; the variable
-``MILLRACE_IMAGES``, which setup writes where only package registries are reachable; the public images.
+``MILLRACE_IMAGES`` on Docker, which setup writes where only package registries are reachable; the public images. On
+Kubernetes the shell of whoever runs ``up`` decides nothing: images with local names exist on no node.
 """
 
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ def choose_images(settings: Settings, environment: Mapping[str, str]) -> Images:
     """
     if settings.images != "auto":
         chosen, reason = settings.images, "millrace:images"
-    elif environment.get(VARIABLE):
+    elif environment.get(VARIABLE) and not settings.on_kubernetes:
         chosen, reason = environment[VARIABLE], VARIABLE
     else:
         chosen, reason = "public", "the default"

@@ -23,7 +23,8 @@ from components.sections import Address, Section
 from components.stack_file.profiles import PROFILES, with_profile
 from components.targets.kubernetes.settings import KubernetesSettings
 from components.topics.rules import TopicSpec, count_problems, set_problems
-from components.topics.settings import TopicSettings
+from components.topics.safety import list_problems
+from components.topics.settings import TopicName, TopicSettings
 from components.zookeeper.settings import ZooKeeperSettings
 
 
@@ -33,10 +34,11 @@ class Settings(Section):
     target: Literal["docker", "kubernetes"] = Field("docker", description="Where the platform runs")
     profile: Literal["light", "ha", "production"] = Field("light", description="Set of defaults to start from")
     images: Literal["auto", "public", "local"] = Field(
-        "auto", description="Image set: public, locally built, or the one that MILLRACE_IMAGES names"
+        "auto",
+        description="Image set: public, locally built, or auto: on Docker what MILLRACE_IMAGES names, else public",
     )
     bind_address: Address = Field("127.0.0.1", description="Address on this machine to which ports are bound")
-    protect: bool = Field(False, description="Refuse to destroy the data volumes")
+    protect: bool = Field(False, description="Refuse to destroy the data volumes, and to delete topics")
     kubernetes: KubernetesSettings = Field(
         default_factory=KubernetesSettings, description="Where and how the platform runs on Kubernetes"
     )
@@ -47,6 +49,16 @@ class Settings(Section):
         default_factory=list[TopicSettings],
         max_length=MAX_TOPICS,
         description="The topics that the stack manages; no others are touched",
+    )
+    topics_to_delete: list[TopicName] = Field(
+        default_factory=list[TopicName],
+        max_length=MAX_TOPICS,
+        description="Topics that left `topics` and are deleted with their records; no other topic is ever deleted",
+    )
+    topics_to_release: list[TopicName] = Field(
+        default_factory=list[TopicName],
+        max_length=MAX_TOPICS,
+        description="Topics that left `topics` and are kept, no longer this stack's",
     )
     existing_topics: Literal["refuse", "adopt"] = Field(
         "refuse", description="What to do with a declared topic that exists but is not this stack's"
@@ -110,11 +122,13 @@ class Settings(Section):
         return [_port_problem(run) for run in _consecutive(clashes)]
 
     def _topic_problems(self) -> list[str]:
-        problems = set_problems(topic.name for topic in self.topics)
+        names = [topic.name for topic in self.topics]
+        problems = [*set_problems(names), *list_problems(names, self.topics_to_delete, self.topics_to_release)]
         if (total := sum(topic.partitions for topic in self.topics)) > MAX_PARTITIONS:
             problems.append(f"topics have {total} partitions together; a cluster has at most {MAX_PARTITIONS}")
         for index, topic in enumerate(self.topics):
-            found = count_problems(topic.spec(self.kafka.replicas), self.kafka.replicas)
+            spec = topic.spec(self.kafka.replication_factor)
+            found = count_problems(spec, self.kafka.replicas, self.kafka.min_in_sync_replicas)
             problems += [f"topics[{index}] ({topic.name}): {problem}" for problem in found]
         return problems
 
@@ -154,8 +168,8 @@ class Settings(Section):
         )
 
     def topic_specs(self) -> list[TopicSpec]:
-        """The declared topics with defaults for this number of brokers, sorted by name."""
-        return sorted((topic.spec(self.kafka.replicas) for topic in self.topics), key=lambda spec: spec.name)
+        """The declared topics with their defaults, sorted by name."""
+        return sorted((topic.spec(self.kafka.replication_factor) for topic in self.topics), key=lambda spec: spec.name)
 
 
 _PortUse = tuple[tuple[str, ...], int]

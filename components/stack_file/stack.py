@@ -1,12 +1,16 @@
 """The running stack: its configuration and the target that it chooses."""
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from components.errors import PlatformError
+from components.errors import PlatformError, PreflightError
+from components.stack_file.interrupted import StateFiles, backend_folder, refuse_unfinished
 from components.stack_file.settings import Settings, load_settings
 from components.targets.base import Target
 from components.targets.kubernetes.settings import KubernetesSettings
@@ -44,6 +48,65 @@ def _decoded(value: str) -> Any:
     return value
 
 
+def check_last_update(project_folder: Path) -> None:
+    """Refuse an update, and warn in a preview, while a killed update has left what is in the way.
+
+    Args:
+        project_folder: Where ``Pulumi.yaml`` is. Only a state in a folder can be read from here.
+
+    Raises:
+        PreflightError: Names the resources, and the command that heals.
+    """
+    folder = backend_folder(project_folder, yaml.safe_load((project_folder / "Pulumi.yaml").read_text()))
+    if folder is None:
+        return
+    try:
+        files = StateFiles(folder, pulumi.get_project(), pulumi.get_stack())
+        refuse_unfinished(files.unfinished(), pulumi.get_stack())
+    except PreflightError as error:
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.log.warn(str(error))
+
+
+def refuse_empty_passphrase(settings: Settings, environment: Mapping[str, str], folder: Path) -> None:
+    """Refuse to change production while its secrets are encrypted with the empty passphrase; a preview goes on.
+
+    Only a stack whose file holds the salt of a passphrase has one. The CLI reads a passphrase from the environment, or
+    asks for it, and passes on the environment alone.
+
+    Args:
+        settings: The checked stack file.
+        environment: The CLI's environment.
+        folder: The folder of the stack file.
+
+    Raises:
+        PreflightError: The passphrase is empty.
+    """
+    production = settings.on_kubernetes and (settings.protect or settings.profile == "production")
+    if pulumi.runtime.is_dry_run() or not production:
+        return
+    stack = pulumi.get_stack()
+    file = folder / f"Pulumi.{stack}.yaml"
+    if not file.exists() or "encryptionsalt:" not in file.read_text() or _passphrase(environment) != "":
+        return
+    raise PreflightError(
+        f"the passphrase of stack {stack} is empty: who can read its state can read its passwords; nothing was changed",
+        [
+            f"choose one with `pulumi stack change-secrets-provider passphrase --stack {stack}`, and set "
+            "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE before `up`; a preview needs none"
+        ],
+    )
+
+
+def _passphrase(environment: Mapping[str, str]) -> str | None:
+    """The passphrase as the CLI finds it; None if it asks for one."""
+    if (given := environment.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
+        return given
+    path = environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    return Path(path).read_text().strip() if path else None
+
+
 def target_for(settings: Settings, platform: str) -> Target:
     """The target that the stack file chooses."""
     if settings.on_kubernetes:
@@ -68,6 +131,7 @@ def _kubernetes(settings: KubernetesSettings, platform: str) -> Target:
         storage_class=settings.storage_class,
         pull_policy=settings.image_pull_policy,
         pull_secrets=settings.image_pull_secrets,
+        pull_patience=settings.image_pull_patience.total_seconds(),
         spread=settings.spread,
         zones=settings.zones,
         client_namespaces=settings.client_namespaces,

@@ -48,6 +48,10 @@ RULES: Table = {
         Case(when=TURNED_OFF, answer=Allowed(note="restarts nothing; data can be destroyed from then on")),
     ),
     "existingTopics": always(NOTHING),
+    "topicsToDelete": always(
+        Allowed(note="topics that left `topics` are deleted with their records, unless protected; nothing restarts")
+    ),
+    "topicsToRelease": always(Allowed(note="topics that left `topics` stay as they are; nothing restarts")),
     **nested("kubernetes", KUBERNETES),
     **nested("zookeeper", ZOOKEEPER),
     **nested("kafka", KAFKA),

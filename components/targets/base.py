@@ -101,8 +101,13 @@ class Addressing(Protocol):
 class PreparedTarget(Addressing, Protocol):
     """A target whose shared resources are declared."""
 
-    def route(self) -> RouteInputs | None:
-        """How this program's own clients reach the deployed members; None for a direct route."""
+    def route(self, workloads: Sequence[Workload] | None = None) -> RouteInputs | None:
+        """How this program's own clients reach members; None for a direct route.
+
+        Args:
+            workloads: Whose members; None for all that are deployed so far. A resource whose route names members that
+                it does not ask is updated whenever one of those comes or goes.
+        """
         ...
 
     def deploy(

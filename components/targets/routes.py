@@ -22,7 +22,7 @@ def open_route(props: RouteProps | None) -> Route:
     if props is None:
         return DIRECT
     # Loaded late: a program that runs on Docker needs none of it.
-    from components.targets.kubernetes.kubeconfig import Access
+    from components.targets.kubernetes.kubeconfig import shared_access
     from components.targets.kubernetes.port_forward import PortForward
     from components.targets.kubernetes.tunnel import Tunnel
 
@@ -31,7 +31,7 @@ def open_route(props: RouteProps | None) -> Route:
     key = (kubeconfig, context, namespace, *hosts)
     with _opening:
         if key not in _tunnels:
-            tunnel = Tunnel(hosts, PortForward(Access(kubeconfig, context), namespace))
+            tunnel = Tunnel(hosts, PortForward(shared_access(kubeconfig, context), namespace))
             atexit.register(tunnel.close)
             _tunnels[key] = tunnel
         return _tunnels[key]

@@ -1,7 +1,6 @@
 """Reads a cluster's topics, and changes them in batches."""
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.errors import TopicError, count
@@ -13,12 +12,14 @@ from components.kafka.client import (
     broker_findings,
     cluster_state,
     complete_replicas,
+    controller_errors,
     partitions_of,
     require_readable,
     topic_configs,
 )
+from components.kafka.reassignment import Reassignments, in_progress
 from components.routes import DIRECT, Route
-from components.topics.reassignment import Reassignments, change_factors, in_progress, when_done
+from components.topics.reassignment import change_factors, when_done
 from components.topics.rules import TopicSpec
 from components.topics.safety import ObservedTopic, TopicPlan, matches, plan_topics
 
@@ -79,7 +80,7 @@ def observe_confirmed(
     if not state.brokers:
         raise StaleMetadata("Kafka: no broker is registered; expected at least one")
     observed = observe(client, known)
-    with _controller_errors():
+    with controller_errors():
         _confirm_absent(client, [name for name in sorted(known) if name not in observed])
         _confirm_fewer(
             client,
@@ -90,17 +91,6 @@ def observe_confirmed(
             },
         )
     return observed
-
-
-@contextmanager
-def _controller_errors() -> Generator[None]:
-    """Raise kafka-python's plain error for a controller that changes during a request as a Kafka error."""
-    from kafka.errors import NotControllerError
-
-    try:
-        yield
-    except RuntimeError as error:
-        raise NotControllerError(str(error)) from error
 
 
 def _confirm_absent(client: "KafkaAdminClient", names: Sequence[str]) -> None:
@@ -137,6 +127,8 @@ def apply_topics(
     adopt: bool,
     deadline: float,
     report: Callable[[str], None],
+    resumed: bool = False,
+    listed: Collection[str] = (),
     route: Route = DIRECT,
 ) -> None:
     """Change the cluster's topics to match the declaration. Topics that match are left alone, so this can be repeated.
@@ -148,32 +140,66 @@ def apply_topics(
         adopt: Whether declared topics that exist but are not owned are taken over.
         deadline: Seconds for the replicas of one batch to move after a change of replication factor.
         report: Called with a line of progress.
+        resumed: Whether topics that are exactly as declared are this set's, with records too.
+        listed: Names to delete. No other topic is deleted, and of these only what is owned and not declared.
         route: How brokers are reached.
 
     Raises:
-        TopicError: A declared topic is not this set's, or the cluster refused a change.
+        TopicError: A declared or listed topic is not this set's, or the cluster refused a change.
         kafka.errors.KafkaError: The cluster cannot be read or changed now, or what a broker answered is out of date.
     """
-    with admin_client(bootstrap, route=route) as client, _controller_errors():
-        observed = observe(client, {*declared, *owned})
-        _confirm_absent(client, sorted(owned - declared.keys() - observed.keys()))  # what is to be deleted
+    with admin_client(bootstrap, route=route) as client, controller_errors():
+        leaving = owned.intersection(listed) - declared.keys()
+        observed = observe(client, {*declared, *listed})
+        _confirm_absent(client, sorted(leaving - observed.keys()))
+        _refuse_strangers(observed.keys() & set(listed) - owned)
         if not adopt:
-            _refuse_foreign(client, declared, observed, owned)
+            _refuse_foreign(client, declared, observed, owned, resumed=resumed)
         moving: Reassignments = in_progress(client) if observed.keys() & declared.keys() else {}
-        plan = plan_topics(declared, when_done(observed, moving), owned)
+        plan = plan_topics(declared, when_done(observed, moving), leaving)
         _create(client, plan.create, owned, report)
         _add_partitions(client, plan.add_partitions)
         _change_config(client, plan)
         change_factors(client, declared, plan.reassign, moving, deadline=deadline, report=report)
-        for batch in batches(plan.delete):
-            _raise_refusals("deletion", client.delete_topics(batch, raise_errors=False))
+        _delete(client, plan.delete)
 
 
 def delete_topics(bootstrap: str, names: Collection[str], *, route: Route = DIRECT) -> None:
-    """Delete those of the named topics that exist."""
-    with admin_client(bootstrap, route=route) as client:
-        for batch in batches(sorted(set(client.list_topics()) & set(names))):
-            _raise_refusals("deletion", client.delete_topics(batch, raise_errors=False))
+    """Delete the named topics; those that do not exist are no error. Can be repeated until it succeeds.
+
+    Raises:
+        TopicError: The cluster refused a deletion.
+        kafka.errors.KafkaError: The cluster cannot be asked now, a deletion is not complete yet, or what a broker
+            answered may lack topics.
+    """
+    with admin_client(bootstrap, route=route) as client, controller_errors():
+        existing = sorted(set(client.list_topics()) & set(names))
+        _confirm_absent(client, sorted(set(names).difference(existing)))
+        _delete(client, existing)
+
+
+def _delete(client: "KafkaAdminClient", names: Sequence[str]) -> None:
+    from kafka.errors import KafkaTimeoutError, RequestTimedOutError, UnknownTopicOrPartitionError
+
+    for batch in batches(names):
+        answer = client.delete_topics(batch, raise_errors=False)
+        # The controller deletes it as soon as all its brokers are there; or does not know it, for now or any longer.
+        if pending := _names(answer, RequestTimedOutError.errno, UnknownTopicOrPartitionError.errno):
+            raise KafkaTimeoutError(f"still being deleted: {', '.join(pending)}")
+        _raise_refusals("deletion", answer)
+
+
+def _refuse_strangers(names: Collection[str]) -> None:
+    """Refuse to delete topics that exist and are not this set's."""
+    if names:
+        raise TopicError(
+            f"{count(len(names), 'topic')} to delete exist and are not this stack's: {', '.join(sorted(names))}; "
+            "nothing was changed",
+            [
+                "remove them from topicsToDelete; a topic can be deleted from here only after it was declared here and "
+                "taken over (millrace:existingTopics: adopt)"
+            ],
+        )
 
 
 def _refuse_foreign(
@@ -181,16 +207,18 @@ def _refuse_foreign(
     declared: Mapping[str, TopicSpec],
     observed: Mapping[str, ObservedTopic],
     owned: Collection[str],
+    *,
+    resumed: bool,
 ) -> None:
     """Refuse declared topics that this set did not create.
 
     A topic that is exactly as declared and empty counts as left behind by an interrupted run: owning it can lose
-    nothing.
+    nothing. If ``resumed``, one with records counts too.
     """
     foreign = [name for name in declared if name in observed and name not in owned]
     same = {name: observed[name] for name in foreign if matches(declared[name], observed[name])}
-    empty = same.keys() - _with_records(client, same)
-    taken = [name for name in foreign if name not in empty]
+    left = same.keys() if resumed else same.keys() - _with_records(client, same)
+    taken = [name for name in foreign if name not in left]
     if taken:
         raise TopicError(
             f"{count(len(taken), 'declared topic')} exist already and are not this stack's: {', '.join(taken)}",
@@ -259,9 +287,9 @@ def _refused(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entry for entry in answer.get("topics") or answer.get("results") or () if entry["error_code"]]
 
 
-def _names(answer: Mapping[str, Any], error_code: int) -> list[str]:
-    """The topics of an answer that have this error."""
-    return [entry["name"] for entry in _refused(answer) if entry["error_code"] == error_code]
+def _names(answer: Mapping[str, Any], *error_codes: int) -> list[str]:
+    """The topics of an answer that have one of these errors."""
+    return [entry["name"] for entry in _refused(answer) if entry["error_code"] in error_codes]
 
 
 def _reason(entry: Mapping[str, Any]) -> str:

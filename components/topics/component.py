@@ -24,6 +24,15 @@ class TopicSetArgs:
             them before it touches a topic, and preview refuses a replication factor above their number. If it is
             empty, one broker that answers is enough.
         existing: ``refuse`` or ``adopt`` declared topics that exist but are not this set's.
+        own_cluster: Whether the brokers and their storage belong to the same stack. Topics that are exactly as declared
+            when the set is created are then its own: they were there when a ``destroy`` was killed.
+        to_delete: Names of topics that leave ``topics`` and are deleted with their records. A topic that leaves without
+            being listed is refused, also an empty one. Names may stay listed after their deletion.
+        to_release: Names of topics that leave ``topics``, stay in the cluster, and are no longer this set's.
+        protect: Refuse to delete any topic of the set, as each topic's own ``protect`` does for one.
+        delete_with_set: Whether the topics are deleted, with their records, when the set itself is: by ``destroy``, or
+            because the program no longer declares it. Otherwise that is refused while the set has topics, unless
+            the resource option ``retain_on_delete`` keeps them, as where the brokers' volumes are in the same program.
         deadline: Seconds to wait for the brokers, and for a batch of replicas to move.
         logs: For each broker the command that shows its logs.
         trigger: A value for each broker that changes when the broker is replaced. The topics are then compared again,
@@ -35,6 +44,11 @@ class TopicSetArgs:
     topics: Sequence[TopicSpec]
     brokers: pulumi.Input[Mapping[str, str]] = field(default_factory=dict[str, str])
     existing: str = "refuse"
+    own_cluster: bool = False
+    to_delete: Sequence[str] = ()
+    to_release: Sequence[str] = ()
+    protect: bool = False
+    delete_with_set: bool = False
     deadline: float = 180
     logs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
@@ -61,7 +75,13 @@ class TopicSet(Resource, module="millrace", name="TopicSet"):
             "bootstrap": args.bootstrap,
             "brokers": args.brokers,
             "topics": inputs_of({spec.name: spec for spec in args.topics}),
+            "factorsByDefault": sorted(spec.name for spec in args.topics if spec.factor_by_default),
             "existing": args.existing,
+            "ownCluster": args.own_cluster,
+            "toDelete": sorted(args.to_delete),
+            "toRelease": sorted(args.to_release),
+            "protect": args.protect,
+            "deleteWithSet": args.delete_with_set,
             "deadline": args.deadline,
             "logs": dict(args.logs),
             "trigger": dict(args.trigger),

@@ -1,6 +1,6 @@
 """Dynamic provider of a set of topics: plans, applies and reads them in batches."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
 
@@ -10,7 +10,17 @@ from components.kafka.client import admin_client, any_listens, broker_findings, 
 from components.targets.routes import open_route
 from components.topics import client as topics
 from components.topics.rules import TopicSpec, normal_value
-from components.topics.safety import ObservedTopic, change_lines, inputs_of, refusals, specs_of, without_throttles
+from components.topics.safety import (
+    ObservedTopic,
+    change_lines,
+    done_lines,
+    inputs_of,
+    leavers_of,
+    leaving_refusals,
+    refusals,
+    specs_of,
+    without_throttles,
+)
 from components.waiting import wait_until
 
 SETTLE_SECONDS = 5.0
@@ -25,22 +35,33 @@ class TopicSetProvider(ResourceProvider):
         if not (is_known(news.get("topics")) and is_known(news.get("brokers"))):
             return CheckResult(news, [])
         old = specs_of(_olds) if is_known(_olds.get("topics")) else {}
-        new = specs_of(news)
-        for line in change_lines(old, new) if _olds else ():
+        new, before, now = specs_of(news), leavers_of(_olds), leavers_of(news)
+        for line in [*change_lines(old, new, now), *done_lines(old, now)] if _olds else ():
             progress(line)
-        return CheckResult(news, failures("topics", refusals(old, new, len(news["brokers"]) or None)))
+        problems = [*refusals(old, new, len(news["brokers"]) or None), *leaving_refusals(old, new, before, now)]
+        return CheckResult(news, failures("topics", problems))
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Create the topics; the next ``up`` retries a failed create."""
-        _apply(props, owned=())
+        """Create the topics; the next ``up`` retries a failed create.
+
+        In a cluster of the same stack, topics that are exactly as declared were created by a set that the state lost:
+        a killed ``destroy`` removes the set first and the data last.
+        """
+        listed = leavers_of(props).delete
+        _apply(props, owned=(), listed=listed, resumed=props.get("ownCluster", False))
         place = ",".join(sorted(props["brokers"])) or props["bootstrap"]
         return CreateResult(f"{place}/{props['setName']}", props)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Change what differs, and delete owned topics that left the declaration."""
-        _apply(_news, owned=specs_of(_olds))
+        """Change what differs, and delete topics that left the declaration and are listed to be deleted.
+
+        The old inputs stay in the state until all is done, so after an interruption the next ``up`` goes on. Names that
+        were listed before and are not the set's left in an earlier update: others may have created them again.
+        """
+        owned = specs_of(_olds)
+        _apply(_news, owned=owned, listed=leavers_of(_news).delete - (leavers_of(_olds).delete - owned.keys()))
         return UpdateResult(_news)
 
     @plain_errors
@@ -89,14 +110,27 @@ class TopicSetProvider(ResourceProvider):
 
     @plain_errors
     def delete(self, _id: str, _props: Props) -> None:
-        """Delete the set's topics, unless one is protected; topics that are already gone are no error."""
+        """Delete the set's topics, if it may delete them together; those that are already gone are no error.
+
+        The state keeps all of them until all are gone.
+        """
         specs = specs_of(_props)
-        if protected := sorted(name for name, spec in specs.items() if spec.protect):
+        if not specs:
+            return
+        if protected := sorted(name for name, spec in specs.items() if spec.protect or _props.get("protect")):
             raise TopicError(
                 f"topics are protected: {', '.join(protected)}",
                 ["to delete them, set protect to false and run `pulumi up` first"],
             )
-        topics.delete_topics(_props["bootstrap"], specs, route=open_route(_props.get("route")))
+        if not _props.get("deleteWithSet"):
+            raise TopicError(
+                f"the set {_props['setName']} would be deleted with its topics and their records: {', '.join(specs)}",
+                [
+                    "to delete them together, set delete_with_set and run `pulumi up` first",
+                    "to keep them, set the resource option retain_on_delete and run `pulumi up` first",
+                ],
+            )
+        _delete(_props, specs)
 
 
 def _read(props: Props, specs: Mapping[str, TopicSpec]) -> dict[str, ObservedTopic] | str:
@@ -135,7 +169,26 @@ def _line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].removeprefix("StaleMetadata: ")
 
 
-def _apply(props: Props, owned: Iterable[str]) -> None:
+def _delete(props: Props, names: Collection[str]) -> None:
+    """Delete topics; try again until the deadline while Kafka does not answer or an answer may lack topics."""
+    from kafka.errors import KafkaError
+
+    bootstrap, brokers, logs = props["bootstrap"], in_order(props["brokers"]), props["logs"]
+    route = open_route(props.get("route"))
+
+    def attempt() -> list[str]:
+        if not any_listens(bootstrap, route=route):
+            return unreachable(bootstrap, brokers, logs, route=route)
+        try:
+            topics.delete_topics(bootstrap, names, route=route)
+        except KafkaError as error:
+            return [f"Kafka: the deletion of topics was interrupted ({_line(error)}); expected an answer"]
+        return []
+
+    wait_until(attempt, what="Kafka", deadline=float(props["deadline"]), report=progress)
+
+
+def _apply(props: Props, owned: Iterable[str], listed: Collection[str], *, resumed: bool = False) -> None:
     """Wait until every broker is registered, then apply the topics.
 
     Replicas can only be placed on registered brokers. A connection that breaks midway, as while brokers restart, is
@@ -159,8 +212,10 @@ def _apply(props: Props, owned: Iterable[str]) -> None:
                 declared=specs_of(props),
                 owned=now_owned,
                 adopt=props["existing"] == "adopt",
+                resumed=resumed,
                 deadline=deadline,
                 report=progress,
+                listed=listed,
                 route=route,
             )
         except KafkaError as error:

@@ -79,6 +79,8 @@ class TopicSpec:
         replication_factor: Replicas of each partition.
         config: Topic configuration in Kafka's own keys; absent keys have the broker's default.
         protect: Refuse to delete the topic when it leaves the declaration.
+        factor_by_default: Whether the replication factor is a default and not declared for this topic. It says nothing
+            about the topic, so it makes no difference.
     """
 
     name: str
@@ -86,6 +88,7 @@ class TopicSpec:
     replication_factor: int
     config: Mapping[str, str] = field(default_factory=dict[str, str])
     protect: bool = False
+    factor_by_default: bool = field(default=False, compare=False)
 
 
 def name_problem(name: str) -> str | None:
@@ -117,12 +120,13 @@ def config_problems(config: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def count_problems(spec: TopicSpec, brokers: int | None) -> list[str]:
+def count_problems(spec: TopicSpec, brokers: int | None, default_in_sync: int = 1) -> list[str]:
     """What is wrong with a topic's partitions, replication factor and ``min.insync.replicas``, one line each.
 
     Args:
         spec: The topic.
         brokers: Number of brokers, or None if it is not known.
+        default_in_sync: The brokers' own ``min.insync.replicas``; 1 if it is not known.
     """
     problems: list[str] = []
     if spec.partitions < 1:
@@ -133,11 +137,13 @@ def count_problems(spec: TopicSpec, brokers: int | None) -> list[str]:
         problems.append(
             f"replication factor {spec.replication_factor} is more than the {count(brokers, 'broker')} there are"
         )
-    in_sync = spec.config.get("min.insync.replicas", "1")
+    in_sync = spec.config.get("min.insync.replicas", str(default_in_sync))
     if in_sync.isdigit() and int(in_sync) > spec.replication_factor:
+        is_default = "min.insync.replicas" not in spec.config and default_in_sync > 1
+        way = "; the topic may have minInSyncReplicas of its own (kafka.minInSyncReplicas is the default)"
         problems.append(
             f"min.insync.replicas {in_sync} is above the replication factor {spec.replication_factor}: "
-            "so many replicas can never be in sync"
+            f"so many replicas can never be in sync{way if is_default else ''}"
         )
     return problems
 

@@ -1,6 +1,7 @@
 """Plans the changes of a set of topics: which are refused, and what the cluster needs."""
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -46,14 +47,14 @@ class TopicPlan:
 
 
 def plan_topics(
-    declared: Mapping[str, TopicSpec], observed: Mapping[str, ObservedTopic], owned: Collection[str]
+    declared: Mapping[str, TopicSpec], observed: Mapping[str, ObservedTopic], leaving: Collection[str]
 ) -> TopicPlan:
     """Compare the declaration with the cluster.
 
     Args:
         declared: The topics that must exist, by name.
-        observed: The topics that exist, by name; those neither declared nor owned are left alone.
-        owned: Names that this set created or adopted before; those no longer declared are deleted.
+        observed: The topics that exist, by name; those neither declared nor leaving are left alone.
+        leaving: Names of the set's topics that the stack file lists to be deleted.
     """
     existing = {name: spec for name, spec in declared.items() if name in observed}
     set_config: dict[str, Mapping[str, str]] = {}
@@ -77,7 +78,7 @@ def plan_topics(
             for name, spec in existing.items()
             if any(len(replicas) != spec.replication_factor for replicas in observed[name].replicas)
         },
-        delete=tuple(sorted(name for name in owned if name not in declared and name in observed)),
+        delete=tuple(sorted(name for name in leaving if name not in declared and name in observed)),
     )
 
 
@@ -105,6 +106,7 @@ def _differs(key: str, value: str, actual: Mapping[str, str]) -> bool:
 def specs_of(props: Mapping[str, Any]) -> dict[str, TopicSpec]:
     """The topics of a resource's inputs, by name. The engine passes numbers as floats."""
     declared = cast("Mapping[str, Mapping[str, Any]]", props.get("topics") or {})
+    by_default = set(cast("Sequence[str]", props.get("factorsByDefault") or ()))
     return {
         name: TopicSpec(
             name=name,
@@ -112,6 +114,7 @@ def specs_of(props: Mapping[str, Any]) -> dict[str, TopicSpec]:
             replication_factor=int(topic["replicationFactor"]),
             config=dict(topic.get("config") or {}),
             protect=bool(topic.get("protect")),
+            factor_by_default=name in by_default,
         )
         for name, topic in sorted(declared.items())  # the engine does not keep the order of keys
     }
@@ -146,20 +149,108 @@ def refusals(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec], brokers
                 f'topic "{name}": {old[name].partitions} partitions cannot become {spec.partitions}; '
                 "Kafka cannot remove partitions without losing records. Create a new topic and move its consumers"
             )
-    for name, spec in old.items():
-        if name not in new and spec.protect:
+        if name in old and spec.factor_by_default and spec.replication_factor < old[name].replication_factor:
+            before, after = old[name].replication_factor, spec.replication_factor
             lines.append(
-                f'topic "{name}" is protected and would be deleted; to delete it, '
-                "set protect to false, run `pulumi up`, then remove it"
+                f'topic "{name}" would get {after} instead of {before} replicas by a changed default; to keep them, '
+                f"declare replicationFactor: {before} for the topic; for fewer, declare replicationFactor: {after}"
             )
     return lines
 
 
-def change_lines(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec]) -> list[str]:
-    """A change of a set's declaration, one line per kind of change; none restarts a broker."""
+@dataclass(frozen=True, kw_only=True)
+class Leavers:
+    """What a declaration says of topics that are no longer declared.
+
+    Args:
+        delete: Names of topics to delete, with their records.
+        release: Names of topics that stay in the cluster and are no longer the set's.
+        protect: Whether no topic of the set may be deleted.
+    """
+
+    delete: frozenset[str] = frozenset()
+    release: frozenset[str] = frozenset()
+    protect: bool = False
+
+
+def leavers_of(props: Mapping[str, Any]) -> Leavers:
+    """What a resource's inputs say of topics that are no longer declared."""
+    return Leavers(
+        delete=frozenset(props.get("toDelete") or ()),
+        release=frozenset(props.get("toRelease") or ()),
+        protect=bool(props.get("protect")),
+    )
+
+
+def leaving_refusals(
+    old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec], before: Leavers, now: Leavers
+) -> list[str]:
+    """Why topics may not leave a set: one line for each reason.
+
+    A topic leaves only if it is listed, never because its declaration is absent. That holds for empty topics too, since
+    a preview does not ask the cluster whether a topic has records.
+
+    Args:
+        old: The topics as declared before.
+        new: The topics as declared now.
+        before: What was said of leaving topics before.
+        now: What is said of them now.
+    """
+    lines = list_problems(new, now.delete, now.release)
+    gone = old.keys() - new.keys() - now.release
+    protected = sorted(name for name in gone if old[name].protect or before.protect or now.protect)
+    if protected:
+        lines.append(
+            f"protected topics would be deleted: {', '.join(protected)}; to delete them, set protect to false (the "
+            "topic's, and the platform's or set's), run `pulumi up`, then remove them from topics and list them in "
+            "topicsToDelete"
+        )
+    if unlisted := sorted(gone - now.delete - set(protected)):
+        lines.append(
+            f"no longer declared, which alone deletes nothing: {', '.join(unlisted)}; to delete a topic with its "
+            "records, list it in topicsToDelete; to keep it and no longer manage it, in topicsToRelease"
+            + (_RENAMED if new.keys() - old.keys() else "")
+        )
+    return lines
+
+
+_RENAMED = (
+    ". If it was renamed: Kafka cannot rename a topic; declare both, move producers and consumers, then list the old "
+    "one in topicsToDelete"
+)
+
+
+def list_problems(declared: Collection[str], delete: Collection[str], release: Collection[str]) -> list[str]:
+    """What is wrong with lists of topics that leave, one line each: a name belongs into one of the three.
+
+    Args:
+        declared: Names of the declared topics.
+        delete: Names of the topics to delete.
+        release: Names of the topics to keep and no longer manage.
+    """
+    places = {"topics": declared, "topicsToDelete": delete, "topicsToRelease": release}
+    named = Counter(name for names in places.values() for name in set(names))
+    return [
+        f'topic "{name}" is in {" and in ".join(place for place, names in places.items() if name in names)}; '
+        "remove it from all but one"
+        for name, times in sorted(named.items())
+        if times > 1
+    ]
+
+
+def change_lines(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec], now: Leavers | None = None) -> list[str]:
+    """A change of a set's declaration, one line per kind of change; none restarts a broker.
+
+    Args:
+        old: The topics as declared before.
+        new: The topics as declared now.
+        now: What is said of topics that leave; None if nothing.
+    """
+    now, gone = now or Leavers(), old.keys() - new.keys()
     parts = {
         "creates": sorted(new.keys() - old.keys()),
-        "deletes, with their records,": sorted(old.keys() - new.keys()),
+        "deletes, with their records,": sorted(gone & now.delete),
+        "no longer manages, and keeps,": sorted(gone & now.release),
         "changes": [
             f"{name} ({'; '.join(_differences(old[name], new[name]))})"
             for name in new
@@ -168,6 +259,16 @@ def change_lines(old: Mapping[str, TopicSpec], new: Mapping[str, TopicSpec]) -> 
     }
     lines = [f"topics: {verb} {', '.join(names)}" for verb, names in parts.items() if names]
     return [*lines, "topics: no broker restarts for these"] if lines else []
+
+
+def done_lines(old: Mapping[str, TopicSpec], now: Leavers) -> list[str]:
+    """Listed topics that a set no longer has, in one line: their names can be removed from the stack file."""
+    done = sorted((now.delete | now.release) - old.keys())
+    return (
+        [f"topics: {', '.join(done)} left earlier; topicsToDelete and topicsToRelease need not list them"]
+        if done
+        else []
+    )
 
 
 def _differences(old: TopicSpec, new: TopicSpec) -> list[str]:

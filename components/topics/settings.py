@@ -1,22 +1,31 @@
 """What a stack file may say about a topic."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from components.limits import MAX_BROKERS, MAX_PARTITIONS
-from components.quantities import Duration, IntSize, LongSize, Unlimited, Whole, milliseconds_or_unlimited, unlimited
+from components.quantities import Duration, IntSize, LongSize, Unlimited, Whole, milliseconds_or_unlimited
 from components.sections import Config, Section
 from components.topics.rules import TopicSpec, config_problems, name_problem, normal_value
+
+
+def _legal_name(name: str) -> str:
+    if problem := name_problem(name):
+        raise ValueError(problem)
+    return name
+
+
+TopicName = Annotated[str, AfterValidator(_legal_name)]
 
 
 class TopicSettings(Section):
     """One topic."""
 
-    name: str = Field(description="The topic's name")
+    name: TopicName = Field(description="The topic's name")
     partitions: Whole = Field(1, ge=1, le=MAX_PARTITIONS, description="Number of partitions; can grow, never shrink")
     replication_factor: Whole | None = Field(
-        None, ge=1, le=MAX_BROKERS, description="Replicas; unset is 3 with at least three brokers, else 1"
+        None, ge=1, le=MAX_BROKERS, description="Replicas; unset is kafka.replicationFactor"
     )
     min_in_sync_replicas: Whole | None = Field(None, ge=1, le=MAX_BROKERS, description="min.insync.replicas")
     retention: Duration | Unlimited | None = Field(None, description="retention.ms; -1 is no limit")
@@ -29,22 +38,10 @@ class TopicSettings(Section):
     config: Config = Field(default_factory=dict, description="Other topic configuration, under Kafka's keys")
     protect: bool = Field(False, description="Refuse to delete the topic or to destroy the volumes with its records")
 
-    @field_validator("name")
-    @classmethod
-    def _name_is_legal(cls, name: str) -> str:
-        if problem := name_problem(name):
-            raise ValueError(problem)
-        return name
-
     @field_validator("cleanup", mode="before")
     @classmethod
     def _both_in_one_spelling(cls, value: object) -> object:
         return normal_value("cleanup.policy", value) if isinstance(value, str) else value
-
-    @field_validator("retention", "retention_bytes", mode="before")
-    @classmethod
-    def _unlimited(cls, value: object) -> object:
-        return unlimited(value)
 
     @field_validator("config")
     @classmethod
@@ -74,18 +71,18 @@ class TopicSettings(Section):
             if value is not None
         }
 
-    def spec(self, brokers: int = 1) -> TopicSpec:
+    def spec(self, default_factor: int = 1) -> TopicSpec:
         """The topic with its defaults filled in.
 
         Args:
-            brokers: Number of brokers; only the default replication factor depends on it.
+            default_factor: Replication factor of a topic that declares none: ``kafka.replicationFactor``.
         """
-        default = 3 if brokers >= 3 else 1
         config = {key: value for key, (_, value) in self._named().items()} | self.config
         return TopicSpec(
             name=self.name,
             partitions=self.partitions,
-            replication_factor=self.replication_factor or default,
+            replication_factor=self.replication_factor or default_factor,
             config={key: normal_value(key, value) for key, value in config.items()},
             protect=self.protect,
+            factor_by_default=self.replication_factor is None,
         )

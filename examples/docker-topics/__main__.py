@@ -47,8 +47,8 @@ def main() -> None:
             logs=kafka.deployment.logs,
             trigger=kafka.deployment.identities,
         ),
-        # The topics live in the brokers' volume and are deleted with it.
-        pulumi.ResourceOptions(depends_on=[kafka], deleted_with=kafka.deployment.storage),
+        # The topics live in the brokers' volume: they go with it, and need no deletion of their own.
+        pulumi.ResourceOptions(depends_on=[kafka], retain_on_delete=True),
     )
     health = HealthGate(
         "health",

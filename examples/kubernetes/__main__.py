@@ -67,10 +67,10 @@ def main() -> None:
             topics=topics,
             logs=kafka.deployment.logs,
             trigger=kafka.deployment.identities,
-            route=target.route(),
+            route=target.route([kafka.workload]),
         ),
-        # The topics live in the brokers' volumes and are deleted with them.
-        pulumi.ResourceOptions(depends_on=[kafka], deleted_with=kafka.deployment.storage),
+        # The topics live in the brokers' volumes: they go with them, and need no deletion of their own.
+        pulumi.ResourceOptions(depends_on=[kafka], retain_on_delete=True),
     )
     deployments = [server.deployment for server in (zookeeper, kafka, redis)]
     health = HealthGate(

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import signal
 import sys
+import threading
+import time
 import types
 from collections.abc import Callable
 from concurrent import futures
@@ -12,6 +14,22 @@ from typing import Any
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
 """Bytes per message: the engine's own limit."""
+
+
+WATCH_SECONDS = 0.2
+"""Seconds between two looks at the process that started this one."""
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone: a killed engine ends none of its plugins."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()
 
 
 def leave_out_the_sdk() -> None:
@@ -42,6 +60,7 @@ def serve(make: Callable[[str], Any], threads: int) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(make(engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    end_with_parent()
     # The engine interrupts plugins and kills them five seconds later: exit at once.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     print(port, flush=True)

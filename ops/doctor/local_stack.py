@@ -1,7 +1,6 @@
 """The project, stack and Docker engine that checks examine; each is read once, on first use."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from components.errors import PreflightError
 from components.naming import platform_name
+from components.stack_file.interrupted import StateFiles, backend_folder
 from components.targets.docker.client import LocalEngine
 from ops.errors import UnreachableError
 from ops.platform import Platform, platform_of
@@ -78,6 +78,8 @@ class LocalStack:
     @cached_property
     def deployment(self) -> Mapping[str, Any]:
         """The stack's state, with encrypted secrets."""
+        if self.state_files is not None and (found := self.state_files.deployment()):
+            return found
         text = pulumi_cli(self.folder, "stack", "export", "--stack", self.name)
         return json.loads(text).get("deployment") or {}
 
@@ -124,13 +126,10 @@ class LocalStack:
         return engine
 
     @cached_property
-    def backend(self) -> Path | None:
-        """The folder of the state's files; None if the backend is not a folder."""
-        backend: Mapping[str, Any] = self.project.get("backend") or {}
-        url: str = os.environ.get("PULUMI_BACKEND_URL") or backend.get("url") or ""
-        if not url.startswith("file://"):
-            return None
-        return (self.folder / Path(url.removeprefix("file://")).expanduser()).resolve() / ".pulumi"
+    def state_files(self) -> StateFiles | None:
+        """The files of the stack's state; None if the backend is not a folder."""
+        folder = backend_folder(self.folder, self.project)
+        return None if folder is None else StateFiles(folder, self.project["name"], self.name)
 
 
 def _yaml(file: Path) -> Mapping[str, Any]:

@@ -1,16 +1,15 @@
 """Checks of the stack: its file, passphrase, state, containers and members."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import psutil
-
 from components.errors import SettingsError, count
 from components.naming import PLATFORM_LABEL
+from components.stack_file.interrupted import unfinished
 from ops.doctor.local_stack import LocalStack
 from ops.doctor.outcome import Outcome, ok, skipped, wrong
 from ops.errors import UnreachableError
+from ops.heal.locks import locks_of
 
 _CONTAINER = "docker:index/container:Container"
 
@@ -41,20 +40,17 @@ def passphrase(local: LocalStack) -> Outcome:
 
 
 def lock(local: LocalStack) -> Outcome:
-    """No interrupted update left a lock or pending operations."""
-    pending: list[Mapping[str, Any]] = local.deployment.get("pending_operations") or []
-    if pending:
-        names = ", ".join(operation["resource"]["urn"].rpartition("::")[2] for operation in pending)
-        return wrong(f"an update was interrupted while changing: {names}", f"pulumi refresh -s {local.name}")
-    if local.backend is None:
+    """No killed update left a lock or unfinished creations."""
+    heal = f"python -m ops -s {local.name} heal"
+    if resources := unfinished(local.deployment):
+        names = ", ".join(item["urn"].rpartition("::")[2] for item in resources)
+        return wrong(f"an update was killed while creating: {names}", heal)
+    if local.state_files is None:
         return skipped("the backend is not a folder")
-    folder = local.backend / "locks" / "organization" / local.project["name"] / local.name
-    for file in sorted(folder.glob("*.json")):
-        holder: Mapping[str, Any] = json.loads(file.read_text())
-        who = f"{holder.get('username')}@{holder.get('hostname')}, pid {holder.get('pid')}, {holder.get('timestamp')}"
-        if psutil.pid_exists(int(holder.get("pid", -1))):
-            return ok(f"an update is running ({who})")
-        return wrong(f"an update that no longer runs holds the lock ({who})", f"pulumi cancel -s {local.name} --yes")
+    for found in locks_of(local.state_files):
+        if found.is_held:
+            return ok(f"an update is running ({found.holder})")
+        return wrong(f"an update that no longer runs holds the lock ({found.holder})", heal)
     return ok("no update is running")
 
 

@@ -9,8 +9,9 @@ import yaml
 from components.routes import Route
 from components.targets.routes import open_route as route
 from offline.cluster.kubectl import kubectl
+from offline.cluster.layout import KUBECONFIG
 from offline.cluster.storage import recycle_volumes
-from tests.integration.stacks import Stack
+from tests.integration.stacks import PROJECT, Stack
 
 CONTEXT = "millrace-test"
 NAMESPACES = "millrace-test-"
@@ -25,11 +26,19 @@ def overlay() -> dict[str, Any]:
 class ClusterStack(Stack):
     """A copy of this project with one stack on the test cluster."""
 
+    kubeconfig: Path | None = None
+    """The kubeconfig of the CLI; None for the cluster's own, whose user may do everything."""
+
     def __init__(self, folder: Path, name: str, source: str, changes: dict[str, Any]) -> None:
         super().__init__(folder, name, source)
         for section, values in changes.items():
             for key, value in values.items() if isinstance(values, dict) else [(None, values)]:
                 self.set(f"{section}.{key}" if key else section, value)
+
+    def environment(self) -> dict[str, str]:
+        """Variables for the CLI, with a passphrase, which production needs."""
+        access = {} if self.kubeconfig is None else {"KUBECONFIG": str(self.kubeconfig)}
+        return super().environment() | {"PULUMI_CONFIG_PASSPHRASE": "of these tests"} | access
 
     @property
     def namespace(self) -> str:
@@ -69,6 +78,25 @@ class ClusterStack(Stack):
             self.change("destroy", check=False)
         finally:
             remove_namespaces(self.namespace)
+
+
+def deployer(folder: Path) -> Path:
+    """A kubeconfig of a ServiceAccount that has the rights of docs/rbac.yaml and no others."""
+    name = f"{NAMESPACES}deployer"
+    role, binding = yaml.safe_load_all((PROJECT / "docs" / "rbac.yaml").read_text())
+    role["metadata"]["name"] = binding["metadata"]["name"] = binding["roleRef"]["name"] = name
+    binding["subjects"] = [{"kind": "ServiceAccount", "name": "deployer", "namespace": name}]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deployer", "namespace": name}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([namespace, account, role, binding]))
+    token = kubectl("-n", name, "create", "token", "deployer", "--duration=4h").strip()
+    config = yaml.safe_load(KUBECONFIG.read_text())
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    made = folder / "deployer.kubeconfig"
+    made.touch(mode=0o600)
+    made.write_text(yaml.safe_dump(config))
+    return made
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG
-from tests.cluster.clusters import ClusterStack, overlay, remove_namespaces
+from tests.cluster.clusters import ClusterStack, deployer, overlay, remove_namespaces
 from tests.integration.stacks import standing
 
 
@@ -39,8 +39,9 @@ def _every_node_is_schedulable() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
-    """The prod stack file with the overlay, up and healthy."""
+    """The prod stack file with the overlay, up and healthy, with the rights of docs/rbac.yaml and no others."""
     stack = ClusterStack(tmp_path_factory.mktemp("prod") / "project", "test-prod", "Pulumi.prod.yaml", overlay())
+    stack.kubeconfig = deployer(stack.folder)
     with standing(stack):
         yield stack
 
@@ -48,7 +49,11 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
     """The dev stack file on the cluster: one member of each kind, up and healthy."""
-    place = {"target": "kubernetes", "kubernetes": {"context": "millrace-test", "namespace": "millrace-test-small"}}
+    place = {
+        "images": "local",
+        "target": "kubernetes",
+        "kubernetes": {"context": "millrace-test", "namespace": "millrace-test-small"},
+    }
     stack = ClusterStack(tmp_path_factory.mktemp("small") / "project", "test-small", "Pulumi.dev.yaml", place)
     stack.set("health.deadline", "3m")
     with standing(stack):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from components.routes import host_and_port
 from ops.errors import ExitCode
 from tests.cluster.clusters import ClusterStack, overlay
 from tests.integration.ops.conftest import Ops, runner
+from tests.integration.passwords import change_password
 from tests.integration.stacks import standing
 
 WATCHED = {
@@ -74,6 +76,15 @@ def test_the_end_of_a_member_s_log_is_shown(ops: Ops, watched: ClusterStack) -> 
     shown = ops("logs", "kafka-0", "--tail", "5").stdout.splitlines()
     assert len(shown) == 5
     assert set(shown) <= set(watched.kubectl("logs", "kafka-0").splitlines())
+
+
+def test_a_changed_redis_password_is_accepted_beside_the_previous_one(watched: ClusterStack) -> None:
+    def readers() -> dict[str, str]:
+        return {member: watched.objects("pods")[member]["metadata"]["uid"] for member in ("redis-0", "exporter-0")}
+
+    route = watched.route()
+    server = f"redis-0.redis.{watched.namespace}.svc.cluster.local:6379"
+    change_password(watched, lambda: host_and_port(route.local(server)), readers)
 
 
 def test_a_backup_of_production_is_complete(ops: Ops, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from offline.cluster import processes
 from offline.cluster.kubectl import kubectl
-from offline.cluster.layout import KUBECONFIG
+from offline.cluster.layout import KUBECONFIG, NODES
 from tests.cluster.clusters import CONTEXT, ClusterStack, is_ready, overlay
 from tests.integration.stacks import Result, eventually
 
@@ -109,14 +110,50 @@ def test_an_unschedulable_pod_is_reported_with_the_scheduler_s_reason(small: Clu
 
 def test_an_image_that_cannot_be_pulled_is_reported_early(small: ClusterStack) -> None:
     small.set("redis.image", "millrace/no-such-image:1")
+    small.set("kubernetes.imagePullPatience", "5s")
     refused(
         small.up(check=False),
         "redis-0 will not become ready by waiting",
         "image millrace/no-such-image:1 cannot be pulled",
     )
     del small.config["millrace:redis"]["image"]
+    del small.config["millrace:kubernetes"]["imagePullPatience"]
     small.up()
     assert small.ready("redis") == ["redis-0"]
+
+
+def on_all_nodes(*words: str) -> None:
+    for node in NODES:
+        subprocess.run(["docker", "exec", node.name, "ctr", "--namespace", "k8s.io", "images", *words], check=True)
+
+
+def test_a_roll_outlasts_a_budget_that_refuses_and_an_image_that_is_missing_at_first(small: ClusterStack) -> None:
+    def budget(most: int) -> None:
+        change = json.dumps({"spec": {"maxUnavailable": most}})
+        small.kubectl("patch", "poddisruptionbudget", "redis", "--type=merge", "-p", change)
+
+    late = "docker.io/millrace/late-redis:1"
+    budget(0)
+    small.set("redis.image", late)
+    uid = small.objects("pods")["redis-0"]["metadata"]["uid"]
+    steps = [
+        threading.Timer(30, budget, [1]),
+        threading.Timer(60, on_all_nodes, ("tag", "docker.io/millrace/redis:7.0", late)),
+    ]
+    try:
+        for step in steps:
+            step.start()
+        output = small.up().output
+    finally:
+        for step in steps:
+            step.join()
+        on_all_nodes("rm", late)
+        del small.config["millrace:redis"]["image"]
+    assert "waiting for redis-0: cannot create pods/eviction redis-0 in namespace" in output
+    assert "image docker.io/millrace/late-redis:1 cannot be pulled" in output
+    assert small.objects("pods")["redis-0"]["metadata"]["uid"] != uid
+    assert small.ready("redis") == ["redis-0"]
+    small.up()
 
 
 def test_a_crashing_server_is_reported_with_its_last_log_lines(small: ClusterStack) -> None:

@@ -10,10 +10,12 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
 import pytest
+from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
 from redis import Redis
 
@@ -248,6 +250,56 @@ def test_a_drain_respects_the_disruption_budgets(prod: ClusterStack) -> None:
     eventually(lambda: in_sync(prod), 60, "all replicas in sync")
 
 
+@pytest.fixture
+def slow_to_catch_up(prod: ClusterStack) -> Iterator[str]:
+    """A topic of one partition, which kafka-0 catches up on with 256 KiB a second."""
+    proxy, servers = prod.route().proxy_url, prod.servers()
+    rate, of_topic = "follower.replication.throttled.rate", {"follower.replication.throttled.replicas": "*"}
+    with admin(servers, proxy) as client:
+        client.alter_configs([ConfigResource("BROKER", "0", {rate: str(256 * 1024)})], raise_on_unknown=False)
+        client.create_topics({"bulk": {"num_partitions": 1, "replication_factor": 3, "configs": of_topic}})
+    try:
+        yield "bulk"
+    finally:
+        with admin(servers, proxy) as client:
+            client.alter_configs([ConfigResource("BROKER", "0", {rate: ("DELETE", None)})], raise_on_unknown=False)
+            client.delete_topics(["bulk"])
+
+
+def drain(stack: ClusterStack, node: str) -> None:
+    stack.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
+
+
+def test_two_drains_in_a_row_leave_every_partition_writable(prod: ClusterStack, slow_to_catch_up: str) -> None:
+    """As a node upgrade does it: kubectl drains one node after the other and knows nothing of replicas."""
+    proxy, servers = prod.route().proxy_url, prod.servers()
+    nodes_of = {name: pod["spec"]["nodeName"] for name, pod in prod.objects("pods").items()}
+    watched = Sampler(servers, ["messages", slow_to_catch_up], lambda: prod.ready("kafka"), proxy)
+    with steady_load(servers, "messages", proxy_url=proxy) as load, watched as sampler:
+        try:
+            drain(prod, nodes_of["kafka-0"])
+            produce(servers, slow_to_catch_up, [os.urandom(100_000)] * 120, proxy)
+            kubectl("uncordon", nodes_of["kafka-0"])
+            started = time.monotonic()
+            drain(prod, nodes_of["kafka-1"])
+            waited = time.monotonic() - started
+            with admin(servers, proxy) as client:
+                (partition,) = client.describe_topics([slow_to_catch_up])[0]["partitions"]
+        finally:
+            for broker in ("kafka-0", "kafka-1"):
+                kubectl("uncordon", nodes_of[broker])
+        eventually(lambda: sorted(prod.ready("kafka")) == BROKERS, 120, "the drained brokers")
+    assert waited > 30, f"the second drain waited only {waited:.0f} s: there was too little to catch up"
+    assert 0 in partition["isr_nodes"], "the first broker had caught up before the second one left"
+    assert sampler.samples > 100
+    assert sampler.fewest_running == 2
+    assert sampler.fewest_in_sync == 2, "no partition fell below its min.insync.replicas"
+    assert not load.errors
+    missing = lost(load, servers, proxy)
+    assert not missing, f"{len(missing)} of {len(load.acknowledged)} acknowledged records are lost"
+    eventually(lambda: in_sync(prod), 60, "all replicas in sync")
+
+
 def test_a_killed_node_is_reported_and_no_data_is_lost(prod: ClusterStack) -> None:
     proxy, servers = prod.route().proxy_url, prod.servers()
     node = prod.objects("pods")["kafka-2"]["spec"]["nodeName"]
@@ -274,29 +326,40 @@ def test_a_killed_node_is_reported_and_no_data_is_lost(prod: ClusterStack) -> No
     assert prod.up().changed() == {}
 
 
-def test_brokers_are_added_but_not_removed_while_they_hold_partitions(prod: ClusterStack) -> None:
+def test_a_broker_joins_and_leaves_under_load_and_loses_nothing(prod: ClusterStack) -> None:
     prod.set("kubernetes.spread", "preferred")  # there are three nodes
     prod.up()
     uids = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()}
     prod.set("kafka.replicas", 4)
     shown = prod.run("preview", "--stack", prod.name, check=True).output
     assert "kafka: adds kafka-3; the others are not restarted" in shown
-    prod.up()
-    assert len(prod.ready("kafka")) == 4
+    proxy, servers = prod.route().proxy_url, prod.servers()
+    watched = Sampler(servers, ["messages", "stock_ticks"], lambda: prod.ready("kafka"), proxy)
+    with steady_load(servers, "messages", proxy_url=proxy) as load, watched as sampler:
+        prod.up()
+        assert len(prod.ready("kafka")) == 4
+        prod.topic("stock_ticks")["partitions"] = 30
+        prod.up()  # some of the new partitions are on kafka-3
+        prod.set("kafka.replicas", 3)
+        left = prod.up()
+    assert "off broker 3, 20 at a time" in left.output
+    assert sorted(prod.ready("kafka")) == BROKERS
+    with admin(servers, proxy) as client:
+        topics = client.describe_topics()
+    replicas = [part["replica_nodes"] for topic in topics for part in topic["partitions"]]
+    assert not any(3 in nodes for nodes in replicas)
+    assert {
+        len(part["replica_nodes"]) for topic in topics if topic["name"] in TOPICS for part in topic["partitions"]
+    } == {3}
+    assert not load.errors
+    missing = lost(load, servers, proxy)
+    assert not missing, f"{len(missing)} of {len(load.acknowledged)} acknowledged records are lost"
+    assert sampler.samples > 20
+    assert sampler.fewest_in_sync == 3, "no partition has fewer replicas in sync at any time"
     now = {name: pod["metadata"]["uid"] for name, pod in prod.objects("pods").items()}
-    assert {name: now[name] for name in uids} == uids, "no pod restarted"
-    prod.topic("stock_ticks")["partitions"] = 30
-    prod.up()
-    prod.set("kafka.replicas", 3)
-    refused = prod.up(check=False)
-    assert refused.code != 0
-    assert "kafka-3 cannot be removed" in refused.output
-    assert "kafka-reassign-partitions.sh" in refused.output
-    assert "Traceback" not in refused.output
-    assert len(prod.ready("kafka")) == 4, "nothing was removed"
-    prod.set("kafka.replicas", 4)
-    prod.up()
+    assert now == uids, "no other pod restarted"
     assert prod.up().changed() == {}
+    prod.kubectl("delete", "persistentvolumeclaim", "data-kafka-3")  # kept, as all data is
 
 
 def test_volumes_grow_in_place_and_never_shrink(prod: ClusterStack) -> None:

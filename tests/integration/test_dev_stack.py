@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import docker
@@ -12,6 +14,7 @@ from kazoo.client import KazooClient
 from redis import Redis
 
 from components.kafka.client import minimum_in_sync
+from ops.errors import ExitCode
 from tests.integration.stacks import Stack, eventually, left_on_engine, ports_of, running_members
 from tests.integration.traffic import admin, consume, produce
 
@@ -141,17 +144,19 @@ def test_fewer_partitions_are_refused_at_preview(dev: Stack) -> None:
     assert "Traceback" not in refused.output
 
 
-def test_a_topic_removed_from_the_stack_file_is_deleted_and_foreign_topics_stay(dev: Stack) -> None:
+def test_a_topic_is_deleted_only_if_the_stack_file_says_so_and_foreign_topics_stay(dev: Stack) -> None:
     with admin(SERVERS) as client:
         client.create_topics({"someone_elses": {"num_partitions": 1, "replication_factor": 1}})
+    before = topics()
     extra = {"name": "short_lived", "partitions": 1, "protect": True}
     dev.topics().append(extra)
     dev.up()
     assert "short_lived" in topics()
+    produce(SERVERS, "short_lived", [b"precious"])
     dev.topics().remove(extra)
     refused = dev.run("preview", "--stack", dev.name)
     assert refused.code != 0
-    assert '"short_lived" is protected' in refused.output
+    assert "protected topics would be deleted: short_lived" in refused.output
     destroyed = dev.run("destroy", "--stack", dev.name, "--yes")
     assert destroyed.code != 0
     assert "protected" in destroyed.output, "the topic's volume stays, too"
@@ -159,9 +164,36 @@ def test_a_topic_removed_from_the_stack_file_is_deleted_and_foreign_topics_stay(
     dev.topics().append({**extra, "protect": False})
     dev.up()
     dev.topics().pop()
-    dev.up()
-    eventually(lambda: "short_lived" not in topics(), 10, "deletion of the topic")
-    assert "someone_elses" in topics()
+    dropped = make_up(dev)
+    assert dropped.returncode == ExitCode.UNREACHABLE
+    assert "no longer declared, which alone deletes nothing: short_lived;" in dropped.stderr
+    dev.set("topicsToDelete", ["short_lived"])
+    unasked = make_up(dev)
+    assert unasked.returncode == ExitCode.REFUSED
+    assert "topic short_lived, with its records" in unasked.stderr
+    assert "YES=1" in unasked.stderr
+    assert consume(SERVERS, "short_lived") == [b"precious"], "nothing was deleted so far"
+    made = make_up(dev, "--yes")
+    assert made.returncode == 0, made.stderr
+    assert topics() == before, "the deletion ends with `up`, and other topics stay"
+    assert consume(SERVERS, "tda_events") == [b"kept"]
+    assert dev.up().changed() == {}, "the list may stay"
+
+
+def make_up(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:
+    """What `make up` runs, without a terminal."""
+    stack.write()
+    command = [sys.executable, "-m", "ops", "--stack", stack.name, "up", *options]
+    environment = stack.ops_environment()
+    return subprocess.run(
+        command,
+        cwd=stack.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_an_existing_topic_is_refused_or_adopted_as_configured(dev: Stack) -> None:
@@ -178,7 +210,10 @@ def test_an_existing_topic_is_refused_or_adopted_as_configured(dev: Stack) -> No
     assert consume(SERVERS, "someone_elses") == [b"theirs"]
     dev.topics().pop()
     dev.set("existingTopics", "refuse")
+    dev.set("topicsToRelease", ["someone_elses"])
     dev.up()
+    assert "someone_elses" not in topics_in_state(dev)["outputs"]
+    assert consume(SERVERS, "someone_elses") == [b"theirs"], "a released topic stays as it is"
 
 
 def test_refresh_shows_manual_drift_and_up_fixes_it(dev: Stack) -> None:
@@ -296,6 +331,12 @@ def test_a_port_taken_by_a_process_is_named_before_anything_changes(dev: Stack) 
 def test_destroy_refuses_protected_volumes_and_leaves_nothing_without_protection(dev: Stack) -> None:
     dev.set("protect", True)
     dev.up()
+    dropped = dev.topics().pop(0)
+    dev.set("topicsToDelete", [dropped["name"]])
+    refused = dev.run("preview", "--stack", dev.name)
+    assert f"protected topics would be deleted: {dropped['name']}" in refused.output
+    dev.topics().insert(0, dropped)
+    dev.set("topicsToDelete", [])
     refused = dev.change("destroy", check=False)
     assert refused.code != 0
     assert "protected" in refused.output

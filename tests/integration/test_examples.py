@@ -101,6 +101,10 @@ def test_topics_only_manages_only_its_own_topic_on_a_foreign_broker(root: Path, 
         assert topics.up().changed() == {"update": ["topics"]}
         assert observed("invoices")["invoices"].config == {"retention.ms": str(30 * DAY_MS)}
 
+        refused = topics.change("destroy", check=False)
+        assert "the set topics would be deleted with its topics and their records: invoices" in refused.output
+        topics.edit("topics=topics", "topics=topics, delete_with_set=True")
+        topics.up()
         topics.change("destroy")
         assert observed("invoices", "orders", "customers").keys() == {"orders", "customers"}
     assert consume(SERVERS, "orders") == [b"first"], "other topics keep their records"

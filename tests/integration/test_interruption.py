@@ -45,7 +45,9 @@ def test_the_next_up_continues_after_an_interrupt_and_destroy_leaves_nothing(sta
 def test_a_topic_can_be_declared_again_right_after_its_removal(stack: Stack) -> None:
     stack.up()
     removed = stack.topics().pop(0)
+    stack.set("topicsToDelete", [removed["name"]])
     stack.up()
+    stack.set("topicsToDelete", [])
     stack.topics().append(removed)
     stack.up()
     with admin([f"127.0.0.1:{PORTS.kafka}"]) as client:

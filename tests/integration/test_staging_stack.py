@@ -1,11 +1,18 @@
 """The staging stack on a real engine: three brokers and three ensemble members, changed and broken under load."""
 
+import json
+import subprocess
+import sys
+from typing import Any
+
 import docker
 from kafka.admin import ConfigResource, ConfigResourceType
 from redis import AuthenticationError, Redis
 
 from components.naming import PLATFORM_LABEL
-from tests.integration.stacks import Stack, bootstrap, left_on_engine, ports_of, running_members
+from tests.integration.ops.conftest import runner
+from tests.integration.passwords import change_password
+from tests.integration.stacks import Stack, bootstrap, eventually, left_on_engine, ports_of, running_members
 from tests.integration.traffic import Sampler, admin, lost, steady_load
 
 PORTS = ports_of("staging")
@@ -80,15 +87,20 @@ def test_a_broker_setting_rolls_one_broker_at_a_time_and_loses_nothing(staging: 
     def brokers() -> list[str]:
         return [name for name in running_members(staging.platform) if name.startswith("kafka")]
 
+    with admin(servers) as client:
+        controller = client.describe_cluster()["controller_id"]
     watched = Sampler(servers, ["messages", "stock_ticks"], brokers)
     with steady_load(servers, "messages") as load, watched as sampler:
         staging.set("kafka.numPartitions", 2)
         changed = staging.up().changed()
     assert changed["replace"] == ["kafka-0", "kafka-1", "kafka-2"]
-    gates = {"kafka-0-may-stop", "kafka-1-may-stop", "kafka-2-may-stop", "kafka-settled"}
+    started = {name: staging.container(name).attrs["State"]["StartedAt"] for name in changed["replace"]}
+    assert max(started, key=started.__getitem__) == f"kafka-{controller}", "the controller restarts last"
+    gates = {f"kafka-{ordinal}-{gate}" for ordinal in range(3) for gate in ("may-stop", "returned")}
     assert gates | {"health"} <= set(changed["update"])
     assert not load.errors
     assert len(load.acknowledged) > 500
+    assert staging.up().changed() == {}, "the controller has moved, and so the order: that is no change"
     missing = lost(load, servers)
     assert not missing, f"{len(missing)} acknowledged records are lost"
     assert sampler.samples > 20
@@ -100,12 +112,19 @@ def test_an_ensemble_setting_rolls_one_member_at_a_time(staging: Stack) -> None:
     staging.set("zookeeper.syncLimit", 6)
     changed = staging.up().changed()
     assert changed["replace"] == ["zookeeper-0", "zookeeper-1", "zookeeper-2"]
-    assert {"zookeeper-0-may-stop", "zookeeper-settled"} <= set(changed["update"])
+    assert {"zookeeper-0-may-stop", "zookeeper-2-returned"} <= set(changed["update"])
     assert "3 of 3 brokers" in staging.outputs()["health"]
 
 
+def test_a_changed_redis_password_is_accepted_beside_the_previous_one(staging: Stack) -> None:
+    def readers() -> dict[str, str]:
+        return {member: staging.container(member).id for member in ("redis-0", "exporter-0")}
+
+    change_password(staging, lambda: ("127.0.0.1", PORTS.redis), readers)
+
+
 def test_a_replication_factor_changes_by_reassignment(staging: Stack) -> None:
-    topic = {"name": "grown", "partitions": 4, "replicationFactor": 1}
+    topic = {"name": "grown", "partitions": 4, "replicationFactor": 1, "minInSyncReplicas": 1}
     staging.topics().append(topic)
     staging.up()
     topic["replicationFactor"] = 3
@@ -121,22 +140,102 @@ def test_a_replication_factor_changes_by_reassignment(staging: Stack) -> None:
     assert staging.up().changed() == {}
 
 
-def test_a_broker_is_not_removed_while_it_holds_partitions(staging: Stack) -> None:
-    staging.set("kafka.replicas", 4)
-    assert "kafka-3" in staging.up().changed()["create"]
-    with admin(bootstrap(staging)) as client:
-        client.create_topics({"foreign": {"assignments": {0: [3]}}}, wait_for_metadata=True)
-    staging.set("kafka.replicas", 3)
-    refused = staging.up(check=False)
-    assert refused.code != 0
-    assert "kafka-3 cannot be removed" in refused.output
-    assert "1 partition would lose a replica (foreign-0)" in refused.output
-    assert "Traceback" not in refused.output
-    assert "kafka-3" in running_members(staging.platform)
-    with admin(bootstrap(staging)) as client:
-        client.delete_topics(["foreign"])
-    assert "kafka-3" in staging.up().changed()["delete"]
+def replicas_on(stack: Stack, broker: int) -> list[str]:
+    """Partitions with a replica on a broker."""
+    with admin(bootstrap(stack)) as client:
+        return [
+            f"{topic['name']}-{part['partition_index']}"
+            for topic in client.describe_topics()
+            for part in topic["partitions"]
+            if broker in part["replica_nodes"]
+        ]
+
+
+def kill_a_drain(stack: Stack) -> None:
+    """Start to drain broker 3, so slowly that it cannot end, and kill the command while replicas move."""
+    command = [sys.executable, "-m", "ops", "--stack", stack.name, "brokers", "drain", "3", "--yes"]
+    drain = subprocess.Popen(
+        [*command, "--throttle", "2KiB/s"],
+        cwd=stack.folder,
+        env=stack.ops_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def moving(client: Any) -> bool:
+        return any(place.topic == "messages" for place in client.list_partition_reassignments())
+
+    with admin(bootstrap(stack)) as client:
+        eventually(lambda: moving(client), 60, "moves of partitions with records")
+        drain.kill()
+        drain.wait()
+        assert moving(client), "replicas still move"
+
+
+def throttles(stack: Stack) -> list[str]:
+    """Topics and brokers with a replication throttle."""
+    with admin(bootstrap(stack)) as client:
+        brokers = [ConfigResource(ConfigResourceType.BROKER, str(number)) for number in range(4)]
+        topics = [ConfigResource(ConfigResourceType.TOPIC, name) for name in client.list_topics()]
+        found = client.describe_configs([*brokers, *topics], config_filter="all")
+    return [
+        name
+        for kind in found.values()
+        for name, keys in kind.items()
+        if any("replication.throttled" in key and entry["value"] for key, entry in keys.items())
+    ]
+
+
+def test_a_broker_joins_and_leaves_under_load_and_loses_nothing(staging: Stack) -> None:
+    servers, ops = list(bootstrap(staging)), runner(staging)
+
+    def brokers() -> list[str]:
+        return [name for name in running_members(staging.platform) if name in MEMBERS and name.startswith("kafka")]
+
+    watched = Sampler(servers, ["messages", "stock_ticks"], brokers)
+    with steady_load(servers, "messages") as load, watched as sampler:
+        staging.set("kafka.replicas", 4)
+        assert "kafka-3" in staging.up().changed()["create"]
+        ops("brokers", "rebalance", "--yes", "--throttle", "50MiB/s")
+        listed = json.loads(ops("brokers", "list", "--json").stdout)
+        for what in ("replicas", "preferredLeaders"):
+            numbers = [broker[what] for broker in listed]
+            assert max(numbers) - min(numbers) <= 1, f"{what} are uneven: {numbers}"
+        kill_a_drain(staging)
+        assert "is unfinished" in ops("brokers", "rebalance", "--yes", check=False).stderr
+        assert "messages" in throttles(staging)
+        ops("brokers", "drain", "3", "--yes")
+        assert replicas_on(staging, 3) == []
+        assert throttles(staging) == [], "nothing is left behind by the killed command"
+        with admin(servers) as client:
+            client.create_topics({"foreign": {"assignments": {0: [3], 1: [0]}}}, wait_for_metadata=True)
+            client.create_topics({"pair": {"assignments": {0: [3, 0]}}}, wait_for_metadata=True)
+            client.create_topics({"wide": {"assignments": {0: [3, 0, 1, 2]}}}, wait_for_metadata=True)
+        staging.set("kafka.replicas", 3)
+        refused = staging.up(check=False)
+        assert refused.code != 0
+        assert "kafka-3 cannot be removed" in refused.output
+        assert "topic wide: replication factor 4 needs 4 brokers; 3 would be left" in refused.output
+        assert "Traceback" not in refused.output
+        assert "foreign-0" in replicas_on(staging, 3), "nothing has moved"
+        assert "kafka-3" in running_members(staging.platform)
+        with admin(servers) as client:
+            client.delete_topics(["wide"])
+        left = staging.up()
+        assert "kafka-3" in left.changed()["delete"]
+        assert "off broker 3, 20 at a time" in left.output
     assert running_members(staging.platform) == MEMBERS
+    assert replicas_on(staging, 3) == []
+    with admin(servers) as client:
+        moved = {topic["name"]: topic["partitions"][0]["replica_nodes"] for topic in client.describe_topics()}
+        client.delete_topics(["foreign", "pair"])
+    assert (len(moved["foreign"]), len(moved["pair"])) == (1, 2), "replication factors are kept"
+    assert not load.errors
+    missing = lost(load, servers)
+    assert not missing, f"{len(missing)} acknowledged records are lost"
+    assert sampler.samples > 20
+    assert sampler.fewest_running == 3, "no other broker restarts"
+    assert sampler.fewest_in_sync == 3, "no partition has fewer replicas in sync at any time"
 
 
 def test_a_stopped_broker_fails_the_update_by_name_until_its_return(staging: Stack) -> None:
@@ -157,7 +256,10 @@ def test_a_stopped_broker_fails_the_update_by_name_until_its_return(staging: Sta
 
 
 def test_no_broker_is_stopped_while_another_is_down(staging: Stack) -> None:
-    staging.container("kafka-1").stop(timeout=60)
+    down = staging.container("kafka-1")
+    down.stop(timeout=60)
+    name = down.name
+    down.rename(f"{name}-aside")  # otherwise it would be replaced first, which heals it
     before = staging.container("kafka-0").id
     staging.set("health.deadline", "8s")
     staging.set("kafka.numPartitions", 3)
@@ -167,9 +269,13 @@ def test_no_broker_is_stopped_while_another_is_down(staging: Stack) -> None:
     assert "without broker 0 fewer than min.insync.replicas 2" in failed.output
     assert "Traceback" not in failed.output
     assert staging.container("kafka-0").id == before, "the gate also protects the first member"
-    staging.container("kafka-1").start()
+    down.rename(name)
     staging.set("health.deadline", "3m")
     assert staging.up().changed()["replace"] == ["kafka-0", "kafka-1", "kafka-2"]
+    started = {
+        broker: staging.container(broker).attrs["State"]["StartedAt"] for broker in ("kafka-0", "kafka-1", "kafka-2")
+    }
+    assert min(started, key=started.__getitem__) == "kafka-1", "the broker that was down is replaced first"
 
 
 def test_refresh_replaces_a_stopped_broker(staging: Stack) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
@@ -35,8 +36,10 @@ IMAGE = "docker:index/remoteImage:RemoteImage"
 NETWORK = "docker:index/network:Network"
 VOLUME = "docker:index/volume:Volume"
 CREDENTIALS = "pulumi-python:dynamic/millrace:Credentials"
+REDIS_PASSWORDS = "pulumi-python:dynamic/millrace:RedisPasswords"
 HEALTH_GATE = "pulumi-python:dynamic/millrace:HealthGate"
 MEMBER_GATE = "pulumi-python:dynamic/millrace:MemberGate"
+MEMBER_EXIT = "pulumi-python:dynamic/millrace:MemberExit"
 MEMBER_SET = "pulumi-python:dynamic/millrace:MemberSet"
 MONITOR_GATE = "pulumi-python:dynamic/millrace:MonitorGate"
 TOPIC_SET = "pulumi-python:dynamic/millrace:TopicSet"
@@ -65,6 +68,8 @@ class RecordingMocks(Mocks):
             HEALTH_GATE: {"summary": "all parts are healthy"},
         }
         outputs = made.get(args.typ, {})
+        if args.typ == REDIS_PASSWORDS:
+            outputs = {"accepted": [args.inputs["password"]]}
         if args.typ == GATED_ROLL:
             outputs = {"identities": {member: f"{member}-uid" for member in args.inputs["members"]}}
         if args.typ in (SECRET, CONFIG_MAP):
@@ -101,7 +106,7 @@ class RecordingMonitor(MockMonitor):
         response = super().RegisterResource(request)
         for key in request.additionalSecretOutputs:
             if key in response.object.fields:
-                value = response.object.fields[key].string_value
+                value = MessageToDict(response.object.fields[key])
                 response.object[key] = {rpc._special_sig_key: rpc._special_secret_sig, "value": value}
         return response
 
@@ -124,7 +129,6 @@ class Registered:
     dependencies: frozenset[str]
     after: frozenset[tuple[str, str]]
     """Its dependencies by type and name, since Kubernetes objects of several kinds share a name."""
-    deleted_with: str
     secret_outputs: tuple[str, ...]
     ignore_changes: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
@@ -335,7 +339,6 @@ def _registered(request: Any, names: Mapping[str, str]) -> Registered:
         parent=names.get(request.parent, ""),  # the stack itself has no name
         dependencies=frozenset(map(_name, request.dependencies)),
         after=frozenset((_type(urn), _name(urn)) for urn in request.dependencies),
-        deleted_with=names[request.deletedWith] if request.deletedWith else "",
         secret_outputs=tuple(request.additionalSecretOutputs),
         ignore_changes=tuple(request.ignoreChanges),
         replace_on_changes=tuple(request.replaceOnChanges),

@@ -33,6 +33,7 @@ from tests.unit.mocks import (
     MEMBER_SET,
     MEMBER_STORAGE,
     NETWORK,
+    REDIS_PASSWORDS,
     ROOT,
     SECRET,
     TOPIC_SET,
@@ -167,11 +168,15 @@ def test_the_topics_of_docker_topics_have_exactly_these_inputs(monkeypatch: pyte
         "brokers": {"kafka-0": "127.0.0.1:9192"},
         "topics": {"orders": ORDERS, "customers": CUSTOMERS},
         "existing": "refuse",
+        "toDelete": [],
+        "toRelease": [],
+        "protect": False,
+        "deleteWithSet": False,
         "deadline": 180,
         "logs": {"kafka-0": "docker logs --tail 50 millrace-docker-topics-unit-kafka-0"},
         "trigger": {"kafka-0": "kafka-0-id"},
     }
-    assert found.one(TOPIC_SET).deleted_with == "streaming-data"
+    assert found.one(TOPIC_SET).retain_on_delete
     assert "kafka-0" in found.one(TOPIC_SET).dependencies
     assert found.one(HEALTH_GATE).dependencies >= {"topics"}
 
@@ -202,6 +207,10 @@ def test_topics_only_declares_a_topic_set_and_nothing_else(monkeypatch: pytest.M
         "brokers": {},
         "topics": {"invoices": invoices},
         "existing": "refuse",
+        "toDelete": [],
+        "toRelease": [],
+        "protect": False,
+        "deleteWithSet": False,
         "deadline": 180,
         "logs": {},
         "trigger": {},
@@ -238,6 +247,7 @@ def test_kubernetes_declares_these_resources_and_no_others(kubernetes: Preview) 
         (CLUSTER, "kafka"),
         (REDIS, "redis"),
         (CREDENTIALS, "redis-password"),
+        (REDIS_PASSWORDS, "redis-passwords"),
         (SECRET, "redis-files"),
         (TOPIC_SET, "topics"),
         (HEALTH_GATE, "health"),
@@ -271,10 +281,14 @@ def test_topics_and_health_gate_reach_every_server_through_the_kubernetes_api(ku
         "brokers": {"kafka-0": f"{broker}:29092"},
         "topics": {"orders": ORDERS, "customers": CUSTOMERS},
         "existing": "refuse",
+        "toDelete": [],
+        "toRelease": [],
+        "protect": False,
+        "deleteWithSet": False,
         "deadline": 180,
         "logs": {"kafka-0": f"{logs}kafka-0"},
         "trigger": {"kafka-0": "kafka-0-uid"},
-        "route": route,
+        "route": {**route, "hosts": [hosts[1]]},
     }
     gate = kubernetes.inputs(HEALTH_GATE)
     assert gate["route"] == route

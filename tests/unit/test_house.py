@@ -50,16 +50,24 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "server": "the component that all three servers are",
         "topology": "what alerts and panels know of a platform",
     },
+    "redis": {
+        "passwords": "a change of the password; the exporter's image has the client alone",
+    },
     "stack_file": {
         "images": "the one place that chooses images",
+        "interrupted": "what a killed update left in the stack's state",
         "profiles": "defaults of several subjects at once",
         "record": "what the state holds of the last update",
         "stack": "the running stack's configuration and target",
     },
     "topics": {
         "rules": "what Kafka allows of a topic, whoever declares it",
-        "placement": "the brokers of replicas when replication factors change",
-        "reassignment": "starts reassignments in batches and waits for them",
+        "reassignment": "gives topics new replication factors",
+    },
+    "kafka": {
+        "leaving": "moves all replicas off brokers, for a removal and for the command line",
+        "placement": "which brokers get replicas; brokers that leave and topics that change share it",
+        "reassignment": "moves replicas; brokers that leave and topics that change share it",
     },
     "targets": {
         "base": "the interface of a target",
@@ -85,6 +93,7 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "quantity": "quantities as Kubernetes writes them",
         "relay": "copies bytes between two connections of the tunnel",
         "rest": "requests to the API server",
+        "rights": "the one list of rights: what preflight asks for and the role grants",
         "roll": "the work of a provider: restarts",
         "services": "a part of a workload's manifests",
         "socks": "the SOCKS5 protocol of the tunnel",
@@ -109,6 +118,8 @@ PROVIDERS = [
     "components.credentials.provider:CredentialsProvider",
     "components.health.provider:HealthGateProvider",
     "components.monitoring.provider:MonitorGateProvider",
+    "components.redis.provider:RedisPasswordsProvider",
+    "components.targets.docker.provider:MemberExitProvider",
     "components.targets.docker.provider:MemberGateProvider",
     "components.targets.docker.provider:MemberSetProvider",
     "components.targets.kubernetes.provider:GatedRollProvider",

@@ -29,9 +29,11 @@ from tests.unit.mocks import (
     GENERATED_PASSWORD,
     HEALTH_GATE,
     IMAGE,
+    MEMBER_EXIT,
     MEMBER_GATE,
     MEMBER_SET,
     NETWORK,
+    REDIS_PASSWORDS,
     SECRET_MARK,
     TOPIC_SET,
     VOLUME,
@@ -76,10 +78,14 @@ EXPECTED_NAMES = {
         VOLUME: ["redis-data", "streaming-data"],
         CONTAINER: ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"],
         CREDENTIALS: ["redis-password"],
+        MEMBER_EXIT: ["kafka-1-leaves", "kafka-2-leaves", "zookeeper-1-leaves", "zookeeper-2-leaves"],
+        REDIS_PASSWORDS: ["redis-passwords"],
         MEMBER_SET: ["kafka-members", "zookeeper-members"],
         MEMBER_GATE: [
-            *("kafka-0-may-stop", "kafka-1-may-stop", "kafka-2-may-stop", "kafka-settled"),
-            *("zookeeper-0-may-stop", "zookeeper-1-may-stop", "zookeeper-2-may-stop", "zookeeper-settled"),
+            f"{workload}-{ordinal}-{gate}"
+            for workload in ("kafka", "zookeeper")
+            for ordinal in range(3)
+            for gate in ("may-stop", "returned")
         ],
         TOPIC_SET: ["topics"],
         HEALTH_GATE: ["health"],
@@ -209,7 +215,7 @@ def test_everything_is_a_child_of_the_platform_or_of_its_server(stack: str, run:
     for item in run.resources:
         if item.type == PLATFORM:
             expected = ""
-        elif item.type in (CONTAINER, MEMBER_GATE, MEMBER_SET, CREDENTIALS):
+        elif item.type in (CONTAINER, MEMBER_EXIT, MEMBER_GATE, MEMBER_SET, CREDENTIALS, REDIS_PASSWORDS):
             expected = item.name.partition("-")[0]
         else:
             expected = platform
@@ -311,6 +317,7 @@ def test_the_first_broker_of_dev_has_exactly_these_inputs(dev: Run) -> None:
             "/etc/millrace/log4j.properties",
             "/etc/millrace/java.security",
             "/etc/millrace/start-kafka.sh",
+            "/etc/millrace/caught-up.sh",
             "/etc/millrace/server.properties",
         ],
         "networksAdvanced": [{"name": "millrace-dev", "aliases": ["kafka", "kafka-0"]}],
@@ -472,9 +479,9 @@ def test_the_password_appears_only_in_secrets(
     def holds(value: object) -> bool:
         return any(spelling in text for text in texts(value) for spelling in spellings)
 
-    assert {item.name for item in run.resources if holds(unmasked(item.inputs))} == {"redis-0", "health"}, (
-        "only the server and its check know the password"
-    )
+    assert {item.name for item in run.resources if holds(unmasked(item.inputs))} == {
+        *("redis-0", "redis-passwords", "health")
+    }, "only the server, what it accepts, and its check know the password"
     assert [item.name for item in run.resources if holds(masked(item.inputs))] == []
     registered = {name: values for _, name, values in run.registered_outputs}
     assert {name for name, values in registered.items() if holds(unmasked(values))} == {"redis", "millrace-" + suffix}
@@ -555,23 +562,23 @@ def test_members_change_one_at_a_time_each_after_the_previous_members_gate(stagi
             member = f"{workload}-{ordinal}"
             gate = staging.one(MEMBER_GATE, f"{member}-may-stop")
             assert gate.name in staging.one(CONTAINER, member).dependencies, f"{member} waits for its gate"
+            assert staging.one(MEMBER_GATE, f"{member}-returned").dependencies == {member}
             if ordinal:
-                assert gate.dependencies == {f"{workload}-{ordinal - 1}", image}, (
+                assert gate.dependencies == {f"{workload}-{ordinal - 1}-returned", image}, (
                     "the gate waits for the previous member"
                 )
-        assert staging.one(MEMBER_GATE, f"{workload}-settled").dependencies == {f"{workload}-2"}
 
 
 def test_a_gate_checks_its_member_within_the_whole_cluster(staging: Run) -> None:
     gate = masked(staging.one(MEMBER_GATE, "kafka-1-may-stop").inputs)
     trigger = gate.pop("trigger")
-    assert trigger == {"inputs": trigger["inputs"], "kafka-0": "kafka-0-id"}
+    assert trigger == {"inputs": trigger["inputs"]}
     brokers = ("kafka-0", "kafka-1", "kafka-2")
     assert gate == {
         "__provider": SECRET_MARK,
         "safety": "components.kafka.safety:BrokerSafety",
         "stops": "kafka-1",
-        "returns": "kafka-0",
+        "changed": ["kafka-0"],
         "members": {"kafka-0": "127.0.0.1:19092", "kafka-1": "127.0.0.1:19093", "kafka-2": "127.0.0.1:19094"},
         "containers": {broker: f"millrace-staging-{broker}" for broker in brokers},
         "deadline": 180,
@@ -585,11 +592,11 @@ def test_a_gate_checks_its_member_within_the_whole_cluster(staging: Run) -> None
     assert rules == {name: models[name.partition("-")[0]] for name in rules}
 
 
-def test_the_first_gate_waits_for_no_member_and_the_last_gate_stops_none(staging: Run) -> None:
-    first = staging.one(MEMBER_GATE, "kafka-0-may-stop").inputs
-    assert (first["stops"], "returns" in first, set(first["trigger"])) == ("kafka-0", False, {"inputs"})
-    last = staging.one(MEMBER_GATE, "kafka-settled").inputs
-    assert ("stops" in last, last["returns"], last["trigger"]) == (False, "kafka-2", {"kafka-2": "kafka-2-id"})
+def test_a_gate_before_a_member_waits_for_none_and_the_gate_after_it_stops_none(staging: Run) -> None:
+    before = staging.one(MEMBER_GATE, "kafka-0-may-stop").inputs
+    assert (before["stops"], "returns" in before, set(before["trigger"])) == ("kafka-0", False, {"inputs"})
+    after = staging.one(MEMBER_GATE, "kafka-2-returned").inputs
+    assert ("stops" in after, after["returns"], after["trigger"]) == (False, "kafka-2", {"kafka-2": "kafka-2-id"})
 
 
 @pytest.mark.parametrize(
@@ -626,11 +633,11 @@ def test_redis_waits_for_no_other_server(run: Run) -> None:
     assert not needed_by("redis-0", run) & servers
 
 
-def test_topics_are_created_after_every_broker_and_deleted_with_their_data(run: Run) -> None:
+def test_topics_are_created_after_every_broker_and_go_with_their_data(run: Run) -> None:
     (topics,) = run.of(TOPIC_SET)
-    cluster = {item.name for item in run.resources if item.parent == "kafka" and item.type != MEMBER_SET}
+    cluster = {item.name for item in run.resources if item.parent == "kafka" and item.type != MEMBER_EXIT}
     assert topics.dependencies == cluster
-    assert topics.deleted_with == "streaming-data", "topics need no deletion if the brokers' data is deleted"
+    assert topics.retain_on_delete, "topics go with the volumes, and stay with volumes that are kept"
 
 
 def test_the_topic_set_has_exactly_these_inputs(dev: Run) -> None:
@@ -652,7 +659,13 @@ def test_the_topic_set_has_exactly_these_inputs(dev: Run) -> None:
             "tda_uploads": topic(2, retention_ms="259200000"),
             "tda_errors": topic(1, retention_ms="2592000000"),
         },
+        "factorsByDefault": ["tda_errors", "tda_events", "tda_jobs", "tda_results", "tda_uploads"],
         "existing": "refuse",
+        "ownCluster": True,
+        "toDelete": [],
+        "toRelease": [],
+        "protect": False,
+        "deleteWithSet": False,
         "deadline": 180,
         "logs": {"kafka-0": "docker logs --tail 50 millrace-dev-kafka-0"},
         "trigger": {"kafka-0": "kafka-0-id"},

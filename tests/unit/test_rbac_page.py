@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -18,6 +19,8 @@ from components.errors import PreflightError
 from components.targets.kubernetes.client import Cluster
 from components.targets.kubernetes.objects import StorageClass
 from components.targets.kubernetes.preflight import ClusterNeeds, preflight
+from components.targets.kubernetes.rights import READING
+from tools.tables import RBAC, rbac_manifest
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMESPACE = "streaming"
@@ -86,6 +89,7 @@ def check(
     create_namespace: bool,
     zones: bool,
     without: frozenset[Right] = frozenset(),
+    dry_run: bool = False,
 ) -> set[Right]:
     """Run the preflight checks with the permissions of these roles; returns the permissions that were checked."""
     judge = Judge(*roles, without=without)
@@ -100,7 +104,7 @@ def check(
         storage_class=None,
         zones=zones,
     )
-    preflight(needs, dry_run=False)
+    preflight(needs, dry_run=dry_run)
     return judge.asked
 
 
@@ -141,6 +145,7 @@ ZONES = "rbac.authorization.k8s.io"
     [
         pytest.param(("get", "", "pods/portforward"), "get pods/portforward in", id="the tunnel up to 1.34"),
         pytest.param(("create", "", "pods/portforward"), "create pods/portforward in", id="the tunnel from 1.35"),
+        pytest.param(("create", "", "pods/eviction"), "create pods/eviction in", id="evictions"),
         pytest.param(("list", "", "persistentvolumeclaims"), "list persistentvolumeclaims in", id="volume claims"),
         pytest.param(
             ("patch", "apps", "statefulsets/scale"), "patch statefulsets/scale.apps in", id="stopping members"
@@ -159,6 +164,36 @@ def test_preflight_names_a_missing_permission(monkeypatch: pytest.MonkeyPatch, r
         check(monkeypatch, FULL, create_namespace=True, zones=True, without=frozenset({right}))
     (problem,) = caught.value.problems
     assert problem.startswith(f"you may not {named}")
+
+
+def test_a_preview_needs_no_right_to_change_and_says_that_up_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    changing = frozenset(right for _, right in rights(*FULL) if right[0] not in READING)
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    check(monkeypatch, FULL, create_namespace=True, zones=True, without=changing, dry_run=True)
+    (text,) = warned
+    assert text.startswith(
+        "`up` would be refused with these credentials:\nyou may not create, patch, delete configmaps"
+    )
+    with pytest.raises(PreflightError, match="create, patch, delete configmaps"):
+        check(monkeypatch, FULL, create_namespace=True, zones=True, without=changing)
+    unseen = frozenset({("list", "", "pods")})
+    with pytest.raises(PreflightError, match="list pods in namespace"):
+        check(monkeypatch, FULL, create_namespace=True, zones=True, without=unseen, dry_run=True)
+
+
+def test_the_manifest_is_generated_and_grants_what_the_page_grants() -> None:
+    assert RBAC.read_text() == rbac_manifest(), "run python -m tools.tables"
+    role, binding = yaml.safe_load_all(RBAC.read_text())
+    granted = {
+        (verb, group, resource)
+        for rule in role["rules"]
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert granted == {right for _, right in rights(*FULL)}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
 
 
 def test_without_zones_preflight_checks_no_permission_on_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +250,7 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "stateful_set": lambda made: made.stateful_set(NAMESPACE, "kafka"),
     "scale": lambda made: made.scale(NAMESPACE, "kafka", 0),
     "delete_pod": lambda made: made.delete_pod(NAMESPACE, "kafka-0", "u"),
+    "evict_pod": lambda made: made.evict_pod(NAMESPACE, "kafka-0", "u"),
     "claims": lambda made: made.claims(NAMESPACE, {}),
     "create_claim": lambda made: made.create_claim(NAMESPACE, "data-kafka-0", {}, 1, None),
     "resize_claim": lambda made: made.resize_claim(NAMESPACE, "data-kafka-0", 2),

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.errors import PreflightError
 from components.naming import PLATFORM_LABEL
+from components.safety import Members, Safety, in_restart_order
 
 
 class LocalEngine:
@@ -127,3 +128,25 @@ def container_health(names: Iterable[str]) -> dict[str, bool]:
         raise PreflightError("the Docker engine does not answer", [str(error)]) from error
     health = {container["Names"][0].lstrip("/"): "(healthy)" in container["Status"] for container in listed}
     return {name: health[name] for name in names if name in health}
+
+
+def restart_order(safety: type[Safety], addresses: Mapping[str, object], containers: Mapping[str, str]) -> list[str]:
+    """The members in the order in which an update changes them: by number, if engine or members do not answer.
+
+    Members that do not exist yet come last: they may be able to serve only after the others have changed.
+
+    Args:
+        safety: The rules of the members.
+        addresses: ``host:port`` of each member, by name.
+        containers: Name of each member's container on the engine.
+    """
+    try:
+        health = container_health(containers.values())
+    except PreflightError:
+        health = {}
+    serving = {name: health[container] for name, container in containers.items() if container in health}
+    if not any(serving.values()):
+        return list(containers)
+    known = {name: str(address) for name, address in addresses.items() if name in serving}
+    order = in_restart_order(serving, safety(Members(addresses=known)).last())
+    return [*order, *(name for name in containers if name not in serving)]

@@ -1,13 +1,13 @@
 """Dynamic resources that stop and remove the members of a workload safely on Docker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi.dynamic import Resource
 
 from components.safety import Safety, reference
-from components.targets.docker.provider import MemberGateProvider, MemberSetProvider
+from components.targets.docker.provider import MemberExitProvider, MemberGateProvider, MemberSetProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,8 @@ class MemberGateArgs:
     Args:
         safety: The rules of the members.
         stops: The member that is stopped next, or None.
-        returns: The member that was started before, or None.
+        returns: The member that was started just before, or None.
+        changed: Members that changed before, and so serve at their declared addresses.
         members: ``host:port`` of each member, by name.
         containers: Name of each member's container on the engine.
         deadline: Seconds to wait.
@@ -28,6 +29,7 @@ class MemberGateArgs:
     safety: type[Safety]
     stops: str | None
     returns: str | None
+    changed: Sequence[str]
     members: Mapping[str, pulumi.Input[str]]
     containers: Mapping[str, str]
     deadline: float
@@ -36,7 +38,7 @@ class MemberGateArgs:
 
 
 class MemberGate(Resource, module="millrace", name="MemberGate"):
-    """Waits until one member is back, then until the next one may be stopped.
+    """Waits until a member may be stopped, or until it is back.
 
     Args:
         name: The resource's name.
@@ -49,6 +51,7 @@ class MemberGate(Resource, module="millrace", name="MemberGate"):
             "safety": reference(args.safety),
             "stops": args.stops,
             "returns": args.returns,
+            "changed": list(args.changed),
             "members": dict(args.members),
             "containers": dict(args.containers),
             "deadline": args.deadline,
@@ -84,3 +87,32 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
             "logs": dict(logs),
         }
         super().__init__(MemberSetProvider(), f"{workload}-members", props, opts)
+
+
+class MemberExit(Resource, module="millrace", name="MemberExit"):
+    """A member that can leave: deleting it releases the member, just before its container is deleted.
+
+    Members leave from the last one on, so those before it stay.
+
+    Args:
+        safety: The rules of the members.
+        members: ``host:port`` of the members up to this one, by name, in their order.
+        logs: For each of them the command that shows its logs.
+        opts: Resource options.
+    """
+
+    def __init__(
+        self,
+        safety: type[Safety],
+        members: Mapping[str, pulumi.Input[str]],
+        logs: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        member = [*members][-1]
+        props: dict[str, object] = {
+            "member": member,
+            "safety": reference(safety),
+            "members": dict(members),
+            "logs": dict(logs),
+        }
+        super().__init__(MemberExitProvider(), f"{member}-leaves", props, opts)

@@ -1,19 +1,18 @@
 """Dynamic providers that stop and remove members safely on Docker."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvider, UpdateResult
 
 from components.dynamic import Props, in_order, is_known, plain_errors, progress
 from components.errors import PreflightError
-from components.naming import ordinal_of
 from components.safety import Members, Safety, release, safety_of
 from components.targets.docker.client import container_health
 from components.waiting import wait_until
 
 
 class MemberGateProvider(ResourceProvider):
-    """The gate before a member: the engine replaces the member's container once the gate has passed."""
+    """The gates around a member: the engine replaces its container after the first, and goes on after the second."""
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
@@ -47,11 +46,9 @@ class MemberSetProvider(ResourceProvider):
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Release members that leave, or refuse it. The engine deletes their containers only after this."""
+        """Release members that leave, or refuse it. No other member restarts, and no container is deleted, before."""
         if gone := _removed(_olds, _news):
-            members = Members(addresses=in_order(_olds["members"]), logs=_olds["logs"])
-            shell = "docker exec -it CONTAINER bash"
-            release(safety_of(_olds["safety"], members), gone, shell, progress)
+            _release(_olds, gone)
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
@@ -60,13 +57,45 @@ class MemberSetProvider(ResourceProvider):
         return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
 
 
+class MemberExitProvider(ResourceProvider):
+    """The last look at a member that leaves: the engine deletes it just before the member's container."""
+
+    def create(self, props: Props) -> CreateResult:
+        """Record the member and those that stay when it leaves; nothing is asked."""
+        return CreateResult(props["member"], props)
+
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Record them again."""
+        return UpdateResult(_news)
+
+    @plain_errors
+    def delete(self, _id: str, _props: Props) -> None:
+        """Release the member again: it may have become needed since the update began, as by a new topic."""
+        _release(_props, [_props["member"]])
+
+    def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
+        """Anything but the code is a change."""
+        keys = ("members", "safety", "logs")
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
+
+
+def _release(props: Props, gone: Sequence[str]) -> None:
+    """Take members out of their group, or refuse it.
+
+    Raises:
+        SafetyError: With the reasons.
+    """
+    members = Members(addresses=in_order(props["members"]), logs=props["logs"])
+    release(safety_of(props["safety"], members), gone, "docker exec -it CONTAINER bash", progress)
+
+
 def _removed(old: Props, new: Props) -> list[str]:
     """Members that leave, by name; none while the new ones are not known."""
     return sorted(set(old["members"]) - set(new["members"])) if is_known(new["members"]) else []
 
 
 def _wait(props: Props, before: Mapping[str, str]) -> None:
-    """Wait until the previous member is back and the next one may be stopped.
+    """Wait until a member may be stopped, or is back.
 
     Args:
         props: Properties of the gate.
@@ -77,7 +106,9 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
     """
     stops, returns, deadline = props.get("stops"), props.get("returns"), float(props["deadline"])
     declared, containers = in_order(props["members"]), in_order(props["containers"])
-    addresses = _current_addresses(declared, before, returns)
+    # Members that have not changed yet serve where they did before this update.
+    unchanged = {name: address for name, address in before.items() if name not in props.get("changed", [])}
+    addresses = in_order({**declared, **unchanged})
 
     def rules(names: Iterable[str]) -> Safety:
         members = Members(addresses={name: addresses[name] for name in names}, logs=props["logs"])
@@ -104,10 +135,3 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
         wait_until(stop_findings, what=stops, deadline=deadline, report=progress, state="safe to restart")
         for line in rules(declared).interruptions(stops):
             progress(line)
-
-
-def _current_addresses(declared: Mapping[str, str], before: Mapping[str, str], changed: str | None) -> dict[str, str]:
-    """Where members serve now: as declared up to the member that changed last, as before this update after it."""
-    done = -1 if changed is None else ordinal_of(changed)
-    unchanged = {name: address for name, address in before.items() if ordinal_of(name) > done}
-    return in_order({**declared, **unchanged})

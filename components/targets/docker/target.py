@@ -10,13 +10,13 @@ import pulumi_docker as docker
 
 from components.durations import whole_seconds
 from components.inputs import lift
-from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, qualified
+from components.naming import MEMBER_LABEL, PLATFORM_LABEL, member_name, ordinal_of, qualified
 from components.outside import ANY_ADDRESS, LOOPBACK, Outside
 from components.quantities import MIB
 from components.safety import Safety
 from components.targets.base import Deployment, Environment, with_dependencies_of
-from components.targets.docker.client import LocalEngine
-from components.targets.docker.component import MemberGate, MemberGateArgs, MemberSet
+from components.targets.docker.client import LocalEngine, restart_order
+from components.targets.docker.component import MemberExit, MemberGate, MemberGateArgs, MemberSet
 from components.targets.docker.preflight import EngineProbe, Needs, preflight
 from components.workload import Probe, Storage, Workload
 
@@ -112,7 +112,7 @@ class PreparedDocker(_Addresses):
             opts=pulumi.ResourceOptions(parent=parent),
         )
 
-    def route(self) -> None:
+    def route(self, workloads: Sequence[Workload] | None = None) -> None:
         """None: members are reached directly."""
         return
 
@@ -129,7 +129,7 @@ class PreparedDocker(_Addresses):
         after: Sequence[Deployment] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> Deployment:
-        """Declare a container for each member; if members need each other, a gate before each and one after all."""
+        """Declare a container for each member; if members need each other, a gate before and one after each."""
         identities: dict[str, pulumi.Output[str]] = {}
         resources: list[pulumi.Resource] = []
         before = [resource for deployment in after for resource in deployment.settled]
@@ -138,21 +138,47 @@ class PreparedDocker(_Addresses):
         gated = workload.replicas > 1 and workload.safety is not Safety
         containers = {member: qualified(self._platform, member) for member in workload.members}
         gates = _Gates(workload, addresses, containers, logs, deadline)
-        for ordinal, member in enumerate(workload.members):
-            if gated:
-                inputs = self._digest(workload, ordinal)
-                before = [gates.before(member, inputs, identities, _after(opts, parent, before))]
-                resources += before
-            container = self._container(workload, ordinal, _after(opts, parent, before))
-            identities[member] = container.id
-            resources.append(container)
-            before = [container] if gated else before
-        if gated:
-            resources.append(gates.last(identities, _after(opts, parent, before)))
         if workload.safety is not Safety:
-            MemberSet(workload.name, workload.safety, addresses, logs, pulumi.ResourceOptions(parent=parent))
+            # Members that leave are released, or kept, before any other restarts.
+            members = MemberSet(workload.name, workload.safety, addresses, logs, _after(opts, parent, before))
+            before = [*before, members]
+        # The order is only in what depends on what, so another order is no change.
+        order = restart_order(workload.safety, addresses, containers) if gated else workload.members
+        made: dict[str, docker.Container] = {}
+        for member in order:
+            ordinal = ordinal_of(member)
+            if gated:
+                may_stop = gates.before(member, self._digest(workload, ordinal), _after(opts, parent, before))
+                before = [may_stop]
+                resources.append(may_stop)
+            container = self._container(workload, ordinal, _after(opts, parent, before))
+            made[member], identities[member] = container, container.id
+            resources.append(container)
+            if gated:
+                returned = gates.after(member, container.id, _after(opts, parent, [container]))
+                before = [returned]
+                resources.append(returned)
+        if workload.safety is not Safety:
+            self._exits(workload, made, addresses, logs, parent)
         storage = None if workload.storage is None else self._volume(workload.storage)
         return Deployment(identities=identities, created=resources, settled=resources, logs=logs, storage=storage)
+
+    def _exits(
+        self,
+        workload: Workload,
+        containers: Mapping[str, docker.Container],
+        addresses: Mapping[str, pulumi.Input[str]],
+        logs: Mapping[str, str],
+        parent: pulumi.Resource,
+    ) -> None:
+        """The last look at each member that can leave; where the whole platform goes, nobody is asked."""
+        whole = pulumi.ResourceOptions(deleted_with=self._network)
+        earlier: list[pulumi.Resource] = []
+        for ordinal, member in enumerate(workload.members[1:], 1):
+            upto = workload.members[: ordinal + 1]
+            opts = pulumi.ResourceOptions.merge(_after(None, parent, [containers[member], *earlier]), whole)
+            known = {name: addresses[name] for name in upto}, {name: logs[name] for name in upto}
+            earlier = [MemberExit(workload.safety, *known, opts)]
 
     def _image(self, reference: str) -> docker.RemoteImage:
         """An image, declared once. Other platforms on the engine may share it, so a destroy keeps it."""
@@ -176,7 +202,7 @@ class PreparedDocker(_Addresses):
 
     def _digest(self, workload: Workload, ordinal: int) -> pulumi.Output[str]:
         """A digest of everything that the member's container is created from."""
-        plain = repr((ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={})))
+        plain = repr((ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={}, catch_up=None)))
         keys = [*(file.path for file in workload.files), *workload.env]
         values = [*(file.content for file in workload.files), *workload.env.values()]
         image = self._image(workload.image).image_id
@@ -235,7 +261,7 @@ class PreparedDocker(_Addresses):
 
 
 class _Gates:
-    """The gates of one workload: each waits until the previous member is back and the next one may be stopped."""
+    """The gates of one workload, in the order in which its members change: one before each and one after it."""
 
     def __init__(
         self,
@@ -250,36 +276,37 @@ class _Gates:
         self._containers = containers
         self._logs = logs
         self._deadline = deadline
+        self._changed: list[str] = []
 
-    def before(
-        self,
-        member: str,
-        inputs: pulumi.Input[str],
-        started: dict[str, pulumi.Output[str]],
-        opts: pulumi.ResourceOptions,
-    ) -> MemberGate:
-        """The gate before a member.
+    def before(self, member: str, inputs: pulumi.Input[str], opts: pulumi.ResourceOptions) -> MemberGate:
+        """The gate that waits until a member may be stopped.
 
         Args:
             member: The member.
             inputs: A digest that changes when the member's container will be replaced.
-            started: The ids of the previous containers, by member.
             opts: Options of the gate.
         """
-        previous = next(reversed(started), None)
-        trigger = {"inputs": inputs} if previous is None else {"inputs": inputs, previous: started[previous]}
-        return MemberGate(f"{member}-may-stop", self._args(member, previous, trigger), opts)
+        args = self._args(stops=member, returns=None, trigger={"inputs": inputs})
+        return MemberGate(f"{member}-may-stop", args, opts)
 
-    def last(self, started: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions) -> MemberGate:
-        """The gate after all members: it waits until the last one is back."""
-        member = self._workload.members[-1]
-        return MemberGate(f"{self._workload.name}-settled", self._args(None, member, {member: started[member]}), opts)
+    def after(self, member: str, container: pulumi.Input[str], opts: pulumi.ResourceOptions) -> MemberGate:
+        """The gate that waits until a member is back.
+
+        Args:
+            member: The member.
+            container: Id of its container.
+            opts: Options of the gate.
+        """
+        self._changed.append(member)
+        args = self._args(stops=None, returns=member, trigger={member: container})
+        return MemberGate(f"{member}-returned", args, opts)
 
     def _args(self, stops: str | None, returns: str | None, trigger: Mapping[str, pulumi.Input[str]]) -> MemberGateArgs:
         return MemberGateArgs(
             safety=self._workload.safety,
             stops=stops,
             returns=returns,
+            changed=list(self._changed),
             members=self._addresses,
             containers=self._containers,
             deadline=self._deadline,

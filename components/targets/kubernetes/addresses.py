@@ -23,6 +23,7 @@ class ClusterOptions:
         storage_class: StorageClass of the volumes, or None for the cluster's default.
         pull_policy: When a node pulls an image.
         pull_secrets: Secrets with the registries' credentials.
+        pull_patience: Seconds that a node may fail to pull an image before a roll gives up.
         spread: Whether members must (``required``) or should (``preferred``) run on separate nodes and zones.
         zones: Whether members that ask for it learn their zone, which requires the right to read nodes.
         client_namespaces: Further namespaces whose pods may connect to ports for clients.
@@ -36,6 +37,7 @@ class ClusterOptions:
     storage_class: str | None = None
     pull_policy: str = "IfNotPresent"
     pull_secrets: Sequence[str] = ()
+    pull_patience: float = 180
     spread: str = "required"
     zones: bool = True
     client_namespaces: Sequence[str] = field(default_factory=tuple[str, ...])

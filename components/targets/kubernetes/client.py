@@ -5,11 +5,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from components.targets.kubernetes import access_review, objects, pod_state
-from components.targets.kubernetes.kubeconfig import Access, contexts
+from components.targets.kubernetes.kubeconfig import contexts, shared_access
 from components.targets.kubernetes.objects import Claim, Json, StatefulSetState, StorageClass
 from components.targets.kubernetes.pod_state import Pod, pod_findings
 from components.targets.kubernetes.quantity import format_quantity
-from components.targets.kubernetes.rest import Api, Requests, Rest, path_of
+from components.targets.kubernetes.rest import Api, Requests, Rest, object_path, path_of
 
 __all__ = ["Claim", "Cluster", "Pod", "StatefulSetState", "StorageClass", "connect", "contexts", "pod_findings"]
 
@@ -27,7 +27,7 @@ def connect(kubeconfig: str | None, context: str) -> "Cluster":
     Raises:
         ClusterError: There is no such context, or the API server does not answer or rejects the credentials.
     """
-    cluster = Cluster(Rest(Access(kubeconfig, context)))
+    cluster = Cluster(Rest(shared_access(kubeconfig, context)))
     cluster.server_version()
     return cluster
 
@@ -169,6 +169,32 @@ class Cluster:
             tolerated=(404, 409),
         )
 
+    def evict_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a pod with its grace, unless it is gone or a new pod has its name, if its disruption budget allows it.
+
+        Args:
+            namespace: The pod's namespace.
+            name: Its name.
+            uid: Its uid.
+
+        Raises:
+            ClusterError: The budget does not allow it now, or the API server rejects it or does not answer.
+        """
+        self._requests.find(
+            "create",
+            f"pods/eviction {name}",
+            namespace,
+            f"{path_of(namespace, 'pods', name)}/eviction",
+            method="POST",
+            body={
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": name, "namespace": namespace},
+                "deleteOptions": {"preconditions": {"uid": uid}},
+            },
+            tolerated=(404, 409),
+        )
+
     def claims(self, namespace: str, selector: Mapping[str, str]) -> dict[str, Claim]:
         """The volume claims with all of these labels, by name."""
         items = self._requests.items(namespace, "persistentvolumeclaims", selector)
@@ -222,6 +248,20 @@ class Cluster:
         """Delete a namespace with everything in it; one that is gone or being deleted is no error."""
         path = f"/api/v1/namespaces/{quote(name)}"
         self._requests.find("delete", f"namespaces {name}", "", path, method="DELETE", tolerated=(404, 409))
+
+    def labels_of(self, manifest: Mapping[str, Any]) -> dict[str, str]:
+        """The labels of the object that a manifest describes; empty if it does not exist."""
+        found = self._find_object("get", "GET", manifest)
+        return dict(objects.part(found or {}, "metadata", "labels"))
+
+    def delete_object(self, manifest: Mapping[str, Any]) -> None:
+        """Delete the object that a manifest describes; one that is gone is no error."""
+        self._find_object("delete", "DELETE", manifest)
+
+    def _find_object(self, verb: str, method: str, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+        metadata: Mapping[str, str] = manifest["metadata"]
+        what = f"{str(manifest['kind']).lower()} {metadata['name']}"
+        return self._requests.find(verb, what, metadata.get("namespace", ""), object_path(manifest), method=method)
 
     def _events(self, namespace: str, uid: str) -> list[Json]:
         """Events of one object; empty if they may not be read, since they only explain."""

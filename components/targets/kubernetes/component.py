@@ -55,6 +55,7 @@ class GatedRoll(Resource, module="millrace", name="GatedRoll"):
         generation: The StatefulSet's generation, which counts its changes. After a failed roll and a reverted
             template, pods are out of date although the template looks unchanged.
         logs: For each member the command that shows its logs.
+        pull_patience: Seconds that a node may fail to pull an image before the roll gives up.
         opts: Resource options.
     """
 
@@ -68,10 +69,12 @@ class GatedRoll(Resource, module="millrace", name="GatedRoll"):
         template: Mapping[str, Any],
         generation: pulumi.Input[int | None],
         logs: Mapping[str, pulumi.Input[str]],
+        pull_patience: float,
         opts: pulumi.ResourceOptions,
     ) -> None:
         props: dict[str, object] = {
             **members.props(),
+            "imagePullPatience": pull_patience,
             "template": dict(template),
             "generation": generation,
             "logs": dict(logs),

@@ -9,7 +9,7 @@ import os
 import ssl
 import threading
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -157,6 +157,30 @@ class Access:
         if not loaded.verify_ssl:  # as the kubeconfig says
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         return loaded, tls
+
+
+_shared: dict[Hashable, Access] = {}
+_sharing = threading.Lock()
+
+
+def shared_access(kubeconfig: str | None, context: str) -> Access:
+    """The process's one access to a context, as long as its files do not change.
+
+    A credential plugin may ask a person or a slow service. So it runs once, then again only when its credentials have
+    expired or the API server rejects them, and not for each connection.
+
+    Args:
+        kubeconfig: Its path; None for the default one.
+        context: Name of the context.
+
+    Raises:
+        ClusterError: There is no kubeconfig, it has no such context, or its credentials are unavailable.
+    """
+    with _sharing:
+        key = (context, *((file, file.stat().st_mtime_ns) for file in files(kubeconfig)))
+        if key not in _shared:
+            _shared[key] = Access(kubeconfig, context)
+        return _shared[key]
 
 
 _SOCKS_PACKAGES = {"socks": "PySocks", "python_socks": "python-socks"}

@@ -11,8 +11,12 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 CRASHES = 2
 """Restarts after which a crashing container is not expected to recover."""
 
-_IMAGE_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_MISSING_IMAGE = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
+_IMAGE_FAILURES = (*_MISSING_IMAGE, "InvalidImageName")
 _START_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_NOT_YET = "not yet: "
+"""What a :class:`~components.workload.CatchUp` prints before its reason; the kubelet puts that into an event."""
+
 _VOLUME_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox")
 
 
@@ -33,6 +37,7 @@ class Pod:
         scheduled: Whether it has a node.
         reasons: Why it is not ready, as text.
         unrecoverable: Whether waiting cannot make it ready: no image, no configuration, or repeated crashes.
+        lacks_image: Whether a missing image is all that makes it unrecoverable; the node pulls again and again.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Pod:
     scheduled: bool
     reasons: tuple[str, ...]
     unrecoverable: bool
+    lacks_image: bool = False
 
 
 def is_ready(item: Json) -> bool:
@@ -64,6 +70,7 @@ def pod(item: Json, events: Sequence[Json] = (), zone: str | None = None) -> Pod
     """
     metadata, spec, status = item["metadata"], part(item, "spec"), part(item, "status")
     labels = part(metadata, "labels")
+    broken = [container for container in _containers(item) if _is_unrecoverable(container)]
     return Pod(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -76,7 +83,8 @@ def pod(item: Json, events: Sequence[Json] = (), zone: str | None = None) -> Pod
         ip=status.get("podIP") or "",
         scheduled=bool(spec.get("nodeName")),
         reasons=() if is_ready(item) else tuple(dict.fromkeys(_reasons(item, events))),
-        unrecoverable=any(map(_is_unrecoverable, _containers(item))),
+        unrecoverable=bool(broken),
+        lacks_image=bool(broken) and all(_waiting(container).get("reason") in _MISSING_IMAGE for container in broken),
     )
 
 
@@ -151,7 +159,8 @@ def _container_reasons(container: Json, events: Sequence[Json]) -> list[str]:
 def _running_reasons(container: Json, events: Sequence[Json]) -> list[str]:
     last = part(container, "lastState", "terminated")
     if not last and container.get("started") is False:
-        return ["it does not serve yet"]
+        said = newest_message(events, lambda event: event.get("reason") == "Unhealthy" and _NOT_YET in event["message"])
+        return [message.partition(_NOT_YET)[2] for message in said] or ["it does not serve yet"]
     ended = [f"container {container['name']} ended before: {_ending(last, container)}"] if last else []
     return ended + newest_message(events, lambda event: event.get("reason") == "Unhealthy")
 

@@ -43,6 +43,10 @@ _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 600
 """Seconds that the token is valid: the shortest lifetime that Kubernetes grants."""
 
+_NEVER = 2**31 - 1
+"""Failed runs after which a member that catches up would be restarted: the largest value of the field, which is an
+int32 (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Probe); 136 years at 2 s."""
+
 _READ_ONLY = 0o440
 _RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -190,18 +194,14 @@ def _env(workload: Workload, context: PodContext) -> list[dict[str, Any]]:
 
 
 def _probes(workload: Workload) -> dict[str, Any]:
-    """Startup and readiness: the server answers. Liveness: its port is open, whatever state the cluster is in."""
+    """Startup: the server has caught up, or answers where it need not. Readiness: it answers. Liveness: its port is
+    open, whatever state the cluster is in.
+    """
     probe = workload.readiness
     action = {"exec": {"command": list(probe.command)}}
     times = {"periodSeconds": whole_seconds(probe.interval), "timeoutSeconds": whole_seconds(probe.timeout)}
-    start_interval = 2
     return {
-        "startupProbe": {
-            **action,
-            **times,
-            "periodSeconds": start_interval,
-            "failureThreshold": whole_seconds(probe.start_period) // start_interval,
-        },
+        "startupProbe": _startup(workload),
         "readinessProbe": {**action, **times, "failureThreshold": probe.failures},
         "livenessProbe": {
             "tcpSocket": {"port": workload.client_port.number},
@@ -209,6 +209,25 @@ def _probes(workload: Workload) -> dict[str, Any]:
             "timeoutSeconds": whole_seconds(probe.timeout),
             "failureThreshold": 6,
         },
+    }
+
+
+def _startup(workload: Workload) -> dict[str, Any]:
+    """The probe that runs until it succeeds once; the others start after it."""
+    probe, catch_up = workload.readiness, workload.catch_up
+    if catch_up is not None:
+        return {
+            "exec": {"command": list(catch_up.command)},
+            "periodSeconds": whole_seconds(catch_up.interval),
+            "timeoutSeconds": whole_seconds(catch_up.timeout),
+            "failureThreshold": _NEVER,
+        }
+    interval = 2
+    return {
+        "exec": {"command": list(probe.command)},
+        "periodSeconds": interval,
+        "timeoutSeconds": whole_seconds(probe.timeout),
+        "failureThreshold": whole_seconds(probe.start_period) // interval,
     }
 
 

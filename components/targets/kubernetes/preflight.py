@@ -8,36 +8,12 @@ import pulumi
 from components.errors import ClusterError, PreflightError
 from components.targets.kubernetes.access_review import Need
 from components.targets.kubernetes.client import Cluster, connect, contexts
+from components.targets.kubernetes.rights import IN_NAMESPACE, OF_NAMESPACES, OF_ZONES, READING, needed
 
 OLDEST = (1, 29)
 """Oldest Kubernetes that gives a pod its ordinal as a label without a feature gate."""
 
 
-def _rights(group: str, kinds: str, verbs: str) -> list[Need]:
-    return [(verb, group, kind) for kind in kinds.split() for verb in verbs.split()]
-
-
-# The Kubernetes plugin waits for deletions by `list` and `watch`, and hangs without them:
-# https://github.com/pulumi/pulumi-kubernetes/issues/4580
-_DECLARED = "get list watch create patch delete"
-_IN_NAMESPACE = (
-    *_rights("", "configmaps secrets serviceaccounts services", _DECLARED),
-    *_rights("networking.k8s.io", "networkpolicies", _DECLARED),
-    *_rights("policy", "poddisruptionbudgets", _DECLARED),
-    *_rights("apps", "statefulsets", "get create patch delete"),  # the roll waits for them
-    *_rights("apps", "statefulsets/scale", "patch"),
-    *_rights("", "persistentvolumeclaims", "list create patch delete"),
-    *_rights("", "pods", "list delete"),
-    *_rights("", "pods/log", "get"),
-    # A WebSocket is a GET, which needs `get`; from Kubernetes 1.35 on it needs `create` too:
-    # https://github.com/kubernetes/kubernetes/pull/134577
-    *_rights("", "pods/portforward", "get create"),
-)
-_OF_NAMESPACES = _rights("", "namespaces", _DECLARED)
-_OF_ZONES = (
-    *_rights("rbac.authorization.k8s.io", "clusterroles clusterrolebindings", _DECLARED),
-    *_rights("", "nodes", "get"),  # nobody may grant a right that they lack
-)
 _NO_NAMESPACE = "; or have it created, and set kubernetes.createNamespace to false"
 _NO_ZONES = "; or set kubernetes.zones to false: brokers get no rack"
 
@@ -55,7 +31,7 @@ class ClusterNeeds:
 
 
 def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
-    """Check context, version, rights and StorageClass; a preview without a cluster only warns.
+    """Check context, version, rights and StorageClass; a preview without a cluster, or with rights to read, only warns.
 
     Raises:
         PreflightError: With every reason why the platform cannot run there.
@@ -67,7 +43,11 @@ def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
             raise PreflightError(f"context {needs.context} cannot be used", [str(error)]) from None
         pulumi.log.warn(f"{error}\nThis preview is made without a cluster: nothing was validated against one.")
         return
-    problems = [*_version_problems(cluster), *_right_problems(cluster, needs), *_storage_problems(cluster, needs)]
+    missing = _missing_rights(cluster, needs)
+    if dry_run and (changing := [item for item in missing if item.need[0] not in READING]):
+        pulumi.log.warn("\n".join(["`up` would be refused with these credentials:", *_lines(changing)]))
+        missing = [item for item in missing if item not in changing]
+    problems = [*_version_problems(cluster), *_lines(missing), *_storage_problems(cluster, needs)]
     if problems:
         raise PreflightError(f"the platform cannot run in context {needs.context}; nothing was changed", problems)
 
@@ -91,24 +71,36 @@ def _version_problems(cluster: Cluster) -> list[str]:
     return [f"the cluster runs Kubernetes {version}; {OLDEST[0]}.{OLDEST[1]} or newer is needed"]
 
 
-def _right_problems(cluster: Cluster, needs: ClusterNeeds) -> list[str]:
-    problems: list[str] = []
+@dataclass(frozen=True, kw_only=True)
+class _Missing:
+    """A right that the credentials lack, where, and what to do without it."""
+
+    need: Need
+    place: str
+    hint: str = ""
+
+
+def _missing_rights(cluster: Cluster, needs: ClusterNeeds) -> list[_Missing]:
+    found: list[_Missing] = []
     if needs.namespace is not None:
-        problems += _denied(cluster, needs.namespace, _IN_NAMESPACE)
-    if needs.create_namespace:
-        problems += _denied(cluster, None, _OF_NAMESPACES, hint=_NO_NAMESPACE)
-    if needs.zones:
-        problems += _denied(cluster, None, _OF_ZONES, hint=_NO_ZONES)
-    return problems
+        place = f'in namespace "{needs.namespace}"'
+        found += [_Missing(need=need, place=place) for need in cluster.denied(needs.namespace, needed(IN_NAMESPACE))]
+    for wanted, rules, hint in (
+        (needs.create_namespace, OF_NAMESPACES, _NO_NAMESPACE),
+        (needs.zones, OF_ZONES, _NO_ZONES),
+    ):
+        denied = cluster.denied(None, needed(rules)) if wanted else []
+        found += [_Missing(need=need, place="in the cluster", hint=hint) for need in denied]
+    return found
 
 
-def _denied(cluster: Cluster, namespace: str | None, rights: Sequence[Need], hint: str = "") -> list[str]:
+def _lines(missing: Sequence[_Missing]) -> list[str]:
     """A line for each kind, with the verbs that are missing."""
-    missing: dict[str, list[str]] = {}
-    for verb, group, kind in cluster.denied(namespace, rights):
-        missing.setdefault(f"{kind}.{group}" if group else kind, []).append(verb)
-    place = f'in namespace "{namespace}"' if namespace else "in the cluster"
-    return [f"you may not {', '.join(verbs)} {kind} {place}{hint}" for kind, verbs in missing.items()]
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for item in missing:
+        verb, group, kind = item.need
+        grouped.setdefault((f"{kind}.{group}" if group else kind, item.place, item.hint), []).append(verb)
+    return [f"you may not {', '.join(verbs)} {kind} {place}{hint}" for (kind, place, hint), verbs in grouped.items()]
 
 
 def _storage_problems(cluster: Cluster, needs: ClusterNeeds) -> list[str]:

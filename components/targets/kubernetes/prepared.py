@@ -1,5 +1,7 @@
 """Declares workloads on Kubernetes: a StatefulSet each, with the objects that configure, isolate and expose it."""
 
+import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.errors import SettingsError
+from components.inputs import lift
 from components.naming import qualified
 from components.targets.base import Deployment, Environment, RouteInputs, with_dependencies_of
 from components.targets.kubernetes.addresses import ClusterAddresses, ClusterOptions
@@ -55,10 +59,11 @@ class PreparedKubernetes(ClusterAddresses):
             opts=self._options(parent),
         )
 
-    def route(self) -> RouteInputs:
-        """Through the Kubernetes API, to the pods deployed so far and no others."""
+    def route(self, workloads: Sequence[Workload] | None = None) -> RouteInputs:
+        """Through the Kubernetes API, to the pods of these workloads and no others."""
         options = self.options
-        hosts = [self.host(item.name, ordinal) for item in self._deployed for ordinal in range(item.replicas)]
+        reached = self._deployed if workloads is None else workloads
+        hosts = [self.host(item.name, ordinal) for item in reached for ordinal in range(item.replicas)]
         return RouteInputs(context=options.context, namespace=options.namespace, hosts=hosts, **self._kubeconfig())
 
     def deploy(
@@ -71,6 +76,7 @@ class PreparedKubernetes(ClusterAddresses):
         opts: pulumi.ResourceOptions | None = None,
     ) -> Deployment:
         """Declare a StatefulSet with the objects around it, and the roll that replaces its pods."""
+        _refuse_equal_names(workload)
         self._deployed.append(workload)
         members = self._members(workload, deadline)
         storage = self._storage(workload, members, parent)
@@ -92,6 +98,7 @@ class PreparedKubernetes(ClusterAddresses):
             {"pod": pod_spec(workload, replace(context, config_map=None if config is None else "")), "files": files},
             stateful_set.metadata.apply(lambda metadata: metadata.generation),
             logs,
+            self.options.pull_patience,
             self._options(parent, after=[stateful_set, *settled], dynamic=True),
         )
         return Deployment(
@@ -144,7 +151,7 @@ class PreparedKubernetes(ClusterAddresses):
             workload=workload.name,
             addresses=self.addresses(workload),
             safety=workload.safety,
-            route=self.route(),
+            route=self.route([workload]),
             deadline=deadline,
         )
 
@@ -180,14 +187,20 @@ class PreparedKubernetes(ClusterAddresses):
         )
 
     def _secret(self, workload: Workload, parent: pulumi.Resource) -> pulumi.Output[str] | None:
-        files = {_key(file): file.content for file in workload.files if file.secret}
+        """Name of the Secret with the secret files, which is replaced like the ConfigMap.
+
+        The data is encoded here: the provider turns ``stringData`` into ``data`` before it compares, so a replacement
+        that ``stringData`` asks for is shown in a preview and never happens.
+        """
+        files = {_key(file): lift(_base64, [file.content]) for file in workload.files if file.secret}
         if not files:
             return None
         secret = k8s.core.v1.Secret(
             f"{workload.name}-files",
             metadata=self._labels.unnamed(workload.name),
-            string_data=files,
-            opts=self._replaced_with(["stringData"], parent),
+            data=files,
+            immutable=True,
+            opts=self._replaced_with(["data"], parent),
         )
         return secret.metadata.apply(_name_of)
 
@@ -321,6 +334,21 @@ def _manifest(part: Any) -> Any:
 
 def _name_of(metadata: Any) -> str:
     return str(metadata.name)
+
+
+def _base64(texts: Sequence[str]) -> str:
+    return base64.b64encode(texts[0].encode()).decode()
+
+
+def _refuse_equal_names(workload: Workload) -> None:
+    """Files are keys of one ConfigMap and one Secret, which every folder of the pod shows.
+
+    Raises:
+        SettingsError: Two files have the same name.
+    """
+    names = Counter(_key(file) for file in workload.files)
+    if equal := [file.path for file in workload.files if names[_key(file)] > 1]:
+        raise SettingsError(f"files of {workload.name} have the same name", [f"rename one of {', '.join(equal)}"])
 
 
 def _key(file: File) -> str:

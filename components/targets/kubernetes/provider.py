@@ -7,7 +7,7 @@ from components.dynamic import Props, failures, in_order, is_known, plain_errors
 from components.quantities import format_size
 from components.targets.kubernetes.claims import Claims, claim_names, release_members
 from components.targets.kubernetes.client import connect
-from components.targets.kubernetes.roll import Roll
+from components.targets.kubernetes.roll import Pods, Roll
 from components.waiting import wait_until
 
 _REMOVAL = 600.0
@@ -36,13 +36,13 @@ class GatedRollProvider(ResourceProvider):
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
         """Check once. If a pod is out of date or does not serve, the roll leaves the state: the next ``up`` rolls."""
-        roll = Roll(props)
+        pods = Pods(props)
         inputs = {key: value for key, value in props.items() if key not in ("identities", "__provider")}
-        problems = [*(f"{name} is out of date" for name in roll.pods.outdated()), *roll.pods.findings()]
+        problems = [*(f"{name} is out of date" for name in pods.outdated()), *pods.findings()]
         if problems:
             progress(f"{props['workload']}: {problems[0]}")
             return ReadResult(None, {})
-        return ReadResult(id_, {**inputs, "identities": roll.pods.identities()}, inputs)
+        return ReadResult(id_, {**inputs, "identities": pods.identities()}, inputs)
 
     @plain_errors
     def delete(self, _id: str, _props: Props) -> None:
@@ -71,7 +71,7 @@ def _change_lines(old: Props, new: Props) -> list[str]:
 def _rolled(props: Props) -> Props:
     roll = Roll(props)
     roll.run()
-    return {**props, "identities": roll.pods.identities()}
+    return {**props, "identities": roll.identities()}
 
 
 class MemberStorageProvider(ResourceProvider):

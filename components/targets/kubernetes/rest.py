@@ -174,6 +174,8 @@ class Requests:
                 f"{failed}: the credentials of context {self._api.context} lack the verb {verb} on {resource}",
                 [said, "ask for a role that allows it, or choose another context"],
             )
+        if status == 429:  # a disruption budget, or too many requests
+            return ClusterError(" ".join([f"{failed} now: {said}", *_causes(body)]))
         return ClusterError(f"{failed}: {said or 'the API server failed'} (HTTP {status})")
 
 
@@ -181,6 +183,15 @@ def path_of(namespace: str, resource: str, name: str = "") -> str:
     """The API's path of a resource in a namespace, or of one object of it."""
     group = "/apis/apps/v1" if resource == "statefulsets" else "/api/v1"
     return f"{group}/namespaces/{quote(namespace)}/{resource}" + (f"/{quote(name)}" if name else "")
+
+
+def object_path(manifest: Mapping[str, Any]) -> str:
+    """The API's path of the object that a manifest describes; of those kinds that the program declares."""
+    version, metadata, kind = str(manifest["apiVersion"]), manifest["metadata"], str(manifest["kind"]).lower()
+    group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    place = f"/namespaces/{quote(metadata['namespace'])}" if metadata.get("namespace") else ""
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    return f"{group}{place}/{plural}/{quote(metadata['name'])}"
 
 
 def _place(namespace: str) -> str:
@@ -193,6 +204,14 @@ def _message(body: bytes) -> str:
         return str(json.loads(body)["message"]).strip().partition("\n")[0]
     except (ValueError, KeyError, TypeError):
         return body.decode(errors="replace").strip()[:300]
+
+
+def _causes(body: bytes) -> list[str]:
+    """The single reasons in an API server's refusal, if it gives any: which disruption budget, and what it needs."""
+    try:
+        return [str(cause["message"]) for cause in json.loads(body)["details"]["causes"]]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def _why(error: Exception) -> str:

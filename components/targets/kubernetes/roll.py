@@ -5,18 +5,23 @@ so an interrupted roll goes on where it stopped.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
+from typing import TypeVar
 
 from components.dynamic import Props, engine_is_gone, in_order, progress
 from components.errors import ClusterError, UnhealthyError
-from components.safety import Members, Safety, safety_of
+from components.safety import Members, Safety, in_restart_order, safety_of
 from components.targets.kubernetes.client import Cluster, Pod, StatefulSetState, connect, pod_findings
 from components.targets.routes import open_route
 from components.waiting import wait_until
 
 UNRECOVERABLE_SECONDS = 15.0
-"""Seconds that an unrecoverable state must last before the roll gives up: an image pull may be retried."""
+"""Seconds that an unrecoverable state other than a missing image must last before the roll gives up."""
+
+IMAGE_PULL_SECONDS = 180.0
+"""Seconds that an image may be missing, for rolls of an earlier version, whose properties do not say it."""
 
 _LOG_LINES, _SHOWN_LINES = 60, 10
 """Lines of a crashed server's log that are read, and how many of them are shown."""
@@ -24,15 +29,7 @@ _LOG_LINES, _SHOWN_LINES = 60, 10
 Check = Callable[[], list[str]]
 """Returns what is still wrong; empty when nothing is."""
 
-
-def next_member(outdated: Mapping[str, bool], last: str | None) -> str:
-    """The member to restart next: members that do not serve come first, the coordinating one last.
-
-    Args:
-        outdated: Members that are out of date, by name, and whether each serves.
-        last: The member that coordinates the others (controller or leader), or None.
-    """
-    return min(outdated, key=lambda name: (outdated[name], name == last, name))
+_Answer = TypeVar("_Answer")
 
 
 class Pods:
@@ -43,10 +40,15 @@ class Pods:
     """
 
     def __init__(self, props: Props) -> None:
-        self.cluster: Cluster = connect(props["route"].get("kubeconfig"), props["route"]["context"])
+        self._route = props["route"]
         self.namespace: str = props["route"]["namespace"]
         self.workload: str = props["workload"]
         self.members = in_order(props["members"])
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The cluster; a failed connection is tried again by the next call."""
+        return connect(self._route.get("kubeconfig"), self._route["context"])
 
     def stateful_set(self) -> StatefulSetState | None:
         """The StatefulSet, or None where there is none."""
@@ -105,16 +107,22 @@ class Pods:
 
 
 class _Unrecoverable:
-    """How long each pod has been in an unrecoverable state."""
+    """How long each pod has been in an unrecoverable state.
 
-    def __init__(self) -> None:
+    Args:
+        image_seconds: Seconds that an image may be missing: the node pulls it again and again, and a registry may be
+            away for a moment.
+    """
+
+    def __init__(self, image_seconds: float) -> None:
+        self._image_seconds = image_seconds
         self._since: dict[str, float] = {}
 
     def findings(self, pod: Pod) -> list[str]:
         """Why a pod is not ready; empty when it is.
 
         Raises:
-            UnhealthyError: The pod has been unrecoverable for longer than :data:`UNRECOVERABLE_SECONDS`.
+            UnhealthyError: The pod has been unrecoverable for too long.
         """
         if not pod.unrecoverable:
             self._since.pop(pod.uid, None)
@@ -124,7 +132,8 @@ class _Unrecoverable:
         if not pod.unrecoverable:
             return reasons
         now = time.monotonic()
-        if now - self._since.setdefault(pod.uid, now) > UNRECOVERABLE_SECONDS:
+        patience = self._image_seconds if pod.lacks_image else UNRECOVERABLE_SECONDS
+        if now - self._since.setdefault(pod.uid, now) > patience:
             raise UnhealthyError(
                 f"{pod.name} will not become ready by waiting; what was created is still there", reasons
             )
@@ -132,7 +141,7 @@ class _Unrecoverable:
 
 
 class Roll:
-    """The roll of one workload.
+    """The roll of one workload. While the API server does not answer, every step waits, until the deadline.
 
     Args:
         props: Properties of the resource :class:`~components.targets.kubernetes.component.GatedRoll`.
@@ -143,7 +152,7 @@ class Roll:
         self._deadline = float(props["deadline"])
         members = Members(addresses=self.pods.members, logs=props["logs"], route=open_route(props["route"]))
         self._safety: Safety = safety_of(props["safety"], members)
-        self._unrecoverable = _Unrecoverable()
+        self._unrecoverable = _Unrecoverable(float(props.get("imagePullPatience") or IMAGE_PULL_SECONDS))
 
     def run(self) -> None:
         """Replace the pods that are out of date, then wait until all serve.
@@ -152,23 +161,31 @@ class Roll:
             UnhealthyError: A member may not be stopped, or does not come back.
         """
         pods = self.pods
-        state = pods.stateful_set()
+        state = self._answer(pods.stateful_set, pods.workload)
         if state is not None and state.replicas != len(pods.members):  # an interrupted `destroy` had stopped them
-            pods.cluster.scale(pods.namespace, pods.workload, len(pods.members))
+            self._scale(len(pods.members))
         self._wait(pods.unobserved, pods.workload)
-        while outdated := pods.outdated():
+        while outdated := self._answer(pods.outdated, pods.workload):
             serving = {name: pod.ready for name, pod in outdated.items()}
-            member = next_member(serving, self._safety.last())
+            member = in_restart_order(serving, self._answer(self._safety.last, pods.workload))[0]
             # Members that do not serve may need each other: without a quorum, no member of an ensemble serves.
             others_down = list(serving.values()).count(False) > 1
             self._replace(outdated[member], done=len(pods.members) - len(outdated), others_down=others_down)
         self._wait(self._all_findings, pods.workload)
 
+    def identities(self) -> dict[str, str]:
+        """The uid of each member's pod."""
+        return self._answer(self.pods.identities, self.pods.workload)
+
     def stop(self) -> None:
         """Stop all members and wait until they are gone."""
         pods = self.pods
-        pods.cluster.scale(pods.namespace, pods.workload, 0)
+        self._scale(0)
         self._wait(lambda: [f"{name}: it is stopping" for name in pods.all()], pods.workload, state="stopped")
+
+    def _scale(self, replicas: int) -> None:
+        pods = self.pods
+        self._answer(lambda: pods.cluster.scale(pods.namespace, pods.workload, replicas), pods.workload)
 
     def _replace(self, pod: Pod, *, done: int, others_down: bool) -> None:
         """Restart one member when it may be stopped, and wait for it.
@@ -182,10 +199,8 @@ class Roll:
         self._wait(lambda: self._safety.stop_findings(name, pods.ready()), name, state="safe to restart")
         for line in self._safety.interruptions(name) if pod.ready else ():
             progress(line)
-        if engine_is_gone():  # the next `up` rolls too, and two rolls must not run at once
-            raise UnhealthyError(f"{name} was not restarted: the update that asked for it was killed")
         progress(f"{pods.workload}: restarting {name} ({done + 1} of {len(pods.members)})")
-        pods.cluster.delete_pod(pods.namespace, name, pod.uid, None)
+        self._wait(lambda: self._removal(pod), name, state="safe to restart")
 
         def back() -> list[str]:
             current = pods.all().get(name)
@@ -195,12 +210,42 @@ class Roll:
 
         self._wait(back, name)
 
+    def _removal(self, pod: Pod) -> list[str]:
+        """Remove a pod; returns why it must stay for now.
+
+        A pod that is Ready is evicted, so that the disruption budget counts it together with those that a drain takes.
+        One that is not Ready is deleted: the budget counts it as away already, and would refuse it while others are
+        away too, though to replace it may be what brings them all back.
+        """
+        pods, ready = self.pods, self.pods.ready()
+        # Asked again here: the budget may have refused for minutes.
+        if needed := self._safety.stop_findings(pod.name, ready):
+            return needed
+        if engine_is_gone():  # the next `up` rolls too, and two rolls must not run at once
+            raise UnhealthyError(f"{pod.name} was not restarted: the update that asked for it was killed")
+        if pod.name in ready:
+            pods.cluster.evict_pod(pods.namespace, pod.name, pod.uid)
+        else:
+            pods.cluster.delete_pod(pods.namespace, pod.name, pod.uid)
+        return []
+
     def _all_findings(self) -> list[str]:
         pods = self.pods.all()
         for name in self.pods.members:
             if name in pods:
                 self._unrecoverable.findings(pods[name])
         return self.pods.findings()
+
+    def _answer(self, ask: Callable[[], _Answer], what: str) -> _Answer:
+        """The answer of the API server, which may be away for a moment."""
+        answers: list[_Answer] = []
+
+        def asked() -> list[str]:
+            answers.append(ask())
+            return []
+
+        self._wait(asked, what, state="known")
+        return answers[0]
 
     def _wait(self, check: Check, what: str, *, state: str = "healthy") -> None:
         def tolerant() -> list[str]:

@@ -29,14 +29,16 @@ def client_service(workload: Workload, selector: Mapping[str, str]) -> dict[str,
 def outside_services(workload: Workload, selector: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and specification of a Service for each member and exposed port.
 
-    Clients outside must reach the broker that leads a partition, so one Service for all brokers is not enough.
+    Clients outside must reach the broker that leads a partition, so one Service for all brokers is not enough. A broker
+    that is still catching up on some partitions may lead others already, so it is reachable before it is ready.
     """
     for port in workload.ports:
         if port.outside is None:
             continue
         for ordinal, member in enumerate(workload.members):
             own = {**selector, "statefulset.kubernetes.io/pod-name": member}
-            yield f"{member}-{port.name}", {**_outside(port.name, port.number, port.outside, ordinal), "selector": own}
+            made = _outside(port.name, port.number, port.outside, ordinal)
+            yield f"{member}-{port.name}", {**made, "publishNotReadyAddresses": True, "selector": own}
 
 
 def _port(name: str, number: int) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The stack file's section ``kubernetes``: the cluster, the namespace, and placement."""
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
 
 from components.limits import MAX_ENTRIES, MAX_HOST, MAX_PATH, MAX_TEXT
-from components.sections import DnsLabel, Section
+from components.sections import DnsLabel, Section, Wait
 
 
 class KubernetesSettings(Section):
@@ -35,6 +36,10 @@ class KubernetesSettings(Section):
         default_factory=list[str],
         max_length=MAX_ENTRIES,
         description="Secrets of the namespace with the registries' credentials",
+    )
+    image_pull_patience: Wait = Field(
+        default=timedelta(minutes=3),
+        description="Time that a node may fail to pull an image before a roll gives up",
     )
     spread: Literal["required", "preferred"] = Field(
         default="required", description="Whether members must or should run on separate nodes and in separate zones"

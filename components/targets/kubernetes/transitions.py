@@ -38,6 +38,7 @@ RULES: Table = {
     "clusterDomain": _always(another_platform("members know each other by names in the old domain")),
     "storageClass": _always(another_platform("existing volumes cannot change their StorageClass")),
     "imagePullPolicy": _always(Allowed(restarts=SERVERS)),
+    "imagePullPatience": _always(Allowed()),
     "imagePullSecrets": _always(Allowed(restarts=SERVERS)),
     "spread": _always(Allowed(restarts=SERVERS)),
     "zones": _always(Allowed(restarts=("kafka",), note="brokers get or lose their rack; replicas stay where they are")),

@@ -132,6 +132,7 @@ def test_what_is_exported_is_what_the_cluster_has_and_adopting_it_changes_nothin
     finally:
         stack.set("topics", declared)
         stack.set("existingTopics", "refuse")
+        stack.set("topicsToRelease", [topic["name"] for topic in exported if topic not in own])
         stack.up()
 
 

@@ -93,7 +93,7 @@ def test_brokers_depend_on_an_ensemble_of_the_same_program() -> None:
     run = with_ensemble(docker())
     assert "zookeeper-0" in run.one(CONTAINER, "kafka-0").dependencies
     assert properties(run)["zookeeper.connect"] == "zookeeper-0:2181"
-    assert with_ensemble(docker(), settings=KafkaSettings.of("ha")).names(MEMBER_GATE)[-1] == "kafka-settled"
+    assert with_ensemble(docker(), settings=KafkaSettings.of("ha")).names(MEMBER_GATE)[-1] == "kafka-2-returned"
 
 
 def test_brokers_register_with_an_external_ensemble() -> None:

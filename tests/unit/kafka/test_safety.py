@@ -4,9 +4,10 @@ Source: components/kafka/safety.py.
 Proof limit: the cluster's metadata is fabricated; that it matches the brokers' real state is up to Kafka.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -196,6 +197,8 @@ class FakeKafka:
     error_code: int = 0
     """Error of one topic's metadata."""
     configuration_fails: bool = False
+    disk: Sequence[tuple[str, int]] | None = ()
+    """What each broker holds; None if it does not answer."""
 
     def any_listens(self, bootstrap: str, *, route: Route) -> bool:
         assert route is DIRECT
@@ -225,6 +228,16 @@ class FakeKafka:
         listed = [{"name": name, "error_code": 0, "partitions": found} for name, found in topics.items()]
         broken = {"name": "broken", "error_code": self.error_code, "partitions": []}
         return [*listed, broken] if self.error_code else listed
+
+    @property
+    def _manager(self) -> Any:
+        return SimpleNamespace(run=lambda ask, *arguments: ask(*arguments))
+
+    def _async_describe_log_dirs(self, _topics: None, _brokers: Sequence[int]) -> list[dict[str, Any]]:
+        if self.disk is None:
+            raise KafkaTimeoutError
+        topics = [{"name": name, "partitions": [{"partition_index": number}]} for name, number in self.disk]
+        return [{"log_dirs": [{"topics": topics}]}]
 
     def minimum_in_sync(self, _client: object, names: Collection[str]) -> Mapping[str, int]:
         if self.configuration_fails:
@@ -304,9 +317,23 @@ def test_without_complete_metadata_no_broker_is_stopped_while_others_serve(name:
     assert rules().stop_findings(name, ("kafka-0", "kafka-1")) == [f"{SILENT}\nlook at: logs of kafka-0"]
 
 
-@pytest.mark.usefixtures("unreadable")
-def test_if_no_broker_serves_any_may_be_restarted() -> None:
+def test_if_no_broker_listens_any_may_be_restarted(kafka: FakeKafka) -> None:
+    kafka.listens = False
     assert rules().stop_findings("kafka-0", ()) == []
+
+
+def test_brokers_that_all_still_catch_up_need_each_other(kafka: FakeKafka) -> None:
+    """None is ready, but clients write to all of them."""
+    kafka.metadata = state(partition((0, 1)))
+    assert rules().stop_findings("kafka-2", ()) == []
+    (needed,) = rules().stop_findings("kafka-0", ())
+    assert needed.startswith("t-0: 2 of 3 replicas in sync; without broker 0 fewer than min.insync.replicas 2")
+
+
+@pytest.mark.parametrize("harm", ["refuses_clients", "error_code", "configuration_fails"])
+def test_brokers_that_listen_but_cannot_be_read_wait_although_none_is_ready(harm: str, kafka: FakeKafka) -> None:
+    setattr(kafka, harm, {"refuses_clients": True, "error_code": 5, "configuration_fails": True}[harm])
+    assert rules().stop_findings("kafka-0", ()) == [f"{SILENT}\nlook at: logs of kafka-0"]
 
 
 @pytest.mark.usefixtures("unreadable")
@@ -367,10 +394,26 @@ def test_any_error_of_the_client_counts_as_unreadable(kafka: FakeKafka, monkeypa
 def test_a_broker_that_holds_replicas_is_not_removed(kafka: FakeKafka) -> None:
     first, second = rules().removal_findings(["kafka-2"])
     assert first == "1 partition would lose a replica (t-0)"
-    assert second.startswith("move them first, on kafka-0: /opt/kafka/bin/kafka-reassign-partitions.sh")
-    assert "--bootstrap-server localhost:9092 --broker-list 0,1 " in second
+    assert "`python -m ops brokers drain 2`" in second
 
 
 def test_a_broker_without_replicas_may_be_removed(kafka: FakeKafka) -> None:
     kafka.metadata = state(partition((0, 1), (0, 1)))
     assert rules().removal_findings(["kafka-2"]) == []
+    assert rules({**BROKERS_AT, "kafka-3": "kafka-3:9092"}).removal_findings(["kafka-3"]) == [], "it never started"
+
+
+def test_a_broker_that_holds_what_metadata_lacks_is_not_removed(kafka: FakeKafka) -> None:
+    """A broker that has just started answers before it knows all topics."""
+    kafka.metadata = state(partition((0, 1), (0, 1)))
+    kafka.disk = [("t", 0), ("orders", 7)]
+    assert rules().removal_findings(["kafka-2"])[0] == "1 partition would lose a replica (orders-7)", (
+        "t-0 has moved away, and its files are about to be deleted"
+    )
+
+
+def test_a_broker_whose_disk_cannot_be_read_is_not_removed(kafka: FakeKafka) -> None:
+    kafka.metadata = state(partition((0, 1), (0, 1)))
+    kafka.disk = None
+    (line,) = rules().removal_findings(["kafka-2"])
+    assert line.startswith("Kafka: whether kafka-2 still hold partitions is not known")

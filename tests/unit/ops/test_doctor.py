@@ -5,6 +5,7 @@ Source: ops/doctor/.
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -106,24 +107,25 @@ def test_a_lock_of_a_dead_process_is_found(folder: Path) -> None:
     local.__dict__["deployment"] = {}
     assert stack.lock(local).state is State.OK
 
-    lock = {"pid": os.getpid(), "username": "me", "hostname": "here", "timestamp": "now"}
+    lock = {"pid": os.getpid(), "username": "me", "hostname": socket.gethostname(), "timestamp": "now"}
     (locks / "1.json").write_text(json.dumps(lock))
     assert "is running" in stack.lock(local).seen
 
     (locks / "1.json").write_text(json.dumps({**lock, "pid": 2**22 + 1}))
     outcome = stack.lock(local)
     assert outcome.state is State.WRONG
-    assert outcome.fix == "pulumi cancel -s dev --yes"
+    assert outcome.fix == "python -m ops -s dev heal"
 
 
 def test_an_interrupted_update_is_found(folder: Path) -> None:
     local = case(folder)
-    local.__dict__["deployment"] = {"pending_operations": [{"resource": {"urn": "urn:pulumi:dev::m::t::kafka-0"}}]}
+    pending = {"type": "creating", "resource": {"urn": "urn:pulumi:dev::m::t::kafka-0"}}
+    local.__dict__["deployment"] = {"pending_operations": [pending]}
 
     outcome = stack.lock(local)
 
     assert "kafka-0" in outcome.seen
-    assert outcome.fix == "pulumi refresh -s dev"
+    assert outcome.fix == "python -m ops -s dev heal"
 
 
 def test_missing_stopped_and_foreign_containers_are_distinguished() -> None:

@@ -39,7 +39,7 @@ def test_the_parser_of_these_tests_refuses_what_redis_refuses(line: str) -> None
 @example(password="two\nlines\r\n\x00 and 'quotes' und größe 😀")
 @example(password=" ")
 def test_redis_reads_any_password_unchanged(password: str) -> None:
-    text = password_conf(password)
+    text = password_conf([password])
     assert directives(text) == [["requirepass", password]]
     assert text.isascii()
     assert text.count("\n") == 1, "no password can inject a second directive"

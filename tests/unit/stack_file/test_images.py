@@ -42,6 +42,13 @@ def test_the_stack_file_overrides_the_variable_and_the_variable_the_default(
     assert servers.items() <= SETS[name].items()
 
 
+@pytest.mark.parametrize("variable", ["local", "nonsense"])
+def test_on_kubernetes_the_variable_decides_nothing(variable: str) -> None:
+    cluster = {"target": "kubernetes", "kubernetes": {"context": "production"}}
+    assert chosen(cluster, {VARIABLE: variable}) == chosen(cluster, {})
+    assert chosen({**cluster, "images": "local"}, {VARIABLE: "public"}).chosen == "local"
+
+
 @pytest.mark.parametrize("section", ["zookeeper", "kafka", "redis"])
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: "local"}])
 @pytest.mark.parametrize("images", ["auto", "public", "local"])

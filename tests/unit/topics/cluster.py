@@ -37,6 +37,8 @@ class FakeCluster:
     controller: int = 0
     refusal: int = 0
     """Error of the controller for every dry run of a topic that does not exist."""
+    deletion: int = 0
+    """Error of the controller for every deletion."""
     failure: Exception | None = None
     """Raised by every connection."""
     controller_moves: bool = False
@@ -116,7 +118,10 @@ class FakeCluster:
 
     def delete_topics(self, names: Sequence[str], *, raise_errors: bool) -> dict[str, Any]:
         self.changes.append(("delete", list(names)))
-        return {"topics": [{"name": name, "error_code": 0} for name in names]}
+        return {"topics": [{"name": name, "error_code": self.deletion} for name in names]}
+
+    def list_topics(self) -> list[str]:
+        return [name for name in self.topics if name not in self.unknown]
 
     def alter_partition_reassignments(self, moves: Mapping[Any, Any]) -> dict[Any, Any]:
         self.changes.append(("reassign", moves))
@@ -124,6 +129,9 @@ class FakeCluster:
 
     def list_partition_reassignments(self, partitions: Sequence[Any] | None = None) -> dict[Any, Any]:
         return {}
+
+    def describe_log_dirs(self, topics: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+        return []
 
 
 def specs(

@@ -4,23 +4,27 @@ Source: components/topics/client.py.
 Proof limit: the cluster is a fake; only the tests on a real engine show what brokers answer while they start.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from kafka.errors import (
     KafkaError,
+    KafkaTimeoutError,
     LeaderNotAvailableError,
     NotControllerError,
     PolicyViolationError,
+    RequestTimedOutError,
     StaleMetadata,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 
 from components.errors import TopicError
+from components.kafka.client import BATCH
 from components.topics import client
-from components.topics.client import apply_topics, observe, observe_confirmed
+from components.topics.client import apply_topics, delete_topics, observe, observe_confirmed
 from components.topics.rules import TopicSpec
 from components.topics.safety import ObservedTopic
 from tests.unit.topics.cluster import BROKERS, FakeCluster, specs
@@ -169,7 +173,11 @@ def test_a_controller_that_moves_is_a_kafka_error(cluster: FakeCluster) -> None:
 
 
 def applied(
-    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, declared: Mapping[str, TopicSpec], *owned: str
+    cluster: FakeCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    declared: Mapping[str, TopicSpec],
+    *owned: str,
+    listed: Sequence[str] = (),
 ) -> list[tuple[str, Any]]:
     """The changes that were asked for."""
     monkeypatch.setattr(client, "admin_client", cluster.admin_client)
@@ -180,19 +188,64 @@ def applied(
         adopt=False,
         deadline=0,
         report=lambda _line: None,
+        listed=listed,
     )
     return cluster.changes
 
 
-def test_only_owned_topics_that_are_no_longer_declared_are_deleted(
-    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_topics_that_are_listed_are_deleted(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     declared = specs("orders")
-    assert applied(cluster, monkeypatch, declared, "orders", "parcels") == [("delete", ["parcels"])]
+    assert applied(cluster, monkeypatch, declared, "orders", "parcels") == []
+    made = applied(cluster, monkeypatch, declared, "orders", "parcels", listed=["parcels", "orders"])
+    assert made == [("delete", ["parcels"])], "a declared topic is never deleted"
 
 
 def test_a_topic_that_is_gone_needs_no_deletion(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert applied(cluster, monkeypatch, specs("orders"), "orders", "removed") == []
+    assert applied(cluster, monkeypatch, specs("orders"), "orders", "removed", listed=["removed"]) == []
+
+
+def test_a_listed_topic_of_someone_else_is_refused_before_anything_changes(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = specs("orders", "absent")
+    with pytest.raises(TopicError, match="1 topic to delete exist and are not this stack's: parcels; nothing was"):
+        applied(cluster, monkeypatch, declared, "orders", listed=["parcels", "unknown"])
+    assert cluster.changes == []
+
+
+@pytest.mark.parametrize("error", [RequestTimedOutError, UnknownTopicOrPartitionError])
+def test_a_deletion_that_is_not_complete_is_asked_for_again(
+    error: type[KafkaError], cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.deletion = error.errno
+    with pytest.raises(KafkaTimeoutError, match="still being deleted: parcels"):
+        applied(cluster, monkeypatch, specs("orders"), "orders", "parcels", listed=["parcels"])
+    with pytest.raises(KafkaTimeoutError, match="still being deleted: orders, parcels"):
+        delete_topics("127.0.0.1:1", ["orders", "parcels"])
+
+
+def test_a_refused_deletion_is_an_error_for_the_user(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.deletion = TopicAuthorizationFailedError.errno
+    with pytest.raises(TopicError, match="the cluster refused the deletion of 1 topic"):
+        applied(cluster, monkeypatch, specs("orders"), "orders", "parcels", listed=["parcels"])
+
+
+def test_topics_are_deleted_in_batches(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "admin_client", cluster.admin_client)
+    names = [f"t{number:03}" for number in range(BATCH + 1)]
+    cluster.topics = specs(*names)
+    delete_topics("127.0.0.1:1", [*names, "gone"])
+    assert cluster.changes == [("delete", names[:BATCH]), ("delete", names[BATCH:])]
+
+
+def test_what_a_broker_does_not_know_is_not_taken_as_deleted(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "admin_client", cluster.admin_client)
+    cluster.unknown = {"parcels"}
+    with pytest.raises(StaleMetadata, match="the controller says of parcels"):
+        delete_topics("127.0.0.1:1", ["orders", "parcels"])
+    assert cluster.changes == []
 
 
 def test_a_topic_of_several_that_is_absent_is_created_since_the_set_owns_it(
@@ -221,7 +274,7 @@ def test_an_incomplete_answer_neither_changes_nor_refuses_topics(
 ) -> None:
     vars(cluster).update(changed)
     with pytest.raises(error):
-        applied(cluster, monkeypatch, specs("orders"), *owned)
+        applied(cluster, monkeypatch, specs("orders"), *owned, listed=["parcels"])
     assert cluster.changes == []
 
 

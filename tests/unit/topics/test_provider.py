@@ -22,7 +22,14 @@ from components.topics import client as topics_client
 from components.topics import provider as topics_module
 from components.topics.provider import TopicSetProvider
 from components.topics.rules import TopicSpec
-from components.topics.safety import ObservedTopic, change_lines, inputs_of, specs_of
+from components.topics.safety import (
+    Leavers,
+    ObservedTopic,
+    change_lines,
+    inputs_of,
+    leaving_refusals,
+    specs_of,
+)
 from tests.unit.dynamic import VIA, from_engine, shown, take_detour
 from tests.unit.topics.cluster import FakeCluster, specs
 
@@ -73,6 +80,15 @@ def test_omitted_inputs_have_their_defaults() -> None:
 
 # ----------------------------------------------------------------------------------------------------------- check
 
+PROTECTED = (
+    "protected topics would be deleted: orders; to delete them, set protect to false (the topic's, and the platform's "
+    "or set's), run `pulumi up`, then remove them from topics and list them in topicsToDelete"
+)
+UNLISTED = (
+    "no longer declared, which alone deletes nothing: orders; to delete a topic with its records, list it in "
+    "topicsToDelete; to keep it and no longer manage it, in topicsToRelease"
+)
+
 
 def topic(partitions: int = 3, factor: int = 1, *, protect: bool = False, **config: str) -> Props:
     spelled = {key.replace("_", "."): value for key, value in config.items()}
@@ -87,6 +103,10 @@ def topic_set(brokers: int = 3, **topics: Props) -> Props:
         "brokers": {f"kafka-{ordinal}": f"127.0.0.1:{ordinal + 1}" for ordinal in range(brokers)},
         "topics": {name.replace("__", "."): value for name, value in topics.items()},
         "existing": "refuse",
+        "toDelete": [],
+        "toRelease": [],
+        "protect": False,
+        "deleteWithSet": False,
         "deadline": 180,
         "logs": {},
         "trigger": {},
@@ -111,10 +131,19 @@ def check(olds: Props, news: Props) -> list[str]:
         pytest.param(topic_set(orders=topic(3)), topic_set(orders=topic(12)), id="more-partitions"),
         pytest.param(topic_set(orders=topic(3)), topic_set(orders=topic(3, 3)), id="more-replicas"),
         pytest.param(topic_set(orders=topic(3, 3)), topic_set(orders=topic(3, 1)), id="fewer-replicas"),
-        pytest.param(topic_set(orders=topic(3)), topic_set(), id="an-unprotected-topic-is-removed"),
+        pytest.param(topic_set(orders=topic(3)), {**topic_set(), "toDelete": ["orders"]}, id="a-topic-is-deleted"),
+        pytest.param(topic_set(orders=topic(3)), {**topic_set(), "toRelease": ["orders"]}, id="a-topic-is-released"),
+        pytest.param(
+            {**topic_set(orders=topic(protect=True)), "protect": True},
+            {**topic_set(), "protect": True, "toRelease": ["orders"]},
+            id="a-protected-topic-is-released",
+        ),
+        pytest.param(topic_set(), {**topic_set(), "toDelete": ["left"], "protect": True}, id="the-list-stays"),
         pytest.param(topic_set(orders=topic(3, protect=True)), topic_set(orders=topic(3)), id="protection-is-lifted"),
         pytest.param(
-            topic_set(orders=topic(9)), topic_set(parcels=topic(3)), id="a-different-name-with-fewer-partitions"
+            topic_set(orders=topic(9)),
+            {**topic_set(parcels=topic(3)), "toDelete": ["orders"]},
+            id="a-different-name-with-fewer-partitions",
         ),
         pytest.param({}, topic_set(orders=topic(3, 3, min_insync_replicas="3")), id="min-isr-of-all-replicas"),
         pytest.param({}, topic_set(), id="no-topics"),
@@ -188,9 +217,46 @@ def test_possible_changes_are_not_refused(olds: Props, news: Props) -> None:
         pytest.param(
             topic_set(orders=topic(3, protect=True), parcels=topic()),
             topic_set(parcels=topic()),
-            'topic "orders" is protected and would be deleted; to delete it, '
-            "set protect to false, run `pulumi up`, then remove it",
+            PROTECTED,
             id="a-protected-topic-is-removed",
+        ),
+        pytest.param(
+            topic_set(orders=topic(3, protect=True), parcels=topic()),
+            {**topic_set(parcels=topic()), "toDelete": ["orders"]},
+            PROTECTED,
+            id="a-protected-topic-is-listed",
+        ),
+        pytest.param(
+            {**topic_set(orders=topic(), parcels=topic()), "protect": True},
+            {**topic_set(parcels=topic()), "toDelete": ["orders"]},
+            PROTECTED,
+            id="of-a-set-that-was-protected",
+        ),
+        pytest.param(
+            topic_set(orders=topic(), parcels=topic()),
+            {**topic_set(parcels=topic()), "toDelete": ["orders"], "protect": True},
+            PROTECTED,
+            id="of-a-set-that-becomes-protected",
+        ),
+        pytest.param(
+            topic_set(orders=topic(), parcels=topic()),
+            {**topic_set(parcels=topic()), "toDelete": ["other"]},
+            UNLISTED,
+            id="a-line-is-dropped",
+        ),
+        pytest.param(topic_set(orders=topic()), topic_set(), UNLISTED, id="all-lines-are-dropped"),
+        pytest.param(
+            topic_set(orders=topic()),
+            topic_set(parcels=topic()),
+            UNLISTED + ". If it was renamed: Kafka cannot rename a topic; declare both, move producers and consumers, "
+            "then list the old one in topicsToDelete",
+            id="a-name-is-changed",
+        ),
+        pytest.param(
+            {},
+            {**topic_set(orders=topic()), "toDelete": ["orders"]},
+            'topic "orders" is in topics and in topicsToDelete; remove it from all but one',
+            id="declared-and-listed",
         ),
     ],
 )
@@ -211,7 +277,7 @@ def test_several_mistakes_are_separate_failures_reported_at_once() -> None:
     news = topic_set(1, orders=topic(3, 2), new__a=topic(cleanup_policy="shrink"), new_a=topic(retention_ms="x"))
     reasons = check(olds, news)
     starts = [
-        'topic "audit" is protected and would be deleted',
+        "protected topics would be deleted: audit;",
         'topic "new.a": cleanup.policy is "shrink"; allowed are delete, compact, compact,delete',
         'topic "new_a": retention.ms is "x"; it must be a whole number',
         'topic "orders": 6 partitions cannot become 3',
@@ -273,7 +339,7 @@ def test_an_unknown_earlier_state_passes_the_check() -> None:
         ),
         pytest.param(
             topic_set(parcels=topic(), orders=topic(), audit=topic()),
-            topic_set(orders=topic()),
+            {**topic_set(orders=topic()), "toDelete": ["parcels", "audit"]},
             ["topics: deletes, with their records, audit, parcels"],
             id="fewer-topics",
         ),
@@ -293,11 +359,12 @@ def test_an_unknown_earlier_state_passes_the_check() -> None:
             id="two-topics-change",
         ),
         pytest.param(
-            topic_set(orders=topic(), parcels=topic()),
-            topic_set(orders=topic(6), audit=topic()),
+            topic_set(orders=topic(), parcels=topic(), billing=topic()),
+            {**topic_set(orders=topic(6), audit=topic()), "toDelete": ["parcels"], "toRelease": ["billing"]},
             [
                 "topics: creates audit",
                 "topics: deletes, with their records, parcels",
+                "topics: no longer manages, and keeps, billing",
                 "topics: changes orders (partitions: 3 -> 6)",
             ],
             id="all-at-once",
@@ -319,10 +386,23 @@ def test_a_change_is_reported_even_if_it_is_refused(capsys: pytest.CaptureFixtur
     assert "topics: changes orders (partitions: 6 -> 3)" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_network")
+def test_a_list_that_stays_in_the_stack_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = {"toDelete": ["left"], "toRelease": ["orders"]}
+    assert check({**topic_set(orders=topic()), **listed}, {**topic_set(), **listed}) == []
+    assert capsys.readouterr().err.splitlines() == [
+        "topics: no longer manages, and keeps, orders",
+        "topics: no broker restarts for these",
+        "topics: left left earlier; topicsToDelete and topicsToRelease need not list them",
+    ]
+
+
 @given(SPECS_BY_NAME, SPECS_BY_NAME)
 def test_every_change_of_topics_is_reported(old: dict[str, TopicSpec], new: dict[str, TopicSpec]) -> None:
-    lines = change_lines(old, new)
+    dropped = Leavers(delete=frozenset(old.keys() - new.keys()))
+    lines = change_lines(old, new, dropped)
     assert bool(lines) == (old != new)
+    assert bool(leaving_refusals(old, new, Leavers(), Leavers())) == bool(dropped.delete), "dropped alone is refused"
     for name in {*old, *new}:
         if old.get(name) != new.get(name):
             assert any(name in line for line in lines)
@@ -339,6 +419,78 @@ def test_a_set_with_a_protected_topic_is_not_deleted() -> None:
         "Error: topics are protected: audit, orders\n"
         "  - to delete them, set protect to false and run `pulumi up` first\n"
     )
+
+
+@pytest.mark.usefixtures("_traceback_limit", "no_network")
+def test_a_protected_set_is_not_deleted() -> None:
+    props = {**from_engine(topic_set(orders=topic())), "protect": True, "deleteWithSet": True}
+    assert shown(lambda: TopicSetProvider().delete("id", props)).startswith("Error: topics are protected: orders\n")
+
+
+@pytest.mark.usefixtures("_traceback_limit", "no_network")
+def test_a_set_is_deleted_with_its_topics_only_if_it_says_so() -> None:
+    assert shown(lambda: TopicSetProvider().delete("id", from_engine(topic_set(parcels=topic(), orders=topic())))) == (
+        "Error: the set topics would be deleted with its topics and their records: orders, parcels\n"
+        "  - to delete them together, set delete_with_set and run `pulumi up` first\n"
+        "  - to keep them, set the resource option retain_on_delete and run `pulumi up` first\n"
+    )
+    TopicSetProvider().delete("id", from_engine(topic_set()))
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_deletion_waits_while_the_answer_may_lack_topics(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics_client, "admin_client", cluster.admin_client)
+    cluster.unknown = {"orders"}
+    props = {**from_engine(topic_set(2, orders=topic(), parcels=topic())), "deleteWithSet": True, "deadline": 0.0}
+    assert shown(lambda: TopicSetProvider().delete("id", props)) == (
+        "Error: Kafka is not healthy after 0 s (1 finding)\n"
+        "  - Kafka: the deletion of topics was interrupted (a broker's answer is incomplete; the controller says of "
+        "orders: Topic with this name already exists.); expected an answer\n"
+    )
+    assert cluster.changes == []
+    cluster.failure = KafkaConnectionError("no answer")
+    assert "KafkaConnectionError: no answer" in shown(lambda: TopicSetProvider().delete("id", props))
+    cluster.failure = None
+    cluster.unknown = set()
+    TopicSetProvider().delete("id", props)
+    assert cluster.changes == [("delete", ["orders", "parcels"])]
+
+
+@pytest.mark.parametrize(
+    ("before", "listed", "changes"),
+    [
+        pytest.param([], ["parcels"], [("delete", ["parcels"])], id="listed-now"),
+        pytest.param(["parcels"], ["parcels"], [("delete", ["parcels"])], id="an-interrupted-update-goes-on"),
+        pytest.param(["foreign"], ["foreign"], [], id="listed-since-an-earlier-update"),
+    ],
+)
+def test_an_update_deletes_what_is_listed(
+    before: list[str],
+    listed: list[str],
+    changes: list[Any],
+    cluster: FakeCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(topics_client, "admin_client", cluster.admin_client)
+    cluster.topics |= specs("foreign")
+    olds = {**topic_set(2, orders=topic(), parcels=topic()), "toDelete": before}
+    news = {**topic_set(2, orders=topic()), "toDelete": listed, "deadline": 0.0}
+    TopicSetProvider().update("id", from_engine(olds), from_engine(news))
+    assert cluster.changes == changes
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_topic_of_someone_else_that_is_listed_is_refused(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics_client, "admin_client", cluster.admin_client)
+    cluster.topics |= specs("foreign")
+    olds, news = topic_set(2, orders=topic()), {**topic_set(2, orders=topic()), "toDelete": ["foreign"]}
+    text = shown(lambda: TopicSetProvider().update("id", from_engine(olds), from_engine(news)))
+    assert text.startswith("Error: 1 topic to delete exist and are not this stack's: foreign; nothing was changed\n")
+    assert cluster.changes == []
 
 
 def test_a_refresh_without_a_reachable_broker_keeps_the_known_topics(

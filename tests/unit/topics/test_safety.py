@@ -14,9 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.kafka.client import ClusterState, Partition
-from components.topics.placement import new_replicas
+from components.kafka.placement import new_replicas
 from components.topics.rules import TopicSpec, normal_value
-from components.topics.safety import ObservedTopic, TopicPlan, change_lines, matches, plan_topics, refusals
+from components.topics.safety import (
+    ObservedTopic,
+    TopicPlan,
+    change_lines,
+    inputs_of,
+    matches,
+    plan_topics,
+    refusals,
+    specs_of,
+)
 
 
 def spec(name: str = "t", partitions: int = 1, factor: int = 1, **config: str) -> TopicSpec:
@@ -273,3 +282,21 @@ def test_ten_thousand_topics_are_checked_and_planned_in_seconds() -> None:
     changes = plan_topics(new, cluster, old)
     assert time.process_time() - start < PLAN_SECONDS
     assert len(changes.reassign) == len(changes.set_config) == len(changes.reset_config) == 10_000
+
+
+def test_a_changed_default_never_lowers_a_replication_factor() -> None:
+    """Fewer brokers, or a lower default, would otherwise remove replicas that nobody meant."""
+    old, new = spec(factor=3), spec(factor=2)
+    by_default = replace(new, factor_by_default=True)
+    assert refusals({"t": old}, {"t": by_default}, 3) == [
+        'topic "t" would get 2 instead of 3 replicas by a changed default; to keep them, declare replicationFactor: 3 '
+        "for the topic; for fewer, declare replicationFactor: 2"
+    ]
+    assert refusals({"t": old}, {"t": new}, 3) == [], "declared for the topic"
+    assert refusals({"t": new}, {"t": replace(old, factor_by_default=True)}, 3) == [], "more replicas are safe"
+    assert refusals({"t": old}, {"t": replace(old, factor_by_default=True)}, 3) == []
+
+
+def test_a_resource_knows_which_factors_are_defaults() -> None:
+    props = {"topics": inputs_of({"a": spec("a"), "b": spec("b")}), "factorsByDefault": ["b"]}
+    assert [one.factor_by_default for one in specs_of(props).values()] == [False, True]

@@ -118,16 +118,24 @@ def test_a_topic_config_that_is_set_twice_is_refused(field: str, value: object, 
     ("declared", "factor"),
     [
         (topic(), 1),
-        ({"kafka": {"replicas": 2}, **topic()}, 1),
-        ({"kafka": {"replicas": 3}, **topic()}, 3),
-        ({"kafka": {"replicas": 5}, **topic()}, 3),
+        ({"kafka": {"replicas": 3}, **topic()}, 1),
+        ({"kafka": {"replicas": 2, "replicationFactor": 2, "minInSyncReplicas": 2}, **topic()}, 2),
         ({"profile": "ha", **topic()}, 3),
+        ({"profile": "ha", "kafka": {"replicas": 5}, **topic()}, 3),
         ({"profile": "ha", **topic(replicationFactor=2)}, 2),
-        ({"profile": "ha", **topic(replicationFactor=1)}, 1),
+        ({"profile": "ha", **topic(replicationFactor=1, minInSyncReplicas=1)}, 1),
     ],
 )
-def test_a_topic_has_three_replicas_with_three_brokers_and_otherwise_one(declared: dict[str, Any], factor: int) -> None:
+def test_a_topic_has_its_own_replication_factor_or_the_brokers_default(declared: dict[str, Any], factor: int) -> None:
     assert spec(declared).replication_factor == factor
+
+
+def test_a_factor_below_the_default_minimum_in_sync_is_refused() -> None:
+    """Otherwise no record with acks=all is ever accepted."""
+    assert problems({"profile": "ha", **topic(replicationFactor=1)}) == [
+        "topics[0] (orders): min.insync.replicas 2 is above the replication factor 1: so many replicas can never be in "
+        "sync; the topic may have minInSyncReplicas of its own (kafka.minInSyncReplicas is the default)"
+    ]
 
 
 def test_a_topic_without_settings_uses_the_brokers_defaults() -> None:

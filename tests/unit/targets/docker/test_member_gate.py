@@ -162,15 +162,27 @@ def moved(port: int, members: int = 3) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("stops", "returns", "ports"),
-    [("kafka-0", None, (1, 2, 3)), ("kafka-1", "kafka-0", (91, 2, 3)), ("kafka-2", "kafka-1", (91, 92, 3))],
+    ("stops", "returns", "changed", "ports"),
+    [
+        ("kafka-0", None, [], (1, 2, 3)),
+        ("kafka-1", "kafka-0", ["kafka-0"], (91, 2, 3)),
+        ("kafka-2", "kafka-1", ["kafka-0", "kafka-1"], (91, 92, 3)),
+        ("kafka-0", "kafka-2", ["kafka-2"], (1, 2, 93)),
+    ],
 )
 def test_members_are_queried_at_their_current_ports_while_these_change(
-    stops: str, returns: str | None, ports: tuple[int, ...], scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
+    stops: str,
+    returns: str | None,
+    changed: list[str],
+    ports: tuple[int, ...],
+    scripted: type[Scripted],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """At their future ports no member would answer, so none could ever be stopped."""
     containers_on(monkeypatch, {f"p-kafka-{ordinal}": True for ordinal in range(3)})
-    olds, news = (member_gate("kafka", stops=stops, returns=returns, members=moved(port)) for port in (1, 91))
+    olds, news = (
+        member_gate("kafka", stops=stops, returns=returns, changed=changed, members=moved(port)) for port in (1, 91)
+    )
     MemberGateProvider().update(stops, from_engine(olds), from_engine(news))
     addresses = [f"127.0.0.1:{port}" for port in ports]
     assert [list(asked.values()) for asked in scripted.members_asked] == [addresses]

@@ -1,7 +1,7 @@
 """The member set of a workload on Docker: no member that is still needed is removed.
 
 Source: components/targets/docker/provider.py.
-Proof limit: the tests on a real engine show that containers are deleted only after the update of this resource.
+Proof limit: the tests on a real engine show that containers are deleted only after these resources say so.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from components.dynamic import Props
 from components.kafka.client import ClusterState, Partition
 from components.kafka.safety import BrokerSafety
 from components.safety import Safety, reference
-from components.targets.docker.provider import MemberSetProvider
+from components.targets.docker.provider import MemberExitProvider, MemberSetProvider
 from tests.unit.dynamic import from_engine, shown, unknown
 from tests.unit.health.servers import Servers
 
@@ -76,20 +76,25 @@ def test_a_member_that_is_needed_fails_the_update_with_the_reasons() -> None:
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_a_broker_is_not_removed_while_its_partitions_are_unknown(servers: Servers) -> None:
+def test_a_broker_is_not_removed_while_its_partitions_are_unknown(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     servers.listens = False
+    monkeypatch.setattr("components.kafka.safety.any_listens", lambda _bootstrap, *, route: False)
+    monkeypatch.setattr("components.kafka.safety.ANSWER_SECONDS", 0.0)
     text = shown(lambda: update(members(3, BrokerSafety), members(2, BrokerSafety)))
     assert "kafka-2 cannot be removed" in text
     assert "no broker answers" in text
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_a_broker_is_not_removed_while_it_holds_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_got_partitions_after_it_left_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = ClusterState({0: "a:1", 1: "a:2", 2: "a:3"}, 1, [Partition("t", 0, 1, (1, 2), (1, 2))])
+    monkeypatch.setattr(BrokerSafety, "leave", lambda self, names, report: None)
     monkeypatch.setattr(BrokerSafety, "_metadata", lambda self: (metadata, {"t": 1}))
     text = shown(lambda: update(members(3, BrokerSafety), members(2, BrokerSafety)))
     assert "1 partition would lose a replica (t-0)" in text
-    assert "--broker-list 0,1 " in text
+    assert "`python -m ops brokers drain 2`" in text
 
 
 def test_a_preview_shows_the_members_that_leave(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,3 +109,29 @@ def test_only_a_different_declaration_is_a_change() -> None:
     diff = MemberSetProvider().diff
     assert not diff("kafka", {**members(3), "__provider": "a"}, {**members(3), "__provider": "b"}).changes
     assert diff("kafka", members(3), members(5)).changes
+
+
+# The last look at a member that leaves
+
+
+def exit_of(ordinal: int) -> Props:
+    return {**members(ordinal + 1), "member": f"kafka-{ordinal}"}
+
+
+def test_a_member_is_released_again_just_before_its_container_is_deleted() -> None:
+    MemberExitProvider().delete("kafka-3", from_engine(exit_of(3)))
+    assert Needed.asked == [(("kafka-3",), ("kafka-0", "kafka-1", "kafka-2", "kafka-3"))]
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_member_that_became_needed_keeps_its_container() -> None:
+    Needed.reasons.append("1 partition would lose a replica")
+    text = shown(lambda: MemberExitProvider().delete("kafka-3", from_engine(exit_of(3))))
+    assert text.startswith("Error: kafka-3 cannot be removed\n  - 1 partition would lose a replica\n")
+
+
+def test_added_members_do_not_change_the_exits_of_the_others() -> None:
+    diff = MemberExitProvider().diff
+    assert not diff("kafka-1", {**exit_of(1), "__provider": "a"}, {**exit_of(1), "__provider": "b"}).changes
+    moved = {**exit_of(1), "members": {"kafka-0": "127.0.0.1:5", "kafka-1": "127.0.0.1:6"}}
+    assert diff("kafka-1", exit_of(1), moved).changes

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from components.errors import ClusterError
 from components.kafka import client as kafka
 from components.kafka import safety as broker_safety
 from components.kafka.client import ClusterState, Partition
@@ -85,6 +86,7 @@ class FakePod:
     deleting: bool = False
     reasons: tuple[str, ...] = ()
     unrecoverable: bool = False
+    lacks_image: bool = False
 
 
 @dataclass
@@ -99,6 +101,9 @@ class FakeCluster:
         update_revision: The revision of new pods.
     """
 
+    is_broken_on_purpose = False
+    """Whether pods that serve may be deleted, as a drill does."""
+
     clock: Clock
     workload: str
     replicas: int
@@ -112,6 +117,10 @@ class FakeCluster:
     """Whether a new pod becomes ready."""
     before_delete: Callable[[str], None] = lambda _: None
     log_lines: list[str] = field(default_factory=list)
+    budget_refuses: Callable[[], bool] = lambda: False
+    """Whether the disruption budget lets no pod go now."""
+    evicted: list[str] = field(default_factory=list)
+    """Pods that left by an eviction; they are among the deleted ones too."""
     deleted: list[str] = field(default_factory=list)
     scaled: list[int] = field(default_factory=list)
     made: int = 0
@@ -173,13 +182,25 @@ class FakeCluster:
                 scheduled=True,
                 reasons=() if pod.ready else pod.reasons,
                 unrecoverable=pod.unrecoverable,
+                lacks_image=pod.lacks_image,
             )
             for pod in self.by_name.values()
         ]
 
+    def evict_pod(self, namespace: str, name: str, uid: str) -> None:
+        assert self.by_name[name].ready, "one that is not ready would be refused while others are away"
+        if self.budget_refuses():
+            raise ClusterError(f"cannot create pods/eviction {name} in namespace {namespace} now: the budget says no")
+        self.evicted.append(name)
+        self._remove(namespace, name, uid)
+
     def delete_pod(self, namespace: str, name: str, uid: str, grace_seconds: int | None = None) -> None:
-        assert namespace == NAMESPACE
         assert grace_seconds is None, "a server keeps its own grace period"
+        assert self.is_broken_on_purpose or not self.by_name[name].ready, "one that serves is evicted"
+        self._remove(namespace, name, uid)
+
+    def _remove(self, namespace: str, name: str, uid: str) -> None:
+        assert namespace == NAMESPACE
         assert self.by_name[name].uid == uid, "never a successor"
         self.before_delete(name)
         self.deleted.append(name)

@@ -4,12 +4,13 @@ Source: components/targets/kubernetes/provider.py, components/targets/kubernetes
 Proof limit: the cluster is a model; the tests on a real cluster expand a volume under a running server.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import pytest
 
 from components.errors import ClusterError, PlatformError, SafetyError, UnhealthyError
+from components.safety import Report, Safety, reference
 from components.targets.kubernetes import claims as storage
 from components.targets.kubernetes.provider import MemberStorageProvider
 from tests.unit.dynamic import from_engine, shown, unknown
@@ -19,7 +20,6 @@ from tests.unit.targets.kubernetes.clusters import (
     FakeClaims,
     FakeCluster,
     FakeServers,
-    address,
     claim,
     connected,
     inputs,
@@ -222,48 +222,48 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> FakeServers:
     return FakeServers(FakeCluster(Clock(), "kafka", 5), monkeypatch)
 
 
-def test_brokers_that_hold_partitions_are_not_removed(scene: Callable[..., Scene], brokers: FakeServers) -> None:
+class Group(Safety):
+    """Members that leave when asked, unless there are reasons why they are needed."""
+
+    reasons: ClassVar[list[str]] = []
+    left: ClassVar[list[str]] = []
+
+    def leave(self, names: Sequence[str], report: Report) -> None:
+        self.left.extend(names)
+
+    def removal_findings(self, names: Sequence[str]) -> list[str]:
+        assert self.left == [*names], "members leave before it is asked whether they are needed"
+        return self.reasons
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> type[Group]:
+    monkeypatch.setattr(Group, "reasons", [])
+    monkeypatch.setattr(Group, "left", [])
+    return Group
+
+
+def in_group(**changes: int) -> Props:
+    return {**props(**changes), "safety": reference(Group)}
+
+
+def test_members_that_are_needed_are_not_removed(scene: Callable[..., Scene], group: type[Group]) -> None:
     made = scene(sizes(10, 10, 10, 10, 10))
-    brokers.topics = {"orders": (2, (0, 1, 4)), "parcels": (2, (0, 1, 2)), "audit": (1, (3,))}
+    group.reasons.append("2 partitions would lose a replica")
     with pytest.raises(SafetyError) as caught:
-        made.update(props(replicas=5), props(replicas=3, size=20 * GIB))
-    assert str(caught.value) == (
-        "kafka-3 and kafka-4 cannot be removed\n"
-        "  - 2 partitions would lose a replica (orders-0, audit-0)\n"
-        "  - move them first, on kafka-0: /opt/kafka/bin/kafka-reassign-partitions.sh --bootstrap-server "
-        "localhost:29092 --broker-list 0,1,2 --topics-to-move-json-file … --generate, then --execute\n"
-        "  - a shell on a member: kubectl --context test -n streaming exec -it POD -- bash\n"
-        "  - then run `pulumi up` again; nothing was changed"
-    )
+        made.update(in_group(replicas=5), in_group(replicas=3, size=20 * GIB))
+    assert caught.value.headline == "kafka-3 and kafka-4 cannot be removed"
+    assert caught.value.problems[0] == "2 partitions would lose a replica"
     assert made.claims.changes == [], "not even a claim that should be expanded"
 
 
-def test_a_broker_with_only_an_out_of_sync_replica_is_not_removed_either(
-    scene: Callable[..., Scene], brokers: FakeServers
-) -> None:
-    brokers.topics, brokers.stuck = {"orders": (1, (0, 4))}, {4}
-    with pytest.raises(
-        SafetyError, match=r"kafka-4 cannot be removed\n  - 1 partition would lose a replica \(orders-0\)"
-    ):
-        scene(sizes(10)).update(props(replicas=5), props(replicas=4))
-
-
-def test_many_partitions_are_reported_by_number(
-    scene: Callable[..., Scene], brokers: FakeServers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    brokers.topics = {f"t{number}": (1, (4,)) for number in range(7)}
-    with pytest.raises(SafetyError, match=r"7 partitions .* \(t0-0, t1-0, t2-0, t3-0, t4-0 and 2 more\)"):
-        scene(sizes(10)).update(props(replicas=5), props(replicas=4))
-
-
-def test_brokers_without_partitions_are_removed_and_their_claims_kept(
-    scene: Callable[..., Scene], brokers: FakeServers
+def test_members_that_have_left_are_removed_and_their_claims_kept(
+    scene: Callable[..., Scene], group: type[Group]
 ) -> None:
     made = scene(sizes(10, 10, 10, 10, 10))
-    brokers.topics = {"orders": (2, (0, 1, 2))}
-    assert made.update(props(replicas=5), props(replicas=3)).outs == props(replicas=3)
+    assert made.update(in_group(replicas=5), in_group(replicas=3)).outs == in_group(replicas=3)
+    assert group.left == ["kafka-3", "kafka-4"]
     assert made.claims.changes == [], "data is removed only with the whole platform"
-    assert brokers.routes, "the brokers were queried"
 
 
 @pytest.mark.parametrize(("workload", "before", "after"), [("kafka", 3, 5), ("kafka", 3, 3), ("zookeeper", 5, 3)])
@@ -276,19 +276,11 @@ def test_brokers_are_not_queried_if_none_leaves(
 
 
 @pytest.mark.usefixtures("_traceback_limit")
-def test_brokers_that_do_not_answer_are_not_removed(scene: Callable[..., Scene], brokers: FakeServers) -> None:
-    """Their replicas are unknown then; the error has no traceback."""
-    made = scene(sizes(*[10] * 5))
-    brokers.listens = False
-    text = shown(lambda: MemberStorageProvider().update("id", props(replicas=5), props(replicas=3)))
-    bootstrap = ",".join(address(f"kafka-{ordinal}") for ordinal in range(5))
-    assert text == (
-        "Error: kafka-3 and kafka-4 cannot be removed\n"
-        f"  - kafka-0: no broker answers at {bootstrap}; expected an answer\n"
-        "  - a shell on a member: kubectl --context test -n streaming exec -it POD -- bash\n"
-        "  - then run `pulumi up` again; nothing was changed\n"
-    )
-    assert made.claims.changes == []
+def test_the_error_of_a_needed_member_has_no_traceback(scene: Callable[..., Scene], group: type[Group]) -> None:
+    scene(sizes(*[10] * 5))
+    group.reasons.append("no broker answers")
+    text = shown(lambda: MemberStorageProvider().update("id", in_group(replicas=5), in_group(replicas=3)))
+    assert text.startswith("Error: kafka-3 and kafka-4 cannot be removed\n  - no broker answers\n")
 
 
 # ----------------------------------------------------------------------------------------------- refresh and removal

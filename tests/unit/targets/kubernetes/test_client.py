@@ -389,6 +389,61 @@ def test_a_pod_is_deleted_by_uid_and_a_missing_pod_is_ignored(answer: Any) -> No
     assert bodies == [{"preconditions": {"uid": "u-0"}}, {"preconditions": {"uid": "u-0"}, "gracePeriodSeconds": 0}]
 
 
+@pytest.mark.parametrize("answer", [{"kind": "Status", "status": "Success"}, 404, 409])
+def test_a_pod_is_evicted_by_uid_and_a_missing_pod_is_ignored(answer: Any) -> None:
+    made = cluster(**{f"POST {CORE}/pods/kafka-0/eviction": answer})
+    made.evict_pod(NAMESPACE, "kafka-0", "u-0")
+    assert [body for _, body in asked(made)] == [
+        {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": "kafka-0", "namespace": NAMESPACE},
+            "deleteOptions": {"preconditions": {"uid": "u-0"}},
+        }
+    ]
+
+
+@pytest.mark.parametrize("causes", [None, [{"reason": "DisruptionBudget", "message": "kafka needs 2 and has 2"}]])
+def test_a_budget_that_lets_no_pod_go_says_why(causes: Any) -> None:
+    class Busy(Played):
+        def request(self, method: str, path: str, body: Any, content_type: str) -> tuple[int, bytes]:
+            said = {"message": "Cannot evict pod.", "details": {"causes": causes} if causes else {}}
+            return 429, json.dumps(said).encode()
+
+    with pytest.raises(ClusterError) as caught:
+        Cluster(Busy({})).evict_pod(NAMESPACE, "kafka-0", "u-0")
+    more = " kafka needs 2 and has 2" if causes else ""
+    assert str(caught.value) == f"cannot create pods/eviction kafka-0 in namespace prod now: Cannot evict pod.{more}"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "lacks"),
+    [
+        (["ErrImagePull"], True),
+        (["ImagePullBackOff"], True),
+        (["ErrImageNeverPull"], True),
+        (["InvalidImageName"], False),
+        (["CreateContainerConfigError"], False),
+        (["ImagePullBackOff", "CreateContainerConfigError"], False),
+        (["ContainerCreating"], False),
+    ],
+)
+def test_a_missing_image_may_appear_later_but_a_wrong_name_or_secret_never(reasons: list[str], lacks: bool) -> None:
+    assert pod_state.pod(pod_json(*map(waiting, reasons))).lacks_image is lacks
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Startup probe failed: not yet: 1 of its 9 replicas lags: a-0\n", "1 of its 9 replicas lags: a-0"),
+        ("Startup probe failed: bash: connect: Connection refused", "it does not serve yet"),
+    ],
+)  # fmt: skip
+def test_a_server_that_catches_up_says_what_is_missing(message: str, reason: str) -> None:
+    starting = {**container(RUNNING), "started": False}
+    assert pod_state.pod(pod_json(starting), [event("Unhealthy", message)]).reasons == (reason,)
+
+
 def test_claims_are_read_with_bytes_and_conditions_of_a_resize() -> None:
     item = {
         "metadata": {"name": "data-kafka-0"},

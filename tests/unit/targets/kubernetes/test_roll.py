@@ -10,14 +10,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from components.errors import PlatformError, UnhealthyError
+from components.errors import ClusterError, PlatformError, UnhealthyError
 from components.kafka import client as kafka
+from components.routes import DIRECT
 from components.targets.kubernetes import roll as rolls
 from components.targets.kubernetes.provider import GatedRollProvider
-from components.targets.kubernetes.roll import next_member
 from components.zookeeper import client as zookeeper
 from components.zookeeper.client import MemberState
 from tests.unit.dynamic import from_engine, shown, unknown
@@ -93,49 +91,6 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
         return Scene(monkeypatch, workload, replicas, **pods)
 
     return make
-
-
-# ------------------------------------------------------------------------------------------------ the next member
-
-
-@pytest.mark.parametrize(
-    ("outdated", "last", "expected"),
-    [
-        pytest.param({"k-0": True}, None, "k-0", id="the-only-one"),
-        pytest.param({"k-0": True}, "k-0", "k-0", id="the-only-one-is-the-controller"),
-        pytest.param({"k-0": True, "k-1": True, "k-2": True}, None, "k-0", id="by-name"),
-        pytest.param({"k-2": True, "k-1": True}, None, "k-1", id="by-name-whatever-the-order"),
-        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-0", "k-1", id="the-controller-is-last"),
-        pytest.param({"k-0": True, "k-1": True, "k-2": True}, "k-2", "k-0", id="the-controller-is-already-last"),
-        pytest.param({"k-0": True, "k-1": True, "k-2": False}, None, "k-2", id="a-member-that-does-not-serve-is-first"),
-        pytest.param({"k-0": True, "k-1": False, "k-2": False}, None, "k-1", id="the-first-of-those-that-do-not-serve"),
-        pytest.param({"k-0": False, "k-1": False}, "k-0", "k-1", id="the-controller-is-last-among-those-too"),
-        pytest.param({"k-0": False, "k-1": True}, "k-0", "k-0", id="a-controller-that-does-not-serve-is-first"),
-        pytest.param({"k-1": True}, "k-0", "k-1", id="the-controller-is-up-to-date"),
-        pytest.param({"k-1": True, "k-0": True}, "elsewhere", "k-0", id="a-controller-that-is-no-member"),
-    ],
-)
-def test_the_next_member_is_the_one_whose_restart_costs_least(
-    outdated: dict[str, bool], last: str | None, expected: str
-) -> None:
-    assert next_member(outdated, last) == expected
-
-
-@given(
-    st.dictionaries(st.sampled_from([f"k-{number}" for number in range(5)]), st.booleans(), min_size=1),
-    st.none() | st.sampled_from([f"k-{number}" for number in range(5)]),
-)
-def test_every_member_restarts_once_and_the_controller_is_last_of_its_kind(
-    outdated: dict[str, bool], last: str | None
-) -> None:
-    left, order = dict(outdated), []
-    while left:
-        order.append(next_member(left, last))
-        del left[order[-1]]
-    assert sorted(order) == sorted(outdated)
-    assert [outdated[name] for name in order] == sorted(outdated[name] for name in order), "unready ones first"
-    if last in order:
-        assert not [name for name in order[order.index(last) + 1 :] if outdated[name] == outdated[last]]
 
 
 # ------------------------------------------------------------------------------------------------ the first time
@@ -443,6 +398,136 @@ def test_members_that_are_all_down_are_restarted_although_they_do_not_answer(
     assert sorted(made.cluster.deleted) == [f"{workload}-{ordinal}" for ordinal in range(3)]
 
 
+# ------------------------------------------------------------------------------------------------------ the budget
+
+
+def test_members_that_serve_are_evicted_and_the_others_deleted(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.by_name["kafka-2"].ready = False
+    made.update()
+    assert made.cluster.deleted == ["kafka-2", "kafka-1", "kafka-0"]
+    assert made.cluster.evicted == ["kafka-1", "kafka-0"], "the budget has counted kafka-2 as away already"
+
+
+def test_the_roll_waits_while_the_budget_refuses_and_says_so(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scene("kafka")
+    made.cluster.budget_refuses = lambda: made.clock.now < 30
+    made.update()
+    assert sorted(made.cluster.evicted) == ["kafka-0", "kafka-1", "kafka-2"]
+    assert made.clock.now > 30
+    assert "waiting for kafka-1: cannot create pods/eviction kafka-1 in namespace streaming now: the budget" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_budget_that_refuses_until_the_deadline_ends_the_roll(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.budget_refuses = lambda: True
+    error = made.fails()
+    assert made.cluster.deleted == []
+    assert "kafka-1 is not safe to restart after 60 s" in error.headline
+
+
+def test_what_happens_while_the_budget_refuses_is_seen(scene: Callable[..., Scene]) -> None:
+    """A drain takes kafka-2, so the budget refuses; when it does no longer, kafka-2 is not in sync yet."""
+    made = scene("kafka")
+    made.cluster.budget_refuses = lambda: made.clock.now < 20
+    made.clock.then.append(lambda: made.servers.stuck.update({2} if made.clock.now > 5 else set()))
+    error = made.fails()
+    assert made.cluster.deleted == []
+    assert any("without broker 1 fewer than min.insync.replicas 2" in line for line in error.problems)
+
+
+def test_a_member_that_was_drained_meanwhile_is_not_evicted(scene: Callable[..., Scene]) -> None:
+    made = scene("kafka")
+    made.cluster.budget_refuses = lambda: made.clock.now < 20
+
+    def drained() -> None:
+        pod = made.cluster.by_name.get("kafka-1")
+        if pod is not None and pod.revision == OLD and 5 < made.clock.now < 6:
+            pod.deleting, pod.ready, pod.since = True, False, made.clock.now
+
+    made.clock.then.append(drained)
+    made.update()
+    assert made.cluster.evicted == ["kafka-2", "kafka-0"]
+    assert {pod.revision for pod in made.cluster.by_name.values()} == {NEW}
+
+
+# ---------------------------------------------------------------------------------- an API server that is away
+
+
+class Flaky:
+    """A cluster whose API server does not answer some requests in a row.
+
+    Args:
+        cluster: The cluster.
+        fails: Number of the first request that fails.
+        times: How many fail.
+    """
+
+    def __init__(self, cluster: FakeCluster, fails: int, times: int) -> None:
+        self._cluster = cluster
+        self._failing = range(fails, fails + times)
+        self.requests = 0
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def request(*args: Any, **options: Any) -> Any:
+            self.requests += 1
+            if self.requests in self._failing:
+                raise ClusterError("the Kubernetes API at https://test does not answer")
+            return getattr(self._cluster, name)(*args, **options)
+
+        return request
+
+
+def test_no_failing_request_ends_a_roll_or_restarts_a_member_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = 1
+    while True:
+        made = Scene(monkeypatch, "kafka", 3, update_revision=NEW)
+        made.cluster.replicas = 3
+        flaky = Flaky(made.cluster, number, 2)
+        connected(monkeypatch, rolls, flaky)
+        outs = made.update()
+        assert sorted(made.cluster.deleted) == ["kafka-0", "kafka-1", "kafka-2"], f"request {number} failed"
+        assert set(outs["identities"]) == {"kafka-0", "kafka-1", "kafka-2"}
+        if number > flaky.requests:
+            break
+        number += 1
+    assert number > 30, "every request of a roll failed once"
+
+
+def test_an_api_server_that_is_away_at_first_is_awaited(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scene("kafka")
+    again = rolls.connect
+
+    def connect(kubeconfig: str | None, context: str) -> Any:
+        if made.clock.now < 20:
+            raise ClusterError("the Kubernetes API at https://test does not answer")
+        return again(kubeconfig, context)
+
+    monkeypatch.setattr(rolls, "connect", connect)
+    made.update()
+    assert len(made.cluster.deleted) == 3
+
+
+def test_an_api_server_that_stays_away_ends_the_roll_at_the_deadline(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scene("kafka")
+
+    def connect(kubeconfig: str | None, context: str) -> Any:
+        raise ClusterError("the Kubernetes API at https://test does not answer")
+
+    monkeypatch.setattr(rolls, "connect", connect)
+    error = made.fails()
+    assert error.problems == ("the Kubernetes API at https://test does not answer",)
+    assert made.cluster.deleted == []
+
+
 # ------------------------------------------------------------------------------------------ no member serves at first
 
 
@@ -607,17 +692,38 @@ def test_an_unrecoverable_first_start_fails_early_too(scene: Callable[..., Scene
 
 
 def test_a_temporary_failure_does_not_end_the_wait(scene: Callable[..., Scene]) -> None:
-    """The node retries a registry that fails for some seconds."""
     made = scene("redis", 1)
 
     def comes_back(pod: FakePod) -> bool:
         pod.unrecoverable = made.clock.now - pod.since < 12
-        pod.reasons = ("image cannot be pulled",)
+        pod.reasons = ("container redis keeps crashing",)
         return not pod.unrecoverable
 
     made.cluster.comes_back = comes_back
     made.update()
     assert made.cluster.by_name["redis-0"].ready
+
+
+@pytest.mark.parametrize(("patience", "missing", "ends"), [(180.0, 120, False), (60.0, 55, False), (60.0, 120, True)])
+def test_an_image_may_be_missing_for_as_long_as_the_stack_file_says(
+    patience: float, missing: float, ends: bool, scene: Callable[..., Scene]
+) -> None:
+    """The node pulls again and again, and a registry may be away for a moment."""
+    made = scene("redis", 1)
+    made.props |= {"deadline": 600.0, "imagePullPatience": patience}
+
+    def comes_back(pod: FakePod) -> bool:
+        pod.unrecoverable = pod.lacks_image = made.clock.now - pod.since < missing
+        pod.reasons = ("image redis:7 cannot be pulled: no route to host",)
+        return not pod.unrecoverable
+
+    made.cluster.comes_back = comes_back
+    if not ends:
+        made.update()
+        assert made.cluster.by_name["redis-0"].ready
+        return
+    assert made.fails().problems == ("redis-0: image redis:7 cannot be pulled: no route to host",)
+    assert patience < made.clock.now < patience + 15
 
 
 def test_the_time_limit_of_a_failure_restarts_with_each_member_and_each_state(scene: Callable[..., Scene]) -> None:
@@ -790,6 +896,7 @@ def test_an_unreachable_cluster_is_reported_without_a_traceback(method: str, mon
         raise PlatformError(f"context {context} cannot be used")
 
     monkeypatch.setattr(rolls, "connect", connect)
+    monkeypatch.setattr(rolls, "open_route", lambda via: DIRECT)
     given = props("kafka")
     arguments = {"create": [given], "update": ["id", given, given], "read": ["id", given], "delete": ["id", given]}
     text = shown(lambda: getattr(GatedRollProvider(), method)(*arguments[method]))

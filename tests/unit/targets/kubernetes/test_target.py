@@ -5,6 +5,7 @@ Proof limit: no cluster is contacted. Only the tests on a real cluster show that
 that the servers run in such pods and that a network enforces the policies.
 """
 
+import base64
 import os
 import subprocess
 from collections import Counter
@@ -32,6 +33,7 @@ from tests.unit.mocks import (
     HEALTH_GATE,
     MEMBER_STORAGE,
     NAME_SUFFIX,
+    REDIS_PASSWORDS,
     SECRET,
     SECRET_MARK,
     TOPIC_SET,
@@ -90,6 +92,7 @@ EXPECTED_NAMES = {
     MEMBER_STORAGE: ["kafka-storage", "redis-storage", "zookeeper-storage"],
     GATED_ROLL: ["kafka-roll", "redis-roll", "zookeeper-roll"],
     CREDENTIALS: ["redis-password"],
+    REDIS_PASSWORDS: ["redis-passwords"],
     TOPIC_SET: ["topics"],
     HEALTH_GATE: ["health"],
 }
@@ -399,10 +402,28 @@ def test_a_server_without_a_cpu_limit_in_the_settings_has_none() -> None:
     assert server(run, "kafka")["resources"]["limits"] == {"memory": str(4 * GIB)}
 
 
-@pytest.mark.parametrize(("workload", "start"), [("zookeeper", 300), ("kafka", 900), ("redis", 300)])
-def test_startup_and_readiness_need_the_servers_answer_and_liveness_an_open_port(
-    prod: Run, workload: str, start: int
-) -> None:
+def test_a_broker_is_ready_only_after_it_has_caught_up_and_is_never_restarted_for_it(prod: Run) -> None:
+    assert server(prod, "kafka")["startupProbe"] == {
+        "exec": {"command": ["bash", "/etc/millrace/caught-up.sh"]},
+        "periodSeconds": 2,
+        "timeoutSeconds": 30,
+        "failureThreshold": 2**31 - 1,
+    }
+
+
+@pytest.mark.parametrize("workload", ["zookeeper", "redis"])
+def test_other_servers_have_started_when_they_answer(prod: Run, workload: str) -> None:
+    container = server(prod, workload)
+    assert container["startupProbe"] == {
+        "exec": container["readinessProbe"]["exec"],
+        "periodSeconds": 2,
+        "timeoutSeconds": 5,
+        "failureThreshold": 300,
+    }
+
+
+@pytest.mark.parametrize("workload", SERVERS)
+def test_readiness_needs_the_servers_answer_and_liveness_an_open_port(prod: Run, workload: str) -> None:
     container = server(prod, workload)
     action = container["readinessProbe"]["exec"]
     assert container["readinessProbe"] == {
@@ -410,12 +431,6 @@ def test_startup_and_readiness_need_the_servers_answer_and_liveness_an_open_port
         "periodSeconds": 5,
         "timeoutSeconds": 5,
         "failureThreshold": 3,
-    }
-    assert container["startupProbe"] == {
-        "exec": action,
-        "periodSeconds": 2,
-        "timeoutSeconds": 5,
-        "failureThreshold": start,
     }
     assert container["livenessProbe"] == {
         "tcpSocket": {"port": PORTS[workload][0]},
@@ -509,7 +524,14 @@ def test_a_pods_files_are_in_the_config_map_that_it_mounts(prod: Run, workload: 
     assert config.inputs["immutable"] is True
     wanted = {
         "zookeeper": {"java.security", "log4j.properties", "start-zookeeper.sh", "zoo.cfg"},
-        "kafka": {"java.security", "log4j.properties", "start-kafka.sh", "server.properties", "read-zone.sh"},
+        "kafka": {
+            "java.security",
+            "log4j.properties",
+            "start-kafka.sh",
+            "caught-up.sh",
+            "server.properties",
+            "read-zone.sh",
+        },
         "redis": {"redis.conf", "start-redis.sh"},
     }
     assert set(config.inputs["data"]) == wanted[workload]
@@ -598,6 +620,7 @@ def test_each_broker_has_a_node_port_of_its_own(node_port: Run) -> None:
         f"kafka-{ordinal}-external": {
             "type": "NodePort",
             "ports": [port | {"nodePort": 30092 + ordinal}],
+            "publishNotReadyAddresses": True,
             "selector": member_selector(f"kafka-{ordinal}"),
         }
         for ordinal in range(3)
@@ -610,6 +633,7 @@ def test_each_broker_has_a_load_balancer_of_its_own(load_balancer: Run) -> None:
         f"kafka-{ordinal}-external": {
             "type": "LoadBalancer",
             "ports": [port],
+            "publishNotReadyAddresses": True,
             "selector": member_selector(f"kafka-{ordinal}"),
         }
         for ordinal in range(3)
@@ -995,11 +1019,18 @@ def test_the_password_is_only_in_secrets(run_name: str, password: str, request: 
     run: Run = request.getfixturevalue(run_name)
     spellings = {password, quote(password, safe=""), password.replace('"', '\\"')}
 
+    spellings |= {base64.b64encode(spelling.encode()).decode().rstrip("=") for spelling in spellings}
+
     def holds(value: object) -> bool:
         return any(spelling in text for text in texts(value) for spelling in spellings)
 
     knowing = {(item.type, item.name) for item in run.resources if holds(unmasked(item.inputs))}
-    assert knowing == {(SECRET, "redis-files"), (SECRET, "clients"), (HEALTH_GATE, "health")}
+    assert knowing == {
+        (SECRET, "redis-files"),
+        (SECRET, "clients"),
+        (REDIS_PASSWORDS, "redis-passwords"),
+        (HEALTH_GATE, "health"),
+    }
     assert [item.name for item in run.resources if holds(masked(item.inputs))] == [], (
         "unencrypted values are plain text"
     )
@@ -1011,12 +1042,14 @@ def test_the_password_is_only_in_secrets(run_name: str, password: str, request: 
 
 def test_redis_files_are_in_a_secret_that_gets_a_new_name_when_they_change(given_password: Run) -> None:
     secret = given_password.one(SECRET, "redis-files")
-    assert unmasked(secret.inputs["stringData"]) == {
+    data = {key: base64.b64decode(value).decode() for key, value in unmasked(secret.inputs["data"]).items()}
+    assert data == {
         "redis-password": GIVEN_PASSWORD,
         "redis-password.conf": 'requirepass "a \\"quoted\\" p@ss/word: 100%"\n',
     }
     assert "name" not in secret.inputs["metadata"], "with a fixed name, pods would keep the old password"
-    assert secret.replace_on_changes == ("stringData",)
+    assert secret.replace_on_changes == ("data",), "the provider compares what `stringData` becomes"
+    assert secret.inputs["immutable"] is True
 
 
 def test_a_roll_compares_the_secrets_name_and_never_its_content(prod: Run) -> None:
@@ -1029,10 +1062,9 @@ def test_a_roll_compares_the_secrets_name_and_never_its_content(prod: Run) -> No
 # -------------------------------------------------------------------------------------------------- order and rolls
 
 
-def route(last: str = SERVERS[-1]) -> dict[str, Any]:
-    """The route of the platform's clients to the pods that exist once ``last`` does, as in a resource's inputs."""
-    deployed = SERVERS[: SERVERS.index(last) + 1]
-    hosts = [host(member) for workload in deployed for member in members(workload)]
+def route(*workloads: str) -> dict[str, Any]:
+    """The route of the platform's clients to the pods of these workloads, as in a resource's inputs."""
+    hosts = [host(member) for workload in workloads for member in members(workload)]
     return {"context": "production", "namespace": "streaming", "hosts": hosts}
 
 
@@ -1064,6 +1096,7 @@ def test_a_roll_has_exactly_these_inputs(prod: Run, workload: str) -> None:
         "members": {member: f"{host(member)}:{PORTS[workload][0]}" for member in members(workload)},
         "route": route(workload),
         "deadline": 600,
+        "imagePullPatience": 180,
         "logs": {
             member: f"kubectl --context production -n streaming logs --tail 50 {member}" for member in members(workload)
         },
@@ -1112,11 +1145,11 @@ def test_brokers_roll_after_the_ensemble_but_all_pods_start_at_once(prod: Run) -
     assert not servers & prod.one(STATEFUL_SET, "redis").after
 
 
-def test_topics_are_created_after_the_brokers_roll_and_deleted_with_their_volumes(prod: Run) -> None:
+def test_topics_are_created_after_the_brokers_roll_and_go_with_their_volumes(prod: Run) -> None:
     (topics,) = prod.of(TOPIC_SET)
     assert topics.after == {(STATEFUL_SET, "kafka"), (GATED_ROLL, "kafka-roll")}
-    assert topics.deleted_with == "kafka-storage"
-    assert topics.inputs["route"] == route()
+    assert topics.retain_on_delete
+    assert topics.inputs["route"] == route("kafka")
     assert topics.inputs["trigger"] == {member: f"{member}-uid" for member in members("kafka")}
     assert topics.inputs["deadline"] == 600
 
@@ -1127,7 +1160,7 @@ def test_the_health_gate_is_last_and_connects_through_the_api(prod: Run) -> None
     trigger = dict(gate.inputs["trigger"])
     assert len(trigger.pop("topics")) == 16
     assert trigger == {member: f"{member}-uid" for workload in SERVERS for member in members(workload)}
-    assert gate.inputs["route"] == route()
+    assert gate.inputs["route"] == route(*SERVERS)
     assert gate.inputs["zookeeper"] == {member: f"{host(member)}:2181" for member in members("zookeeper")}
     brokers = {member: f"{host(member)}:29092" for member in members("kafka")}
     assert gate.inputs["kafka"] == {"bootstrap": ",".join(brokers.values()), "brokers": brokers}

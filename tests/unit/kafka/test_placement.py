@@ -1,6 +1,6 @@
-"""Placement of replicas when replication factors change.
+"""Placement of replicas when replication factors change, when brokers leave, and when the load is evened out.
 
-Source: components/topics/placement.py.
+Source: components/kafka/placement.py.
 Proof limit: the clusters are fabricated; the integration tests show that Kafka accepts such reassignments.
 """
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from components.errors import TopicError
 from components.kafka.client import ClusterState, Partition
-from components.topics.placement import new_replicas
+from components.kafka.placement import balanced, new_replicas, without
 
 Replicas = Sequence[tuple[int, ...]]
 
@@ -157,6 +157,67 @@ def test_fewer_replicas_stay_on_different_racks() -> None:
     assert placed(cluster(3, *busy, *of((0, 1, 2)), racks=racks), 2) == {0: (0, 2)}
 
 
+# ------------------------------------------------------------------------------------------------ brokers that leave
+
+
+def after_leaving(state: ClusterState, *leaving: int) -> dict[int, tuple[int, ...]]:
+    stay = [broker for broker in state.brokers if broker not in leaving]
+    return {one.number: replicas for one, replicas in without(state, leaving, stay).items()}
+
+
+def test_a_new_replica_takes_the_place_of_the_one_that_leaves() -> None:
+    assert after_leaving(cluster(4, *of((3, 0, 1), (0, 3, 2), (1, 2, 0))), 3) == {0: (2, 0, 1), 1: (0, 1, 2)}
+
+
+def test_a_broker_that_is_gone_leaves_too() -> None:
+    assert after_leaving(cluster(3, *of((7, 0))), 7) in ({0: (1, 0)}, {0: (2, 0)})
+
+
+def test_replicas_go_only_to_brokers_that_stay() -> None:
+    assert {one.number: replicas for one, replicas in without(cluster(5, *of((3, 0))), [3], [0, 1]).items()} == {
+        0: (1, 0)
+    }, "brokers 2 and 4 neither leave nor stay"
+
+
+def test_too_few_brokers_are_refused_for_every_such_topic() -> None:
+    state = cluster(3, *of((0, 1, 2)), partition(0, (2, 1, 0), topic="u"), partition(0, (2,), topic="v"))
+    with pytest.raises(TopicError) as refused:
+        without(state, [2], [0, 1])
+    assert refused.value.problems == (
+        "topic t: replication factor 3 needs 3 brokers; 2 would be left",
+        "topic u: replication factor 3 needs 3 brokers; 2 would be left",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ evening out
+
+
+def leaders_after(state: ClusterState, changed: Mapping[Partition, tuple[int, ...]]) -> list[int]:
+    """Preferred leaders of each broker after the change."""
+    load = Counter(changed.get(one, one.replicas)[0] for one in state.partitions)
+    return [load[broker] for broker in state.brokers]
+
+
+def test_an_added_broker_gets_its_share_and_no_more_data_moves_than_that() -> None:
+    state = cluster(4, *of(*[((n % 3), (n + 1) % 3, (n + 2) % 3) for n in range(40)]))
+    changed = balanced(state)
+    assert load_after(state, changed) == [30, 30, 30, 30]
+    assert leaders_after(state, changed) == [10, 10, 10, 10]
+    new = sum(len(set(replicas) - set(one.replicas)) for one, replicas in changed.items())
+    assert new == 30, "what the new broker holds"
+
+
+def test_what_is_even_does_not_move() -> None:
+    assert balanced(cluster(3, *of((0, 1, 2), (1, 2, 0), (2, 0, 1)))) == {}
+    assert balanced(cluster(3, *of((0,), (1,)))) == {}
+
+
+def test_replicas_that_share_a_rack_in_vain_move_apart() -> None:
+    racks = {0: "a", 1: "a", 2: "b", 3: "b"}
+    changed = balanced(cluster(4, *of((0, 1), (2, 3)), racks=racks))
+    assert all(len({racks[broker] for broker in changed.get(one, one.replicas)}) == 2 for one in of((0, 1), (2, 3)))
+
+
 # ---------------------------------------------------------------------------------------------------- properties
 
 
@@ -227,6 +288,45 @@ def test_no_exchange_of_one_new_replica_makes_the_load_more_even(change: tuple[C
                 assert not spread or load[new] - load[other] < 2
 
 
+@given(clusters(), st.data())
+def test_brokers_that_leave_keep_nothing_and_the_others_keep_all(state: ClusterState, data: st.DataObject) -> None:
+    leaving = data.draw(st.sets(st.sampled_from(sorted(state.brokers)), max_size=len(state.brokers) - 1))
+    stay = sorted(set(state.brokers) - leaving)
+    if any(len(one.replicas) > len(stay) and set(one.replicas) & leaving for one in state.partitions):
+        with pytest.raises(TopicError):
+            without(state, leaving, stay)
+        return
+    changed = without(state, leaving, stay)
+    assert set(changed) == {one for one in state.partitions if set(one.replicas) & leaving}
+    for one, replicas in changed.items():
+        assert len(replicas) == len(set(replicas)) == len(one.replicas), "the replication factor stays"
+        assert set(one.replicas) - leaving <= set(replicas) <= set(stay)
+        old = {rack_of(state, broker) for broker in one.replicas if broker in stay}
+        new = len(set(replicas) - set(one.replicas))
+        possible = min(len({rack_of(state, broker) for broker in stay}), len(old) + new)
+        assert len({rack_of(state, broker) for broker in replicas}) == possible
+
+
+@given(clusters())
+def test_evening_out_leaves_no_exchange_that_would_make_the_load_more_even(state: ClusterState) -> None:
+    changed = balanced(state)
+    load = dict(zip(state.brokers, load_after(state, changed), strict=True))
+    leaders = dict(zip(state.brokers, leaders_after(state, changed), strict=True))
+    racks = {rack_of(state, broker) for broker in state.brokers}
+    for one in state.partitions:
+        replicas = changed.get(one, one.replicas)
+        assert len(replicas) == len(set(replicas)) == len(one.replicas)
+        assert len({rack_of(state, broker) for broker in replicas}) == min(len(racks), len(replicas))
+        assert all(leaders[replicas[0]] - leaders[broker] < 2 for broker in replicas)
+        for old in replicas:
+            for other in set(state.brokers) - set(replicas):
+                others = {rack_of(state, broker) for broker in replicas if broker != old}
+                spread = rack_of(state, other) not in others or rack_of(state, old) in others
+                assert not spread or load[old] - load[other] < 2
+    after = [Partition(p.topic, p.number, p.leader, changed.get(p, p.replicas), p.in_sync) for p in state.partitions]
+    assert balanced(ClusterState(state.brokers, 0, after, state.racks)) == {}, "once is enough"
+
+
 @given(changes(), st.randoms(use_true_random=False))
 def test_the_order_of_the_metadata_does_not_matter(change: tuple[ClusterState, dict[str, int]], random: Random) -> None:
     state, factors = change
@@ -235,6 +335,7 @@ def test_the_order_of_the_metadata_does_not_matter(change: tuple[ClusterState, d
     brokers = dict(random.sample(list(state.brokers.items()), len(state.brokers)))
     again = ClusterState(brokers, 0, shuffled, state.racks)
     assert new_replicas(again, dict(reversed(factors.items()))) == new_replicas(state, factors)
+    assert balanced(again) == balanced(state)
 
 
 @given(
@@ -286,3 +387,18 @@ def test_ten_thousand_topics_are_placed_in_seconds(old: int, new: int, first_of_
     changed = new_replicas(state, {one.topic: new for one in partitions})
     assert time.process_time() - start < PLACEMENT_SECONDS
     assert len(changed) == 30_000
+
+
+def test_ten_thousand_topics_are_evened_out_in_seconds() -> None:
+    partitions = [
+        partition(number % 3, tuple((number + step) % 29 for step in range(3)), topic=f"t{number // 3}")
+        for number in range(30_000)
+    ]
+    state = cluster(30, *partitions, racks={broker: f"r{broker % 3}" for broker in range(30)})
+    start = time.process_time()
+    changed = balanced(state)
+    assert time.process_time() - start < PLACEMENT_SECONDS
+    assert max(load_after(state, changed)) - min(load_after(state, changed)) <= 1
+    assert sum(len(set(replicas) - set(one.replicas)) for one, replicas in changed.items()) < 5500, (
+        "its share of 3000, and about 2000 that shared a rack"
+    )

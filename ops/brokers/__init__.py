@@ -1,0 +1,1 @@
+"""Brokers: what each holds, and moving replicas between them."""
