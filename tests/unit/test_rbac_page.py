@@ -238,6 +238,9 @@ def _rights_of(method: str, path: str) -> Iterator[Right]:
     yield verb, match["group"] or "", f"{resource}/{subresource}" if subresource else resource
 
 
+LEFT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kafka-files", "namespace": NAMESPACE}}
+"""An object that a killed update left behind."""
+
 REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "server_version": lambda made: made.server_version(),
     "storage_class": lambda made: (made.storage_class("gp3"), made.storage_class(None)),
@@ -257,6 +260,8 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "delete_claim": lambda made: made.delete_claim(NAMESPACE, "data-kafka-0"),
     "has_namespace": lambda made: made.has_namespace(NAMESPACE),
     "delete_namespace": lambda made: made.delete_namespace(NAMESPACE),
+    "labels_of": lambda made: made.labels_of(LEFT),
+    "delete_object": lambda made: made.delete_object(LEFT),
 }
 """Every query and change of the client, by method name."""
 

@@ -75,7 +75,7 @@ JAVA = ("java.security", "log4j.properties")
         ),
         (
             "kafka",
-            [f"/etc/millrace/{name}" for name in (*JAVA, "server.properties", "start-kafka.sh")],
+            [f"/etc/millrace/{name}" for name in ("caught-up.sh", *JAVA, "server.properties", "start-kafka.sh")],
         ),
         ("redis", ["/etc/millrace/redis.conf", "/etc/millrace/start-redis.sh"]),
     ],
@@ -84,7 +84,8 @@ def test_every_file_is_where_the_server_looks_for_it(name: str, paths: list[str]
     item = workload(name)
     assert sorted(contents(item)) == paths
     assert not any(file.secret for file in item.files)
-    named = " ".join([*item.command, *item.env.values(), *map(str, contents(item).values())])
+    catch_up = item.catch_up.command if item.catch_up else []
+    named = " ".join([*item.command, *catch_up, *item.env.values(), *map(str, contents(item).values())])
     assert all(path in named for path in paths), "an unused file is a mistake"
 
 

@@ -33,6 +33,8 @@ def platform(target: str = "kubernetes") -> Platform:
 class Pods(FakeCluster):
     """A cluster that records grace periods, and lists pods by this platform's labels."""
 
+    is_broken_on_purpose = True
+
     def pods(self, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
         assert selector == {"app.kubernetes.io/instance": "millrace-test", "app.kubernetes.io/name": self.workload}
         return super().pods(namespace, LABELS)

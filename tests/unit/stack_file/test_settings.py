@@ -472,7 +472,11 @@ def test_every_section_has_a_description(name: str) -> None:
             {"topicsToDelete": ["a"], "topicsToRelease": ["a"]},
             'topic "a" is in topicsToDelete and in topicsToRelease; remove it from all but one',
         ),
-        ({"topicsToDelete": ["__consumer_offsets"]}, 'topicsToDelete[0] is "__consumer_offsets": "__consumer_offsets"'),
+        (
+            {"topicsToDelete": ["__consumer_offsets"]},
+            'topicsToDelete[0] is "__consumer_offsets": "__consumer_offsets" starts with "__", which is kept for '
+            "internal topics",
+        ),
         ({"existingTopics": "steal"}, "existingTopics is \"steal\": allowed are 'refuse' or 'adopt'"),
         (topic(cleanup="purge"), "topics[0].cleanup is \"purge\": allowed are 'delete', 'compact' or 'compact,delete'"),
         (topic(compression="zip"), f'topics[0].compression is "zip": allowed are {COMPRESSIONS}'),
