@@ -15,15 +15,12 @@ from pydantic import ValidationError
 
 from components.errors import ChangeError
 from components.stack_file.settings import Settings
-from components.stack_file.stack import secret_keys
+from components.stack_file.stack import read_state, secret_keys
 from components.stack_file.transitions import verdict
 from components.transitions import Refused, Verdict
-from components.waiting import wait_until
 
 _DECLARED, _APPLIED = "declared", "applied"
 _TYPE = "pulumi:index:Stash"
-_PATIENCE = 2.0
-"""Seconds for the state to be readable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,22 +64,15 @@ def last_record() -> Record | None:
 def _resources(stack: str) -> Mapping[str, Mapping[str, Any]]:
     """The resources in the state: type and outputs by URN.
 
-    The engine may be writing the state at that moment; a file that ends too early is read again.
-
     Raises:
         UnhealthyError: It could not be read in time.
     """
-    found: list[Mapping[str, Any]] = []
 
-    def read() -> list[str]:
-        try:
-            found.append(invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value or {})
-        except Exception as error:  # noqa: BLE001  the SDK raises nothing more exact
-            return [str(error)]
-        return []
+    def read() -> Mapping[str, Any]:
+        return invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value or {}
 
-    wait_until(read, what=f"the state of {stack}", deadline=_PATIENCE, report=lambda _line: None, state="readable")
-    return found[0]["outputs"]
+    # The SDK raises nothing more exact.
+    return read_state(read, stack, (Exception,)).get("outputs") or {}
 
 
 def _settings(values: Mapping[str, Any]) -> Settings | None:

@@ -1,9 +1,9 @@
 """The running stack: its configuration and the target that it chooses."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 import yaml
@@ -14,6 +14,11 @@ from components.stack_file.interrupted import StateFiles, backend_folder, refuse
 from components.stack_file.settings import Settings, load_settings
 from components.targets.base import Target
 from components.targets.kubernetes.settings import KubernetesSettings
+from components.waiting import wait_until
+
+T = TypeVar("T")
+_PATIENCE = 2.0
+"""Seconds for the state to be readable."""
 
 
 def stack_settings() -> Settings:
@@ -48,6 +53,30 @@ def _decoded(value: str) -> Any:
     return value
 
 
+def read_state(read: Callable[[], T], stack: str, tears: tuple[type[Exception], ...]) -> T:
+    """Read the stack's state, again if it ends too early: the engine may be writing it at that moment.
+
+    Args:
+        read: Reads it.
+        stack: The stack's name.
+        tears: What ``read`` raises then.
+
+    Raises:
+        UnhealthyError: It could not be read in time.
+    """
+    found: list[T] = []
+
+    def look() -> list[str]:
+        try:
+            found.append(read())
+        except tears as error:
+            return [str(error)]
+        return []
+
+    wait_until(look, what=f"the state of {stack}", deadline=_PATIENCE, report=lambda _line: None, state="readable")
+    return found[0]
+
+
 def check_last_update(project_folder: Path) -> None:
     """Refuse an update, and warn in a preview, while a killed update has left what is in the way.
 
@@ -60,9 +89,10 @@ def check_last_update(project_folder: Path) -> None:
     folder = backend_folder(project_folder, yaml.safe_load((project_folder / "Pulumi.yaml").read_text()))
     if folder is None:
         return
+    stack = pulumi.get_stack()
+    files = StateFiles(folder, pulumi.get_project(), stack)
     try:
-        files = StateFiles(folder, pulumi.get_project(), pulumi.get_stack())
-        refuse_unfinished(files.unfinished(), pulumi.get_stack())
+        refuse_unfinished(read_state(files.unfinished, stack, (EOFError, ValueError)), stack)
     except PreflightError as error:
         if not pulumi.runtime.is_dry_run():
             raise

@@ -5,7 +5,11 @@ Proof limit: the engine's calls are imitated.
 """
 
 import base64
+import os
 import pickletools
+import socket
+import sys
+from importlib.machinery import ModuleSpec
 
 import dill
 import pytest
@@ -13,7 +17,7 @@ from pulumi.dynamic import ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 
 from components.credentials.provider import CredentialsProvider
-from components.dynamic import failures, in_order, is_known, plain_errors, progress
+from components.dynamic import engine_is_gone, failures, in_order, is_known, plain_errors, progress
 from components.errors import PlatformError, TopicError, UnhealthyError
 from components.health.provider import HealthGateProvider
 from components.monitoring.provider import MonitorGateProvider
@@ -130,3 +134,35 @@ def test_members_are_ordered_by_name() -> None:
 def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     progress("waiting for Kafka")
     assert capsys.readouterr() == ("", "waiting for Kafka\n")
+
+
+# ------------------------------------------------------------------------------------------------------ a killed engine
+
+
+def hosted(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """This process is the host that the engine started."""
+    spec = ModuleSpec("pulumi.dynamic.__main__", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec, raising=False)
+    monkeypatch.setattr(sys, "argv", ["host", engine])
+
+
+def test_the_engine_is_there_while_something_listens_at_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        hosted(monkeypatch, f"127.0.0.1:{server.getsockname()[1]}")
+        assert not engine_is_gone()
+    assert engine_is_gone()
+
+
+def test_the_engine_is_gone_with_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not engine_is_gone()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert engine_is_gone()
+
+
+def test_an_engine_that_cannot_be_asked_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def times_out(address: tuple[str, int], timeout: float) -> socket.socket:
+        raise TimeoutError
+
+    hosted(monkeypatch, "127.0.0.1:1")
+    monkeypatch.setattr(socket, "create_connection", times_out)
+    assert not engine_is_gone()

@@ -11,7 +11,7 @@ import pulumi
 import pytest
 
 from components.errors import ChangeError, PlatformError
-from components.stack_file import record
+from components.stack_file import record, stack
 from components.stack_file.record import Record, after, keep_applied, keep_declared, last_record, refuse_changes
 from tests.unit.mocks import NETWORK, RecordingMocks, RecordingMonitor, run_program, settings_of
 
@@ -180,7 +180,7 @@ def test_a_state_that_stays_unreadable_ends_with_a_message(monkeypatch: pytest.M
         raise RuntimeError("failed to load checkpoint: EOF")
 
     monkeypatch.setattr(record, "invoke", invoke)
-    monkeypatch.setattr(record, "_PATIENCE", 0.1)
+    monkeypatch.setattr(stack, "_PATIENCE", 0.1)
     with pytest.raises(PlatformError, match=r"(?s)state of organization/project/stack is not readable.*EOF"):
         last_record()
 

@@ -5,6 +5,7 @@ Proof limit: the cluster is a fake; only the tests on a real engine show what br
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,6 +179,7 @@ def applied(
     declared: Mapping[str, TopicSpec],
     *owned: str,
     listed: Sequence[str] = (),
+    resumed: bool = False,
 ) -> list[tuple[str, Any]]:
     """The changes that were asked for."""
     monkeypatch.setattr(client, "admin_client", cluster.admin_client)
@@ -189,6 +191,7 @@ def applied(
         deadline=0,
         report=lambda _line: None,
         listed=listed,
+        resumed=resumed,
     )
     return cluster.changes
 
@@ -288,6 +291,18 @@ def test_a_foreign_topic_that_a_broker_does_not_know_yet_is_not_taken_over(
     monkeypatch.setattr(client, "_with_records", lambda *_: {"foreign"})
     with pytest.raises(TopicError, match="exist already and are not this stack's: foreign"):
         applied(cluster, monkeypatch, specs("foreign"))
+
+
+def test_a_set_in_a_cluster_of_its_own_goes_on_with_topics_that_are_exactly_as_declared(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_with_records", lambda *_: {"foreign"})
+    same = specs("foreign")
+    assert applied(cluster, monkeypatch, same, resumed=True) == []
+    other = {"foreign": replace(same["foreign"], partitions=same["foreign"].partitions + 1)}
+    with pytest.raises(TopicError, match="exist already and are not this stack's: foreign"):
+        applied(cluster, monkeypatch, other, resumed=True)
+    assert cluster.changes == []
 
 
 def test_partitions_that_exist_already_are_a_reason_to_look_again(
