@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import docker
 import yaml
+from docker.errors import APIError
 
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL
 
@@ -234,7 +235,11 @@ def remove_leftovers(platform: str = PREFIX) -> None:
     client = docker.from_env()
     for container in client.containers.list(all=True, ignore_removed=True):
         if container.labels.get(PLATFORM_LABEL, "").startswith(platform):
-            container.remove(force=True, v=True)
+            try:
+                container.remove(force=True, v=True)
+            except APIError as error:
+                if error.status_code not in (404, 409):  # it is gone, or being removed by another run
+                    raise
     for items in (client.volumes, client.networks):
         for item in items.list():
             if (item.attrs.get("Labels") or {}).get(PLATFORM_LABEL, "").startswith(platform):
