@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import docker
@@ -140,15 +141,23 @@ def test_a_replication_factor_changes_by_reassignment(staging: Stack) -> None:
     assert staging.up().changed() == {}
 
 
+def assignments(servers: Sequence[str]) -> dict[str, dict[int, list[int]]]:
+    """Broker ids of the replicas of each partition, by topic."""
+    with admin(servers) as client:
+        return {
+            topic["name"]: {part["partition_index"]: part["replica_nodes"] for part in topic["partitions"]}
+            for topic in client.describe_topics()
+        }
+
+
 def replicas_on(stack: Stack, broker: int) -> list[str]:
     """Partitions with a replica on a broker."""
-    with admin(bootstrap(stack)) as client:
-        return [
-            f"{topic['name']}-{part['partition_index']}"
-            for topic in client.describe_topics()
-            for part in topic["partitions"]
-            if broker in part["replica_nodes"]
-        ]
+    return [
+        f"{topic}-{number}"
+        for topic, partitions in assignments(bootstrap(stack)).items()
+        for number, replicas in partitions.items()
+        if broker in replicas
+    ]
 
 
 def kill_a_drain(stack: Stack) -> None:
@@ -201,6 +210,11 @@ def test_a_broker_joins_and_leaves_under_load_and_loses_nothing(staging: Stack) 
         for what in ("replicas", "preferredLeaders"):
             numbers = [broker[what] for broker in listed]
             assert max(numbers) - min(numbers) <= 1, f"{what} are uneven: {numbers}"
+        before = assignments(servers)
+        kill_a_drain(staging)
+        assert "cancelled: " in ops("brokers", "cancel").stderr
+        ops("brokers", "undo", "--yes")
+        assert assignments(servers) == before
         kill_a_drain(staging)
         assert "is unfinished" in ops("brokers", "rebalance", "--yes", check=False).stderr
         assert "messages" in throttles(staging)
@@ -211,6 +225,10 @@ def test_a_broker_joins_and_leaves_under_load_and_loses_nothing(staging: Stack) 
             client.create_topics({"foreign": {"assignments": {0: [3], 1: [0]}}}, wait_for_metadata=True)
             client.create_topics({"pair": {"assignments": {0: [3, 0]}}}, wait_for_metadata=True)
             client.create_topics({"wide": {"assignments": {0: [3, 0, 1, 2]}}}, wait_for_metadata=True)
+        ops("brokers", "factor", "foreign", "2", "--yes")
+        assert {len(replicas) for replicas in assignments(servers)["foreign"].values()} == {2}
+        ops("brokers", "undo", "--yes")
+        assert assignments(servers)["foreign"] == {0: [3], 1: [0]}
         staging.set("kafka.replicas", 3)
         refused = staging.up(check=False)
         assert refused.code != 0
