@@ -106,9 +106,9 @@ def in_order(members: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(members.items()))
 
 
-def failures(property_name: str, problems: Sequence[str]) -> list[CheckFailure]:
-    """One check failure per problem, all on the same property."""
-    return [CheckFailure(property_name, problem) for problem in problems]
+def failures(problems: Sequence[str]) -> list[CheckFailure]:
+    """One check failure per problem. None names a property, since the engine would print its whole value first."""
+    return [CheckFailure("", problem) for problem in problems]
 
 
 def is_known(value: object) -> bool:

@@ -39,7 +39,7 @@ class TopicSetProvider(ResourceProvider):
         for line in [*change_lines(old, new, now), *done_lines(old, now)] if _olds else ():
             progress(line)
         problems = [*refusals(old, new, len(news["brokers"]) or None), *leaving_refusals(old, new, before, now)]
-        return CheckResult(news, failures("topics", problems))
+        return CheckResult(news, failures(problems))
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:

@@ -123,8 +123,8 @@ def test_a_value_is_known_if_no_part_of_it_is_unknown(value: object, known: bool
 
 
 def test_each_problem_is_a_separate_failure() -> None:
-    made = failures("topics", ["one", "two"])
-    assert [(failure.property, failure.reason) for failure in made] == [("topics", "one"), ("topics", "two")]
+    made = failures(["one", "two"])
+    assert [(failure.property, failure.reason) for failure in made] == [("", "one"), ("", "two")]
 
 
 def test_members_are_ordered_by_name() -> None:

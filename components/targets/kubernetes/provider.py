@@ -87,12 +87,12 @@ class MemberStorageProvider(ResourceProvider):
                 f"the volumes of {name} have {format_size(old)} and cannot become {format_size(new)}: Kubernetes "
                 f"cannot shrink volumes. Keep {name}.storage, or move to a new platform with smaller ones"
             )
-            return CheckResult(news, failures("size", [smaller]))
+            return CheckResult(news, failures([smaller]))
         if new > old:
             progress(f"{name}: volumes grow from {format_size(old)} to {format_size(new)} in place; nothing restarts")
         if _olds.get("storageClass") != news.get("storageClass"):
             moved = f"the StorageClass of {name} cannot change: its volumes exist already"
-            return CheckResult(news, failures("storageClass", [moved]))
+            return CheckResult(news, failures([moved]))
         return CheckResult(news, [])
 
     @plain_errors
