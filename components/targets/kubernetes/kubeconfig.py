@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Generator, Hashable
 from contextlib import contextmanager
+from copy import copy
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -112,16 +113,20 @@ class Access:
     def __init__(self, kubeconfig: str | None, context: str) -> None:
         self.context = context
         self._kubeconfig = kubeconfig
-        self.configuration, self.tls = self._load()
+        self.reload()
 
     def reload(self) -> None:
         """Read the file again, and let a plugin create new credentials."""
-        self.configuration, self.tls = self._load()
+        self._loaded, self.tls = self._load()
+        # The loader puts files and the proxy back into its own one whenever it gives a token.
+        plain: Any = copy(self._loaded)
+        plain.refresh_api_key_hook = None
+        self.configuration: Configuration = plain
 
     def headers(self) -> dict[str, str]:
         """Headers that authenticate; a token that expires is renewed first."""
         with _loading(), _raising_logged_errors(self.context):
-            token = self.configuration.get_api_key_with_prefix("BearerToken")
+            token = self._loaded.get_api_key_with_prefix("BearerToken")
         return {"Authorization": token} if token else {}
 
     def rest(self) -> "RESTClientObject":

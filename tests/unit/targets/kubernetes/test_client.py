@@ -703,3 +703,16 @@ def test_client_keys_are_used_and_never_left_in_files(
         answer = access.rest().request("GET", f"{access.configuration.host}/version", headers=access.headers())
         assert json.loads(answer.read())["minor"] == "33"
         assert list(folder.iterdir()) == []
+
+
+def test_a_token_that_was_given_changes_no_later_connection(tls_api: str) -> None:
+    file = Path(tls_api)
+    content = json.loads(file.read_text())
+    content["users"][0]["user"]["token"] = "a-token"
+    file.write_text(json.dumps(content))
+    access = Access(tls_api, "prod")
+    for _ in range(2):  # the loader names its removed files again whenever it gives a token
+        headers = access.headers()
+        assert headers == {"Authorization": "Bearer a-token"}
+        answer = access.rest().request("GET", f"{access.configuration.host}/version", headers=headers)
+        assert json.loads(answer.read())["minor"] == "33"
