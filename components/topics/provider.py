@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from pulumi.dynamic import CheckResult, CreateResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
 from components.errors import ClusterError, TopicError, UnhealthyError
@@ -40,6 +40,11 @@ class TopicSetProvider(ResourceProvider):
             progress(line)
         problems = [*refusals(old, new, len(news["brokers"]) or None), *leaving_refusals(old, new, before, now)]
         return CheckResult(news, failures(problems))
+
+    def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
+        """Leave it to the engine, but for who chose a replication factor: that changes no topic, and is kept anyway."""
+        keys = (_olds.keys() | _news.keys()) - {"__provider", "factorsByDefault"}
+        return DiffResult(changes=None if any(_olds.get(key) != _news.get(key) for key in keys) else False)
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:

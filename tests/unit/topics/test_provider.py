@@ -122,6 +122,21 @@ def check(olds: Props, news: Props) -> list[str]:
     return sorted(failure.reason for failure in result.failures)  # the engine does not keep the order of keys
 
 
+def test_who_chose_a_replication_factor_is_no_change() -> None:
+    props = from_engine(
+        {"topics": inputs_of(specs("orders")), "factorsByDefault": ["orders"], "trigger": {"kafka-0": "1"}}
+    )
+
+    def changes(**changed: Any) -> bool | None:
+        return (
+            TopicSetProvider().diff("1", {**props, "__provider": "a"}, {**props, "__provider": "a", **changed}).changes
+        )
+
+    assert changes(factorsByDefault=[]) is False
+    assert changes(factorsByDefault=[], trigger={"kafka-0": "2"}) is None, "the engine compares"
+    assert changes(topics={}) is None
+
+
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize(
     ("olds", "news"),
