@@ -40,6 +40,7 @@ CREATED = {
     "pulumi-python:dynamic/millrace:NamespaceRemoval": 1,
     "pulumi-python:dynamic/millrace:GatedRoll": 3,
     "pulumi-python:dynamic/millrace:Credentials": 1,
+    "pulumi-python:dynamic/millrace:RedisPasswords": 1,
     "pulumi-python:dynamic/millrace:TopicSet": 1,
     "pulumi-python:dynamic/millrace:HealthGate": 1,
 }
