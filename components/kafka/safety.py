@@ -5,12 +5,14 @@ absence would leave a partition with fewer in-sync replicas than ``min.insync.re
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from components.errors import PlatformError, SafetyError, TopicError, UnhealthyError, count
 from components.findings import finding
 from components.kafka.client import (
     ClusterState,
     Partition,
+    accepts,
     admin_client,
     any_listens,
     cluster_state,
@@ -69,6 +71,19 @@ def without_spare(state: ClusterState, broker: int, minimum: Mapping[str, int]) 
     ]
 
 
+def without_brokers(state: ClusterState, away: Collection[int]) -> ClusterState:
+    """The metadata with no replica of the given brokers in sync.
+
+    A broker that was killed stays in sync in the metadata until its session expires (``zookeeper.session.timeout.ms``,
+    18 s by default), though no partition can rely on it.
+    """
+    partitions = [
+        replace(partition, in_sync=tuple(broker for broker in partition.in_sync if broker not in away))
+        for partition in state.partitions
+    ]
+    return replace(state, partitions=partitions)
+
+
 def held_by(state: ClusterState, brokers: Sequence[int]) -> list[Partition]:
     """Partitions that have a replica on any of the brokers."""
     return [partition for partition in state.partitions if set(partition.replicas) & set(brokers)]
@@ -94,14 +109,16 @@ class BrokerSafety(Safety):
         """Partitions that need the broker; if it serves, also all partitions of the cluster that are not in sync.
 
         A broker that does not serve may be restarted while others lag, because that may bring them back. Brokers that
-        all still catch up count as not serving, but clients use them; so only if none listens, none is needed.
+        all still catch up count as not serving, but clients use them; so if none is ready, those that listen count.
         """
-        if not ready and not any_listens(self._bootstrap, route=self.members.route):
+        serving = ready or self._listening()
+        if not serving:
             return []
         found = self._metadata()
         if found is None:
             return self._unreachable()
-        state, minimum = found
+        away = {ordinal_of(member) for member in self.members.addresses if member not in serving and member != name}
+        state, minimum = without_brokers(found[0], away), found[1]
         missing = [self._unregistered(member) for member in sorted(ready) if ordinal_of(member) not in state.brokers]
         blockers = [*missing, *restart_blockers(state, ordinal_of(name), minimum)]
         # The partitions of a broker that is away are under-replicated; a new broker may have to make room first.
@@ -198,6 +215,11 @@ class BrokerSafety(Safety):
     @property
     def _bootstrap(self) -> str:
         return ",".join(self.members.addresses.values())
+
+    def _listening(self) -> list[str]:
+        """Members that accept connections."""
+        route = self.members.route
+        return [name for name, address in self.members.addresses.items() if accepts(address, route=route)]
 
     def _unreachable(self) -> list[str]:
         return unreachable(self._bootstrap, self.members.addresses, self.members.logs, route=self.members.route)

@@ -181,6 +181,7 @@ BROKERS_AT = {f"kafka-{number}": f"kafka-{number}:9092" for number in range(3)}
 LOGS = {name: f"logs of {name}" for name in BROKERS_AT}
 ALL_READY = tuple(BROKERS_AT)
 IN_SYNC = state(partition((0, 1, 2)))
+UNDER_REPLICATED = "Kafka: under-replicated partitions: t-0; expected none"
 SILENT = "kafka-0: no broker answers at kafka-0:9092,kafka-1:9092,kafka-2:9092; expected an answer"
 
 
@@ -206,7 +207,7 @@ class FakeKafka:
 
     def accepts(self, address: str, *, route: Route) -> bool:
         assert route is DIRECT
-        return address != self.deaf
+        return self.listens and address != self.deaf
 
     @contextmanager
     def admin_client(self, bootstrap: str, *, route: Route) -> Iterator["FakeKafka"]:
@@ -251,7 +252,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     for module in (client, safety):
         monkeypatch.setattr(module, "any_listens", made.any_listens)
         monkeypatch.setattr(module, "admin_client", made.admin_client)
-    monkeypatch.setattr(client, "accepts", made.accepts)
+        monkeypatch.setattr(module, "accepts", made.accepts)
     monkeypatch.setattr(safety, "minimum_in_sync", made.minimum_in_sync)
     return made
 
@@ -281,11 +282,33 @@ def test_a_broker_without_replicas_blocks_no_other(in_sync: tuple[int, ...], sto
 
 def test_a_serving_broker_also_waits_for_out_of_sync_partitions_that_do_not_need_it(kafka: FakeKafka) -> None:
     kafka.metadata = state(partition((0, 1)))
-    under_replicated = "Kafka: under-replicated partitions: t-0; expected none"
-    assert rules().stop_findings("kafka-2", ALL_READY) == [under_replicated]
+    assert rules().stop_findings("kafka-2", ALL_READY) == [UNDER_REPLICATED]
     assert rules().stop_findings("kafka-2", ("kafka-0", "kafka-1")) == [], (
         "its restart may bring the replica back into sync"
     )
+
+
+@pytest.mark.usefixtures("kafka")
+def test_a_broker_that_is_down_is_not_in_sync_whatever_the_metadata_says() -> None:
+    """A killed broker stays in the metadata until its session expires."""
+    assert rules().stop_findings("kafka-0", ("kafka-0", "kafka-2")) == [
+        "t-0: 2 of 3 replicas in sync; without broker 0 fewer than min.insync.replicas 2",
+        UNDER_REPLICATED,
+    ]
+    assert rules().stop_findings("kafka-1", ("kafka-0", "kafka-2")) == [], "its own restart may bring it back"
+
+
+def test_a_broker_that_is_down_blocks_others_although_its_replica_is_not_needed(kafka: FakeKafka) -> None:
+    kafka.minimum = {"t": 1}
+    assert rules().stop_findings("kafka-0", ("kafka-0", "kafka-2")) == [UNDER_REPLICATED]
+
+
+def test_a_broker_that_does_not_listen_is_not_in_sync_where_all_catch_up(kafka: FakeKafka) -> None:
+    kafka.deaf = "kafka-1:9092"
+    (needed,) = rules().stop_findings("kafka-0", ())
+    assert needed.startswith("t-0: 2 of 3 replicas in sync; without broker 0")
+    kafka.deaf = ""
+    assert rules().stop_findings("kafka-0", ()) == []
 
 
 def test_a_serving_but_unregistered_broker_blocks_every_stop(kafka: FakeKafka) -> None:
@@ -297,7 +320,9 @@ def test_a_serving_but_unregistered_broker_blocks_every_stop(kafka: FakeKafka) -
     )
     for name in BROKERS_AT:
         assert rules().stop_findings(name, ALL_READY) == [unregistered]
-    assert rules().stop_findings("kafka-0", ("kafka-0", "kafka-1")) == [], "only a serving broker must be registered"
+    (needed, lagging) = rules().stop_findings("kafka-0", ("kafka-0", "kafka-1"))
+    assert needed.startswith("t-0: 2 of 3 replicas in sync"), "only a serving broker must be registered"
+    assert lagging == UNDER_REPLICATED
 
 
 @pytest.fixture(params=["silent", "no-client", "topic-error", "no-configuration"])
