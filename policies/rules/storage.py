@@ -39,7 +39,9 @@ def _classes(stack: Stack) -> list[Claim]:
 def _policy(claim: Claim, stack: Stack) -> str | None:
     """The reclaim policy of a claim's class, or None if the class is not in the stack."""
     for item in stack.of("StorageClass"):
-        if item.object_name == claim.storage_class and claim.storage_class:
+        annotations = item.props.object("metadata", "annotations")
+        default = annotations.text("storageclass.kubernetes.io/is-default-class") == "true"
+        if default if not claim.storage_class else item.object_name == claim.storage_class:
             return item.props.text("reclaimPolicy", "Delete")
     return None
 
@@ -48,7 +50,8 @@ def _retained(subject: Claim | Pod, context: Context) -> Iterator[str]:
     if not context.production:
         return
     if isinstance(subject, Claim):
-        if _policy(subject, context.stack) == "Delete":
+        # Of a class outside the stack, MemberStorage says what its claims have, once they exist.
+        if (_policy(subject, context.stack) or subject.resource.props.text("reclaimPolicy")) == "Delete":
             yield f"{subject} uses a StorageClass that deletes the volume with the claim"
         return
     retention = subject.resource.props.object("spec", "persistentVolumeClaimRetentionPolicy")
@@ -61,6 +64,9 @@ def _retained(subject: Claim | Pod, context: Context) -> Iterator[str]:
 
 def _known(claim: Claim, context: Context) -> Iterator[str]:
     if not context.production or claim.storage_class in context.limits["retaining"]:
+        return
+    props = claim.resource.props
+    if props.is_known("reclaimPolicy") and props.text("reclaimPolicy"):
         return
     if _policy(claim, context.stack) is None:
         name = f"StorageClass {claim.storage_class or '(cluster default)'}"

@@ -208,7 +208,6 @@ def test_the_page_grants_what_preflight_checks_and_little_more(monkeypatch: pyte
     assert granted - asked == {
         ("create", "", "pods"),
         ("list", "", "events"),
-        ("get", "storage.k8s.io", "storageclasses"),
     }
 
 

@@ -1,6 +1,6 @@
 """The volume claims of a StatefulSet's members: created before its pods, expanded in place, deleted after them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from components.dynamic import Props, in_order, progress
 from components.errors import ClusterError
@@ -13,9 +13,25 @@ _CLAIM = "data"
 """Name of the StatefulSet's claim template; a pod's claim is named after it and the pod."""
 
 
+def claim_name(member: str) -> str:
+    """The claim of a member."""
+    return f"{_CLAIM}-{member}"
+
+
 def claim_names(props: Props) -> list[str]:
     """The claims of all members, sorted."""
-    return [f"{_CLAIM}-{member}" for member in sorted(props["members"])]
+    return [claim_name(member) for member in sorted(props["members"])]
+
+
+def rigid_classes(cluster: Cluster, claims: Iterable[Claim]) -> list[str]:
+    """StorageClasses of these claims that cannot expand volumes, sorted; one that is gone is left to the cluster.
+
+    Raises:
+        ClusterError: The API refused a request.
+    """
+    names = sorted({claim.storage_class for claim in claims if claim.storage_class})
+    classes = [cluster.storage_class(name) for name in names]
+    return [found.name for found in classes if found is not None and not found.expandable]
 
 
 class Claims:
@@ -33,6 +49,21 @@ class Claims:
     def found(self) -> Mapping[str, Claim]:
         """The claims that exist, by name, including those of removed members."""
         return self._cluster.claims(self._namespace, self._props["labels"])
+
+    def reclaim_policy(self) -> str:
+        """What becomes of the volumes when their claims are deleted: ``Delete`` if that holds for any of them.
+
+        Empty if it is not known, as for credentials that may not see StorageClasses.
+        """
+        names = {claim.storage_class for claim in self.found().values()}
+        policies: set[str] = set()
+        for name in names:
+            try:
+                found = self._cluster.storage_class(name) if name else None
+            except ClusterError:
+                found = None
+            policies.add("" if found is None else found.reclaim)
+        return next((policy for policy in ("Delete", "", "Retain") if policy in policies), "")
 
     def ensure(self) -> None:
         """Create missing claims and expand small ones.
@@ -64,13 +95,11 @@ class Claims:
 
     def _check_expandable(self, small: Mapping[str, Claim]) -> None:
         """Raise an error if a StorageClass cannot expand volumes, before the first claim changes."""
-        for name in sorted({claim.storage_class for claim in small.values() if claim.storage_class}):
-            found = self._cluster.storage_class(name)
-            if found is not None and not found.expandable:
-                raise ClusterError(
-                    f'StorageClass "{name}" cannot expand volumes (allowVolumeExpansion is not true)',
-                    [f"set {self._props['workload']}.storage back, or allow it for the class; nothing was changed"],
-                )
+        for name in rigid_classes(self._cluster, small.values()):
+            raise ClusterError(
+                f'StorageClass "{name}" cannot expand volumes (allowVolumeExpansion is not true)',
+                [f"set {self._props['workload']}.storage back, or allow it for the class; nothing was changed"],
+            )
 
     def remove(self) -> None:
         """Delete the claims and wait until they are gone; one in use is deleted after its pod."""

@@ -98,6 +98,9 @@ class MemberStorage(Resource, module="millrace", name="MemberStorage"):
         opts: Resource options.
     """
 
+    reclaim_policy: pulumi.Output[str]
+    """``Delete`` if a claim's StorageClass deletes the volume with the claim, else ``Retain``; empty if not known."""
+
     def __init__(
         self,
         name: str,
@@ -112,6 +115,7 @@ class MemberStorage(Resource, module="millrace", name="MemberStorage"):
             "size": size,
             "storageClass": storage_class,
             "labels": dict(labels),
+            "reclaimPolicy": None,
         }
         super().__init__(MemberStorageProvider(), name, props, opts)
 

@@ -7,8 +7,10 @@ import pulumi
 
 from components.errors import ClusterError, PreflightError
 from components.targets.kubernetes.access_review import Need
-from components.targets.kubernetes.client import Cluster, connect, contexts
+from components.targets.kubernetes.claims import claim_name, rigid_classes
+from components.targets.kubernetes.client import Cluster, StorageClass, connect, contexts
 from components.targets.kubernetes.rights import IN_NAMESPACE, OF_NAMESPACES, OF_ZONES, READING, needed
+from components.workload import Workload
 
 OLDEST = (1, 29)
 """Oldest Kubernetes that gives a pod its ordinal as a label without a feature gate."""
@@ -28,10 +30,18 @@ class ClusterNeeds:
     create_namespace: bool
     storage_class: str | None
     zones: bool
+    workloads: Sequence[Workload] = ()
+
+    @property
+    def stored(self) -> list[Workload]:
+        """Workloads whose members have volumes."""
+        return [workload for workload in self.workloads if workload.storage is not None]
 
 
 def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
-    """Check context, version, rights and StorageClass; a preview without a cluster, or with rights to read, only warns.
+    """Check context, version, rights, StorageClass and volumes that grow; advise where the class may harm.
+
+    A preview without a cluster, or with rights to read, only warns.
 
     Raises:
         PreflightError: With every reason why the platform cannot run there.
@@ -47,7 +57,7 @@ def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
     if dry_run and (changing := [item for item in missing if item.need[0] not in READING]):
         pulumi.log.warn("\n".join(["`up` would be refused with these credentials:", *_lines(changing)]))
         missing = [item for item in missing if item not in changing]
-    problems = [*_version_problems(cluster), *_lines(missing), *_storage_problems(cluster, needs)]
+    problems = [*_version_problems(cluster), *_lines(missing), *_storage_problems(cluster, needs, missing)]
     if problems:
         raise PreflightError(f"the platform cannot run in context {needs.context}; nothing was changed", problems)
 
@@ -103,12 +113,53 @@ def _lines(missing: Sequence[_Missing]) -> list[str]:
     return [f"you may not {', '.join(verbs)} {kind} {place}{hint}" for (kind, place, hint), verbs in grouped.items()]
 
 
-def _storage_problems(cluster: Cluster, needs: ClusterNeeds) -> list[str]:
-    if cluster.denied(None, [("list", "storage.k8s.io", "storageclasses")]):
+def _storage_problems(cluster: Cluster, needs: ClusterNeeds, missing: Sequence[_Missing]) -> list[str]:
+    """A missing StorageClass, and volumes that cannot grow; what is only unwise becomes a warning."""
+    if cluster.denied(None, [(verb, "storage.k8s.io", "storageclasses") for verb in ("get", "list")]):
         return []  # who may not see them may still use them
-    if cluster.storage_class(needs.storage_class) is not None:
+    found = cluster.storage_class(needs.storage_class)
+    if found is None:
+        names = ", ".join(cluster.storage_classes()) or "none"
+        if needs.storage_class is None:
+            return [f"the cluster has no default StorageClass; set kubernetes.storageClass to one of: {names}"]
+        return [f'the cluster has no StorageClass "{needs.storage_class}"; it has: {names}']
+    for line in _advice(found, needs.stored):
+        pulumi.log.warn(line)
+    if needs.namespace is None or ("list", "", "persistentvolumeclaims") in [item.need for item in missing]:
         return []
-    names = ", ".join(cluster.storage_classes()) or "none"
-    if needs.storage_class is None:
-        return [f"the cluster has no default StorageClass; set kubernetes.storageClass to one of: {names}"]
-    return [f'the cluster has no StorageClass "{needs.storage_class}"; it has: {names}']
+    return _growth_problems(cluster, needs.namespace, needs.stored) if needs.stored else []
+
+
+def _advice(found: StorageClass, stored: Sequence[Workload]) -> list[str]:
+    """What is unwise about the class of new volumes."""
+    lines: list[str] = []
+    kept = [workload.name for workload in stored if workload.storage and workload.storage.protect]
+    if kept and found.reclaim == "Delete":
+        lines.append(
+            f'StorageClass "{found.name}" deletes a volume as soon as its claim or namespace is deleted (reclaimPolicy '
+            f"Delete), though the data of {', '.join(kept)} is protected; a class with Retain keeps it"
+        )
+    spread = [workload.name for workload in stored if workload.replicas > 1]
+    if spread and found.binding_mode == "Immediate":
+        lines.append(
+            f'StorageClass "{found.name}" creates a volume before its pod has a node (volumeBindingMode Immediate), '
+            f"perhaps in a zone where the pod may not run: members of {', '.join(spread)} are spread over zones; "
+            "a class with WaitForFirstConsumer creates it where the pod runs"
+        )
+    return lines
+
+
+def _growth_problems(cluster: Cluster, namespace: str, stored: Sequence[Workload]) -> list[str]:
+    """Existing volumes that are too small, of a class that does not let them grow."""
+    existing = cluster.claims(namespace, {})
+    problems: list[str] = []
+    for workload in stored:
+        size = workload.storage.size if workload.storage else 0
+        claims = [existing[name] for name in map(claim_name, workload.members) if name in existing]
+        problems += [
+            f'StorageClass "{name}" cannot expand volumes (allowVolumeExpansion is not true): set the storage of '
+            f"{workload.name} back; or allow it for the class, if its driver can; or back up, `up` a new stack with "
+            "larger volumes and restore into it"
+            for name in rigid_classes(cluster, [claim for claim in claims if claim.requested < size])
+        ]
+    return problems

@@ -74,6 +74,12 @@ def _rolled(props: Props) -> Props:
     return {**props, "identities": roll.identities()}
 
 
+def _stored(props: Props) -> Props:
+    claims = Claims(props)
+    claims.ensure()
+    return {**props, "reclaimPolicy": claims.reclaim_policy()}
+
+
 class MemberStorageProvider(ResourceProvider):
     """Manages the claims of one workload's members."""
 
@@ -98,8 +104,7 @@ class MemberStorageProvider(ResourceProvider):
     @plain_errors
     def create(self, props: Props) -> CreateResult:
         """Create missing claims; those of an earlier platform of this name are reused."""
-        Claims(props).ensure()
-        return CreateResult(f"{props['route']['namespace']}/{props['workload']}", props)
+        return CreateResult(f"{props['route']['namespace']}/{props['workload']}", _stored(props))
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
@@ -107,20 +112,20 @@ class MemberStorageProvider(ResourceProvider):
         gone = sorted(set(_olds["members"]) - set(_news["members"]))
         if gone:
             release_members(gone, _olds)
-        Claims(_news).ensure()
-        return UpdateResult(_news)
+        return UpdateResult(_stored(_news))
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
         """Check once. If a claim is gone, the claims leave the state: the next ``up`` creates it again."""
-        claims = Claims(props).found()
-        inputs = {key: value for key, value in props.items() if key != "__provider"}
-        missing = [name for name in claim_names(props) if name not in claims]
+        claims = Claims(props)
+        found = claims.found()
+        inputs = {key: value for key, value in props.items() if key not in ("reclaimPolicy", "__provider")}
+        missing = [name for name in claim_names(props) if name not in found]
         if missing:
             progress(f"{props['workload']}: there is no claim {', '.join(missing)}")
             return ReadResult(None, {})
         # A claim may have been expanded by hand, and cannot have shrunk.
-        return ReadResult(id_, inputs, inputs)
+        return ReadResult(id_, {**inputs, "reclaimPolicy": claims.reclaim_policy()}, inputs)
 
     @plain_errors
     def delete(self, _id: str, _props: Props) -> None:

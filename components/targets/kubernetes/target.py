@@ -19,7 +19,7 @@ class KubernetesTarget(ClusterAddresses):
     """
 
     def preflight(self, workloads: Sequence[Workload]) -> None:
-        """Check the context, the rights in the namespace and the StorageClass.
+        """Check the context, the rights in the namespace, the StorageClass and volumes that grow.
 
         Rights are not checked in a namespace whose name is an output, since it is not known yet.
 
@@ -34,6 +34,7 @@ class KubernetesTarget(ClusterAddresses):
             create_namespace=options.create_namespace,
             storage_class=options.storage_class,
             zones=options.zones and any(workload.zone_file for workload in workloads),
+            workloads=workloads,
         )
         preflight(needs, dry_run=pulumi.runtime.is_dry_run())
 

@@ -1125,7 +1125,37 @@ case(
     (REDIS, f"{SERVER}/command", []),
 )
 
+DEFAULT_KEEP = (
+    "StorageClass keep",
+    "metadata/annotations",
+    {"storageclass.kubernetes.io/is-default-class": "true"},
+)
+OF_DEFAULT = ("MemberStorage kafka-storage", "storageClass", REMOVED)
+case(R, "the default class deletes", 1, OF_DEFAULT, ("MemberStorage kafka-storage", "reclaimPolicy", "Delete"))
+case(
+    R,
+    "the default class deletes, in dev",
+    0,
+    OF_DEFAULT,
+    ("MemberStorage kafka-storage", "reclaimPolicy", "Delete"),
+    stack="dev",
+)
+case(R, "the default class retains", 0, OF_DEFAULT, ("MemberStorage kafka-storage", "reclaimPolicy", "Retain"))
+case(
+    R,
+    "the stack's default class deletes",
+    4,
+    DEFAULT_KEEP,
+    OF_DEFAULT,
+    ("StorageClass keep", "reclaimPolicy", "Delete"),
+)
+case(R, "the stack's class is not the default", 3, OF_DEFAULT, ("StorageClass keep", "reclaimPolicy", "Delete"))
+case(R, "the stack's default class retains", 0, DEFAULT_KEEP, OF_DEFAULT)
+
 R = "storage-class-known"
+case(R, "the default class is known", 0, OF_DEFAULT, ("MemberStorage kafka-storage", "reclaimPolicy", "Retain"))
+case(R, "the default class is not known yet", 1, OF_DEFAULT, ("MemberStorage kafka-storage", "reclaimPolicy", UNKNOWN))
+case(R, "the stack's own default class", 0, DEFAULT_KEEP, OF_DEFAULT)
 case(R, "a different class", 1, ("MemberStorage kafka-storage", "storageClass", "other"))
 case(
     R,

@@ -319,7 +319,7 @@ class FakeClaims:
     def __init__(self, clock: Clock, claims: Mapping[str, int], storage_class: str | None = "standard") -> None:
         self.clock = clock
         self.removal_seconds = 5.0
-        self.classes = {"standard": True, "rigid": False}
+        self.classes = {"standard": True, "rigid": False, "keeps": True}
         self.there = {name: claim(name, size, storage_class) for name, size in claims.items()}
         self.going: dict[str, float] = {}
         self.changes: list[tuple[Any, ...]] = []
@@ -335,10 +335,13 @@ class FakeClaims:
         return dict(self.there)
 
     def storage_class(self, name: str | None) -> StorageClass | None:
+        if name == "unseen":
+            raise ClusterError("forbidden")
         if name not in self.classes:
             return None
+        reclaim = "Retain" if name == "keeps" else "Delete"
         return StorageClass(
-            name=name, expandable=self.classes[name], binding_mode="Immediate", default=False, reclaim="Delete"
+            name=name, expandable=self.classes[name], binding_mode="Immediate", default=False, reclaim=reclaim
         )
 
     def create_claim(
@@ -348,7 +351,7 @@ class FakeClaims:
         assert type(size) is int, "the engine sends floats; an API requires whole bytes"
         assert name not in self.there
         self.changes.append(("create", name, size, storage_class))
-        self.there[name] = claim(name, size, storage_class)
+        self.there[name] = claim(name, size, storage_class or "standard")  # as admission does
 
     def resize_claim(self, namespace: str, name: str, size: int) -> None:
         assert namespace == NAMESPACE

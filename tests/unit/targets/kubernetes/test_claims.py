@@ -34,6 +34,11 @@ def props(workload: str = "kafka", replicas: int = 3, size: int = 10 * GIB, **ch
     return from_engine({**inputs(workload, replicas, size=size, labels=LABELS), **changes})
 
 
+def stored(given: Props, reclaim_policy: str = "Delete") -> Props:
+    """Outputs of a provider with these inputs."""
+    return {**given, "reclaimPolicy": reclaim_policy}
+
+
 class Scene:
     """Claims in a cluster, and the provider that manages them."""
 
@@ -80,7 +85,9 @@ def test_each_member_gets_a_claim_with_the_name_that_its_stateful_set_expects(
     given = props(**({"storageClass": storage_class} if storage_class else {}))
     result = made.create(given)
     assert made.claims.changes == [("create", f"data-kafka-{ordinal}", 10 * GIB, storage_class) for ordinal in range(3)]
-    assert (result.id, result.outs) == ("streaming/kafka", given)
+    assert (result.id, result.outs) == ("streaming/kafka", stored(given, "" if storage_class else "Delete")), (
+        "of a class that is not there, nothing is known"
+    )
     assert made.asked == [(None, "test")], "no other context is ever used"
 
 
@@ -105,7 +112,7 @@ def test_an_interrupted_create_continues_where_it_stopped(scene: Callable[..., S
 def test_claims_that_are_as_declared_are_not_changed(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10, 10, 10))
     made.create(props())
-    assert made.update(props(), props(deadline=9)).outs == props(deadline=9)
+    assert made.update(props(), props(deadline=9)).outs == stored(props(deadline=9))
     assert made.claims.changes == []
 
 
@@ -115,7 +122,7 @@ def test_claims_that_are_as_declared_are_not_changed(scene: Callable[..., Scene]
 def test_volumes_are_expanded_in_place(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10, 10, 10))
     news = props(size=20 * GIB)
-    assert made.update(props(), news).outs == news
+    assert made.update(props(), news).outs == stored(news)
     assert made.claims.changes == [("resize", f"data-kafka-{ordinal}", 20 * GIB) for ordinal in range(3)]
 
 
@@ -162,6 +169,29 @@ def test_an_unknown_storage_class_is_left_to_the_cluster(
     made = scene(sizes(10), storage_class=storage_class)
     made.update(props(replicas=1), props(replicas=1, size=20 * GIB))
     assert made.claims.changes == [("resize", "data-kafka-0", 20 * GIB)]
+
+
+# ---------------------------------------------------------------------------------------- what a policy pack reads
+
+
+@pytest.mark.parametrize(
+    ("classes", "policy"),
+    [
+        (["keeps", "keeps"], "Retain"),
+        (["keeps", "standard"], "Delete"),
+        (["keeps", "gone"], ""),
+        (["gone", "standard"], "Delete"),
+        (["keeps", "unseen"], ""),
+        (["keeps", None], ""),
+    ],
+)
+def test_the_volumes_reclaim_policy_is_that_of_their_classes(
+    classes: list[str | None], policy: str, scene: Callable[..., Scene]
+) -> None:
+    made = scene(sizes(10, 10))
+    for ordinal, name in enumerate(classes):
+        made.claims.there[f"data-kafka-{ordinal}"] = claim(f"data-kafka-{ordinal}", 10 * GIB, name)
+    assert made.create(props(replicas=2)).outs["reclaimPolicy"] == policy
 
 
 # -------------------------------------------------------------------------------------------- reported in a preview
@@ -258,7 +288,7 @@ def test_members_that_have_left_are_removed_and_their_claims_kept(
     scene: Callable[..., Scene], group: type[Group]
 ) -> None:
     made = scene(sizes(10, 10, 10, 10, 10))
-    assert made.update(in_group(replicas=5), in_group(replicas=3)).outs == in_group(replicas=3)
+    assert made.update(in_group(replicas=5), in_group(replicas=3)).outs == stored(in_group(replicas=3))
     assert group.left == ["kafka-3", "kafka-4"]
     assert made.claims.changes == [], "data is removed only with the whole platform"
 
@@ -285,8 +315,8 @@ def test_the_error_of_a_needed_member_has_no_traceback(scene: Callable[..., Scen
 
 def test_a_refresh_keeps_complete_claims(scene: Callable[..., Scene]) -> None:
     made = scene(sizes(10, 50, 10, 10))
-    result = MemberStorageProvider().read("streaming/kafka", {**props(), "__provider": "code"})
-    assert (result.id, result.outs, result.inputs) == ("streaming/kafka", props(), props())
+    result = MemberStorageProvider().read("streaming/kafka", {**stored(props(), "Retain"), "__provider": "code"})
+    assert (result.id, result.outs, result.inputs) == ("streaming/kafka", stored(props()), props())
     assert made.claims.changes == []
 
 
