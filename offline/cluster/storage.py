@@ -1,8 +1,8 @@
 """Local volumes in place of cloud disks, and of the controllers that manage them.
 
 A StorageClass without a provisioner binds claims to existing volumes. Nothing recycles or expands such a volume, so
-tests call `recycle_volumes` and `grant_expansions`. An expansion only changes the recorded capacity: a folder has no
-limit.
+tests call `recycle_volumes`, `grant_expansions` and `refuse_expansions`. An expansion only changes the recorded
+capacity: a folder has no limit.
 """
 
 import json
@@ -146,9 +146,33 @@ def grant_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
         capacity = {"capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]}}
         volume = ["patch", "pv", claim["spec"]["volumeName"], "--type=merge", "-p", json.dumps({"spec": capacity})]
         kubectl(*volume)
-        status = ["--subresource=status", "--type=merge", "-p", json.dumps({"status": capacity})]
-        kubectl("patch", "pvc", claim["metadata"]["name"], "-n", namespace, *status)
+        done = {**capacity, "allocatedResources": None, "allocatedResourceStatuses": None}
+        _set_status(claim["metadata"]["name"], namespace, done, kubectl)
     return [claim["metadata"]["name"] for claim in growing]
+
+
+def refuse_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
+    """Act as a volume resizer whose driver cannot expand that far: mark the growth of bound claims as infeasible.
+
+    Returns:
+        Names of the claims.
+
+    Raises:
+        SetupError: The API server rejects a request.
+    """
+    claims = json.loads(kubectl("get", "pvc", "-n", namespace, "-o", "json"))["items"]
+    growing = [claim for claim in claims if _is_growing(claim)]
+    for claim in growing:
+        size = claim["spec"]["resources"]["requests"]["storage"]
+        states = {"storage": "ControllerResizeInfeasible"}
+        status = {"allocatedResources": {"storage": size}, "allocatedResourceStatuses": states}
+        _set_status(claim["metadata"]["name"], namespace, status, kubectl)
+    return [claim["metadata"]["name"] for claim in growing]
+
+
+def _set_status(claim: str, namespace: str, status: Manifest, kubectl: Kubectl) -> None:
+    changed = ["--subresource=status", "--type=merge", "-p", json.dumps({"status": status})]
+    kubectl("patch", "pvc", claim, "-n", namespace, *changed)
 
 
 def _is_growing(claim: Manifest) -> bool:

@@ -9,9 +9,10 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -22,7 +23,7 @@ from redis import Redis
 from components.routes import host_and_port
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import NODES
-from offline.cluster.storage import grant_expansions
+from offline.cluster.storage import grant_expansions, refuse_expansions
 from offline.steps import SetupError
 from tests.cluster.clusters import ClusterStack, is_ready
 from tests.integration.stacks import eventually
@@ -362,19 +363,45 @@ def test_a_broker_joins_and_leaves_under_load_and_loses_nothing(prod: ClusterSta
     prod.kubectl("delete", "persistentvolumeclaim", "data-kafka-3")  # kept, as all data is
 
 
+@contextmanager
+def driver(acts: Callable[[str], object], namespace: str) -> Iterator[None]:
+    """A storage driver that acts on growing claims once a second."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(1):
+            acts(namespace)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def test_volumes_grow_in_place_and_never_shrink(prod: ClusterStack) -> None:
     before = prod.objects("statefulsets")["kafka"]["metadata"]["uid"]
     prod.set("kafka.storage", "20GiB")
     shown = prod.run("preview", "--stack", prod.name, check=True).output
     assert "kafka: volumes grow from 2048MiB to 20480MiB in place; nothing restarts" in shown
-    done = prod.up()
+    with driver(refuse_expansions, prod.namespace):
+        failed = prod.up(check=False)
+    assert failed.code != 0
+    assert "the storage driver cannot expand volumes of kafka" in failed.output
+    assert "data-kafka-0: its volume has 10240MiB; expected 20480MiB" in failed.output
+    assert "Traceback" not in failed.output
+    with driver(grant_expansions, prod.namespace):
+        done = prod.up()
+    assert "kafka-storage" in done.changed()["update"], "requested before, and awaited now"
     assert "kafka: restart" not in done.output
     assert "kafka" not in done.changed().get("replace", [])
     assert prod.objects("statefulsets")["kafka"]["metadata"]["uid"] == before
     claims = prod.objects("persistentvolumeclaims")
     wanted = {claims[name]["spec"]["resources"]["requests"]["storage"] for name in claims if "kafka" in name}
     assert wanted == {"20Gi"}
-    grant_expansions(prod.namespace)
+    assert {claims[name]["status"]["capacity"]["storage"] for name in claims if "kafka" in name} == {"20Gi"}
     prod.set("kafka.storage", "10GiB")
     refused = prod.run("preview", "--stack", prod.name)
     assert refused.code != 0

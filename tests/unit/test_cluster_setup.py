@@ -192,14 +192,27 @@ def test_one_storage_class_is_the_default_and_the_other_cannot_expand() -> None:
     assert {made["volumeBindingMode"] for made in classes.values()} == {"WaitForFirstConsumer"}
 
 
+NO_GROWTH = {"allocatedResources": None, "allocatedResourceStatuses": None}
+"""What a volume resizer removes from the status at the end."""
+
+
 def test_only_claims_that_request_more_than_their_capacity_grow() -> None:
     api = FakeApi(pvc=[claim("grows", "20Gi", "10Gi"), claim("fits", "1Gi", "10Gi"), claim("waits", "20Gi", None)])
     assert storage.grant_expansions("kafka", api) == ["grows"]
     assert api.patches == [
         ("pv", "pv-grows", {"spec": {"capacity": {"storage": "20Gi"}}}),
-        ("pvc", "grows", {"status": {"capacity": {"storage": "20Gi"}}}),
+        ("pvc", "grows", {"status": {"capacity": {"storage": "20Gi"}, **NO_GROWTH}}),
     ]
     assert api.statuses == ["grows"], "the status of a claim is a subresource"
+
+
+def test_only_a_growth_can_be_refused() -> None:
+    api = FakeApi(pvc=[claim("grows", "20Gi", "10Gi"), claim("fits", "1Gi", "10Gi")])
+    assert storage.refuse_expansions("kafka", api) == ["grows"]
+    states = {"storage": "ControllerResizeInfeasible"}
+    status = {"allocatedResources": {"storage": "20Gi"}, "allocatedResourceStatuses": states}
+    assert api.patches == [("pvc", "grows", {"status": status})]
+    assert api.statuses == ["grows"]
 
 
 @pytest.mark.parametrize(("namespace", "expected"), [(None, ["a", "b"]), ("one", ["a"]), ("three", [])])

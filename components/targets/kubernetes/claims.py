@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from components.dynamic import Props, in_order, progress
-from components.errors import ClusterError
+from components.errors import ClusterError, UnhealthyError
+from components.quantities import format_size
 from components.safety import Members, release, safety_of
 from components.targets.kubernetes.client import Claim, Cluster, connect
 from components.targets.routes import open_route
@@ -32,6 +33,12 @@ def rigid_classes(cluster: Cluster, claims: Iterable[Claim]) -> list[str]:
     names = sorted({claim.storage_class for claim in claims if claim.storage_class})
     classes = [cluster.storage_class(name) for name in names]
     return [found.name for found in classes if found is not None and not found.expandable]
+
+
+def _growth(claim: Claim) -> str:
+    """How far a volume has grown, with what the cluster reports."""
+    why = f" ({'; '.join(claim.resizing)})" if claim.resizing else ""
+    return f"{claim.name}: its volume has {format_size(claim.capacity)}; expected {format_size(claim.requested)}{why}"
 
 
 class Claims:
@@ -66,11 +73,11 @@ class Claims:
         return next((policy for policy in ("Delete", "", "Retain") if policy in policies), "")
 
     def ensure(self) -> None:
-        """Create missing claims and expand small ones.
+        """Create missing claims and expand small ones, and wait until the volumes have grown.
 
         Raises:
             ClusterError: A StorageClass cannot expand volumes, or the API refused a request.
-            UnhealthyError: A claim was still being deleted at the deadline.
+            UnhealthyError: At the deadline, a claim was still being deleted or had not grown; or it cannot grow.
         """
         wait_until(
             lambda: [f"{name}: it is being deleted" for name, claim in self.found().items() if claim.deleting],
@@ -92,6 +99,42 @@ class Claims:
                 self._cluster.create_claim(self._namespace, name, self._props["labels"], size, storage_class)
             elif name in small:
                 self._cluster.resize_claim(self._namespace, name, size)
+        self._wait_for_growth()
+
+    def _wait_for_growth(self) -> None:
+        """Wait until all volumes have their size: that the request for more was accepted says nothing."""
+        workload = self._props["workload"]
+        try:
+            wait_until(
+                self._growth_findings,
+                what=f"the storage of {workload}",
+                deadline=float(self._props["deadline"]),
+                report=progress,
+                state="expanded",
+            )
+        except UnhealthyError as error:
+            where = f"--context {self._props['route']['context']} -n {self._namespace}"
+            ways = [
+                f"what the storage driver says: kubectl {where} describe pvc; when that is resolved, `pulumi up` goes on",
+                f"to give up, set the storage of {workload} back: its volumes keep their size",
+            ]
+            raise UnhealthyError(error.headline, [*error.problems, *ways]) from None
+
+    def _growth_findings(self) -> list[str]:
+        """Volumes that are smaller than requested, except those that grow when their pod starts.
+
+        Raises:
+            UnhealthyError: The driver says that one can never grow to its size.
+        """
+        found, names = self.found(), claim_names(self._props)
+        growing = [found[name] for name in names if name in found and found[name].growing]
+        if any(claim.waits_for_pod for claim in growing):
+            pods = self._cluster.pods(self._namespace, self._props["labels"])
+            running = {claim_name(pod.name) for pod in pods if pod.scheduled}
+            growing = [claim for claim in growing if not claim.waits_for_pod or claim.name in running]
+        if given_up := [_growth(claim) for claim in growing if claim.infeasible]:
+            raise UnhealthyError(f"the storage driver cannot expand volumes of {self._props['workload']}", given_up)
+        return [_growth(claim) for claim in growing]
 
     def _check_expandable(self, small: Mapping[str, Claim]) -> None:
         """Raise an error if a StorageClass cannot expand volumes, before the first claim changes."""

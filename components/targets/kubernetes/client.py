@@ -196,9 +196,14 @@ class Cluster:
         )
 
     def claims(self, namespace: str, selector: Mapping[str, str]) -> dict[str, Claim]:
-        """The volume claims with all of these labels, by name."""
-        items = self._requests.items(namespace, "persistentvolumeclaims", selector)
-        return {made.name: made for made in map(objects.claim, items)}
+        """The volume claims with all of these labels, by name, and why some do not grow."""
+        found: dict[str, Claim] = {}
+        for item in self._requests.items(namespace, "persistentvolumeclaims", selector):
+            made = objects.claim(item)
+            if made.growing:
+                made = objects.claim(item, self._events(namespace, item["metadata"]["uid"]))
+            found[made.name] = made
+        return found
 
     def create_claim(
         self, namespace: str, name: str, labels: Mapping[str, str], size: int, storage_class: str | None

@@ -10,6 +10,18 @@ Json = Mapping[str, Any]
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
+_INFEASIBLE = (
+    "ControllerResizeInfeasible",
+    "NodeResizeInfeasible",
+    "ControllerResizeFailed",
+    "NodeResizeFailed",
+)
+"""States of a growth that its driver has given up; the last two are those up to Kubernetes 1.30:
+https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/persistent-volume-claim-v1/"""
+
+_RESIZE_FAILURES = ("VolumeResizeFailed", "FileSystemResizeFailed")
+"""Reasons of events of a growth that failed; it may be tried again."""
+
 _NOTHING: Json = {}
 
 
@@ -50,7 +62,9 @@ class Claim:
         phase: ``Pending``, ``Bound`` or ``Lost``.
         volume: Name of its volume; empty before it has one.
         deleting: Whether it is being deleted.
-        resizing: Conditions of a change of its size.
+        resizing: What the cluster reports of its growth: conditions, and the newest failure.
+        infeasible: Whether the storage driver says that it can never grow to the requested size.
+        waits_for_pod: Whether its file system grows when its pod starts.
     """
 
     name: str
@@ -60,7 +74,14 @@ class Claim:
     phase: str
     volume: str
     deleting: bool
-    resizing: tuple[str, ...]
+    resizing: tuple[str, ...] = ()
+    infeasible: bool = False
+    waits_for_pod: bool = False
+
+    @property
+    def growing(self) -> bool:
+        """Whether its volume is smaller than requested."""
+        return self.phase == "Bound" and self.capacity < self.requested
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +126,17 @@ def storage_class(item: Json) -> StorageClass:
     )
 
 
-def claim(item: Json) -> Claim:
-    """A volume claim from the API's JSON."""
+def claim(item: Json, events: Sequence[Json] = ()) -> Claim:
+    """A volume claim from the API's JSON.
+
+    Args:
+        item: The claim.
+        events: Its events; the last failure to grow becomes a reason.
+    """
     spec, status = part(item, "spec"), part(item, "status")
-    resizing = [
-        f"{condition['type']}: {condition.get('message') or condition.get('reason') or condition['status']}"
-        for condition in parts(status, "conditions")
-        if condition.get("status") == "True"
-    ]
+    true = [condition for condition in parts(status, "conditions") if condition.get("status") == "True"]
+    conditions = [f"{one['type']}: {one.get('message') or one.get('reason') or one['status']}" for one in true]
+    failure = newest_message(events, lambda event: event.get("reason") in _RESIZE_FAILURES)
     return Claim(
         name=item["metadata"]["name"],
         requested=size(part(spec, "resources", "requests").get("storage")),
@@ -121,7 +145,9 @@ def claim(item: Json) -> Claim:
         phase=status.get("phase") or "Pending",
         volume=spec.get("volumeName") or "",
         deleting=bool(item["metadata"].get("deletionTimestamp")),
-        resizing=tuple(resizing),
+        resizing=(*conditions, *failure),
+        infeasible=part(status, "allocatedResourceStatuses").get("storage") in _INFEASIBLE,
+        waits_for_pod=any(condition["type"] == "FileSystemResizePending" for condition in true),
     )
 
 

@@ -319,6 +319,11 @@ class FakeClaims:
     def __init__(self, clock: Clock, claims: Mapping[str, int], storage_class: str | None = "standard") -> None:
         self.clock = clock
         self.removal_seconds = 5.0
+        self.growth_seconds = 5.0
+        self.unexpanded: dict[str, dict[str, Any]] = {}
+        """Claims that do not grow, with what is reported of them."""
+        self.running: list[str] = []
+        """Members whose pods have a node."""
         self.classes = {"standard": True, "rigid": False, "keeps": True}
         self.there = {name: claim(name, size, storage_class) for name, size in claims.items()}
         self.going: dict[str, float] = {}
@@ -329,10 +334,17 @@ class FakeClaims:
         for name, since in list(self.going.items()):
             if self.clock.now - since >= self.removal_seconds:
                 del self.there[name], self.going[name]
+        for name, item in self.there.items():
+            if item.growing and self.clock.now >= self.growth_seconds and name not in self.unexpanded:
+                self.there[name] = replace(item, capacity=item.requested)
+
+    def pods(self, namespace: str, selector: Mapping[str, str]) -> list[SimpleNamespace]:
+        assert (namespace, selector) == (NAMESPACE, LABELS)
+        return [SimpleNamespace(name=name, scheduled=True) for name in self.running]
 
     def claims(self, namespace: str, selector: Mapping[str, str]) -> dict[str, Claim]:
         assert (namespace, selector) == (NAMESPACE, LABELS)
-        return dict(self.there)
+        return {name: replace(item, **self.unexpanded.get(name, {})) for name, item in self.there.items()}
 
     def storage_class(self, name: str | None) -> StorageClass | None:
         if name == "unseen":
@@ -375,7 +387,6 @@ def claim(name: str, size: int, storage_class: str | None = "standard") -> Claim
         phase="Bound",
         volume="v",
         deleting=False,
-        resizing=(),
     )
 
 

@@ -126,6 +126,80 @@ def test_volumes_are_expanded_in_place(scene: Callable[..., Scene]) -> None:
     assert made.claims.changes == [("resize", f"data-kafka-{ordinal}", 20 * GIB) for ordinal in range(3)]
 
 
+def test_an_update_ends_when_the_volumes_have_grown(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That the request was accepted says nothing."""
+    made = scene(sizes(10, 10))
+    made.update(props(replicas=2), props(replicas=2, size=20 * GIB))
+    assert {item.capacity for item in made.claims.there.values()} == {20 * GIB}
+    assert made.clock.now >= 5
+    assert capsys.readouterr().err == (
+        "waiting for the storage of kafka: data-kafka-0: its volume has 10240MiB; expected 20480MiB (and 1 more)\n"
+    )
+
+
+def test_a_volume_that_does_not_grow_fails_the_update_with_what_was_seen(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10, 10))
+    made.claims.unexpanded["data-kafka-1"] = {"resizing": ("Resizing: True", "quota of the account is used up")}
+    with pytest.raises(UnhealthyError) as caught:
+        made.update(props(replicas=2), props(replicas=2, size=20 * GIB))
+    assert str(caught.value) == (
+        "the storage of kafka is not expanded after 60 s (1 finding)\n"
+        "  - data-kafka-1: its volume has 10240MiB; expected 20480MiB (Resizing: True; quota of the account is used up)\n"
+        "  - what the storage driver says: kubectl --context test -n streaming describe pvc; when that is resolved, "
+        "`pulumi up` goes on\n"
+        "  - to give up, set the storage of kafka back: its volumes keep their size"
+    )
+
+
+def test_a_volume_that_did_not_grow_is_awaited_by_the_next_update(scene: Callable[..., Scene]) -> None:
+    """It was requested before, so nothing is requested again."""
+    made = scene(sizes(10))
+    news = props(replicas=1, size=20 * GIB)
+    made.claims.unexpanded["data-kafka-0"] = {}
+    for _ in range(2):
+        with pytest.raises(UnhealthyError, match="the storage of kafka is not expanded"):
+            made.update(props(replicas=1), news)
+    assert made.claims.changes == [("resize", "data-kafka-0", 20 * GIB)]
+    made.claims.unexpanded.clear()
+    assert made.update(props(replicas=1), news).outs == stored(news)
+
+
+def test_a_growth_that_the_driver_has_given_up_is_not_awaited(scene: Callable[..., Scene]) -> None:
+    made = scene(sizes(10, 10))
+    made.claims.unexpanded["data-kafka-0"] = {"infeasible": True, "resizing": ("16Ti is the largest volume",)}
+    with pytest.raises(UnhealthyError) as caught:
+        made.update(props(replicas=2), props(replicas=2, size=20 * GIB))
+    assert caught.value.headline == "the storage driver cannot expand volumes of kafka"
+    assert caught.value.problems[0] == (
+        "data-kafka-0: its volume has 10240MiB; expected 20480MiB (16Ti is the largest volume)"
+    )
+    assert made.clock.now < 1
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_file_system_that_grows_when_its_pod_starts_is_awaited_only_where_a_pod_runs(
+    runs: bool, scene: Callable[..., Scene]
+) -> None:
+    made = scene(sizes(10))
+    made.claims.unexpanded["data-kafka-0"] = {"waits_for_pod": True}
+    made.claims.running = ["kafka-0"] if runs else []
+    news = props(replicas=1, size=20 * GIB)
+    if runs:
+        with pytest.raises(UnhealthyError):
+            made.update(props(replicas=1), news)
+    else:
+        assert made.update(props(replicas=1), news).outs == stored(news)
+
+
+def test_a_volume_that_is_not_bound_yet_is_not_awaited(scene: Callable[..., Scene]) -> None:
+    """Its pod, which comes later, decides where it is."""
+    made = scene(sizes(10))
+    made.claims.unexpanded["data-kafka-0"] = {"phase": "Pending", "capacity": 0}
+    made.update(props(replicas=1), props(replicas=1, size=20 * GIB))
+
+
 def test_only_a_volume_that_is_too_small_is_expanded(scene: Callable[..., Scene]) -> None:
     """One was expanded manually, and one before an interruption."""
     made = scene(sizes(10, 20, 50))

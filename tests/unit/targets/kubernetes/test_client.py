@@ -446,7 +446,7 @@ def test_a_server_that_catches_up_says_what_is_missing(message: str, reason: str
 
 def test_claims_are_read_with_bytes_and_conditions_of_a_resize() -> None:
     item = {
-        "metadata": {"name": "data-kafka-0"},
+        "metadata": {"name": "data-kafka-0", "uid": "u-1"},
         "spec": {
             "resources": {"requests": {"storage": "20Gi"}},
             "storageClassName": "fast",
@@ -467,7 +467,8 @@ def test_claims_are_read_with_bytes_and_conditions_of_a_resize() -> None:
     }
     fresh = {"metadata": {"name": "fresh", "deletionTimestamp": "now"}, "spec": {}, "status": {}}
     path = f"GET {CORE}/persistentvolumeclaims"
-    claims = cluster(**{path: {"items": [item, fresh]}}).claims(NAMESPACE, {"app": "kafka"})
+    made = cluster(**{path: {"items": [item, fresh]}, f"GET {CORE}/events": {"items": []}})
+    claims = made.claims(NAMESPACE, {"app": "kafka"})
     assert claims["data-kafka-0"] == Claim(
         name="data-kafka-0",
         requested=20 * 1024**3,
@@ -477,8 +478,41 @@ def test_claims_are_read_with_bytes_and_conditions_of_a_resize() -> None:
         volume="pv-1",
         deleting=False,
         resizing=("FileSystemResizePending: Waiting for user to (re-)start a pod",),
+        waits_for_pod=True,
     )
     assert (claims["fresh"].requested, claims["fresh"].phase, claims["fresh"].deleting) == (0, "Pending", True)
+
+
+@pytest.mark.parametrize(
+    ("state", "infeasible"),
+    [
+        ("ControllerResizeInProgress", False),
+        ("NodeResizePending", False),
+        ("ControllerResizeInfeasible", True),
+        ("NodeResizeInfeasible", True),
+        ("ControllerResizeFailed", True),
+        (None, False),
+    ],
+)
+def test_a_claim_that_does_not_grow_says_why(state: str | None, infeasible: bool) -> None:
+    status = {
+        "phase": "Bound",
+        "capacity": {"storage": "10Gi"},
+        "allocatedResources": {"storage": "20Gi"},
+        **({"allocatedResourceStatuses": {"storage": state}} if state else {}),
+    }
+    item = {
+        "metadata": {"name": "data", "uid": "u-1"},
+        "spec": {"resources": {"requests": {"storage": "20Gi"}}},
+        "status": status,
+    }
+    said = 'resize volume "pv-1" by resizer "ebs.csi.aws.com" failed: rpc error: code = InvalidArgument'
+    events = [event("Resizing", "External resizer is resizing"), event("VolumeResizeFailed", said)]
+    paths = {f"GET {CORE}/persistentvolumeclaims": {"items": [item]}, f"GET {CORE}/events": {"items": events}}
+    made = cluster(**paths)
+    claim = made.claims(NAMESPACE, {})["data"]
+    assert (claim.growing, claim.infeasible, claim.resizing) == (True, infeasible, (said,))
+    assert "involvedObject.uid%3Du-1" in asked(made)[-1][0]
 
 
 def test_claims_are_created_expanded_and_deleted() -> None:
