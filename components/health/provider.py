@@ -31,30 +31,35 @@ class Part:
     summary: Callable[[], str]
 
 
-def parts_of(props: Props) -> dict[str, Part]:
-    """The parts that a gate checks, by name; no server is contacted yet."""
+def parts_of(props: Props, *, writes: bool) -> dict[str, Part]:
+    """The parts that a gate checks, by name; no server is contacted yet.
+
+    Args:
+        props: Properties of the gate.
+        writes: Whether the checks also write to each server and read it back.
+    """
     logs, route = props["logs"], open_route(props.get("route"))
     parts: dict[str, Part] = {}
     if props.get("zookeeper"):
-        parts["ZooKeeper"] = _zookeeper(in_order(props["zookeeper"]), logs, route)
+        parts["ZooKeeper"] = _zookeeper(in_order(props["zookeeper"]), logs, route, writes)
     if props.get("kafka"):
-        parts["Kafka"] = _kafka(props["kafka"], logs, route)
+        parts["Kafka"] = _kafka(props["kafka"], logs, route, writes)
     if props.get("redis"):
-        parts["Redis"] = _redis(props["redis"], logs, route)
+        parts["Redis"] = _redis(props["redis"], logs, route, writes)
     if props.get("route"):
         parts["Pods"] = _pods(props["route"])
     return parts
 
 
-def _zookeeper(members: Mapping[str, str], logs: Mapping[str, str], route: Route) -> Part:
+def _zookeeper(members: Mapping[str, str], logs: Mapping[str, str], route: Route, writes: bool) -> Part:
     def check() -> list[str]:
         roles = zookeeper.role_findings(members, logs, route=route)
-        return roles or zookeeper.session_findings(list(members.values()), route=route)
+        return roles if roles or not writes else zookeeper.session_findings(list(members.values()), route=route)
 
     return Part(check=check, summary=lambda: zookeeper.summary(members, route=route))
 
 
-def _kafka(props: Props, logs: Mapping[str, str], route: Route) -> Part:
+def _kafka(props: Props, logs: Mapping[str, str], route: Route, writes: bool) -> Part:
     bootstrap, brokers = props["bootstrap"], in_order(props["brokers"])
 
     def summary() -> str:
@@ -68,12 +73,12 @@ def _kafka(props: Props, logs: Mapping[str, str], route: Route) -> Part:
         )
 
     def check() -> list[str]:
-        return kafka.kafka_findings(bootstrap, brokers, logs, round_trip=True, route=route)
+        return kafka.kafka_findings(bootstrap, brokers, logs, round_trip=writes, route=route)
 
     return Part(check=check, summary=summary)
 
 
-def _redis(props: Props, logs: Mapping[str, str], route: Route) -> Part:
+def _redis(props: Props, logs: Mapping[str, str], route: Route, writes: bool) -> Part:
     def check() -> list[str]:
         return redis.findings(
             member=props["member"],
@@ -82,6 +87,7 @@ def _redis(props: Props, logs: Mapping[str, str], route: Route) -> Part:
             append_only=props["appendOnly"],
             save=props["save"],
             logs=logs,
+            writes=writes,
             route=route,
         )
 
@@ -116,8 +122,11 @@ class HealthGateProvider(ResourceProvider):
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Check once. The gate of an unhealthy platform is dropped from the state, so the next ``up`` checks again."""
-        findings = [line for part in parts_of(props).values() for line in part.check()]
+        """Check once, and only read: a refresh changes nothing on the servers.
+
+        The gate of an unhealthy platform is dropped from the state, so the next ``up`` checks again.
+        """
+        findings = [line for part in parts_of(props, writes=False).values() for line in part.check()]
         if not findings:
             return ReadResult(id_, props)
         for line in findings:
@@ -132,7 +141,7 @@ def _wait_for_all(props: Props) -> str:
         UnhealthyError: With the findings of all parts that did not become healthy.
     """
     deadline = float(props["deadline"])
-    parts = parts_of(props)
+    parts = parts_of(props, writes=True)
 
     def wait(name: str) -> float | UnhealthyError:
         try:

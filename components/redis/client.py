@@ -1,4 +1,4 @@
-"""Health of a Redis server: a write, a read, and the persistence that the settings ask for."""
+"""Health of a Redis server: a write and a read, or a read alone, and the persistence that the settings ask for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +77,7 @@ def findings(
     append_only: bool,
     save: Sequence[str],
     logs: Mapping[str, str],
+    writes: bool,
     route: Route = DIRECT,
 ) -> list[str]:
     """What is wrong with the server; empty if it is healthy. Never contains the password.
@@ -88,13 +89,15 @@ def findings(
         append_only: Whether the append-only file must be on.
         save: Snapshot rules that must be in force, each "seconds changes".
         logs: For each member the command that shows its logs.
+        writes: Whether to write a key before it is read.
         route: How the server is reached.
     """
     from redis.exceptions import AuthenticationError, RedisError
 
     client: Any = connection(address, password, route)
     try:
-        client.set(HEALTH_KEY, "healthy", ex=60)
+        if writes:
+            client.set(HEALTH_KEY, "healthy", ex=60)
         value = client.get(HEALTH_KEY)
         persistence = client.info("persistence")
         rules = str(client.config_get("save").get("save", ""))
@@ -102,12 +105,12 @@ def findings(
         return [finding(member, seen="it refused the password", expected="the stack's password", logs=logs)]
     except RedisError as error:
         why = route.trouble(address) or str(error).replace(route.local(address), address)
-        seen = f"a write and a read at {address} failed ({why})"
-        return [finding(member, seen=seen, expected="both to work", logs=logs)]
+        tried, expected = ("a write and a read", "both to work") if writes else ("a read", "it to work")
+        return [finding(member, seen=f"{tried} at {address} failed ({why})", expected=expected, logs=logs)]
     finally:
         client.close()
     found: list[str] = []
-    if value != "healthy":
+    if writes and value != "healthy":
         found.append(finding(member, seen=f"a key read back as {value!r}", expected="'healthy'", logs=logs))
     if bool(int(persistence["aof_enabled"])) != append_only:
         actual, wanted = ("off", "on") if append_only else ("on", "off")

@@ -196,7 +196,7 @@ def test_redis_is_reachable_at_a_local_address(lab: Lab, tunnel: Tunnel) -> None
     value = os.urandom(3_000_000)
     client.set("key", value)
     assert client.get("key") == value, "bytes must arrive as they were sent"
-    expected = {"append_only": False, "save": [], "logs": {}, "route": tunnel, "password": None}
+    expected = {"append_only": False, "save": [], "logs": {}, "route": tunnel, "password": None, "writes": True}
     assert redis.findings(member="redis-0", address=lab.address("redis-0"), **expected) == []
 
 

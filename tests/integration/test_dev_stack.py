@@ -8,12 +8,14 @@ from typing import Any
 
 import docker
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import UnknownTopicOrPartitionError
 from kazoo.client import KazooClient
 from redis import Redis
 
-from components.kafka.client import minimum_in_sync
+from components.kafka.client import HEALTH_TOPIC, minimum_in_sync
+from components.redis.client import HEALTH_KEY
 from ops.errors import ExitCode
 from tests.integration.stacks import Stack, eventually, left_on_engine, ports_of, running_members
 from tests.integration.traffic import admin, consume, produce
@@ -118,9 +120,24 @@ def test_a_second_up_changes_nothing(dev: Stack) -> None:
     assert preview.code == 0, preview.output
 
 
-def test_refresh_of_an_untouched_platform_finds_nothing(dev: Stack) -> None:
-    refreshed = dev.change("refresh", "--expect-no-changes")
-    assert refreshed.code == 0, refreshed.output
+def health_records() -> int:
+    """Records that health checks have written."""
+    consumer = KafkaConsumer(bootstrap_servers=SERVERS)
+    try:
+        return sum(consumer.end_offsets([TopicPartition(HEALTH_TOPIC, 0)]).values())
+    finally:
+        consumer.close()
+
+
+def test_refresh_of_an_untouched_platform_finds_nothing_and_writes_nothing(dev: Stack) -> None:
+    with Redis(port=PORTS.redis) as redis:
+        redis.delete(HEALTH_KEY)
+        before = health_records()
+        assert before > 0
+        refreshed = dev.change("refresh", "--expect-no-changes")
+        assert refreshed.code == 0, refreshed.output
+        assert health_records() == before
+        assert redis.get(HEALTH_KEY) is None
 
 
 def test_a_topic_grows_and_its_config_is_set_and_reset(dev: Stack) -> None:

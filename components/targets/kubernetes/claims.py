@@ -115,7 +115,8 @@ class Claims:
         except UnhealthyError as error:
             where = f"--context {self._props['route']['context']} -n {self._namespace}"
             ways = [
-                f"what the storage driver says: kubectl {where} describe pvc; when that is resolved, `pulumi up` goes on",
+                f"what the storage driver says: kubectl {where} describe pvc; once that is resolved, "
+                "`pulumi up` goes on",
                 f"to give up, set the storage of {workload} back: its volumes keep their size",
             ]
             raise UnhealthyError(error.headline, [*error.problems, *ways]) from None

@@ -108,7 +108,7 @@ class Pods:
 def test_every_check_of_a_platform_uses_the_route_of_its_inputs(servers: Servers, detour: Route) -> None:
     HealthGateProvider().create(health_gate(route=VIA))
     HealthGateProvider().read("millrace-prod", health_gate(route=VIA))
-    assert len(servers.routes) == 2 * 6 + 2, "roles, session, listening, client, round trip, Redis; and the summary"
+    assert len(servers.routes) == 6 + 2 + 4, "roles, session, listening, client, round trip, Redis; and the summary"
     assert set(servers.routes) == {detour}
 
 
@@ -177,6 +177,7 @@ def test_redis_is_checked_with_its_password_against_the_declared_settings(server
     HealthGateProvider().create(health_gate())
     (asked,) = servers.redis_asked
     assert {key: value for key, value in asked.items() if key != "logs"} == {
+        "writes": True,
         "member": "redis-0",
         "address": "127.0.0.1:16379",
         "password": "a-password",
@@ -251,7 +252,15 @@ def test_a_refresh_of_a_healthy_platform_keeps_the_gate(servers: Servers) -> Non
     assert (result.id, result.outs) == ("millrace-dev", props)
 
 
-@pytest.mark.parametrize("attribute", ["roles", "session", "round_trip", "redis"])
+def test_a_refresh_writes_to_no_server(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("kafka.KafkaProducer", "kazoo.client.KazooClient"):
+        monkeypatch.setattr(name, None)
+    HealthGateProvider().read("millrace-dev", health_gate())
+    assert servers.calls == ["roles"], "neither a session nor a record"
+    assert [asked["writes"] for asked in servers.redis_asked] == [False]
+
+
+@pytest.mark.parametrize("attribute", ["roles", "redis"])
 def test_a_refresh_of_an_unhealthy_platform_removes_the_gate_from_the_state_and_says_why(
     attribute: str, servers: Servers, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,8 +146,9 @@ def test_a_volume_that_does_not_grow_fails_the_update_with_what_was_seen(scene: 
         made.update(props(replicas=2), props(replicas=2, size=20 * GIB))
     assert str(caught.value) == (
         "the storage of kafka is not expanded after 60 s (1 finding)\n"
-        "  - data-kafka-1: its volume has 10240MiB; expected 20480MiB (Resizing: True; quota of the account is used up)\n"
-        "  - what the storage driver says: kubectl --context test -n streaming describe pvc; when that is resolved, "
+        "  - data-kafka-1: its volume has 10240MiB; expected 20480MiB "
+        "(Resizing: True; quota of the account is used up)\n"
+        "  - what the storage driver says: kubectl --context test -n streaming describe pvc; once that is resolved, "
         "`pulumi up` goes on\n"
         "  - to give up, set the storage of kafka back: its volumes keep their size"
     )

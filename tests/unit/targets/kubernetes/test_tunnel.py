@@ -421,7 +421,14 @@ def test_errors_of_clients_name_the_members_own_address_and_the_reason(opened: T
     (line,) = zookeeper.role_findings({"kafka-0": address}, {}, route=opened)
     assert f'nothing answers at {address} (pods "kafka-0" not found)' in line
     (line,) = redis.findings(
-        member="kafka-0", address=address, password=None, append_only=False, save=[], logs={}, route=opened
+        member="kafka-0",
+        address=address,
+        password=None,
+        append_only=False,
+        save=[],
+        logs={},
+        writes=True,
+        route=opened,
     )
     assert f"a write and a read at {address} failed" in line
     assert "127.0.0.1" not in line
