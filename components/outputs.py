@@ -6,7 +6,7 @@ OUTPUTS: Mapping[str, str] = {
     "kafkaBootstrapServers": "`host:port` of every broker, for clients on this machine or, if brokers are "
     "exposed, outside the cluster; else for clients in the cluster",
     "kafkaInternalBootstrapServers": "the same for containers on the platform's network, or pods of the cluster",
-    "zookeeperConnect": "`host:port` of every ensemble member, for clients on this machine or in the cluster",
+    "zookeeperConnect": "`host:port` of every ensemble member, for operators' tools; applications do not need it",
     "redisUrl": "`redis://…` for clients on this machine or in the cluster; a secret if there is a password",
     "topics": "the topics as created: partitions, replication factor, configuration",
     "health": "what the health gate found when the platform last changed, with timings",
@@ -20,8 +20,7 @@ OUTPUTS: Mapping[str, str] = {
     "grafanaUrl": "with monitor.grafana.enabled: `http://…` of Grafana, likewise",
     "grafanaPassword": "with monitor.grafana.enabled: the password of its user `admin`; a secret",
     "operations": "what `python -m ops` reads: members, addresses and the route to them",
-    "clientEnvironment": "`KAFKA_BOOTSTRAP_SERVERS`, `REDIS_URL`, `ZOOKEEPER_CONNECT` and, if there is one, "
-    "`REDIS_PASSWORD`; a secret",
+    "clientEnvironment": "`KAFKA_BOOTSTRAP_SERVERS`, `REDIS_URL` and, if there is one, `REDIS_PASSWORD`; a secret",
     "dotenv": "the same as the text of a `.env` file; a secret",
     "readme": "a page about the running stack (`pulumi stack output readme`)",
 }

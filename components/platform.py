@@ -273,11 +273,11 @@ def _monitor_outputs(monitor: Monitor | None) -> dict[str, pulumi.Input[object]]
 
 
 def _client_environment(servers: _Servers) -> Environment:
-    """The variables that applications read; a Redis address with a password in it is a secret."""
-    plain = {
-        "KAFKA_BOOTSTRAP_SERVERS": servers.kafka.bootstrap_servers,
-        "ZOOKEEPER_CONNECT": servers.zookeeper.connect,
-    }
+    """The variables that applications read; a Redis address with a password in it is a secret.
+
+    ZooKeeper's address is none of them: applications have no use for it, and network policies keep them away.
+    """
+    plain = {"KAFKA_BOOTSTRAP_SERVERS": servers.kafka.bootstrap_servers}
     secret = {"REDIS_URL": servers.redis.url}
     if servers.redis.password is not None:
         secret["REDIS_PASSWORD"] = servers.redis.password

@@ -63,7 +63,6 @@ def test_outputs_are_addresses_that_work(dev: Stack) -> None:
     assert outputs["clientEnvironment"] == {
         "KAFKA_BOOTSTRAP_SERVERS": SERVERS[0],
         "REDIS_URL": f"redis://127.0.0.1:{PORTS.redis}/0",
-        "ZOOKEEPER_CONNECT": f"127.0.0.1:{PORTS.zookeeper}",
     }
     assert outputs["dotenv"].splitlines()[0] == f"KAFKA_BOOTSTRAP_SERVERS={SERVERS[0]}"
     assert "1 of 1 broker" in outputs["health"]

@@ -770,11 +770,10 @@ def test_these_outputs_are_secret(run: Run, stack: str, secret: set[str]) -> Non
     assert {key for key, value in outputs.items() if masked(value) == SECRET_MARK} == secret, f"in the state of {stack}"
 
 
-def test_the_client_environment_of_dev_names_all_three_servers(dev: Run) -> None:
+def test_the_client_environment_of_dev_names_the_servers_that_applications_use(dev: Run) -> None:
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
         "REDIS_URL": "redis://127.0.0.1:6379/0",
-        "ZOOKEEPER_CONNECT": "127.0.0.1:2181",
     }
     assert dev.outputs["clientEnvironment"] == environment
     assert dev.outputs["dotenv"] == "\n".join(f"{key}={value}" for key, value in sorted(environment.items()))
@@ -785,7 +784,6 @@ def test_the_client_environment_of_staging_holds_the_password(staging: Run) -> N
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094",
         "REDIS_PASSWORD": GENERATED_PASSWORD,
         "REDIS_URL": f"redis://:{GENERATED_PASSWORD}@127.0.0.1:16379/0",
-        "ZOOKEEPER_CONNECT": "127.0.0.1:12181,127.0.0.1:12182,127.0.0.1:12183",
     }
 
 
