@@ -46,7 +46,8 @@ class ClusterPlatform(Platform):
 
 @pytest.fixture
 def light(tmp_path: Path) -> Iterator[ClusterStack]:
-    place = {"target": "kubernetes", "kubernetes": {"context": "millrace-test", "namespace": "millrace-test-crash"}}
+    cluster = {"context": "millrace-test", "namespace": "millrace-test-crash"}
+    place = {"images": "local", "target": "kubernetes", "kubernetes": cluster}
     stack = ClusterStack(tmp_path / "project", "test-crash", "Pulumi.dev.yaml", place)
     stack.set("health.deadline", "3m")
     try:
