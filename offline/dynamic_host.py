@@ -6,6 +6,7 @@ copies this file alone.
 
 import os
 import runpy
+import sys
 import threading
 import time
 
@@ -22,6 +23,7 @@ def main() -> None:
             time.sleep(WATCH_SECONDS)
         os._exit(1)
 
+    sys.path[0] = os.getcwd()  # as `python -m` has it: providers are imported from the program's folder
     threading.Thread(target=watch, daemon=True, name="parent").start()
     runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
 

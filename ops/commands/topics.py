@@ -141,10 +141,10 @@ def export(
 
     Example: `python -m ops topics export --bootstrap kafka.example.com:9092 > topics.yaml`
     """
-    from components.kafka.client import cluster_state
+    from components.kafka.client import cluster_state, minimum_in_sync
     from components.topics.client import observe
     from ops.kafka_cluster import require_topics
-    from ops.topics.export import obstacles, stack_file_text
+    from ops.topics.export import obstacles, stack_file_text, with_reachable_minimum
     from ops.topics.views import is_internal
 
     with _admin(context, bootstrap) as client:
@@ -152,7 +152,9 @@ def export(
         wanted = names or [name for name in client.list_topics() if not is_internal(name)]
         found = observe(client, wanted)
         brokers = len(cluster_state(client).brokers)
-    console.line(stack_file_text(found).rstrip())
-    for name, topic in sorted(found.items()):
-        for problem in obstacles(name, topic, brokers):
-            console.say(f"warning: {problem}")
+        reachable, problems = with_reachable_minimum(found, minimum_in_sync(client, found))
+    console.line(stack_file_text(reachable).rstrip())
+    for name, topic in sorted(reachable.items()):
+        problems += obstacles(name, topic, brokers)
+    for problem in problems:
+        console.say(f"warning: {problem}")

@@ -1,6 +1,7 @@
 """Existing topics as a stack file declares them: how to move an existing cluster to this project."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from components.topics.safety import ObservedTopic, without_throttles
 
 _LONGEST_DAYS = 36_500
 """The longest duration that a stack file accepts; see :func:`components.quantities.parse_duration`."""
+
+_MINIMUM = "min.insync.replicas"
 
 HEADER = """\
 # Topics of the cluster; configuration from broker defaults is left out.
@@ -46,7 +49,7 @@ def _field(key: str, value: str) -> tuple[str, object] | None:
         return "cleanup", normal_value(key, value)
     if key == "compression.type":
         return "compression", value
-    if key == "min.insync.replicas":
+    if key == _MINIMUM:
         return "minInSyncReplicas", int(value)
     amount = int(value) if key in ("retention.ms", "retention.bytes", "max.message.bytes") else 0
     if key == "retention.ms":
@@ -60,6 +63,30 @@ def _field(key: str, value: str) -> tuple[str, object] | None:
     if key == "max.message.bytes":
         return "maxMessageBytes", format_size(amount)
     return None
+
+
+def with_reachable_minimum(
+    topics: Mapping[str, ObservedTopic], minimum: Mapping[str, int]
+) -> tuple[dict[str, ObservedTopic], list[str]]:
+    """Give topics that have too few replicas for the cluster's default a minimum of their own, as a stack file must.
+
+    Args:
+        topics: Topics of the cluster, by name.
+        minimum: The effective ``min.insync.replicas`` of each.
+
+    Returns:
+        The topics as they can be declared, and a line for each that differs from the cluster.
+    """
+    reachable, lines = dict(topics), []
+    for name, topic in sorted(topics.items()):
+        factor = topic.replication_factor
+        if _MINIMUM not in topic.config and minimum[name] > factor:
+            reachable[name] = replace(topic, config={**topic.config, _MINIMUM: str(factor)})
+            lines.append(
+                f"{name}: min.insync.replicas {minimum[name]}, the cluster's default, is above its replication factor "
+                f"{factor}, so that acks=all always fails; minInSyncReplicas {factor} is written, and set by adopting it"
+            )
+    return reachable, lines
 
 
 def obstacles(name: str, topic: ObservedTopic, brokers: int) -> list[str]:

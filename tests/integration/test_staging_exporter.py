@@ -127,6 +127,11 @@ def killed(stack: Stack, exporter: Exporter, *members: str) -> Iterator[None]:
         eventually(exporter.reports_healthy, seconds=60, what=f"{', '.join(members)} to be reported healthy again")
 
 
+def topics_of(stack: Stack) -> set[str]:
+    """Names of all topics in the cluster: declared ones, the health check's and the offsets of groups."""
+    return {topic["name"] for topic in stack.topics()} | {"__millrace_health", "__consumer_offsets"}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _a_group_with_a_lag_of_three(staging: Stack, exporter: Exporter) -> None:
     servers = bootstrap(staging)
@@ -141,10 +146,11 @@ def _a_group_with_a_lag_of_three(staging: Stack, exporter: Exporter) -> None:
         consumer.close()
     eventually(lambda: bool(exporter.values("kafka_consumer_group_lag")), what="the group")
     eventually(exporter.reports_healthy, what="the replicas of the new offsets topic")
+    eventually(lambda: exporter.value("kafka_cluster_topics") == len(topics_of(staging)), what="the offsets topic")
 
 
 def test_a_healthy_platform_is_reported_in_full(staging: Stack, exporter: Exporter) -> None:
-    topics = {topic["name"] for topic in staging.topics()} | {"__millrace_health", "__consumer_offsets"}
+    topics = topics_of(staging)
     assert exporter.values("platform_check_success") == {(check,): 1 for check in CHECKS}
     assert exporter.values("platform_check_duration_seconds").keys() == {(check,) for check in CHECKS}
     for moment in exporter.values("platform_check_timestamp_seconds").values():

@@ -3,6 +3,7 @@
 Source: ops/topics/.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from components.stack_file.settings import load_settings
 from components.topics.rules import THROTTLES, TopicSpec
 from components.topics.safety import ObservedTopic, matches
 from ops.errors import RefusedError, refuse_unknown
-from ops.topics.export import entry, obstacles, stack_file_text
+from ops.topics.export import entry, obstacles, stack_file_text, with_reachable_minimum
 from ops.topics.views import PartitionView, TopicView, is_internal
 
 THREE = ((0, 1, 2), (1, 2, 0))
@@ -91,6 +92,19 @@ def test_obstacles_to_a_declaration_are_listed() -> None:
     assert "different numbers of replicas" in problems
     assert "replication factor 2" in problems
     assert obstacles("fine", ObservedTopic(replicas=THREE), brokers=3) == []
+
+
+def test_a_topic_with_too_few_replicas_for_the_default_minimum_gets_one_of_its_own() -> None:
+    single = ObservedTopic(replicas=((0,),), config={"segment.ms": "1"})
+    topics = {"few": single, "enough": ObservedTopic(replicas=THREE), "own": replace(single, config=CASES["in_sync"])}
+
+    reachable, lines = with_reachable_minimum(topics, dict.fromkeys(topics, 2))
+
+    assert entry("few", reachable["few"])["minInSyncReplicas"] == 1
+    assert reachable["few"].config["segment.ms"] == "1"
+    assert {name: reachable[name] for name in ("enough", "own")} == {name: topics[name] for name in ("enough", "own")}
+    (line,) = lines
+    assert "few: min.insync.replicas 2, the cluster's default, is above its replication factor 1" in line
 
 
 def view(*limits: tuple[int | None, int | None]) -> TopicView:
