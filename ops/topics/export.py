@@ -84,7 +84,7 @@ def with_reachable_minimum(
             reachable[name] = replace(topic, config={**topic.config, _MINIMUM: str(factor)})
             lines.append(
                 f"{name}: min.insync.replicas {minimum[name]}, the cluster's default, is above its replication factor "
-                f"{factor}, so that acks=all always fails; minInSyncReplicas {factor} is written, and set by adopting it"
+                f"{factor}, so acks=all always fails; minInSyncReplicas {factor} is written, and set by adopting it"
             )
     return reachable, lines
 
