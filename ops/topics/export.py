@@ -77,7 +77,8 @@ def with_reachable_minimum(
     Returns:
         The topics as they can be declared, and a line for each that differs from the cluster.
     """
-    reachable, lines = dict(topics), []
+    reachable = dict(topics)
+    lines: list[str] = []
     for name, topic in sorted(topics.items()):
         factor = topic.replication_factor
         if _MINIMUM not in topic.config and minimum[name] > factor:
