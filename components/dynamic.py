@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -19,21 +20,30 @@ from components.errors import PlatformError
 from components.routes import host_and_port
 
 Props = dict[str, Any]
+
+_FRAMES = 100
+"""Frames of an unexpected error that are shown at most; without a number, none are once tracebacks are off."""
+
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def plain_errors(method: _Method) -> _Method:
-    """Show a :class:`PlatformError` to the user as its text alone; any other error keeps its traceback."""
+    """Show a :class:`PlatformError` to the user as its text alone; any other error keeps its traceback.
+
+    The SDK formats the traceback of any error that a provider raises, so it is turned off, for good: four threads of
+    one process serve an update, and none may turn it on again for the others. Unexpected errors hold theirs as text.
+    """
 
     @wraps(method)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if hasattr(sys, "tracebacklimit"):  # set below by an earlier call; one process serves a whole update
-            del sys.tracebacklimit
         try:
             return method(*args, **kwargs)
         except PlatformError as error:
-            sys.tracebacklimit = 0  # the SDK formats the traceback of any error that a provider raises
-            raise _PlainError(str(error)) from None
+            text = str(error)
+        except Exception:  # noqa: BLE001  raised again with its traceback
+            text = f"this is a mistake in the program:\n{traceback.format_exc(limit=_FRAMES)}"
+        sys.tracebacklimit = 0
+        raise _PlainError(text)
 
     return cast(_Method, wrapper)
 

@@ -30,6 +30,7 @@ SETTLE_SECONDS = 5.0
 class TopicSetProvider(ResourceProvider):
     """Manages the topics of one set and touches no others."""
 
+    @plain_errors
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Refuse, already in ``preview``, what Kafka would refuse and what would lose records."""
         if not (is_known(news.get("topics")) and is_known(news.get("brokers"))):

@@ -9,6 +9,9 @@ import os
 import pickletools
 import socket
 import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 
 import dill
@@ -80,15 +83,54 @@ def test_every_kind_of_user_error_is_shown_as_text_only(kind: type[PlatformError
 @pytest.mark.usefixtures("_traceback_limit")
 def test_any_other_error_keeps_its_traceback() -> None:
     text = shown(breaks)
-    assert text.startswith("Traceback (most recent call last):\n")
+    assert text.startswith("Error: this is a mistake in the program:\nTraceback (most recent call last):\n")
     assert "in breaks\n" in text, "the location of the mistake in the program"
-    assert text.endswith("KeyError: 'a key that is not there'\n")
+    assert text.rstrip().endswith("KeyError: 'a key that is not there'")
 
 
 @pytest.mark.usefixtures("_traceback_limit")
 def test_any_other_error_keeps_its_traceback_after_a_user_error() -> None:
     shown(refuses)
-    assert "in breaks\n" in shown(breaks), "one process serves all resources of an update, one after another"
+    assert "in breaks\n" in shown(breaks), "one process serves all resources of an update"
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_threads_do_not_change_each_others_errors() -> None:
+    """Four threads serve an update: one raises while the SDK formats another's error."""
+    both = threading.Barrier(2, timeout=10)
+
+    @plain_errors
+    def refuses_late() -> None:
+        both.wait()
+        raise TopicError("a topic is refused")
+
+    @plain_errors
+    def breaks_late() -> None:
+        both.wait()
+        {}["a key that is not there"]
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(200):
+            refused, broken = pool.map(shown, (refuses_late, breaks_late))
+            assert refused == "Error: a topic is refused\n"
+            assert "in breaks_late\n" in broken
+
+
+@pytest.mark.usefixtures("_traceback_limit")
+def test_a_call_that_begins_leaves_the_errors_of_other_threads_plain() -> None:
+    """The order that once showed a traceback: raised, another call begins, formatted."""
+    begun: list[str] = []
+
+    @plain_errors
+    def begins() -> None:
+        begun.append("begun")
+
+    try:
+        refuses()
+    except Exception:  # noqa: BLE001  the SDK catches all exceptions too
+        begins()
+        assert traceback.format_exc().startswith("Error: 2 topics are refused\n")
+    assert begun
 
 
 def test_a_method_that_does_not_raise_keeps_its_result_and_name() -> None:

@@ -34,6 +34,7 @@ class MemberGateProvider(ResourceProvider):
 class MemberSetProvider(ResourceProvider):
     """Knows the members of a workload, so that none that is still needed is removed."""
 
+    @plain_errors
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Show, in preview too, which members are removed."""
         if _olds and (gone := _removed(_olds, news)):

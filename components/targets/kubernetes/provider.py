@@ -17,6 +17,7 @@ _REMOVAL = 600.0
 class GatedRollProvider(ResourceProvider):
     """Replaces pods that are out of date."""
 
+    @plain_errors
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Report, in preview too, which members a change restarts and why."""
         for line in _change_lines(_olds, news):
@@ -83,6 +84,7 @@ def _stored(props: Props) -> Props:
 class MemberStorageProvider(ResourceProvider):
     """Manages the claims of one workload's members."""
 
+    @plain_errors
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Reject a smaller volume, in preview too; report that a larger one restarts nothing."""
         if not (_olds and is_known(news.get("size")) and is_known(_olds.get("size"))):
