@@ -127,6 +127,8 @@ def apply_topics(
     adopt: bool,
     deadline: float,
     report: Callable[[str], None],
+    asked: set[str] | None = None,
+    own_cluster: bool = False,
     resumed: bool = False,
     listed: Collection[str] = (),
     route: Route = DIRECT,
@@ -140,6 +142,8 @@ def apply_topics(
         adopt: Whether declared topics that exist but are not owned are taken over.
         deadline: Seconds for the replicas of one batch to move after a change of replication factor.
         report: Called with a line of progress.
+        asked: Names whose creation an earlier attempt of the same update asked for; those asked for now are added.
+        own_cluster: Whether empty topics that are exactly as declared are this set's: an interrupted update made them.
         resumed: Whether topics that are exactly as declared are this set's, with records too.
         listed: Names to delete. No other topic is deleted, and of these only what is owned and not declared.
         route: How brokers are reached.
@@ -148,16 +152,22 @@ def apply_topics(
         TopicError: A declared or listed topic is not this set's, or the cluster refused a change.
         kafka.errors.KafkaError: The cluster cannot be read or changed now, or what a broker answered is out of date.
     """
+    asked = set[str]() if asked is None else asked
     with admin_client(bootstrap, route=route) as client, controller_errors():
         leaving = owned.intersection(listed) - declared.keys()
         observed = observe(client, {*declared, *listed})
         _confirm_absent(client, sorted(leaving - observed.keys()))
         _refuse_strangers(observed.keys() & set(listed) - owned)
         if not adopt:
-            _refuse_foreign(client, declared, observed, owned, resumed=resumed)
+            foreign = {name: topic for name, topic in observed.items() if name in declared and name not in owned}
+            same = {name: topic for name, topic in foreign.items() if matches(declared[name], topic)}
+            left = same.keys() if resumed else same.keys() & asked
+            if own_cluster and not resumed:
+                left |= same.keys() - _with_records(client, same)
+            _refuse_foreign([name for name in foreign if name not in left])
         moving: Reassignments = in_progress(client) if observed.keys() & declared.keys() else {}
         plan = plan_topics(declared, when_done(observed, moving), leaving)
-        _create(client, plan.create, owned, report)
+        _create(client, plan.create, owned, asked, report)
         _add_partitions(client, plan.add_partitions)
         _change_config(client, plan)
         change_factors(client, declared, plan.reassign, moving, deadline=deadline, report=report)
@@ -202,26 +212,11 @@ def _refuse_strangers(names: Collection[str]) -> None:
         )
 
 
-def _refuse_foreign(
-    client: "KafkaAdminClient",
-    declared: Mapping[str, TopicSpec],
-    observed: Mapping[str, ObservedTopic],
-    owned: Collection[str],
-    *,
-    resumed: bool,
-) -> None:
-    """Refuse declared topics that this set did not create.
-
-    A topic that is exactly as declared and empty counts as left behind by an interrupted run: owning it can lose
-    nothing. If ``resumed``, one with records counts too.
-    """
-    foreign = [name for name in declared if name in observed and name not in owned]
-    same = {name: observed[name] for name in foreign if matches(declared[name], observed[name])}
-    left = same.keys() if resumed else same.keys() - _with_records(client, same)
-    taken = [name for name in foreign if name not in left]
-    if taken:
+def _refuse_foreign(names: Sequence[str]) -> None:
+    """Refuse declared topics that this set did not create."""
+    if names:
         raise TopicError(
-            f"{count(len(taken), 'declared topic')} exist already and are not this stack's: {', '.join(taken)}",
+            f"{count(len(names), 'declared topic')} exist already and are not this stack's: {', '.join(names)}",
             ["to take them over, set millrace:existingTopics to adopt; otherwise rename the declared topics"],
         )
 
@@ -244,7 +239,11 @@ def _with_records(client: "KafkaAdminClient", topics: Mapping[str, ObservedTopic
 
 
 def _create(
-    client: "KafkaAdminClient", specs: Sequence[TopicSpec], owned: set[str], report: Callable[[str], None]
+    client: "KafkaAdminClient",
+    specs: Sequence[TopicSpec],
+    owned: set[str],
+    asked: set[str],
+    report: Callable[[str], None],
 ) -> None:
     from kafka.errors import TopicAlreadyExistsError
 
@@ -258,10 +257,12 @@ def _create(
             }
             for spec in batch
         }
+        asked.update(request)  # the controller may create them although no answer comes
         answer = client.create_topics(request, timeout_ms=int(REQUEST_SECONDS * 1000), raise_errors=False)
         owned.update(topic["name"] for topic in answer["topics"] if not topic["error_code"])
         # They were absent from a broker's answer: it is out of date, or the controller is still deleting them.
         if existing := _names(answer, TopicAlreadyExistsError.errno):
+            asked.difference_update(existing)
             raise TopicAlreadyExistsError(f"not known yet, or still being deleted: {', '.join(existing)}")
         _raise_refusals("creation", answer)
         created += len(batch)

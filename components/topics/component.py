@@ -24,8 +24,9 @@ class TopicSetArgs:
             them before it touches a topic, and preview refuses a replication factor above their number. If it is
             empty, one broker that answers is enough.
         existing: ``refuse`` or ``adopt`` declared topics that exist but are not this set's.
-        own_cluster: Whether the brokers and their storage belong to the same stack. Topics that are exactly as declared
-            when the set is created are then its own: they were there when a ``destroy`` was killed.
+        own_cluster: Whether the brokers and their storage belong to the same stack. Existing topics that are exactly as
+            declared are then the set's own: they were made by an update that was killed if they are empty, and were
+            there when a ``destroy`` was killed if the set is created. In any other cluster, they are refused.
         to_delete: Names of topics that leave ``topics`` and are deleted with their records. A topic that leaves without
             being listed is refused, also an empty one. Names may stay listed after their deletion.
         to_release: Names of topics that leave ``topics``, stay in the cluster, and are no longer this set's.

@@ -204,7 +204,7 @@ def _apply(props: Props, owned: Iterable[str], listed: Collection[str], *, resum
 
     bootstrap, brokers, logs = props["bootstrap"], in_order(props["brokers"]), props["logs"]
     deadline = float(props["deadline"])
-    now_owned, route = set(owned), open_route(props.get("route"))
+    now_owned, asked, route = set(owned), set[str](), open_route(props.get("route"))
 
     def check_and_apply() -> list[str]:
         if not any_listens(bootstrap, route=route):
@@ -217,7 +217,9 @@ def _apply(props: Props, owned: Iterable[str], listed: Collection[str], *, resum
                 bootstrap=bootstrap,
                 declared=specs_of(props),
                 owned=now_owned,
+                asked=asked,
                 adopt=props["existing"] == "adopt",
+                own_cluster=bool(props.get("ownCluster")),
                 resumed=resumed,
                 deadline=deadline,
                 report=progress,

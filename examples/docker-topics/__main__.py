@@ -44,6 +44,7 @@ def main() -> None:
             bootstrap=kafka.bootstrap_servers,
             brokers=kafka.brokers,
             topics=topics,
+            own_cluster=True,
             logs=kafka.deployment.logs,
             trigger=kafka.deployment.identities,
         ),

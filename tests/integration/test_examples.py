@@ -107,4 +107,11 @@ def test_topics_only_manages_only_its_own_topic_on_a_foreign_broker(root: Path, 
         topics.up()
         topics.change("destroy")
         assert observed("invoices", "orders", "customers").keys() == {"orders", "customers"}
+
+        same = {"num_partitions": 4, "replication_factor": 1, "configs": {"retention.ms": str(30 * DAY_MS)}}
+        with admin(SERVERS) as client:
+            client.create_topics({"invoices": same}, wait_for_metadata=True)
+        refused = topics.up(check=False)
+        assert "exist already and are not this stack's: invoices" in refused.output, "another stack may delete it later"
+        assert "Traceback" not in refused.output
     assert consume(SERVERS, "orders") == [b"first"], "other topics keep their records"

@@ -147,6 +147,7 @@ def apply_specs(platform: Platform, specs: Mapping[str, TopicSpec], *, existing:
         declared=specs,
         owned=set(existing),
         adopt=False,
+        own_cluster=True,  # an interrupted restore made them
         deadline=DEADLINE_SECONDS,
         report=console.say,
         route=platform.route,

@@ -26,7 +26,12 @@ def spec(name: str, factor: int, partitions: int = 1, **config: str) -> TopicSpe
 
 
 def apply(
-    monkeypatch: pytest.MonkeyPatch, cluster: Cluster, *specs: TopicSpec, owned: bool = True, deadline: float = 9
+    monkeypatch: pytest.MonkeyPatch,
+    cluster: Cluster,
+    *specs: TopicSpec,
+    owned: bool = True,
+    own_cluster: bool = True,
+    deadline: float = 9,
 ) -> list[str]:
     """Apply topics to the fake cluster; returns the reported lines."""
     lines: list[str] = []
@@ -43,6 +48,7 @@ def apply(
         declared=declared,
         owned=set(declared) if owned else set(),
         adopt=False,
+        own_cluster=own_cluster,
         deadline=deadline,
         report=lines.append,
     )

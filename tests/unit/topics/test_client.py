@@ -180,6 +180,8 @@ def applied(
     *owned: str,
     listed: Sequence[str] = (),
     resumed: bool = False,
+    own_cluster: bool = False,
+    asked: set[str] | None = None,
 ) -> list[tuple[str, Any]]:
     """The changes that were asked for."""
     monkeypatch.setattr(client, "admin_client", cluster.admin_client)
@@ -192,6 +194,8 @@ def applied(
         report=lambda _line: None,
         listed=listed,
         resumed=resumed,
+        own_cluster=own_cluster,
+        asked=asked,
     )
     return cluster.changes
 
@@ -303,6 +307,46 @@ def test_a_set_in_a_cluster_of_its_own_goes_on_with_topics_that_are_exactly_as_d
     with pytest.raises(TopicError, match="exist already and are not this stack's: foreign"):
         applied(cluster, monkeypatch, other, resumed=True)
     assert cluster.changes == []
+
+
+def test_an_empty_topic_as_declared_is_taken_over_in_the_stack_s_own_cluster_alone(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere another stack may have made it, and this one would delete it later."""
+    monkeypatch.setattr(client, "_with_records", lambda *_: set())
+    with pytest.raises(TopicError, match="exist already and are not this stack's: foreign"):
+        applied(cluster, monkeypatch, specs("foreign"))
+    assert applied(cluster, monkeypatch, specs("foreign"), own_cluster=True) == []
+    monkeypatch.setattr(client, "_with_records", lambda *_: {"foreign"})
+    with pytest.raises(TopicError, match="exist already and are not this stack's: foreign"):
+        applied(cluster, monkeypatch, specs("foreign"), own_cluster=True)
+
+
+def test_a_topic_whose_creation_was_asked_for_without_an_answer_is_the_set_s(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+
+    def breaks(*_: object, **__: object) -> None:
+        raise KafkaTimeoutError("the connection ended")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster, "create_topics", breaks)
+        with pytest.raises(KafkaTimeoutError):
+            applied(cluster, patch, specs("absent"), asked=asked)
+    assert asked == {"absent"}
+    cluster.topics |= specs("absent")
+    assert applied(cluster, monkeypatch, specs("absent"), asked=asked) == []
+
+
+def test_a_topic_that_exists_against_the_answer_is_not_the_set_s_because_it_asked(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+    cluster.unknown = {"foreign"}
+    with pytest.raises(TopicAlreadyExistsError):
+        applied(cluster, monkeypatch, specs("foreign"), asked=asked)
+    assert asked == set()
 
 
 def test_partitions_that_exist_already_are_a_reason_to_look_again(
