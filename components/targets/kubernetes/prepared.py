@@ -76,7 +76,7 @@ class PreparedKubernetes(ClusterAddresses):
         opts: pulumi.ResourceOptions | None = None,
     ) -> Deployment:
         """Declare a StatefulSet with the objects around it, and the roll that replaces its pods."""
-        _refuse_equal_names(workload)
+        _refuse_equal_names(workload, [ZONE_SCRIPT_NAME] if self._reads_zone(workload) else [])
         self._deployed.append(workload)
         members = self._members(workload, deadline)
         storage = self._storage(workload, members, parent)
@@ -340,15 +340,22 @@ def _base64(texts: Sequence[str]) -> str:
     return base64.b64encode(texts[0].encode()).decode()
 
 
-def _refuse_equal_names(workload: Workload) -> None:
+def _refuse_equal_names(workload: Workload, reserved: Sequence[str]) -> None:
     """Files are keys of one ConfigMap and one Secret, which every folder of the pod shows.
+
+    Args:
+        workload: The workload.
+        reserved: Names of files that the target adds.
 
     Raises:
         SettingsError: Two files have the same name.
     """
-    names = Counter(_key(file) for file in workload.files)
+    names = Counter([*map(_key, workload.files), *reserved])
     if equal := [file.path for file in workload.files if names[_key(file)] > 1]:
-        raise SettingsError(f"files of {workload.name} have the same name", [f"rename one of {', '.join(equal)}"])
+        raise SettingsError(
+            f"files of {workload.name} have names that are taken; all folders of a pod share one list of names",
+            [f"rename {path}" for path in equal],
+        )
 
 
 def _key(file: File) -> str:

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pulumi
 import pytest
 import yaml
 
-from components.errors import PreflightError
+from components.errors import PreflightError, SettingsError
 from components.outputs import OUTPUTS
 from components.targets.kubernetes.addresses import ClusterOptions
 from components.targets.kubernetes.pods import ZONE_SCRIPT
 from components.targets.kubernetes.preflight import ClusterNeeds
 from components.targets.kubernetes.target import KubernetesTarget
+from components.workload import File
 from tests.manifests import as_yaml, manifests
 from tests.unit.mocks import (
     CREDENTIALS,
@@ -42,12 +44,14 @@ from tests.unit.mocks import (
     RecordingMonitor,
     Registered,
     Run,
+    declared_by,
     masked,
     run_on_cluster,
     settings_of,
     unmasked,
 )
 from tests.unit.regenerate_golden import GOLDEN, MANIFESTS
+from tests.unit.workloads import workload as workload_named
 
 GIB = 1024**3
 NAME = "millrace-prod"
@@ -493,6 +497,34 @@ def test_a_member_gets_its_ordinal_and_its_host_from_its_pod(prod: Run) -> None:
         assert target.host("kafka", int(member[-1])) == "$(POD_NAME).kafka.streaming.svc.cluster.local".replace(
             "$(POD_NAME)", member
         ), "a pod uses the same name for itself as others do"
+
+
+@pytest.mark.parametrize(
+    ("paths", "taken"),
+    [
+        (["/a/x.conf", "/b/y.conf"], []),
+        (["/a/x.conf", "/b/x.conf"], ["/a/x.conf", "/b/x.conf"]),
+        (["/a/x.conf", "/b/read-zone.sh"], ["/b/read-zone.sh"]),
+    ],
+)
+@pytest.mark.parametrize("secret", [False, True])
+def test_two_files_of_one_name_are_refused(secret: bool, paths: list[str], taken: list[str]) -> None:
+    """One of them would silently replace the other in the ConfigMap, or hide it in the pod."""
+    files = [File(path=path, content=path, secret=secret) for path in paths]
+    item = replace(workload_named("kafka"), files=files)
+    target = KubernetesTarget(NAME, ClusterOptions(context="c", namespace="streaming"))
+
+    def program() -> Mapping[str, object]:
+        parent = pulumi.ComponentResource("test:index:Parent", "parent")
+        target.prepare().deploy(item, parent, deadline=60)
+        return {}
+
+    if not taken:
+        declared_by(program)
+        return
+    with pytest.raises(SettingsError) as caught:
+        declared_by(program)
+    assert caught.value.problems == tuple(f"rename {path}" for path in taken)
 
 
 @pytest.mark.parametrize("workload", SERVERS)
