@@ -58,7 +58,7 @@ class Safety:
         return []
 
     def interruptions(self, name: str) -> list[str]:
-        """What is unavailable while a member is away, one line each."""
+        """What is unavailable while a member is away, one line each, as the last :meth:`stop_findings` saw it."""
         return []
 
     def return_findings(self, name: str) -> list[str]:

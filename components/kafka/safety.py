@@ -96,8 +96,15 @@ def _way(error: PlatformError) -> list[str]:
     return [TOO_FEW_STAY]
 
 
+_Metadata = tuple[ClusterState, Mapping[str, int]]
+"""The cluster's metadata and each topic's ``min.insync.replicas``."""
+
+
 class BrokerSafety(Safety):
     """Kafka: no partition falls below ``min.insync.replicas``, and the controller moves only once."""
+
+    _seen: _Metadata | None = None
+    """What the last look before a stop saw."""
 
     def last(self) -> str | None:
         """The controller."""
@@ -111,10 +118,11 @@ class BrokerSafety(Safety):
         A broker that does not serve may be restarted while others lag, because that may bring them back. Brokers that
         all still catch up count as not serving, but clients use them; so if none is ready, those that listen count.
         """
+        self._seen = None
         serving = ready or self._listening()
         if not serving:
             return []
-        found = self._metadata()
+        found = self._seen = self._metadata()
         if found is None:
             return self._unreachable()
         away = {ordinal_of(member) for member in self.members.addresses if member not in serving and member != name}
@@ -126,8 +134,7 @@ class BrokerSafety(Safety):
 
     def interruptions(self, name: str) -> list[str]:
         """Partitions that cannot be written while the broker is away."""
-        found = self._metadata()
-        lost = [] if found is None else without_spare(found[0], ordinal_of(name), found[1])
+        lost = [] if self._seen is None else without_spare(self._seen[0], ordinal_of(name), self._seen[1])
         if not lost:
             return []
         return [
@@ -228,8 +235,8 @@ class BrokerSafety(Safety):
         seen = f"broker {ordinal_of(name)} serves but is not registered in the cluster"
         return finding(name, seen=seen, expected="it to be registered", logs=self.members.logs)
 
-    def _metadata(self) -> tuple[ClusterState, Mapping[str, int]] | None:
-        """The cluster's metadata and each topic's ``min.insync.replicas``; None if they cannot be read completely."""
+    def _metadata(self) -> _Metadata | None:
+        """The metadata; None if it cannot be read completely."""
         from kafka.errors import KafkaError
 
         if not any_listens(self._bootstrap, route=self.members.route):

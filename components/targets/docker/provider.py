@@ -118,6 +118,8 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
     def return_findings() -> list[str]:
         return rules(declared).return_findings(str(returns))
 
+    looked: list[Safety] = []
+
     def stop_findings() -> list[str]:
         try:
             health = container_health(containers.values())
@@ -128,11 +130,13 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
             return []
         ready = [name for name, healthy in existing.items() if healthy]
         # A member that is added serves only after those before it have changed.
-        return rules(name for name in addresses if name in existing or name in before).stop_findings(stops, ready)
+        looked[:] = [rules(name for name in addresses if name in existing or name in before)]
+        return looked[0].stop_findings(stops, ready)
 
     if returns:
         wait_until(return_findings, what=returns, deadline=deadline, report=progress)
     if stops:
         wait_until(stop_findings, what=stops, deadline=deadline, report=progress, state="safe to restart")
-        for line in rules(declared).interruptions(stops):
-            progress(line)
+        for safety in looked:
+            for line in safety.interruptions(stops):
+                progress(line)

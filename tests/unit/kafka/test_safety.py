@@ -368,8 +368,22 @@ def test_without_complete_metadata_no_broker_is_removed() -> None:
 
 @pytest.mark.usefixtures("unreadable")
 def test_without_complete_metadata_controller_and_losses_are_unknown() -> None:
-    assert rules().last() is None
-    assert rules().interruptions("kafka-0") == []
+    made = rules()
+    assert made.last() is None
+    assert made.stop_findings("kafka-0", ALL_READY)
+    assert made.interruptions("kafka-0") == []
+
+
+def test_what_a_stop_interrupts_is_told_from_the_look_that_allowed_it(kafka: FakeKafka) -> None:
+    kafka.metadata = state(partition((0,), (0,)))
+    made = rules()
+    assert made.stop_findings("kafka-0", ALL_READY) == []
+    kafka.refuses_clients = True
+    (line,) = made.interruptions("kafka-0")
+    assert line.startswith("while kafka-0 restarts, 1 partition cannot be written with acks=all")
+    assert line.endswith(": t-0")
+    assert made.stop_findings("kafka-0", ALL_READY), "it cannot be read"
+    assert made.interruptions("kafka-0") == [], "an earlier look says nothing"
 
 
 @pytest.mark.parametrize("harm", ["listens", "refuses_clients", "error_code"])
