@@ -92,9 +92,10 @@ class Platform:
             UnreachableError: No broker answers, or one refused a request.
         """
         from components.kafka import client as kafka
+        from components.kafka.health import unreachable
 
         if not kafka.any_listens(self.bootstrap, route=self.route):
-            problems = kafka.unreachable(self.bootstrap, self.brokers, self.logs, route=self.route)
+            problems = unreachable(self.bootstrap, self.brokers, self.logs, route=self.route)
             raise UnreachableError(f"Kafka of stack {self.stack} does not answer", problems)
         seconds = kafka.REQUEST_SECONDS if request_seconds is None else request_seconds
         with (

@@ -9,6 +9,7 @@ from pulumi.dynamic import CreateResult, ReadResult, ResourceProvider, UpdateRes
 from components.dynamic import Props, in_order, plain_errors, progress
 from components.errors import UnhealthyError, count
 from components.kafka import client as kafka
+from components.kafka import health as kafka_health
 from components.naming import PART_OF_LABEL, PROJECT, ordinal_of
 from components.redis import client as redis
 from components.routes import Route, RouteProps
@@ -73,7 +74,7 @@ def _kafka(props: Props, logs: Mapping[str, str], route: Route, writes: bool) ->
         )
 
     def check() -> list[str]:
-        return kafka.kafka_findings(bootstrap, brokers, logs, round_trip=writes, route=route)
+        return kafka_health.kafka_findings(bootstrap, brokers, logs, round_trip=writes, route=route)
 
     return Part(check=check, summary=summary)
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from components.errors import count
-from components.kafka.client import HEALTH_TOPIC, ClusterState, Partition, batches, cluster_state, first_few
+from components.kafka.client import ClusterState, Partition, batches, cluster_state
+from components.kafka.health import HEALTH_TOPIC, first_few
 from components.kafka.placement import without
 from components.kafka.reassignment import (
     Moves,

@@ -17,12 +17,9 @@ from components.kafka.client import (
     any_listens,
     cluster_state,
     controller_errors,
-    first_few,
-    kafka_findings,
     minimum_in_sync,
-    partition_findings,
-    unreachable,
 )
+from components.kafka.health import first_few, kafka_findings, partition_findings, unreachable
 from components.kafka.leaving import TOO_FEW_STAY, held, move_off
 from components.naming import ordinal_of
 from components.safety import Report, Safety

@@ -9,7 +9,6 @@ from components.kafka.client import (
     REQUEST_SECONDS,
     admin_client,
     batches,
-    broker_findings,
     cluster_state,
     complete_replicas,
     controller_errors,
@@ -17,6 +16,7 @@ from components.kafka.client import (
     require_readable,
     topic_configs,
 )
+from components.kafka.health import broker_findings
 from components.kafka.reassignment import Reassignments, in_progress
 from components.routes import DIRECT, Route
 from components.topics.reassignment import change_factors, when_done

@@ -6,7 +6,8 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
 from components.errors import ClusterError, TopicError, UnhealthyError
-from components.kafka.client import admin_client, any_listens, broker_findings, cluster_state, unreachable
+from components.kafka.client import admin_client, any_listens, cluster_state
+from components.kafka.health import broker_findings, unreachable
 from components.targets.routes import open_route
 from components.topics import client as topics
 from components.topics.rules import TopicSpec, normal_value

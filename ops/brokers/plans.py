@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from components.errors import TopicError, count
-from components.kafka.client import ClusterState, cluster_state, partition_findings
+from components.kafka.client import ClusterState, cluster_state
+from components.kafka.health import partition_findings
 from components.kafka.leaving import TOO_FEW_STAY, plan_moves, settled_cluster
 from components.kafka.placement import balanced, new_replicas
 from components.kafka.reassignment import Moves, by_place, place_of

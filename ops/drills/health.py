@@ -6,6 +6,7 @@ from components.errors import count
 from components.findings import finding
 from components.kafka import client as kafka
 from components.kafka.client import ClusterState, minimum_in_sync
+from components.kafka.health import cluster_findings
 from components.kafka.safety import without_spare
 from components.redis import client as redis
 from components.routes import patience
@@ -36,7 +37,7 @@ def problems(platform: Platform) -> list[str]:
         if not answers(address, route=platform.route, seconds=seconds)
     ]
     with platform.admin() as client:
-        found += kafka.cluster_findings(kafka.cluster_state(client), platform.brokers, platform.logs)
+        found += cluster_findings(kafka.cluster_state(client), platform.brokers, platform.logs)
     return found + _redis_problems(platform)
 
 

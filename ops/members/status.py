@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import PlatformError, count
 from components.findings import finding
-from components.kafka.client import ClusterState, cluster_findings, cluster_state, unreachable
+from components.kafka.client import ClusterState, cluster_state
+from components.kafka.health import cluster_findings, unreachable
 from components.naming import ordinal_of
 from components.routes import patience
 from components.zookeeper.client import MemberState, member_states, role_findings

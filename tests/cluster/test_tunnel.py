@@ -21,6 +21,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from components.kafka import client as kafka
+from components.kafka.health import kafka_findings, round_trip_findings
 from components.redis import client as redis
 from components.targets.kubernetes.client import Cluster, connect
 from components.targets.kubernetes.kubeconfig import Access
@@ -239,12 +240,12 @@ def test_brokers_are_reachable_at_their_own_addresses(
     lab: Lab, tunnel: Tunnel, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     def settled() -> bool:
-        return not kafka.kafka_findings(lab.bootstrap, lab.brokers, {}, round_trip=False, route=tunnel)
+        return not kafka_findings(lab.bootstrap, lab.brokers, {}, round_trip=False, route=tunnel)
 
     assert soon(settled), "every broker is registered with its address inside the cluster"
     with kafka.admin_client(lab.bootstrap, route=tunnel) as client:
         state = kafka.cluster_state(client)
-        assert kafka.round_trip_findings(lab.bootstrap, client, state, route=tunnel) == []
+        assert round_trip_findings(lab.bootstrap, client, state, route=tunnel) == []
     servers: dict[str, Any] = {"bootstrap_servers": lab.bootstrap.split(","), "proxy_url": tunnel.proxy_url}
     admin = KafkaAdminClient(**servers)
     admin.create_topics({"load": {"num_partitions": 6, "replication_factor": BROKERS}}, wait_for_metadata=True)

@@ -14,7 +14,8 @@ from kafka.errors import UnknownTopicOrPartitionError
 from kazoo.client import KazooClient
 from redis import Redis
 
-from components.kafka.client import HEALTH_TOPIC, minimum_in_sync
+from components.kafka.client import minimum_in_sync
+from components.kafka.health import HEALTH_TOPIC
 from components.redis.client import HEALTH_KEY
 from ops.errors import ExitCode
 from tests.integration.stacks import Stack, eventually, left_on_engine, ports_of, running_members

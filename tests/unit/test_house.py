@@ -65,6 +65,7 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "reassignment": "gives topics new replication factors",
     },
     "kafka": {
+        "health": "what a health check finds; gates, safety and the command line share it, and the client knows none",
         "leaving": "moves all replicas off brokers, for a removal and for the command line",
         "placement": "which brokers get replicas; brokers that leave and topics that change share it",
         "reassignment": "moves replicas; brokers that leave and topics that change share it",

@@ -9,6 +9,7 @@ from kafka.errors import KafkaConnectionError
 
 from components.dynamic import Props
 from components.kafka import client as kafka
+from components.kafka import health as kafka_health
 from components.kafka.client import ClusterState, Partition
 from components.redis import client as redis
 from components.routes import Route
@@ -39,11 +40,12 @@ class Servers:
         monkeypatch.setattr(zookeeper, "role_findings", lambda members, logs, *, route: self._called("roles", route))
         monkeypatch.setattr(zookeeper, "session_findings", lambda members, *, route: self._called("session", route))
         monkeypatch.setattr(zookeeper, "summary", self._summary)
-        monkeypatch.setattr(kafka, "any_listens", self._any_listens)
-        monkeypatch.setattr(kafka, "accepts", self._accepts)
-        monkeypatch.setattr(kafka, "admin_client", self._client)
-        monkeypatch.setattr(kafka, "cluster_state", lambda client: self.cluster)
-        monkeypatch.setattr(kafka, "round_trip_findings", lambda *_, route: self._called("round_trip", route))
+        for module in (kafka, kafka_health):
+            monkeypatch.setattr(module, "any_listens", self._any_listens)
+            monkeypatch.setattr(module, "accepts", self._accepts)
+            monkeypatch.setattr(module, "admin_client", self._client)
+            monkeypatch.setattr(module, "cluster_state", lambda client: self.cluster)
+        monkeypatch.setattr(kafka_health, "round_trip_findings", lambda *_, route: self._called("round_trip", route))
         monkeypatch.setattr(redis, "findings", self._redis)
 
     def _called(self, name: str, route: Route) -> list[str]:

@@ -1,6 +1,6 @@
 """What a cluster's metadata says about its health.
 
-Source: components/kafka/client.py.
+Source: components/kafka/client.py, components/kafka/health.py.
 Proof limit: the metadata is fabricated; only the tests on a real engine show that a broker reports it so, and that
 records can be produced and consumed.
 """
@@ -11,16 +11,8 @@ from typing import Any
 import pytest
 
 from components.findings import finding
-from components.kafka.client import (
-    ClusterState,
-    Partition,
-    any_listens,
-    broker_findings,
-    cluster_findings,
-    cluster_state,
-    partition_findings,
-    unreachable,
-)
+from components.kafka.client import ClusterState, Partition, any_listens, cluster_state
+from components.kafka.health import broker_findings, cluster_findings, partition_findings, unreachable
 from components.routes import host_and_port
 
 BROKERS = {"kafka-0": "127.0.0.1:19092", "kafka-1": "127.0.0.1:19093", "kafka-2": "127.0.0.1:19094"}

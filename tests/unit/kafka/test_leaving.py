@@ -14,7 +14,7 @@ from kafka.errors import KafkaConnectionError
 
 from components.errors import SafetyError
 from components.kafka import leaving, safety
-from components.kafka.client import HEALTH_TOPIC
+from components.kafka.health import HEALTH_TOPIC
 from components.kafka.safety import BrokerSafety
 from components.safety import Members
 from tests.unit.kafka.replicas import Cluster

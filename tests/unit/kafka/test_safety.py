@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
-from components.kafka import client, safety
+from components.kafka import client, health, safety
 from components.kafka.client import ClusterState, Partition
 from components.kafka.safety import BrokerSafety, held_by, restart_blockers, without_spare
 from components.routes import DIRECT, Route
@@ -249,7 +249,7 @@ class FakeKafka:
 @pytest.fixture
 def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     made = FakeKafka()
-    for module in (client, safety):
+    for module in (client, health, safety):
         monkeypatch.setattr(module, "any_listens", made.any_listens)
         monkeypatch.setattr(module, "admin_client", made.admin_client)
         monkeypatch.setattr(module, "accepts", made.accepts)

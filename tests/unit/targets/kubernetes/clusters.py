@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from components.errors import ClusterError
-from components.kafka import client as kafka
+from components.kafka import health as kafka_health
 from components.kafka import safety as broker_safety
 from components.kafka.client import ClusterState, Partition
 from components.kafka.safety import BrokerSafety
@@ -244,11 +244,11 @@ class FakeServers:
         self.listens = True
         self.routes: list[Route] = []
         patch.setattr(zookeeper, "member_state", self.member_state)
-        for module in (kafka, broker_safety):
+        for module in (kafka_health, broker_safety):
             patch.setattr(module, "any_listens", self.any_listens)
             patch.setattr(module, "admin_client", self.admin_client)
             patch.setattr(module, "cluster_state", lambda client: self.state())
-        patch.setattr(kafka, "accepts", self.accepts)
+            patch.setattr(module, "accepts", self.accepts)
         patch.setattr(broker_safety, "minimum_in_sync", self.minimum_in_sync)
 
     def _serving(self) -> list[FakePod]:

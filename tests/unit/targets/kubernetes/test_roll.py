@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from components.errors import ClusterError, PlatformError, UnhealthyError
-from components.kafka import client as kafka
+from components.kafka import health as kafka_health
 from components.routes import DIRECT
 from components.targets.kubernetes import roll as rolls
 from components.targets.kubernetes.provider import GatedRollProvider
@@ -356,7 +356,7 @@ def test_brokers_that_do_not_answer_are_reported_and_not_restarted(
     made = scene("kafka")
     made.servers.listens = False
     if away == "answers":
-        monkeypatch.setattr(kafka, "any_listens", lambda bootstrap, *, route: True)
+        monkeypatch.setattr(kafka_health, "any_listens", lambda bootstrap, *, route: True)
     error = made.fails()
     assert made.cluster.deleted == []
     bootstrap = ",".join(address(f"kafka-{ordinal}") for ordinal in range(3))

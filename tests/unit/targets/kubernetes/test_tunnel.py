@@ -22,6 +22,7 @@ import pytest
 
 from components.errors import ClusterError
 from components.kafka import client as kafka
+from components.kafka.health import unreachable
 from components.redis import client as redis
 from components.routes import DIRECT
 from components.targets import routes
@@ -415,7 +416,7 @@ def test_errors_of_clients_name_the_members_own_address_and_the_reason(opened: T
     address = f"{HOST}:{ABSENT}"
     assert not kafka.any_listens(address, route=opened)
     assert kafka.any_listens(f"{address},{HOST}:{ECHO}", route=opened)
-    assert kafka.unreachable(address, {"kafka-0": address}, {}, route=opened) == [
+    assert unreachable(address, {"kafka-0": address}, {}, route=opened) == [
         f'kafka-0: no broker answers at {address} (pods "kafka-0" not found); expected an answer'
     ]
     (line,) = zookeeper.role_findings({"kafka-0": address}, {}, route=opened)
