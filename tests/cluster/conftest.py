@@ -10,6 +10,7 @@ from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG
 from tests.cluster.clusters import ClusterStack, deployer, overlay, remove_namespaces
 from tests.integration.stacks import standing
+from tests.runs import only_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_cluster() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
+    with only_run("cluster"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(KUBECONFIG))
         remove_namespaces()
         yield

@@ -15,6 +15,7 @@ import pytest
 from components.naming import PLATFORM_LABEL
 from ops.errors import ExitCode
 from tests.crash.kills import CYCLE, Platform, change_brokers, events_of, heal, kill, make_down, make_up, points, start
+from tests.integration.conftest import _clean_engine  # noqa: F401  a fixture for all tests here
 from tests.integration.stacks import (
     Stack,
     bootstrap,

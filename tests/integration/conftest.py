@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.stacks import Stack, ports_of, remove_leftovers, standing
+from tests.runs import only_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,9 +26,10 @@ def _accept_interrupts() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_engine() -> Iterator[None]:
-    remove_leftovers()
-    yield
-    remove_leftovers()
+    with only_run("docker"):
+        remove_leftovers()
+        yield
+        remove_leftovers()
 
 
 @pytest.fixture(scope="module")
