@@ -4,8 +4,11 @@ Proof limit: the mock monitor creates nothing, loads no plugin and calls no dyna
 program requests, never the result.
 """
 
+import asyncio
+import gc
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -289,9 +292,30 @@ def declared_by(
 
 
 def run_program(program: Callable[[], Any], monitor: RecordingMonitor, project: str = "millrace") -> None:
-    """Run a program on mocks; await its result and all its registrations."""
-    set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
-    pulumi.runtime.test(program)()
+    """Run a program on mocks; await its result and all its registrations.
+
+    Each program has a loop of its own: a program that fails leaves tasks behind for which the next would wait.
+    """
+    with _own_loop():
+        set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
+        pulumi.runtime.test(program)()
+
+
+@contextmanager
+def _own_loop() -> Generator[None]:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        if left:
+            gc.collect()  # finalizers of tasks that run later break `ast.parse` of Python 3.11
 
 
 def masked(value: object) -> object:
