@@ -1,4 +1,4 @@
-"""What a target asks a subject before it stops or removes a member.
+"""What a target asks a subject before it stops, adds or removes a member.
 
 Each subject with members that need each other derives its rules from :class:`Safety` in its ``safety.py``. A
 :class:`~components.workload.Workload` carries the class; dynamic providers, which get plain values only, load it by
@@ -27,11 +27,15 @@ class Members:
         addresses: ``host:port`` of each member, by name.
         logs: For each member the command that shows its logs.
         route: How the addresses are reached.
+        deadline: Seconds that a member may take to join or leave.
+        password: The password with which members are added and removed; empty where none is needed.
     """
 
     addresses: Mapping[str, str]
     logs: Mapping[str, str] = field(default_factory=dict[str, str])
     route: Route = DIRECT
+    deadline: float = 180
+    password: str = field(default="", repr=False)
 
 
 class Safety:
@@ -64,6 +68,17 @@ class Safety:
     def return_findings(self, name: str) -> list[str]:
         """Why the next member must wait after this one was started; empty when it is back."""
         return []
+
+    def join(self, names: Collection[str], report: Report) -> None:
+        """Make members that were started part of the group; those that are part of it already stay as they are.
+
+        A target calls it after it has created members and before it restarts others. Calling it again goes on where an
+        interrupted call stopped.
+
+        Args:
+            names: Members that must belong to the group.
+            report: Called with one line for each step.
+        """
 
     def leave(self, names: Sequence[str], report: Report) -> None:
         """Take members out of the group, while they still run, so that they can be removed permanently.

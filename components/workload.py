@@ -5,6 +5,8 @@ A :class:`Workload` is a set of equal servers, each with an identity. What diffe
 
     $(ORDINAL)          0, 1, 2, …
     $(HOST)             the name by which the platform's other members reach this one
+
+A workload that is :attr:`~Workload.founded` gets a variable from the target: :data:`FOUNDERS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +25,11 @@ CLIENTS = "clients"
 
 ANYONE = "anyone"
 """Who may connect to a port: everyone who can reach it."""
+
+
+FOUNDERS = "FOUNDERS"
+"""The variable that says how many members, from ordinal 0 on, may found their group. Where a member can lose its volume
+alone, it exists only until the group does: such a member must find the others again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +163,10 @@ class Workload:
     """What must succeed once after each start before a member counts as serving; None if answering is enough."""
     safety: type[Safety] = Safety
     """The server's rules for stopping and removing members."""
+    founded: bool = False
+    """Whether its members must know whether they are the first ones; see :data:`FOUNDERS`."""
+    password: pulumi.Input[str] | None = None
+    """What the rules need to add and remove members, or None if they need nothing."""
     zone_file: str | None = None
     """File into which a target that knows the member's failure domain writes it before the member starts."""
 

@@ -144,7 +144,7 @@ def zookeeper_metrics(health: ZooKeeperHealth) -> Generator[Metric]:
     )
     yield _gauge(
         "zookeeper_role",
-        "1 for the role of a member: leader, follower or standalone.",
+        "1 for the role of a member: leader, follower or observer.",
         ["member", "role"],
         {(member, role): True for member, role in roles if role is not None},
     )

@@ -12,7 +12,7 @@ class ZooKeeperHealth:
     """The result of one run.
 
     Args:
-        roles: ``leader``, ``follower`` or ``standalone`` by member; None if it serves no requests.
+        roles: ``leader``, ``follower`` or ``observer`` by member; None if it serves no requests.
     """
 
     roles: Mapping[str, str | None]

@@ -15,8 +15,8 @@ from components.properties import render_properties
 from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
 from components.targets.base import Addressing, Deployment, PreparedTarget
 from components.workload import ANYONE, CLIENTS, CatchUp, File, Port, Probe, Storage, Workload, internal_addresses
+from components.zookeeper.client import CLIENT_PORT as ZOOKEEPER_PORT
 from components.zookeeper.component import ZooKeeperEnsemble, connect_string
-from components.zookeeper.files import CLIENT_PORT as ZOOKEEPER_PORT
 
 NAME = "kafka"
 _CONFIG = "/etc/millrace/server.properties"

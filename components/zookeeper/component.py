@@ -6,18 +6,21 @@ from datetime import timedelta
 
 import pulumi
 
+from components.credentials.component import Credentials, CredentialsArgs
 from components.images import default_image
 from components.inputs import joined, lift
 from components.properties import render_properties
 from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
 from components.targets.base import Addressing, Deployment, PreparedTarget
 from components.workload import File, Port, Probe, Storage, Workload
-from components.zookeeper.files import CLIENT_PORT, ELECTION_PORT, FOLLOWER_PORT, start_script, zoo_cfg
+from components.zookeeper.client import ADMIN, CLIENT_PORT, ELECTION_PORT, FOLLOWER_PORT
+from components.zookeeper.files import admin_cfg, start_script, zoo_cfg
 from components.zookeeper.safety import EnsembleSafety
 from components.zookeeper.settings import ZooKeeperSettings
 
 NAME = "zookeeper"
 _CONFIG = "/etc/millrace/zoo.cfg"
+_ADMIN = "/etc/millrace/admin.cfg"
 _SCRIPT = "/etc/millrace/start-zookeeper.sh"
 
 # Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, to
@@ -35,6 +38,7 @@ def zookeeper_workload(
     image: str | None = None,
     protect: bool = False,
     clients: Sequence[str] = ("kafka",),
+    password: pulumi.Input[str] | None = None,
 ) -> Workload:
     """The ensemble as a workload; declares nothing.
 
@@ -44,10 +48,10 @@ def zookeeper_workload(
         image: Image reference; unset takes :func:`~components.images.default_image`.
         protect: Whether destroying the data is refused.
         clients: Names of the workloads that may connect.
+        password: The password with which members are added and removed; None leaves out its file.
     """
-    hosts = [target.host(NAME, ordinal) for ordinal in range(settings.replicas)]
     outside = target.outside(settings.port)
-    config = lift(lambda known: render_properties(zoo_cfg(settings, known)), hosts)
+    admin = [] if password is None else [_admin_file(password)]
     return Workload(
         name=NAME,
         image=image or default_image("zookeeper"),
@@ -58,8 +62,9 @@ def zookeeper_workload(
         ),
         files=[
             *java_files(),
-            File(path=_SCRIPT, content=start_script(_CONFIG, DATA_PATH)),
-            File(path=_CONFIG, content=config),
+            File(path=_SCRIPT, content=start_script(_CONFIG, _ADMIN, DATA_PATH)),
+            File(path=_CONFIG, content=render_properties(zoo_cfg(settings))),
+            *admin,
         ],
         ports=[
             Port(name="client", number=CLIENT_PORT, reached_by=list(clients), outside=outside),
@@ -72,7 +77,15 @@ def zookeeper_workload(
         stop_grace=settings.stop_grace,
         readiness=Probe(command=["bash", "-c", _SERVES], start_period=timedelta(minutes=10)),
         safety=EnsembleSafety,
+        founded=True,
+        password=password,
     )
+
+
+def _admin_file(password: pulumi.Input[str]) -> File:
+    """The file with the digest of the password; the password itself is in no container."""
+    content = lift(lambda known: render_properties(admin_cfg(known[0])), [password])
+    return File(path=_ADMIN, content=content, secret=True)
 
 
 def connect_string(replicas: int, host: Callable[[str, int], pulumi.Input[str]]) -> pulumi.Input[str]:
@@ -132,8 +145,14 @@ class ZooKeeperEnsemble(pulumi.ComponentResource):
     def __init__(self, name: str, args: ZooKeeperEnsembleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:ZooKeeperEnsemble", name, None, opts)
         target, self.settings = args.target, args.settings
+        admin = Credentials(f"{name}-{ADMIN}", CredentialsArgs(account=ADMIN), pulumi.ResourceOptions(parent=self))
         self.workload = zookeeper_workload(
-            args.settings, target, image=args.image, protect=args.protect, clients=args.clients
+            args.settings,
+            target,
+            image=args.image,
+            protect=args.protect,
+            clients=args.clients,
+            password=admin.password,
         )
         addresses = target.addresses(self.workload)
         self.members = pulumi.Output.all(**addresses)

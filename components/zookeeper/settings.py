@@ -11,16 +11,33 @@ from components.limits import LONGEST_TICK, MAX_ENSEMBLE, MAX_INT
 from components.quantities import Duration, Whole, at_most, format_duration
 from components.sections import DERIVED, QUICK_START, THROUGHPUT, Config, JavaServerSettings, refuse_protected
 
+_MEMBERS = "the platform adds and removes members, and needs its own value for that"
+_ACCESS = "who may change the ensemble's members is the platform's to say"
+
 PROTECTED_KEYS: Mapping[str, str] = {
     "4lw.commands.whitelist": "the health checks need the platform's value",
     "clientPort": "set zookeeper.port",
+    "clientPortAddress": "the platform derives the members",
     "dataDir": DERIVED,
     "dataLogDir": DERIVED,
+    "db.autocreate": _MEMBERS,
+    "dynamicConfigFile": DERIVED,
     "initLimit": "set zookeeper.initLimit",
+    "peerType": _MEMBERS,
+    "quorumListenOnAllIPs": _MEMBERS,
+    "reconfigEnabled": _MEMBERS,
+    "skipACL": _ACCESS,
+    "standaloneEnabled": _MEMBERS,
     "syncLimit": "set zookeeper.syncLimit",
     "tickTime": "set zookeeper.tickTime",
 }
 
+PROTECTED_PREFIXES: Mapping[str, str] = {
+    "DigestAuthenticationProvider.": _ACCESS,
+    "group.": "the platform gives each member one vote",
+    "server.": "the platform derives the members",
+    "weight.": "the platform gives each member one vote",
+}
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "light": {
@@ -83,8 +100,10 @@ class ZooKeeperSettings(JavaServerSettings):
     @field_validator("config")
     @classmethod
     def _config_is_free(cls, config: dict[str, str]) -> dict[str, str]:
-        members = {key: "the platform derives the members" for key in config if key.startswith("server.")}
-        refuse_protected(config, {**PROTECTED_KEYS, **members})
+        prefixed = {
+            key: reason for key in config for prefix, reason in PROTECTED_PREFIXES.items() if key.startswith(prefix)
+        }
+        refuse_protected(config, {**PROTECTED_KEYS, **prefixed})
         return config
 
     def broken_rules(self) -> list[str]:

@@ -1,8 +1,11 @@
 """What a change of the ensemble's settings means."""
 
 from components.transitions import (
+    LARGER,
+    SMALLER,
     Allowed,
-    Refused,
+    Case,
+    Staged,
     Table,
     always,
     java_server_rules,
@@ -13,12 +16,28 @@ _RESTART = Allowed(restarts=("zookeeper",))
 
 RULES: Table = {
     **java_server_rules("zookeeper"),
-    "replicas": always(
-        Refused(
-            reason="members that are added would form an ensemble of their own without data, and removed ones take the "
-            "quorum with them",
-            way="Set it back; to change the size, back up, `up` a new stack of that size, restore into it",
-        )
+    "replicas": (
+        Case(
+            when=LARGER,
+            answer=Staged(
+                stages=(
+                    "each new member starts without a vote, copies the data, then gets its vote, one at a time",
+                    "brokers restart with the longer list of members, one at a time; no member restarts",
+                ),
+                restarts=("kafka",),
+            ),
+        ),
+        Case(
+            when=SMALLER,
+            answer=Staged(
+                stages=(
+                    "each member that goes gives up its vote, one at a time, the leader last; nothing restarts before",
+                    "members without a vote are removed, and their data stays in their volumes; brokers restart with "
+                    "the shorter list of members, one at a time; no member restarts",
+                ),
+                restarts=("kafka",),
+            ),
+        ),
     ),
     "port": port_rule("zookeeper"),
     "tickTime": always(_RESTART),

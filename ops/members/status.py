@@ -32,7 +32,7 @@ class Member:
         name: ``kafka-0``.
         address: ``host:port``.
         up: Whether it answers and serves requests.
-        role: ``leader``, ``follower`` or ``standalone``; ``controller`` or ``broker``; ``master`` or ``slave``; ""
+        role: ``leader``, ``follower`` or ``observer``; ``controller`` or ``broker``; ``master`` or ``slave``; ""
             if unknown.
         led: Partitions that a broker leads; None for other servers.
         held: Replicas that a broker has; None for other servers.

@@ -101,6 +101,11 @@ class Container(Server):
     def hostname(self) -> str:
         return self._props.text("hostname")
 
+    @property
+    def networks(self) -> list[str]:
+        """Names of the networks that it joins."""
+        return sorted(item.text("name") for item in self._props.objects("networksAdvanced"))
+
     def published(self) -> list[Object]:
         """Ports that it publishes on the host."""
         return self._props.objects("ports")

@@ -9,7 +9,7 @@ from policies.view.docker import Container, SwarmTask
 from policies.view.kubernetes import Pod, pods_of
 from policies.view.resources import Resource
 from policies.view.servers import KAFKA, ZOOKEEPER, Server
-from policies.view.settings import cluster_key, ensemble_members, is_broker
+from policies.view.settings import cluster_key, ensemble_members, is_broker, zookeeper_setting
 from policies.view.values import Object
 
 _PRODUCTION = re.compile(r"(^|[^a-z])(prod|production|live)([^a-z]|$)")
@@ -165,13 +165,16 @@ class Stack:
     def ensembles(self) -> list[Ensemble]:
         """The ZooKeeper ensembles."""
         groups: dict[str, list[Server]] = {}
-        sizes: dict[str, int] = {}
+        listed: dict[str, int] = {}
         for server in self.servers_of(ZOOKEEPER):
             members = ensemble_members(server) if server.on_docker else []
-            key = " ".join(_without_own_address(member) for member in members) or server.urn
+            key = " ".join(_without_own_address(member) for member in members) or _group(server)
             groups.setdefault(key, []).append(server)
-            sizes[key] = len(members) or server.replicas
-        return [Ensemble(servers=servers, size=sizes[key]) for key, servers in groups.items()]
+            listed[key] = len(members)
+        return [
+            Ensemble(servers=servers, size=listed[key] or sum(server.replicas for server in servers))
+            for key, servers in groups.items()
+        ]
 
     @cached_property
     def topics(self) -> list[Topic]:
@@ -189,6 +192,13 @@ class Stack:
 def stack_name(urns: Sequence[str]) -> str:
     """The stack's name, which is part of every URN; empty for an empty stack."""
     return next((urn.split("::")[0].rpartition(":")[2] for urn in urns), "")
+
+
+def _group(server: Server) -> str:
+    """What members of an ensemble that keeps its list of members itself have in common; else the server alone."""
+    if isinstance(server, Container) and zookeeper_setting(server, "reconfigEnabled") == "true":
+        return f"reconfigured on {server.networks}"
+    return server.urn
 
 
 def _without_own_address(member: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.integration.stacks import Result, Stack
+from tests.integration.stacks import Checkout, Result, Stack
 from tests.integration.traffic import consume, produce
 
 SEED = int(os.environ.get("MILLRACE_CRASH_SEED", "1"))
@@ -66,13 +66,13 @@ def points(number: int, seed: int = SEED) -> list[Point]:
     ]
 
 
-def events_of(stack: Stack) -> int:
+def events_of(stack: Checkout) -> int:
     """Number of events in the log of the stack's last update."""
     log = stack.folder / "events.json"
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
-def start(stack: Stack, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+def start(stack: Checkout, command: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start an update in a process group of its own."""
     stack.write()
     log = stack.folder / "events.json"
@@ -121,7 +121,7 @@ def kill(stack: Stack, command: str, point: Point, events: int, *arguments: str)
     return True
 
 
-def heal(stack: Stack, *arguments: str, code: int = 0) -> str:
+def heal(stack: Checkout, *arguments: str, code: int = 0) -> str:
     """Run the command line's `heal`, which must end with the code; return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "ops", "-s", stack.name, "heal", *arguments],

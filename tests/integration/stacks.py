@@ -90,6 +90,10 @@ class Checkout:
         """Variables for the CLI: an empty passphrase, and the flag that allows the event log."""
         return {**os.environ, "PULUMI_CONFIG_PASSPHRASE": "", "PULUMI_DEBUG_COMMANDS": "true"}
 
+    def ops_environment(self) -> dict[str, str]:
+        """Variables that let `python -m ops` of this project run in any folder."""
+        return {**self.environment(), "PYTHONPATH": str(PROJECT)}
+
     def write(self) -> None:
         """Write the stack file and keep its salt."""
         kept = yaml.safe_load(self._file.read_text()) if self._file.exists() else {}
@@ -172,10 +176,6 @@ class Stack(Checkout):
     def topic(self, name: str) -> dict[str, Any]:
         """One declared topic, to change in place."""
         return next(topic for topic in self.topics() if topic["name"] == name)
-
-    def ops_environment(self) -> dict[str, str]:
-        """Variables that let `python -m ops` of this project run in any folder."""
-        return {**self.environment(), "PYTHONPATH": str(PROJECT)}
 
     def container(self, member: str) -> Any:
         """A member's container."""

@@ -28,9 +28,11 @@ from components.targets.base import Target
 from components.targets.docker.target import DockerTarget
 from components.targets.kubernetes import target as kubernetes_target
 from components.targets.kubernetes.target import KubernetesTarget
+from components.zookeeper.client import ADMIN
 
 ROOT = Path(__file__).parents[2]
 GENERATED_PASSWORD = "generated-0123456789-ABCDEFGHIJK"
+ENSEMBLE_PASSWORD = "super-9876543210-ZYXWVUTSRQP"
 SECRET_MARK = "<secret>"
 STACK = "pulumi:pulumi:Stack"
 
@@ -67,10 +69,11 @@ class RecordingMocks(Mocks):
             self.resources.append((args.typ, args.name, args.inputs))
         made: dict[str, dict[str, Any]] = {
             IMAGE: {"imageId": f"sha256:{args.name}"},
-            CREDENTIALS: {"password": GENERATED_PASSWORD},
             HEALTH_GATE: {"summary": "all parts are healthy"},
         }
         outputs = made.get(args.typ, {})
+        if args.typ == CREDENTIALS:
+            outputs = {"password": ENSEMBLE_PASSWORD if args.inputs["account"] == ADMIN else GENERATED_PASSWORD}
         if args.typ == REDIS_PASSWORDS:
             outputs = {"accepted": [args.inputs["password"]]}
         if args.typ == GATED_ROLL:

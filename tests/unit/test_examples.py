@@ -146,6 +146,7 @@ def test_docker_topics_declares_these_resources_and_no_others(monkeypatch: pytes
             (IMAGE, "image-apache/kafka:3.9.2"),
             (VOLUME, "streaming-data"),
             (ENSEMBLE, "zookeeper"),
+            (CREDENTIALS, "zookeeper-super"),
             (CONTAINER, "zookeeper-0"),
             (MEMBER_SET, "zookeeper-members"),
             (CLUSTER, "kafka"),
@@ -250,6 +251,8 @@ def test_kubernetes_declares_these_resources_and_no_others(kubernetes: Preview) 
         (ENSEMBLE, "zookeeper"),
         (CLUSTER, "kafka"),
         (REDIS, "redis"),
+        (CREDENTIALS, "zookeeper-super"),
+        (SECRET, "zookeeper-files"),
         (CREDENTIALS, "redis-password"),
         (REDIS_PASSWORDS, "redis-passwords"),
         (SECRET, "redis-files"),
@@ -262,7 +265,7 @@ def test_kubernetes_declares_these_resources_and_no_others(kubernetes: Preview) 
 def test_every_object_is_in_the_namespace_of_the_referenced_stack(kubernetes: Preview) -> None:
     assert kubernetes.reads == [NAMESPACE_STACK]
     objects = [item for item in kubernetes.run.resources if item.type.startswith("kubernetes:")]
-    assert len(objects) == 23
+    assert len(objects) == 24
     assert {item.inputs["metadata"]["namespace"] for item in objects} == {NAMESPACE}
     assert {item.provider for item in objects} == {"cluster"}
     assert kubernetes.one("pulumi:providers:kubernetes").inputs["context"] == "shop-cluster"

@@ -26,6 +26,7 @@ from components.outputs import OUTPUTS
 from tests.unit.mocks import (
     CONTAINER,
     CREDENTIALS,
+    ENSEMBLE_PASSWORD,
     GENERATED_PASSWORD,
     HEALTH_GATE,
     IMAGE,
@@ -64,6 +65,7 @@ EXPECTED_NAMES = {
         IMAGE: ["image-apache/kafka:3.9.2", "image-redis:7.2.16"],
         VOLUME: ["redis-data", "streaming-data"],
         CONTAINER: ["kafka-0", "redis-0", "zookeeper-0"],
+        CREDENTIALS: ["zookeeper-super"],
         MEMBER_SET: ["kafka-members", "zookeeper-members"],
         TOPIC_SET: ["topics"],
         HEALTH_GATE: ["health"],
@@ -77,7 +79,7 @@ EXPECTED_NAMES = {
         IMAGE: ["image-apache/kafka:3.9.2", "image-redis:7.2.16"],
         VOLUME: ["redis-data", "streaming-data"],
         CONTAINER: ["kafka-0", "kafka-1", "kafka-2", "redis-0", "zookeeper-0", "zookeeper-1", "zookeeper-2"],
-        CREDENTIALS: ["redis-password"],
+        CREDENTIALS: ["redis-password", "zookeeper-super"],
         MEMBER_EXIT: ["kafka-1-leaves", "kafka-2-leaves", "zookeeper-1-leaves", "zookeeper-2-leaves"],
         REDIS_PASSWORDS: ["redis-passwords"],
         MEMBER_SET: ["kafka-members", "zookeeper-members"],
@@ -207,7 +209,7 @@ def test_the_stack_declares_exactly_these_resources(stack: str, run: Run) -> Non
 
 def test_a_single_member_has_no_gate_and_needs_no_password_in_dev(dev: Run) -> None:
     assert dev.of(MEMBER_GATE) == [], "a single member needs no rolling update"
-    assert dev.of(CREDENTIALS) == [], "dev's Redis takes no password"
+    assert dev.names(CREDENTIALS) == ["zookeeper-super"], "dev's Redis takes no password"
 
 
 def test_everything_is_a_child_of_the_platform_or_of_its_server(stack: str, run: Run) -> None:
@@ -508,7 +510,7 @@ def test_redis_gets_the_password_only_as_secret_uploads(run_name: str, request: 
 
 
 def test_a_given_password_is_escaped_for_redis_and_urls(given_password: Run) -> None:
-    assert given_password.of(CREDENTIALS) == [], "nothing is generated where a password is given"
+    assert given_password.names(CREDENTIALS) == ["zookeeper-super"], "nothing is generated where a password is given"
     uploads = unmasked(given_password.one(CONTAINER, "redis-0").inputs["uploads"])
     files = {upload["file"]: upload["content"] for upload in uploads}
     assert files["/etc/millrace/redis-password"] == GIVEN_PASSWORD
@@ -518,11 +520,29 @@ def test_a_given_password_is_escaped_for_redis_and_urls(given_password: Run) -> 
 
 
 def test_a_generated_password_is_encrypted_in_the_state(staging: Run) -> None:
-    (credentials,) = staging.of(CREDENTIALS)
-    assert credentials.secret_outputs == ("password",), (
-        "an output of a dynamic provider is plain unless marked as secret"
-    )
-    assert masked(credentials.inputs) == {"account": "redis", "__provider": SECRET_MARK}
+    for account, credentials in zip(("redis", "super"), staging.of(CREDENTIALS), strict=True):
+        assert credentials.secret_outputs == ("password",), (
+            "an output of a dynamic provider is plain unless marked as secret"
+        )
+        assert masked(credentials.inputs) == {"account": account, "__provider": SECRET_MARK}
+
+
+def test_the_ensembles_password_reaches_only_what_changes_its_members(staging: Run) -> None:
+    def holds(value: object) -> bool:
+        return any(ENSEMBLE_PASSWORD in text for text in texts(value))
+
+    ordinals = range(3)
+    assert {item.name for item in staging.resources if holds(unmasked(item.inputs))} == {
+        "zookeeper-members",
+        *(f"zookeeper-{ordinal}-{gate}" for ordinal in ordinals for gate in ("may-stop", "returned")),
+        *(f"zookeeper-{ordinal}-leaves" for ordinal in ordinals if ordinal),
+    }, "members know its digest only"
+    assert [item.name for item in staging.resources if holds(masked(item.inputs))] == []
+    assert [name for _, name, values in staging.registered_outputs if holds(unmasked(values))] == []
+    for ordinal in ordinals:
+        inputs = staging.one(CONTAINER, f"zookeeper-{ordinal}").inputs
+        assert masked(inputs["uploads"]) == SECRET_MARK
+        assert "superDigest" in json.dumps(unmasked(inputs["uploads"]))
 
 
 def test_a_server_without_a_password_has_no_secret(dev: Run) -> None:
@@ -562,9 +582,10 @@ def test_members_change_one_at_a_time_each_after_the_previous_members_gate(stagi
             member = f"{workload}-{ordinal}"
             gate = staging.one(MEMBER_GATE, f"{member}-may-stop")
             assert gate.name in staging.one(CONTAINER, member).dependencies, f"{member} waits for its gate"
-            assert staging.one(MEMBER_GATE, f"{member}-returned").dependencies == {member}
+            password = {"zookeeper-super"} if workload == "zookeeper" else set[str]()
+            assert staging.one(MEMBER_GATE, f"{member}-returned").dependencies == {member} | password
             if ordinal:
-                assert gate.dependencies == {f"{workload}-{ordinal - 1}-returned", image}, (
+                assert gate.dependencies == {f"{workload}-{ordinal - 1}-returned", image} | password, (
                     "the gate waits for the previous member"
                 )
 

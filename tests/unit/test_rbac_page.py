@@ -257,6 +257,8 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "create_claim": lambda made: made.create_claim(NAMESPACE, "data-kafka-0", {}, 1, None),
     "resize_claim": lambda made: made.resize_claim(NAMESPACE, "data-kafka-0", 2),
     "delete_claim": lambda made: made.delete_claim(NAMESPACE, "data-kafka-0"),
+    "create_config_map": lambda made: made.create_config_map(NAMESPACE, "zookeeper-founding", {}, {"members": "3"}),
+    "delete_config_map": lambda made: made.delete_config_map(NAMESPACE, "zookeeper-founding"),
     "has_namespace": lambda made: made.has_namespace(NAMESPACE),
     "delete_namespace": lambda made: made.delete_namespace(NAMESPACE),
     "labels_of": lambda made: made.labels_of(LEFT),

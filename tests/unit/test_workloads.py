@@ -202,7 +202,7 @@ def test_each_member_has_its_own_data_folder_in_the_storage() -> None:
     items = workloads_of(loaded())
     script = str(contents(items["zookeeper"])["/etc/millrace/start-zookeeper.sh"])
     path = items["kafka"].storage.path
-    assert f"data={path}/zookeeper-$1\n" in script
+    assert f"data={path}/zookeeper-$ordinal\n" in script
     assert f'"log.dirs={path}/kafka-$1"' in str(contents(items["kafka"])["/etc/millrace/start-kafka.sh"])
     assert "dir /data\n" in str(contents(items["redis"])["/etc/millrace/redis.conf"])
 

@@ -24,6 +24,7 @@ class MemberGateArgs:
         deadline: Seconds to wait.
         trigger: Values that change when the gate must check again.
         logs: For each member the command that shows its logs.
+        password: What the rules need to add and remove members, or None.
     """
 
     safety: type[Safety]
@@ -35,6 +36,7 @@ class MemberGateArgs:
     deadline: float
     trigger: Mapping[str, pulumi.Input[str]]
     logs: Mapping[str, pulumi.Input[str]]
+    password: pulumi.Input[str] | None
 
 
 class MemberGate(Resource, module="millrace", name="MemberGate"):
@@ -57,6 +59,7 @@ class MemberGate(Resource, module="millrace", name="MemberGate"):
             "deadline": args.deadline,
             "trigger": dict(args.trigger),
             "logs": dict(args.logs),
+            "password": args.password,
         }
         super().__init__(MemberGateProvider(), name, props, opts)
 
@@ -69,6 +72,8 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
         safety: The rules of the members.
         members: ``host:port`` of each member, by name.
         logs: For each member the command that shows its logs.
+        deadline: Seconds that a member may take to leave.
+        password: What the rules need to remove members, or None.
         opts: Resource options.
     """
 
@@ -78,6 +83,8 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
         safety: type[Safety],
         members: Mapping[str, pulumi.Input[str]],
         logs: Mapping[str, pulumi.Input[str]],
+        deadline: float,
+        password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: dict[str, object] = {
@@ -85,6 +92,8 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
             "safety": reference(safety),
             "members": dict(members),
             "logs": dict(logs),
+            "deadline": deadline,
+            "password": password,
         }
         super().__init__(MemberSetProvider(), f"{workload}-members", props, opts)
 
@@ -98,6 +107,8 @@ class MemberExit(Resource, module="millrace", name="MemberExit"):
         safety: The rules of the members.
         members: ``host:port`` of the members up to this one, by name, in their order.
         logs: For each of them the command that shows its logs.
+        deadline: Seconds that the member may take to leave.
+        password: What the rules need to remove members, or None.
         opts: Resource options.
     """
 
@@ -106,6 +117,8 @@ class MemberExit(Resource, module="millrace", name="MemberExit"):
         safety: type[Safety],
         members: Mapping[str, pulumi.Input[str]],
         logs: Mapping[str, pulumi.Input[str]],
+        deadline: float,
+        password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         member = [*members][-1]
@@ -114,5 +127,7 @@ class MemberExit(Resource, module="millrace", name="MemberExit"):
             "safety": reference(safety),
             "members": dict(members),
             "logs": dict(logs),
+            "deadline": deadline,
+            "password": password,
         }
         super().__init__(MemberExitProvider(), f"{member}-leaves", props, opts)

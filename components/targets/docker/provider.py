@@ -49,12 +49,12 @@ class MemberSetProvider(ResourceProvider):
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Release members that leave, or refuse it. No other member restarts, and no container is deleted, before."""
         if gone := _removed(_olds, _news):
-            _release(_olds, gone)
+            _release({**_olds, **_rights(_news)}, gone)
         return UpdateResult(_news)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Anything but the code is a change."""
-        keys = ("members", "safety", "logs")
+        keys = ("members", "safety", "logs", "password")
         return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
 
 
@@ -76,7 +76,7 @@ class MemberExitProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Anything but the code is a change."""
-        keys = ("members", "safety", "logs")
+        keys = ("members", "safety", "logs", "password")
         return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
 
 
@@ -86,8 +86,18 @@ def _release(props: Props, gone: Sequence[str]) -> None:
     Raises:
         SafetyError: With the reasons.
     """
-    members = Members(addresses=in_order(props["members"]), logs=props["logs"])
+    members = _members(props, in_order(props["members"]))
     release(safety_of(props["safety"], members), gone, "docker exec -it CONTAINER bash", progress)
+
+
+def _rights(props: Props) -> Props:
+    """What adding and removing members needs; nothing in a state of an earlier version."""
+    rights: Props = {} if props.get("deadline") is None else {"deadline": float(props["deadline"])}
+    return rights | {"password": props.get("password") or ""}
+
+
+def _members(props: Props, addresses: Mapping[str, str]) -> Members:
+    return Members(addresses=addresses, logs=props["logs"], **_rights(props))
 
 
 def _removed(old: Props, new: Props) -> list[str]:
@@ -112,8 +122,7 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
     addresses = in_order({**declared, **unchanged})
 
     def rules(names: Iterable[str]) -> Safety:
-        members = Members(addresses={name: addresses[name] for name in names}, logs=props["logs"])
-        return safety_of(props["safety"], members)
+        return safety_of(props["safety"], _members(props, {name: addresses[name] for name in names}))
 
     def return_findings() -> list[str]:
         return rules(declared).return_findings(str(returns))
@@ -135,6 +144,7 @@ def _wait(props: Props, before: Mapping[str, str]) -> None:
 
     if returns:
         wait_until(return_findings, what=returns, deadline=deadline, report=progress)
+        rules(declared).join(list(props.get("changed") or [returns]), progress)
     if stops:
         wait_until(stop_findings, what=stops, deadline=deadline, report=progress, state="safe to restart")
         for safety in looked:

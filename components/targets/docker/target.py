@@ -18,7 +18,7 @@ from components.targets.base import Deployment, Environment, with_dependencies_o
 from components.targets.docker.client import LocalEngine, restart_order
 from components.targets.docker.component import MemberExit, MemberGate, MemberGateArgs, MemberSet
 from components.targets.docker.preflight import EngineProbe, Needs, preflight
-from components.workload import Probe, Storage, Workload
+from components.workload import FOUNDERS, Probe, Storage, Workload
 
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
@@ -140,8 +140,9 @@ class PreparedDocker(_Addresses):
         gates = _Gates(workload, addresses, containers, logs, deadline)
         if workload.safety is not Safety:
             # Members that leave are released, or kept, before any other restarts.
-            members = MemberSet(workload.name, workload.safety, addresses, logs, _after(opts, parent, before))
-            before = [*before, members]
+            rights = deadline, workload.password
+            options = _after(opts, parent, before)
+            before = [*before, MemberSet(workload.name, workload.safety, addresses, logs, *rights, options)]
         # The order is only in what depends on what, so another order is no change.
         order = restart_order(workload.safety, addresses, containers) if gated else workload.members
         made: dict[str, docker.Container] = {}
@@ -159,7 +160,7 @@ class PreparedDocker(_Addresses):
                 before = [returned]
                 resources.append(returned)
         if workload.safety is not Safety:
-            self._exits(workload, made, addresses, logs, parent)
+            self._exits(workload, made, addresses, deadline, parent)
         storage = None if workload.storage is None else self._volume(workload.storage)
         return Deployment(identities=identities, created=resources, settled=resources, logs=logs, storage=storage)
 
@@ -168,7 +169,7 @@ class PreparedDocker(_Addresses):
         workload: Workload,
         containers: Mapping[str, docker.Container],
         addresses: Mapping[str, pulumi.Input[str]],
-        logs: Mapping[str, str],
+        deadline: float,
         parent: pulumi.Resource,
     ) -> None:
         """The last look at each member that can leave; where the whole platform goes, nobody is asked."""
@@ -177,8 +178,8 @@ class PreparedDocker(_Addresses):
         for ordinal, member in enumerate(workload.members[1:], 1):
             upto = workload.members[: ordinal + 1]
             opts = pulumi.ResourceOptions.merge(_after(None, parent, [containers[member], *earlier]), whole)
-            known = {name: addresses[name] for name in upto}, {name: logs[name] for name in upto}
-            earlier = [MemberExit(workload.safety, *known, opts)]
+            known = {name: addresses[name] for name in upto}, {name: self.logs_command(name) for name in upto}
+            earlier = [MemberExit(workload.safety, *known, deadline, workload.password, opts)]
 
     def _image(self, reference: str) -> docker.RemoteImage:
         """An image, declared once. Other platforms on the engine may share it, so a destroy keeps it."""
@@ -202,7 +203,9 @@ class PreparedDocker(_Addresses):
 
     def _digest(self, workload: Workload, ordinal: int) -> pulumi.Output[str]:
         """A digest of everything that the member's container is created from."""
-        plain = repr((ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={}, catch_up=None)))
+        plain = repr(
+            (ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={}, catch_up=None, password=None))
+        )
         keys = [*(file.path for file in workload.files), *workload.env]
         values = [*(file.content for file in workload.files), *workload.env.values()]
         image = self._image(workload.image).image_id
@@ -219,7 +222,7 @@ class PreparedDocker(_Addresses):
             command=[fill(argument) for argument in workload.command],
             envs=[
                 lift(lambda known, name=name: f"{name}={fill(known[0])}", [value])
-                for name, value in sorted(workload.env.items())
+                for name, value in sorted(_environment(workload).items())
             ],
             user=str(workload.user),
             restart="unless-stopped",
@@ -312,7 +315,13 @@ class _Gates:
             deadline=self._deadline,
             trigger=trigger,
             logs=self._logs,
+            password=self._workload.password,
         )
+
+
+def _environment(workload: Workload) -> Mapping[str, pulumi.Input[str]]:
+    """A member's variables. The first member may found its group: it sees in the shared volume if others have data."""
+    return {**workload.env, FOUNDERS: "1"} if workload.founded else workload.env
 
 
 def _after(

@@ -7,6 +7,7 @@ from components.errors import ClusterError, UnhealthyError
 from components.quantities import format_size
 from components.safety import Members, release, safety_of
 from components.targets.kubernetes.client import Claim, Cluster, connect
+from components.targets.kubernetes.pods import founding_map
 from components.targets.routes import open_route
 from components.waiting import wait_until
 
@@ -137,6 +138,15 @@ class Claims:
             raise UnhealthyError(f"the storage driver cannot expand volumes of {self._props['workload']}", given_up)
         return [_growth(claim) for claim in growing]
 
+    def allow_founding(self) -> None:
+        """Let the first members found their group, if there are no volumes of earlier ones.
+
+        It comes before the first claim, so that a killed ``up`` does not take its own new claims for old ones.
+        """
+        if self._props.get("founded") and not self.found():
+            name, members = founding_map(self._props["workload"]), str(len(self._props["members"]))
+            self._cluster.create_config_map(self._namespace, name, self._props["labels"], {"members": members})
+
     def _check_expandable(self, small: Mapping[str, Claim]) -> None:
         """Raise an error if a StorageClass cannot expand volumes, before the first claim changes."""
         for name in rigid_classes(self._cluster, small.values()):
@@ -147,6 +157,8 @@ class Claims:
 
     def remove(self) -> None:
         """Delete the claims and wait until they are gone; one in use is deleted after its pod."""
+        if self._props.get("founded"):
+            self._cluster.delete_config_map(self._namespace, founding_map(self._props["workload"]))
         for name in self.found():
             self._cluster.delete_claim(self._namespace, name)
         what = f"the volume claims of {self._props['workload']}"
@@ -157,17 +169,23 @@ class Claims:
         wait_until(left, what=what, deadline=float(self._props["deadline"]), report=progress, state="gone")
 
 
-def release_members(gone: Sequence[str], old: Props) -> None:
+def release_members(gone: Sequence[str], old: Props, new: Props) -> None:
     """Take members out of their group, so that they can be removed, or refuse it.
 
     Args:
         gone: Members that will be removed.
         old: Properties of the storage before.
+        new: Its properties now.
 
     Raises:
         SafetyError: With the reasons.
     """
     route = old["route"]
-    members = Members(addresses=in_order(old["members"]), route=open_route(route))
+    members = Members(
+        addresses=in_order(old["members"]),
+        route=open_route(route),
+        deadline=float(old["deadline"]),
+        password=new.get("password") or "",
+    )
     shell = f"kubectl --context {route['context']} -n {route['namespace']} exec -it POD -- bash"
     release(safety_of(old["safety"], members), gone, shell, progress)

@@ -268,6 +268,29 @@ class Cluster:
         what = f"{str(manifest['kind']).lower()} {metadata['name']}"
         return self._requests.find(verb, what, metadata.get("namespace", ""), object_path(manifest), method=method)
 
+    def create_config_map(self, namespace: str, name: str, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
+        """Create a ConfigMap; one that exists already stays as it is.
+
+        Args:
+            namespace: Its namespace.
+            name: Its name.
+            labels: Its labels.
+            data: What it holds.
+        """
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "labels": dict(labels)},
+            "data": dict(data),
+        }
+        path = path_of(namespace, "configmaps")
+        self._requests.find("create", f"configmaps {name}", namespace, path, method="POST", body=body, tolerated=(409,))
+
+    def delete_config_map(self, namespace: str, name: str) -> None:
+        """Delete a ConfigMap; one that is gone is no error."""
+        path = path_of(namespace, "configmaps", name)
+        self._requests.find("delete", f"configmaps {name}", namespace, path, method="DELETE")
+
     def _events(self, namespace: str, uid: str) -> list[Json]:
         """Events of one object; empty if they may not be read, since they only explain."""
         options = {"fieldSelector": f"involvedObject.uid={uid}", "limit": 200}

@@ -26,6 +26,8 @@ class MembersArgs:
         safety: The rules of the members.
         route: How this program's clients reach the members.
         deadline: Seconds that a changed member may take to be back.
+        password: What the rules need to add and remove members, or None.
+        founded: Whether the members must know whether they are the first ones.
     """
 
     workload: str
@@ -33,6 +35,8 @@ class MembersArgs:
     safety: type[Safety]
     route: RouteInputs
     deadline: float
+    password: pulumi.Input[str] | None = None
+    founded: bool = False
 
     def props(self) -> dict[str, object]:
         """The members as properties of a resource."""
@@ -42,6 +46,8 @@ class MembersArgs:
             "safety": reference(self.safety),
             "route": dict(self.route),
             "deadline": self.deadline,
+            "password": self.password,
+            **({"founded": True} if self.founded else {}),
         }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from components.durations import whole_seconds
-from components.workload import Workload
+from components.workload import FOUNDERS, Workload
 
 ZONE_SCRIPT_NAME = "read-zone.sh"
 ZONE_SCRIPT = """\
@@ -188,9 +188,21 @@ def _env(workload: Workload, context: PodContext) -> list[dict[str, Any]]:
             },
         },
         {"name": "HOST", "value": context.host},
+        *([_founders(workload)] if workload.founded else []),
         # The API server drops empty values, as it drops defaults; a refresh would show them as a difference.
         *({"name": name} | ({"value": value} if value else {}) for name, value in sorted(workload.env.items())),
     ]
+
+
+def founding_map(workload: str) -> str:
+    """Name of the ConfigMap that exists while the first members of a workload may found their group."""
+    return f"{workload}-founding"
+
+
+def _founders(workload: Workload) -> dict[str, Any]:
+    """The variable is not set where the ConfigMap does not exist."""
+    reference = {"name": founding_map(workload.name), "key": "members", "optional": True}
+    return {"name": FOUNDERS, "valueFrom": {"configMapKeyRef": reference}}
 
 
 def _probes(workload: Workload) -> dict[str, Any]:

@@ -153,6 +153,8 @@ class PreparedKubernetes(ClusterAddresses):
             safety=workload.safety,
             route=self.route([workload]),
             deadline=deadline,
+            password=workload.password,
+            founded=workload.founded,
         )
 
     def _storage(self, workload: Workload, members: MembersArgs, parent: pulumi.Resource) -> MemberStorage | None:

@@ -75,8 +75,7 @@ def _rolled(props: Props) -> Props:
     return {**props, "identities": roll.identities()}
 
 
-def _stored(props: Props) -> Props:
-    claims = Claims(props)
+def _stored(props: Props, claims: Claims) -> Props:
     claims.ensure()
     return {**props, "reclaimPolicy": claims.reclaim_policy()}
 
@@ -106,15 +105,17 @@ class MemberStorageProvider(ResourceProvider):
     @plain_errors
     def create(self, props: Props) -> CreateResult:
         """Create missing claims; those of an earlier platform of this name are reused."""
-        return CreateResult(f"{props['route']['namespace']}/{props['workload']}", _stored(props))
+        claims = Claims(props)
+        claims.allow_founding()
+        return CreateResult(f"{props['route']['namespace']}/{props['workload']}", _stored(props, claims))
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Release members that leave, or refuse it; then create or expand claims."""
         gone = sorted(set(_olds["members"]) - set(_news["members"]))
         if gone:
-            release_members(gone, _olds)
-        return UpdateResult(_stored(_news))
+            release_members(gone, _olds, _news)
+        return UpdateResult(_stored(_news, Claims(_news)))
 
     @plain_errors
     def read(self, id_: str, props: Props) -> ReadResult:

@@ -5,7 +5,7 @@ so an interrupted roll goes on where it stopped.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
@@ -14,6 +14,7 @@ from components.dynamic import Props, engine_is_gone, in_order, progress
 from components.errors import ClusterError, UnhealthyError
 from components.safety import Members, Safety, in_restart_order, safety_of
 from components.targets.kubernetes.client import Cluster, Pod, StatefulSetState, connect, pod_findings
+from components.targets.kubernetes.pods import founding_map
 from components.targets.routes import open_route
 from components.waiting import wait_until
 
@@ -150,8 +151,15 @@ class Roll:
     def __init__(self, props: Props) -> None:
         self.pods = Pods(props)
         self._deadline = float(props["deadline"])
-        members = Members(addresses=self.pods.members, logs=props["logs"], route=open_route(props["route"]))
+        members = Members(
+            addresses=self.pods.members,
+            logs=props["logs"],
+            route=open_route(props["route"]),
+            deadline=self._deadline,
+            password=props.get("password") or "",
+        )
         self._safety: Safety = safety_of(props["safety"], members)
+        self._founded = bool(props.get("founded"))
         self._unrecoverable = _Unrecoverable(float(props.get("imagePullPatience") or IMAGE_PULL_SECONDS))
 
     def run(self) -> None:
@@ -165,6 +173,9 @@ class Roll:
         if state is not None and state.replicas != len(pods.members):  # an interrupted `destroy` had stopped them
             self._scale(len(pods.members))
         self._wait(pods.unobserved, pods.workload)
+        outdated = self._answer(pods.outdated, pods.workload)
+        if outdated:  # new members first: with them, the group can do without one of the others
+            self._join(name for name in pods.members if name not in outdated)
         while outdated := self._answer(pods.outdated, pods.workload):
             serving = {name: pod.ready for name, pod in outdated.items()}
             member = in_restart_order(serving, self._answer(self._safety.last, pods.workload))[0]
@@ -172,6 +183,17 @@ class Roll:
             others_down = list(serving.values()).count(False) > 1
             self._replace(outdated[member], done=len(pods.members) - len(outdated), others_down=others_down)
         self._wait(self._all_findings, pods.workload)
+        self._join(pods.members)
+        if self._founded:  # the group exists: no member may found another one
+            pods.cluster.delete_config_map(pods.namespace, founding_map(pods.workload))
+
+    def _join(self, names: Iterable[str]) -> None:
+        """Make members part of their group; the error says what their pods lack."""
+        try:
+            self._safety.join(list(names), progress)
+        except UnhealthyError as error:
+            problems = [*error.problems, *self.pods.findings(), *self.pods.last_log_lines()]
+            raise UnhealthyError(error.headline, problems) from None
 
     def identities(self) -> dict[str, str]:
         """The uid of each member's pod."""

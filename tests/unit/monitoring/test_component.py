@@ -114,7 +114,7 @@ def test_passwords_are_only_in_secret_files(whole: Run) -> None:
     assert variables(grafana)["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/etc/millrace/grafana-password"
     for container in (exporter, grafana):
         assert GENERATED_PASSWORD not in str(masked(container.inputs))
-    assert whole.names(CREDENTIALS) == ["grafana-password", "redis-password"]
+    assert whole.names(CREDENTIALS) == ["grafana-password", "redis-password", "zookeeper-super"]
     assert "grafanaPassword" in whole.secret_outputs
 
 
@@ -122,7 +122,7 @@ def test_a_given_password_of_grafana_is_used() -> None:
     grafana = {**WHOLE["grafana"], "password": "hunter2"}
     settings = settings_of("dev", monitor={**WHOLE, "jmx": False, "grafana": grafana}, secret_keys=["monitor"])
     run = run_platform(settings, "millrace-dev")
-    assert run.of(CREDENTIALS) == []
+    assert run.names(CREDENTIALS) == ["zookeeper-super"]
     assert files(run.one(CONTAINER, "grafana-0"))["/etc/millrace/grafana-password"] == "hunter2"
     assert "REDIS_PASSWORD_FILE" not in variables(run.one(CONTAINER, "exporter-0")), "dev's Redis requires none"
 

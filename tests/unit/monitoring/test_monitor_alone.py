@@ -82,7 +82,7 @@ def test_a_monitor_runs_only_the_exporter_by_default() -> None:
         "brokers": 1,
         "replicas": 1,
     }
-    assert run.of(CREDENTIALS) == []
+    assert run.names(CREDENTIALS) == ["zookeeper-super"]
 
 
 def test_a_monitor_exports_its_servers_addresses(whole: Run) -> None:
@@ -133,4 +133,4 @@ def test_a_given_password_of_grafana_is_a_secret() -> None:
     run = monitored(settings=EVERYTHING, grafana_password="in plain text")
     assert run.outputs["password"] == "in plain text"
     assert "password" in run.secret_outputs
-    assert run.of(CREDENTIALS) == []
+    assert run.names(CREDENTIALS) == ["zookeeper-super"]

@@ -98,6 +98,20 @@ def declared(partitions: int = 6, replicas: int = 3, **config: str) -> Change:
     return ("TopicSet topics", "topics/jobs", topic(partitions, replicas, **config))
 
 
+def own_list(*networks: str) -> list[Change]:
+    """Containers without a list of members, whose ensemble keeps it, on these networks."""
+    config = {"file": "/etc/zoo.cfg", "content": "autopurge.purgeInterval=1\nreconfigEnabled=true\n"}
+    return [
+        change
+        for number, network in enumerate(networks)
+        for change in (
+            (f"Container zookeeper-{number}", "envs", env("ZOOKEEPER_SERVERS", REMOVED)),
+            (f"Container zookeeper-{number}", "uploads", [config]),
+            (f"Container zookeeper-{number}", "networksAdvanced", [{"name": network}]),
+        )
+    ]
+
+
 def env(name: str, value: object) -> Callable[[list[Any]], list[Any]]:
     """An edit of a container's variables: sets or removes one."""
 
@@ -449,6 +463,8 @@ case(
     *all_three("envs", env("ZOOKEEPER_SERVERS", REMOVED), "zookeeper"),
     base=engine,
 )
+case(R, "containers of an ensemble that keeps its list of members itself", 0, *own_list("a", "a", "a"), base=engine)
+case(R, "one of them on a network of its own", 3, *own_list("a", "a", "b"), base=engine)
 
 R = "ensemble-purges"
 case(R, "the default", 1, ("ConfigMap zookeeper-config", "data/zoo.cfg", "clientPort=2181\n"))

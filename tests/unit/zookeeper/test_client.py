@@ -13,9 +13,20 @@ from socket import socket
 from threading import Event, Thread
 
 import pytest
+from kazoo.handlers.threading import KazooTimeoutError
 
 from components.zookeeper import client as zookeeper
-from components.zookeeper.client import MemberState, member_state, restart_findings, role_findings, summary
+from components.zookeeper.client import (
+    Joining,
+    MembershipError,
+    MemberState,
+    change_voters,
+    member_state,
+    restart_findings,
+    role_findings,
+    summary,
+    voters,
+)
 
 NOT_SERVING = "This ZooKeeper instance is not currently serving requests\n"
 DEAF, SILENT, HANGING = "nothing listens", "it closes without an answer", "it never answers"
@@ -26,12 +37,17 @@ def mntr(mode: str, **values: object) -> str:
     return "".join(f"{key}\t{value}\n" for key, value in lines.items())
 
 
-STANDALONE = mntr("standalone")
 FOLLOWER = mntr("follower")
+OBSERVER = mntr("observer")
 
 
-def leader(synced: object) -> str:
-    return mntr("leader", zk_learners=synced, zk_synced_followers=synced)
+def leader(synced: object, voters: object = None) -> str:
+    """A leader's answer; without ``voters``, it and its followers in sync are all that have a vote."""
+    size = int(float(str(synced))) + 1 if voters is None else voters
+    return mntr("leader", zk_learners=synced, zk_synced_followers=synced, zk_quorum_size=size)
+
+
+ALONE = leader(0)
 
 
 class Member(socketserver.ThreadingTCPServer):
@@ -119,11 +135,11 @@ def _plain(lines: list[str], members: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (STANDALONE, MemberState(listens=True, mode="standalone")),
         (FOLLOWER, MemberState(listens=True, mode="follower")),
-        (leader(2), MemberState(listens=True, mode="leader", synced_followers=2)),
-        (leader("2.0"), MemberState(listens=True, mode="leader", synced_followers=2)),
-        (leader(0), MemberState(listens=True, mode="leader", synced_followers=0)),
+        (OBSERVER, MemberState(listens=True, mode="observer")),
+        (leader(2), MemberState(listens=True, mode="leader", synced_followers=2, voters=3)),
+        (leader("2.0", "3.0"), MemberState(listens=True, mode="leader", synced_followers=2, voters=3)),
+        (leader(0), MemberState(listens=True, mode="leader", synced_followers=0, voters=1)),
         (NOT_SERVING, MemberState(listens=True)),
         (DEAF, MemberState(listens=False)),
         (SILENT, MemberState(listens=False)),
@@ -145,10 +161,11 @@ def test_a_member_that_never_answers_exists_but_does_not_serve(
 
 def test_a_long_answer_is_read_completely(ensemble: Callable[..., dict[str, str]]) -> None:
     answer = "".join(f"zk_filler_{number}\t{'x' * 100}\n" for number in range(5000)) + leader(2)
-    assert member_state(ensemble(answer)["zookeeper-0"]) == MemberState(True, "leader", 2)
+    expected = MemberState(listens=True, mode="leader", synced_followers=2, voters=3)
+    assert member_state(ensemble(answer)["zookeeper-0"]) == expected
 
 
-@pytest.mark.parametrize("answer", [STANDALONE, FOLLOWER, leader(12)])
+@pytest.mark.parametrize("answer", [OBSERVER, FOLLOWER, leader(12)])
 def test_an_answer_is_complete_before_the_member_closes(answer: str) -> None:
     member = Member(answer, pieces=len(answer), stays_open=True)
     start = time.monotonic()
@@ -157,9 +174,8 @@ def test_an_answer_is_complete_before_the_member_closes(answer: str) -> None:
     finally:
         member.end()
     assert found.mode is not None
-    assert found.synced_followers == (12 if found.mode == "leader" else None), (
-        "a number is not parsed before it is complete"
-    )
+    counts = (12, 13) if found.mode == "leader" else (None, None)
+    assert (found.synced_followers, found.voters) == counts, "a number is not parsed before it is complete"
     assert time.monotonic() - start < zookeeper.TIMEOUT, "the API's port-forward reports the end one second late"
 
 
@@ -178,7 +194,7 @@ def test_a_member_is_asked_only_for_its_role() -> None:
 @pytest.mark.parametrize(
     "answers",
     [
-        pytest.param([STANDALONE], id="standalone"),
+        pytest.param([ALONE], id="one"),
         pytest.param([FOLLOWER, leader(2), FOLLOWER], id="three"),
         pytest.param([leader("4.0"), FOLLOWER, FOLLOWER, FOLLOWER, FOLLOWER], id="five"),
     ],
@@ -195,14 +211,14 @@ def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_healthy(
         pytest.param(
             [DEAF],
             [
-                "zookeeper-0: nothing answers at <address>; expected a member that is standalone\n"
+                "zookeeper-0: nothing answers at <address>; expected a member that is a leader\n"
                 "look at: docker logs p-zookeeper-0"
             ],
             id="the-only-one-is-away",
         ),
         pytest.param(
             [NOT_SERVING],
-            ["zookeeper-0: it serves no requests (no quorum); expected standalone\nlook at: docker logs p-zookeeper-0"],
+            ["zookeeper-0: it serves no requests (no quorum); expected a leader\nlook at: docker logs p-zookeeper-0"],
             id="the-only-one-does-not-serve",
         ),
         pytest.param(
@@ -233,9 +249,17 @@ def test_an_ensemble_with_one_leader_and_all_others_in_sync_is_healthy(
         pytest.param([leader(1), leader(1), FOLLOWER], ["ZooKeeper: 2 leaders; expected one"], id="two-leaders"),
         pytest.param([FOLLOWER, FOLLOWER, FOLLOWER], ["ZooKeeper: 0 leaders; expected one"], id="no-leader"),
         pytest.param(
-            [STANDALONE, STANDALONE, STANDALONE],
-            ["ZooKeeper: 0 leaders; expected one"],
-            id="members-that-do-not-know-each-other",
+            [ALONE, ALONE, ALONE], ["ZooKeeper: 3 leaders; expected one"], id="members-that-do-not-know-each-other"
+        ),
+        pytest.param(
+            [leader(2, voters=2), FOLLOWER, OBSERVER],
+            ["zookeeper-0: the leader counts 2 members with a vote; expected 3\nlook at: docker logs p-zookeeper-0"],
+            id="a-member-without-a-vote",
+        ),
+        pytest.param(
+            [leader(2, voters=4), FOLLOWER, FOLLOWER],
+            ["zookeeper-0: the leader counts 4 members with a vote; expected 3\nlook at: docker logs p-zookeeper-0"],
+            id="a-vote-of-a-member-that-left",
         ),
     ],
 )
@@ -310,3 +334,89 @@ def test_only_the_changed_member_is_awaited(ensemble: Callable[..., dict[str, st
     members = ensemble(NOT_SERVING, leader(1), FOLLOWER)
     assert restart_lines("zookeeper-1", members) == []
     assert len(restart_lines("zookeeper-0", members)) == 1
+
+
+# --------------------------------------------------------------------------------------------- members with a vote
+
+
+class Session:
+    """A session that holds ``/zookeeper/config`` and keeps what was asked of it."""
+
+    def __init__(self, config: str, error: Exception | None = None) -> None:
+        self.config = config
+        self.error = error
+        self.asked: list[object] = []
+
+    def start(self, timeout: float) -> None:
+        if self.error:
+            raise self.error
+
+    def get(self, path: str) -> tuple[bytes, None]:
+        assert path == "/zookeeper/config"
+        return self.config.encode(), None
+
+    def add_auth(self, scheme: str, credential: str) -> None:
+        self.asked.append((scheme, credential))
+
+    def reconfig(self, joining: str | None, leaving: str | None, new_members: str | None) -> None:
+        self.asked.append((joining, leaving, new_members))
+
+    def stop(self) -> None:
+        self.asked.append("stopped")
+
+    close = stop
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Session]:
+    """Replaces the client's sessions by one."""
+
+    def replace(*servers: str, error: Exception | None = None) -> Session:
+        made = Session("\n".join([*servers, "version=100000000"]), error)
+        monkeypatch.setattr("kazoo.client.KazooClient", lambda **_options: made)
+        return made
+
+    return replace
+
+
+ONE = "server.1=zookeeper-0:2888:3888:participant;0.0.0.0:2181"
+FIRST_OF_CLUSTER = "server.1=zookeeper-0.zookeeper.streaming.svc.cluster.local:2888:3888:participant;0.0.0.0:2181"
+
+
+def test_members_with_a_vote_are_read_from_the_ensembles_own_list(session: Callable[..., Session]) -> None:
+    session(ONE, "server.3=zookeeper-2:2888:3888:participant;2181", "server.4=zookeeper-3:2888:3888:observer;2181")
+    assert voters(["127.0.0.1:1"]) == {1: "zookeeper-0:2888:3888", 3: "zookeeper-2:2888:3888"}
+
+
+@pytest.mark.parametrize(
+    ("present", "entry"),
+    [
+        (ONE, "server.2=zookeeper-1:2888:3888:participant;2181"),
+        (
+            FIRST_OF_CLUSTER,
+            "server.2=zookeeper-1.zookeeper.streaming.svc.cluster.local:2888:3888:participant;2181",
+        ),
+    ],
+)
+def test_a_member_joins_under_a_name_like_the_others(present: str, entry: str, session: Callable[..., Session]) -> None:
+    made = session(present)
+    change_voters(["127.0.0.1:1"], "secret", joins=Joining(name="zookeeper-1", number=2))
+    assert made.asked == [("digest", "super:secret"), (entry, None, None), "stopped", "stopped"]
+
+
+def test_a_member_leaves_by_its_id(session: Callable[..., Session]) -> None:
+    made = session(ONE)
+    change_voters(["127.0.0.1:1"], "secret", leaves=3)
+    assert made.asked == [("digest", "super:secret"), (None, "3", None), "stopped", "stopped"]
+
+
+def test_an_ensemble_that_does_not_answer_is_unknown_and_the_password_stays_out_of_it(
+    session: Callable[..., Session],
+) -> None:
+    made = session(error=KazooTimeoutError("Connection time-out"))
+    with pytest.raises(MembershipError, match=r"^Connection time-out$"):
+        voters(["127.0.0.1:1"])
+    with pytest.raises(MembershipError) as error:
+        change_voters(["127.0.0.1:1"], "secret", leaves=3)
+    assert "secret" not in str(error.value)
+    assert made.asked == ["stopped"] * 4, "a session that failed is closed too"

@@ -34,7 +34,7 @@ def answering(server: socket.socket, answer: bytes) -> threading.Thread:
 @pytest.mark.parametrize(
     ("answer", "healthy"),
     [
-        (b"Zookeeper version: 3.8.4\nMode: standalone\nNode count: 5\n", True),
+        (b"Zookeeper version: 3.8.4\nMode: leader\nNode count: 5\n", True),
         (b"Zookeeper version: 3.8.4\nMode: follower\n", True),
         (b"This ZooKeeper instance is not currently serving requests\n", False),
         (b"srvr is not executed because it is not in the whitelist.\n", False),

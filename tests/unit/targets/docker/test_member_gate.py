@@ -13,7 +13,7 @@ from components.dynamic import Props
 from components.errors import PreflightError
 from components.kafka.client import ClusterState, Partition
 from components.kafka.safety import BrokerSafety
-from components.safety import Safety, reference
+from components.safety import Report, Safety, reference
 from components.targets.docker import provider as docker_module
 from components.targets.docker.provider import MemberGateProvider
 from components.zookeeper import safety as zookeeper_safety
@@ -30,6 +30,7 @@ class Scripted(Safety):
     returns: ClassVar[list[str]]
     stops: ClassVar[list[str]]
     lost: ClassVar[list[str]]
+    joined: ClassVar[list[tuple[list[str], str, float]]]
 
     def return_findings(self, name: str) -> list[str]:
         self.asked.append(("returns", name, tuple(self.members.addresses.values())))
@@ -40,13 +41,17 @@ class Scripted(Safety):
         self.members_asked.append(dict(self.members.addresses))
         return self.stops
 
+    def join(self, names: Collection[str], report: Report) -> None:
+        assert ("returns", [*names][-1]) == self.asked[-1][:2], "a member that is not back cannot join"
+        self.joined.append((list(names), self.members.password, self.members.deadline))
+
     def interruptions(self, name: str) -> list[str]:
         return self.lost
 
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
-    for name in ("asked", "members_asked", "returns", "stops", "lost"):
+    for name in ("asked", "members_asked", "returns", "stops", "lost", "joined"):
         monkeypatch.setattr(Scripted, name, [], raising=False)
     containers_on(monkeypatch, {"p-kafka-0": True, "p-kafka-1": False, "p-kafka-2": True})
     return Scripted
@@ -232,6 +237,25 @@ def test_partitions_that_are_unavailable_while_a_member_is_away_are_shown(
     scripted.lost.append("while kafka-2 restarts, 1 partition cannot be written")
     MemberGateProvider().create(from_engine(member_gate("kafka", stops="kafka-2")))
     assert capsys.readouterr().err.splitlines()[-1] == "while kafka-2 restarts, 1 partition cannot be written"
+
+
+@pytest.mark.parametrize(
+    ("changed", "joins"),
+    [(["kafka-2", "kafka-1"], ["kafka-2", "kafka-1"]), (None, ["kafka-1"])],
+    ids=["new", "earlier"],
+)
+def test_a_member_that_is_back_joins_its_group_and_so_do_those_before_it(
+    changed: list[str] | None, joins: list[str], scripted: type[Scripted]
+) -> None:
+    props = from_engine(member_gate("kafka", changed=changed, password="secret", deadline=7))
+    MemberGateProvider().create(props)
+    assert scripted.joined == [(joins, "secret", 7.0)]
+
+
+def test_a_member_that_is_not_back_joins_nothing(scripted: type[Scripted]) -> None:
+    scripted.returns.append("kafka-1: it is away")
+    unhealthy(MemberGateProvider, from_engine(member_gate("kafka")))
+    assert scripted.joined == []
 
 
 def test_a_zookeeper_gate_queries_the_whole_ensemble_about_its_member(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,11 @@ class Needed(Safety):
 
     reasons: ClassVar[list[str]] = []
     asked: ClassVar[list[Sequence[str]]] = []
+    rights: ClassVar[list[tuple[str, float]]] = []
 
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         self.asked.append((tuple(names), tuple(self.members.addresses)))
+        self.rights.append((self.members.password, self.members.deadline))
         return self.reasons
 
 
@@ -33,6 +35,7 @@ class Needed(Safety):
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Needed, "reasons", [])
     monkeypatch.setattr(Needed, "asked", [])
+    monkeypatch.setattr(Needed, "rights", [])
 
 
 def members(count: int, safety: type[Safety] = Needed) -> Props:
@@ -52,6 +55,13 @@ def update(old: Props, new: Props) -> object:
 def test_a_first_update_checks_nothing() -> None:
     assert MemberSetProvider().create(from_engine(members(3))).outs["members"] == members(3)["members"]
     assert Needed.asked == []
+
+
+def test_members_leave_with_what_is_declared_now_and_at_the_last_look_with_what_was_recorded() -> None:
+    rights = {"password": "secret", "deadline": 7}
+    update(members(5), {**members(3), **rights})
+    MemberExitProvider().delete("kafka-3", from_engine({**exit_of(3), **rights}))
+    assert Needed.rights == [("secret", 7.0)] * 2
 
 
 def test_unneeded_members_are_removed_after_all_were_checked() -> None:

@@ -3,7 +3,7 @@
 Time passes only in sleep, so minutes of waiting take no time and the order of events is fixed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +22,7 @@ from components.safety import Safety, reference
 from components.targets.kubernetes.client import Claim, Pod, StatefulSetState, StorageClass
 from components.waiting import wait_until
 from components.zookeeper import client as zookeeper
+from components.zookeeper import safety as ensemble_safety
 from components.zookeeper.client import MemberState
 from components.zookeeper.safety import EnsembleSafety
 
@@ -46,6 +47,8 @@ def inputs(workload: str, replicas: int, **changes: Any) -> dict[str, Any]:
         "members": {member: address(member) for member in members},
         "route": {"context": "test", "namespace": NAMESPACE, "hosts": []},
         "deadline": 60.0,
+        "password": "secret" if workload == "zookeeper" else None,
+        "founded": workload == "zookeeper",
     }
     return {**props, **changes}
 
@@ -90,7 +93,22 @@ class FakePod:
 
 
 @dataclass
-class FakeCluster:
+class ConfigMaps:
+    """The ConfigMaps of a cluster, by name."""
+
+    config_maps: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]], kw_only=True)
+
+    def create_config_map(self, namespace: str, name: str, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
+        assert (namespace, labels) == (NAMESPACE, LABELS)
+        self.config_maps.setdefault(name, dict(data))
+
+    def delete_config_map(self, namespace: str, name: str) -> None:
+        assert namespace == NAMESPACE
+        self.config_maps.pop(name, None)
+
+
+@dataclass
+class FakeCluster(ConfigMaps):
     """One StatefulSet with its pods; a deleted pod disappears after 2 s, and its successor is ready 3 s later.
 
     Args:
@@ -243,7 +261,14 @@ class FakeServers:
         """Brokers whose pods are ready, but which are absent from the cluster's metadata."""
         self.listens = True
         self.routes: list[Route] = []
+        self.voting = {number + 1 for number in range(cluster.replicas)}
+        """Ids of the ensemble members that have a vote."""
+        self.changes: list[str] = []
+        """Votes that were given and taken: ``+2``, ``-3``."""
         patch.setattr(zookeeper, "member_state", self.member_state)
+        patch.setattr(ensemble_safety, "voters", self.voters)
+        patch.setattr(ensemble_safety, "change_voters", self.change_voters)
+        cluster.clock.runs(patch, ensemble_safety)
         for module in (kafka_health, broker_safety):
             patch.setattr(module, "any_listens", self.any_listens)
             patch.setattr(module, "admin_client", self.admin_client)
@@ -255,8 +280,9 @@ class FakeServers:
         return [pod for pod in self.cluster.by_name.values() if pod.ready]
 
     def elect(self) -> None:
-        """The lowest member takes over if the leader is away."""
-        serving = sorted(pod.name for pod in self._serving())
+        """The lowest member with a vote takes over if the leader is away."""
+        zookeeper_like = self.cluster.workload == "zookeeper"
+        serving = sorted(pod.name for pod in self._serving() if not zookeeper_like or _id(pod.name) in self.voting)
         if self.leader not in serving and serving:
             self.leader = serving[0]
 
@@ -267,12 +293,38 @@ class FakeServers:
         pod = self.cluster.by_name.get(member)
         if pod is None or pod.deleting:
             return MemberState(listens=False)
-        majority = len(self._serving()) > self.cluster.replicas // 2
-        if not (pod.ready and majority):
+        serving = [item for item in self._serving() if _id(item.name) in self.voting]
+        if not (pod.ready and len(serving) > len(self.voting) // 2):
             return MemberState(listens=True)
+        if _id(member) not in self.voting:
+            return MemberState(listens=True, mode="observer")
         if member == self.leader:
-            return MemberState(listens=True, mode="leader", synced_followers=len(self._serving()) - 1)
+            followers, voters = len(serving) - 1, len(self.voting)
+            return MemberState(listens=True, mode="leader", synced_followers=followers, voters=voters)
         return MemberState(listens=True, mode="follower")
+
+    def voters(self, addresses: Sequence[str], *, route: Route) -> dict[int, str]:
+        self.routes.append(route)
+        assert addresses
+        return {number: f"zookeeper-{number - 1}:2888:3888" for number in sorted(self.voting)}
+
+    def change_voters(
+        self,
+        addresses: Sequence[str],
+        password: str,
+        *,
+        joins: zookeeper.Joining | None = None,
+        leaves: int | None = None,
+        route: Route,
+    ) -> None:
+        assert password == "secret"
+        self.routes.append(route)
+        if joins is not None:
+            self.changes.append(f"+{joins.number}")
+            self.voting.add(joins.number)
+        if leaves is not None:
+            self.changes.append(f"-{leaves}")
+            self.voting.remove(leaves)
 
     def any_listens(self, bootstrap: str, *, route: Route) -> bool:
         self.routes.append(route)
@@ -313,10 +365,16 @@ class FakeServers:
         return {topic: minimum for topic, (minimum, _) in self.topics.items()}
 
 
-class FakeClaims:
+def _id(member: str) -> int:
+    """A member's id: ZooKeeper counts from 1."""
+    return int(member.rpartition("-")[2]) + 1
+
+
+class FakeClaims(ConfigMaps):
     """A cluster's claims and storage classes; a deleted claim disappears after ``removal_seconds``."""
 
     def __init__(self, clock: Clock, claims: Mapping[str, int], storage_class: str | None = "standard") -> None:
+        super().__init__()
         self.clock = clock
         self.removal_seconds = 5.0
         self.growth_seconds = 5.0

@@ -329,9 +329,11 @@ class Group(Safety):
 
     reasons: ClassVar[list[str]] = []
     left: ClassVar[list[str]] = []
+    rights: ClassVar[list[tuple[str, float]]] = []
 
     def leave(self, names: Sequence[str], report: Report) -> None:
         self.left.extend(names)
+        self.rights.append((self.members.password, self.members.deadline))
 
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         assert self.left == [*names], "members leave before it is asked whether they are needed"
@@ -342,6 +344,7 @@ class Group(Safety):
 def group(monkeypatch: pytest.MonkeyPatch) -> type[Group]:
     monkeypatch.setattr(Group, "reasons", [])
     monkeypatch.setattr(Group, "left", [])
+    monkeypatch.setattr(Group, "rights", [])
     return Group
 
 
@@ -368,7 +371,46 @@ def test_members_that_have_left_are_removed_and_their_claims_kept(
     assert made.claims.changes == [], "data is removed only with the whole platform"
 
 
-@pytest.mark.parametrize(("workload", "before", "after"), [("kafka", 3, 5), ("kafka", 3, 3), ("zookeeper", 5, 3)])
+def test_members_leave_with_the_password_that_is_declared_now(scene: Callable[..., Scene], group: type[Group]) -> None:
+    made = scene(sizes(10, 10, 10, 10, 10))
+    made.update(in_group(replicas=5), {**in_group(replicas=3), "password": "secret"})
+    assert group.rights == [("secret", 60.0)]
+
+
+def test_an_ensemble_may_be_founded_only_where_there_is_no_volume_of_an_earlier_one(
+    scene: Callable[..., Scene],
+) -> None:
+    made = scene()
+    made.create(props("zookeeper", 3))
+    assert made.claims.config_maps == {"zookeeper-founding": {"members": "3"}}
+    made.create(props("zookeeper", 5))
+    assert made.claims.config_maps == {"zookeeper-founding": {"members": "3"}}, "an interrupted start goes on as it was"
+
+    earlier = scene(sizes(10, workload="zookeeper"))
+    earlier.create(props("zookeeper", 3))
+    assert earlier.claims.config_maps == {}, "one volume of three may be lost: the other members have the data"
+
+
+def test_no_ensemble_is_founded_by_a_change_of_its_size(scene: Callable[..., Scene]) -> None:
+    made = scene()
+    made.update(props("zookeeper", 1), props("zookeeper", 3))
+    assert made.claims.config_maps == {}
+
+
+def test_brokers_found_nothing(scene: Callable[..., Scene]) -> None:
+    made = scene()
+    made.create(props("kafka"))
+    assert made.claims.config_maps == {}
+
+
+def test_a_right_to_found_an_ensemble_goes_with_its_volumes(scene: Callable[..., Scene]) -> None:
+    made = scene()
+    made.create(props("zookeeper", 3))
+    made.delete(props("zookeeper", 3))
+    assert made.claims.config_maps == {}
+
+
+@pytest.mark.parametrize(("workload", "before", "after"), [("kafka", 3, 5), ("kafka", 3, 3), ("zookeeper", 3, 5)])
 def test_brokers_are_not_queried_if_none_leaves(
     workload: str, before: int, after: int, scene: Callable[..., Scene], brokers: FakeServers
 ) -> None:

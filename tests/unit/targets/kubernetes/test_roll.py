@@ -17,6 +17,7 @@ from components.routes import DIRECT
 from components.targets.kubernetes import roll as rolls
 from components.targets.kubernetes.provider import GatedRollProvider
 from components.zookeeper import client as zookeeper
+from components.zookeeper import safety as ensemble_safety
 from components.zookeeper.client import MemberState
 from tests.unit.dynamic import from_engine, shown, unknown
 from tests.unit.targets.kubernetes.clusters import (
@@ -134,6 +135,68 @@ def test_a_stateful_set_that_never_appears_is_reported(scene: Callable[..., Scen
     made.cluster.there = False
     error = made.fails()
     assert error.problems == ("StatefulSet kafka does not exist; expected it in namespace streaming",)
+
+
+# ---------------------------------------------------------------------------------------------- members of a group
+
+
+def test_new_members_get_their_votes_one_at_a_time_and_nobody_restarts(scene: Callable[..., Scene]) -> None:
+    made = scene("zookeeper", revision=NEW)
+    made.servers.voting = {1}
+    made.update()
+    assert made.servers.changes == ["+2", "+3"]
+    assert made.cluster.deleted == []
+
+
+def test_new_members_join_before_the_others_restart(scene: Callable[..., Scene]) -> None:
+    """With them, the ensemble can do without one of the others."""
+    made = scene("zookeeper")
+    made.servers.voting = {1, 2}
+    made.cluster.by_name["zookeeper-2"].revision = NEW
+    seen: list[str] = []
+    guard = made.cluster.before_delete
+    made.cluster.before_delete = lambda name: (seen.extend(made.servers.changes), guard(name))[1]
+    made.update()
+    assert seen[:1] == ["+3"]
+    assert made.cluster.deleted == ["zookeeper-1", "zookeeper-0"]
+
+
+def test_a_growth_that_was_killed_goes_on_where_it_stopped(scene: Callable[..., Scene]) -> None:
+    made = scene("zookeeper", 5, revision=NEW)
+    made.servers.voting = {1, 2, 3, 4}
+    made.update()
+    made.update()
+    assert made.servers.changes == ["+5"]
+
+
+def test_members_may_found_their_group_until_it_exists(scene: Callable[..., Scene]) -> None:
+    """From then on, one that lost its volume must find the others again."""
+    made = scene("zookeeper", revision=NEW)
+    made.cluster.config_maps["zookeeper-founding"] = {"members": "3"}
+    made.cluster.by_name["zookeeper-2"].ready = False
+    made.cluster.comes_back = lambda _: False
+    made.fails()
+    assert made.cluster.config_maps, "the next `up` may have to found it"
+    made.cluster.comes_back = lambda _: True
+    made.update()
+    assert made.cluster.config_maps == {}
+
+
+def test_a_member_that_does_not_get_its_vote_fails_the_roll_with_its_log(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scene("zookeeper", revision=NEW)
+    made.servers.voting = {1}
+    made.cluster.config_maps["zookeeper-founding"] = {"members": "1"}
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise zookeeper.MembershipError("NewConfigNoQuorum")
+
+    monkeypatch.setattr(ensemble_safety, "change_voters", refuse)
+    error = made.fails()
+    assert error.headline.startswith("zookeeper-1 is not a member with a vote after 60 s")
+    assert error.problems[0].startswith("zookeeper-1: it cannot join yet (NewConfigNoQuorum)")
+    assert made.cluster.config_maps, "an ensemble that is not complete is not known to exist"
 
 
 # ------------------------------------------------------------------------------------------------------- the order

@@ -87,7 +87,7 @@ EXPECTED_NAMES = {
     NAMESPACE_REMOVAL: ["namespace-removal"],
     POLICY: ["default-deny", "kafka", "redis", "zookeeper"],
     CONFIG_MAP: ["clients", "kafka-config", "redis-config", "zookeeper-config"],
-    SECRET: ["clients", "redis-files"],
+    SECRET: ["clients", "redis-files", "zookeeper-files"],
     SERVICE: ["kafka", "kafka-client", "redis", "redis-client", "zookeeper", "zookeeper-client"],
     ACCOUNT: ["kafka", "redis", "zookeeper"],
     STATEFUL_SET: ["kafka", "redis", "zookeeper"],
@@ -96,7 +96,7 @@ EXPECTED_NAMES = {
     BINDING: ["kafka-zones"],
     MEMBER_STORAGE: ["kafka-storage", "redis-storage", "zookeeper-storage"],
     GATED_ROLL: ["kafka-roll", "redis-roll", "zookeeper-roll"],
-    CREDENTIALS: ["redis-password"],
+    CREDENTIALS: ["redis-password", "zookeeper-super"],
     REDIS_PASSWORDS: ["redis-passwords"],
     TOPIC_SET: ["topics"],
     HEALTH_GATE: ["health"],
@@ -553,8 +553,8 @@ def test_a_pods_files_are_in_the_config_map_that_it_mounts(prod: Run, workload: 
     config = prod.one(CONFIG_MAP, f"{workload}-config")
     (volume,) = (item for item in pod(prod, workload)["volumes"] if item["name"] == "config")
     sources = [{"configMap": {"name": f"{workload}-config-{NAME_SUFFIX}"}}]
-    if workload == "redis":
-        sources.append({"secret": {"name": f"redis-files-{NAME_SUFFIX}"}})
+    if workload in ("redis", "zookeeper"):
+        sources.append({"secret": {"name": f"{workload}-files-{NAME_SUFFIX}"}})
     assert volume["projected"] == {"sources": sources, "defaultMode": 0o440}
     assert config.inputs["immutable"] is True
     wanted = {
@@ -1103,6 +1103,10 @@ def route(*workloads: str) -> dict[str, Any]:
     return {"context": "production", "namespace": "streaming", "hosts": hosts}
 
 
+OF_ENSEMBLES = {"zookeeper": {"password": SECRET_MARK, "founded": True}}
+"""What only resources of a group that is founded, joined and left need."""
+
+
 @pytest.mark.parametrize(("workload", "size"), [("zookeeper", 10), ("kafka", 100), ("redis", 10)])
 def test_member_storage_has_exactly_these_inputs(prod: Run, workload: str, size: int) -> None:
     storage = prod.one(MEMBER_STORAGE, f"{workload}-storage")
@@ -1115,6 +1119,7 @@ def test_member_storage_has_exactly_these_inputs(prod: Run, workload: str, size:
         "size": size * GIB,
         "labels": labels(workload),
         "deadline": 600,
+        **OF_ENSEMBLES.get(workload, {}),
     }
 
 
@@ -1135,6 +1140,7 @@ def test_a_roll_has_exactly_these_inputs(prod: Run, workload: str) -> None:
         "logs": {
             member: f"kubectl --context production -n streaming logs --tail 50 {member}" for member in members(workload)
         },
+        **OF_ENSEMBLES.get(workload, {}),
     }
     config = prod.one(CONFIG_MAP, f"{workload}-config").inputs
     assert template["files"] == config["data"]
@@ -1169,7 +1175,8 @@ def test_brokers_roll_after_the_ensemble_but_all_pods_start_at_once(prod: Run) -
         (STATEFUL_SET, "zookeeper"),
         (GATED_ROLL, "zookeeper-roll"),
     }
-    assert prod.one(GATED_ROLL, "zookeeper-roll").after == {*namespace, (STATEFUL_SET, "zookeeper")}
+    secret = {(CREDENTIALS, "zookeeper-super"), (SECRET, "zookeeper-files")}
+    assert prod.one(GATED_ROLL, "zookeeper-roll").after == {*namespace, *secret, (STATEFUL_SET, "zookeeper")}
     brokers = prod.one(STATEFUL_SET, "kafka").after
     assert (STATEFUL_SET, "zookeeper") in brokers, "brokers are removed before the ensemble"
     rolls = {(GATED_ROLL, name) for name in prod.names(GATED_ROLL)}
@@ -1254,8 +1261,8 @@ def test_applications_read_their_environment_from_a_config_map_and_a_secret(prod
 
 def test_without_a_password_only_the_combined_variables_are_secret() -> None:
     run = run_on_cluster(settings_of("prod", redis={"authentication": False}), NAME)
-    assert run.names(SECRET) == ["clients"]
-    assert run.of(CREDENTIALS) == []
+    assert run.names(SECRET) == ["clients", "zookeeper-files"]
+    assert run.names(CREDENTIALS) == ["zookeeper-super"]
     (volume,) = (item for item in pod(run, "redis")["volumes"] if item["name"] == "config")
     assert [list(source) for source in volume["projected"]["sources"]] == [["configMap"]]
     assert run.outputs["redisUrl"] == f"redis://{host('redis-0')}:6379/0"
