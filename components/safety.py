@@ -80,6 +80,10 @@ class Safety:
             report: Called with one line for each step.
         """
 
+    def outsiders(self) -> list[str]:
+        """Members that serve outside of the group, as after an interrupted removal; none if that is unknown."""
+        return []
+
     def leave(self, names: Sequence[str], report: Report) -> None:
         """Take members out of the group, while they still run, so that they can be removed permanently.
 

@@ -67,6 +67,15 @@ class EnsembleSafety(Safety):
         for name in sorted(names, key=ordinal_of):
             self._wait(lambda name=name: self._join_findings(name, report), name, "a member with a vote", report)
 
+    def outsiders(self) -> list[str]:
+        """Members that serve and have no vote."""
+        states = self._states()
+        try:
+            present = self._voters(states)
+        except MembershipError:
+            return []
+        return [name for name in _serving(states) if _number(name) not in present]
+
     def leave(self, names: Sequence[str], report: Report) -> None:
         """Take members out of the ensemble, one at a time, the leader last: it hands over to a follower in sync.
 

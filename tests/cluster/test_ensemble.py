@@ -60,6 +60,8 @@ def first(ensemble: ClusterEnsemble) -> list[str]:
 
 
 def test_it_grows_and_shrinks_under_load_and_keeps_every_node(ensemble: ClusterEnsemble) -> None:
+    assert ensemble.up("--refresh").changed() == {}
+    assert ensemble.password() not in ensemble.state()
     pod = ensemble.pods()["zookeeper-0"]
     with Load(first(ensemble)) as load:
         ensemble.resize(3)

@@ -1,5 +1,6 @@
 """A ZooKeeper ensemble alone, whose number of members changes, with a writer that counts what was acknowledged."""
 
+import json
 import shutil
 import threading
 import time
@@ -31,10 +32,16 @@ class Ensemble(Checkout):
         """Change the number of members; the next ``up`` does it."""
         self.config[f"{PREFIX.rstrip('-')}:members"] = members
 
-    def resize(self, members: int) -> None:
+    def resize(self, members: int, *arguments: str) -> None:
         """Change the number of members."""
         self.set_members(members)
-        self.up()
+        self.up(*arguments)
+
+    def password(self) -> str:
+        """The password with which members are added and removed."""
+        exported = json.loads(self.run("stack", "export", "--show-secrets", check=True).output)
+        found = [item for item in exported["deployment"]["resources"] if item["type"].endswith(":Credentials")]
+        return json.loads(found[0]["outputs"]["password"]["plaintext"])
 
     def addresses(self) -> Mapping[str, str]:
         """``host:port`` of each member by name, in order."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.dynamic import Props, in_order, is_known, plain_errors, progress
 from components.errors import PreflightError
@@ -41,9 +41,22 @@ class MemberSetProvider(ResourceProvider):
             progress(f"{news['workload']}: removes {', '.join(gone)}")
         return CheckResult(news, [])
 
+    @plain_errors
     def create(self, props: Props) -> CreateResult:
-        """Record the members; nothing is asked."""
+        """Record the members; those that a removal left outside, which was then taken back, join again."""
+        safety = _safety(props)
+        if outsiders := safety.outsiders():
+            safety.join(outsiders, progress)
         return CreateResult(props["workload"], props)
+
+    @plain_errors
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Check once. If a member is outside of its group, the set leaves the state: the next ``up`` lets it join."""
+        if outsiders := _safety(props).outsiders():
+            progress(f"{props['workload']}: {outsiders[0]} is not part of its group")
+            return ReadResult(None, {})
+        inputs = {key: value for key, value in props.items() if key != "__provider"}
+        return ReadResult(id_, inputs, inputs)
 
     @plain_errors
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
@@ -86,8 +99,12 @@ def _release(props: Props, gone: Sequence[str]) -> None:
     Raises:
         SafetyError: With the reasons.
     """
-    members = _members(props, in_order(props["members"]))
-    release(safety_of(props["safety"], members), gone, "docker exec -it CONTAINER bash", progress)
+    release(_safety(props), gone, "docker exec -it CONTAINER bash", progress)
+
+
+def _safety(props: Props) -> Safety:
+    """The rules of all members."""
+    return safety_of(props["safety"], _members(props, in_order(props["members"])))
 
 
 def _rights(props: Props) -> Props:

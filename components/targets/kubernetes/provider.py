@@ -40,6 +40,7 @@ class GatedRollProvider(ResourceProvider):
         pods = Pods(props)
         inputs = {key: value for key, value in props.items() if key not in ("identities", "__provider")}
         problems = [*(f"{name} is out of date" for name in pods.outdated()), *pods.findings()]
+        problems += [f"{name} is not part of its group" for name in Roll(props).outsiders()]
         if problems:
             progress(f"{props['workload']}: {problems[0]}")
             return ReadResult(None, {})

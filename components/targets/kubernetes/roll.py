@@ -195,6 +195,10 @@ class Roll:
             problems = [*error.problems, *self.pods.findings(), *self.pods.last_log_lines()]
             raise UnhealthyError(error.headline, problems) from None
 
+    def outsiders(self) -> list[str]:
+        """Members that serve and are not part of their group."""
+        return self._safety.outsiders()
+
     def identities(self) -> dict[str, str]:
         """The uid of each member's pod."""
         return self._answer(self.pods.identities, self.pods.workload)

@@ -282,6 +282,19 @@ def test_members_leave_from_the_last_one_and_the_leader_at_the_end(monkeypatch: 
     assert first.changes == ["-2", "-3"]
 
 
+def test_members_that_serve_without_a_vote_are_outsiders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shrinking that was interrupted and then taken back leaves them."""
+    ensemble = Ensemble(LEADER, FOLLOWER, FOLLOWER, OBSERVER, SERVES_NOTHING, voting=[0, 1])
+    safety = rules_of(ensemble, monkeypatch)
+    assert safety.outsiders() == names(2, 3)
+    safety.join(names(2, 3), ignored)
+    assert (ensemble.changes, safety.outsiders()) == (["+3", "+4"], [])
+
+
+def test_who_is_outside_is_unknown_while_no_member_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rules_of(Ensemble(SILENT, SERVES_NOTHING, SILENT, voting=[]), monkeypatch).outsiders() == []
+
+
 def test_an_interrupted_shrinking_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     ensemble = Ensemble(LEADER, FOLLOWER, FOLLOWER, voting=[0, 1], errors=["ConnectionLoss"])
     release(rules_of(ensemble, monkeypatch), names(1, 2), "a shell", ignored)

@@ -4,7 +4,7 @@ Source: components/targets/docker/provider.py.
 Proof limit: the tests on a real engine show that containers are deleted only after these resources say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from components.dynamic import Props
 from components.kafka.client import ClusterState, Partition
 from components.kafka.safety import BrokerSafety
-from components.safety import Safety, reference
+from components.safety import Report, Safety, reference
 from components.targets.docker.provider import MemberExitProvider, MemberSetProvider
 from tests.unit.dynamic import from_engine, shown, unknown
 from tests.unit.health.servers import Servers
@@ -24,6 +24,14 @@ class Needed(Safety):
     reasons: ClassVar[list[str]] = []
     asked: ClassVar[list[Sequence[str]]] = []
     rights: ClassVar[list[tuple[str, float]]] = []
+    outside: ClassVar[list[str]] = []
+    joined: ClassVar[list[str]] = []
+
+    def outsiders(self) -> list[str]:
+        return self.outside
+
+    def join(self, names: Collection[str], report: Report) -> None:
+        self.joined.extend(names)
 
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         self.asked.append((tuple(names), tuple(self.members.addresses)))
@@ -35,7 +43,8 @@ class Needed(Safety):
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Needed, "reasons", [])
     monkeypatch.setattr(Needed, "asked", [])
-    monkeypatch.setattr(Needed, "rights", [])
+    for name in ("rights", "outside", "joined"):
+        monkeypatch.setattr(Needed, name, [])
 
 
 def members(count: int, safety: type[Safety] = Needed) -> Props:
@@ -55,6 +64,20 @@ def update(old: Props, new: Props) -> object:
 def test_a_first_update_checks_nothing() -> None:
     assert MemberSetProvider().create(from_engine(members(3))).outs["members"] == members(3)["members"]
     assert Needed.asked == []
+
+
+def test_a_refresh_keeps_a_set_whose_members_are_part_of_their_group() -> None:
+    found = MemberSetProvider().read("kafka", {**members(3), "__provider": "code"})
+    assert (found.id, found.outs, found.inputs) == ("kafka", members(3), members(3))
+
+
+def test_members_that_a_removal_left_outside_join_again(capsys: pytest.CaptureFixture[str]) -> None:
+    Needed.outside.append("kafka-2")
+    assert MemberSetProvider().read("kafka", members(3)).id is None, "the next `up` creates the set again"
+    assert capsys.readouterr().err == "kafka: kafka-2 is not part of its group\n"
+    assert Needed.joined == [], "a refresh changes nothing"
+    MemberSetProvider().create(from_engine(members(3)))
+    assert Needed.joined == ["kafka-2"]
 
 
 def test_members_leave_with_what_is_declared_now_and_at_the_last_look_with_what_was_recorded() -> None:

@@ -855,6 +855,19 @@ def test_a_refresh_removes_a_roll_whose_members_changed_from_the_state(
     assert made.cluster.deleted == [], "a refresh changes nothing"
 
 
+def test_members_that_a_removal_left_outside_join_again(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was interrupted, and the number of members set back: nothing else has changed."""
+    made = scene("zookeeper", revision=NEW)
+    made.servers.voting = {1, 2}
+    assert read(made).id is None
+    assert capsys.readouterr().err == "zookeeper: zookeeper-2 is not part of its group\n"
+    assert made.servers.changes == [], "a refresh changes nothing"
+    made.create()
+    assert made.servers.changes == ["+3"]
+
+
 def test_a_refresh_removes_a_roll_without_a_stateful_set_from_the_state(scene: Callable[..., Scene]) -> None:
     made = scene("kafka", revision=NEW)
     made.cluster.there = False
