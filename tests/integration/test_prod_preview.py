@@ -147,7 +147,7 @@ def test_a_password_of_the_stack_file_is_never_shown(stack: Stack, flags: tuple[
 
 
 def test_a_generated_password_is_not_in_the_preview(shown: Shown) -> None:
-    assert set(shown.inputs("pulumi-python:dynamic/millrace:Credentials")) == {"redis-password"}
+    assert set(shown.inputs("pulumi-python:dynamic/millrace:Credentials")) == {"redis-password", "zookeeper-super"}
     for item in shown.inputs("kubernetes:core/v1:Secret").values():
         assert [item[key] for key in ("data", "stringData") if key in item] == ["[secret]"]
 
