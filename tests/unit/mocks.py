@@ -5,10 +5,8 @@ program requests, never the result.
 """
 
 import asyncio
-import gc
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -297,28 +295,18 @@ def declared_by(
 def run_program(program: Callable[[], Any], monitor: RecordingMonitor, project: str = "millrace") -> None:
     """Run a program on mocks; await its result and all its registrations.
 
-    Each program has a loop of its own: a program that fails leaves tasks behind for which the next would wait.
+    What a program that fails leaves unfinished is cancelled: the next program would wait for it.
     """
-    with _own_loop():
-        set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
-        pulumi.runtime.test(program)()
-
-
-@contextmanager
-def _own_loop() -> Generator[None]:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
     try:
-        yield
-    finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
+        pulumi.runtime.test(program)()
+    except BaseException:
+        loop = asyncio.get_event_loop()
+        unfinished = asyncio.all_tasks(loop)
+        for task in unfinished:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.close()
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        if left:
-            gc.collect()  # finalizers of tasks that run later break `ast.parse` of Python 3.11
+        loop.run_until_complete(asyncio.gather(*unfinished, return_exceptions=True))
+        raise
 
 
 def masked(value: object) -> object:
