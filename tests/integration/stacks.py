@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
 import yaml
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL
 
@@ -235,15 +236,25 @@ def remove_leftovers(platform: str = PREFIX) -> None:
     client = docker.from_env()
     for container in client.containers.list(all=True, ignore_removed=True):
         if container.labels.get(PLATFORM_LABEL, "").startswith(platform):
-            try:
-                container.remove(force=True, v=True)
-            except APIError as error:
-                if error.status_code not in (404, 409):  # it is gone, or being removed by another run
-                    raise
+            _remove(lambda container=container: container.remove(force=True, v=True))
     for items in (client.volumes, client.networks):
         for item in items.list():
             if (item.attrs.get("Labels") or {}).get(PLATFORM_LABEL, "").startswith(platform):
-                item.remove()
+                _remove(item.remove)
+
+
+def _remove(remove: Callable[[], None], seconds: float = 30) -> None:
+    """Remove an object that may be gone, or in use by one that is being removed."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return remove()
+        except NotFound:
+            return None
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT or time.monotonic() > end:
+                raise
+        time.sleep(0.2)
 
 
 @contextmanager
