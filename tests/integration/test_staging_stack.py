@@ -214,8 +214,8 @@ def test_a_broker_joins_and_leaves_under_load_and_loses_nothing(staging: Stack) 
         before = assignments(servers)
         kill_a_drain(staging)
         assert "cancelled: " in ops("brokers", "cancel").stderr
-        ops("brokers", "undo", "--yes")
-        assert assignments(servers) == before
+        undone = ops("brokers", "undo", "--yes").stderr
+        eventually(lambda: assignments(servers) == before, 30, f"all replicas where they were: {undone}")
         kill_a_drain(staging)
         assert "is unfinished" in ops("brokers", "rebalance", "--yes", check=False).stderr
         assert "messages" in throttles(staging)
@@ -229,7 +229,7 @@ def test_a_broker_joins_and_leaves_under_load_and_loses_nothing(staging: Stack) 
         ops("brokers", "factor", "foreign", "2", "--yes")
         assert {len(replicas) for replicas in assignments(servers)["foreign"].values()} == {2}
         ops("brokers", "undo", "--yes")
-        assert assignments(servers)["foreign"] == {0: [3], 1: [0]}
+        eventually(lambda: assignments(servers)["foreign"] == {0: [3], 1: [0]}, 30, "the replicas of before")
         staging.set("kafka.replicas", 3)
         refused = staging.up(check=False)
         assert refused.code != 0

@@ -36,8 +36,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(socket, name, refuse)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _traceback_limit() -> Iterator[None]:
+    """Tracebacks stay as they are: an error of a provider turns them off, and without them the SDK declares nothing."""
     missing = object()
     before = getattr(sys, "tracebacklimit", missing)
     yield

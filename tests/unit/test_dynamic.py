@@ -62,12 +62,10 @@ def breaks() -> None:
     {}["a key that is not there"]
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_user_error_is_shown_as_text_only() -> None:
     assert shown(refuses) == ("Error: 2 topics are refused\n  - a: because\n  - b: because\n    of this\n")
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("kind", [PlatformError, TopicError, UnhealthyError])
 def test_every_kind_of_user_error_is_shown_as_text_only(kind: type[PlatformError]) -> None:
     @plain_errors
@@ -80,7 +78,6 @@ def test_every_kind_of_user_error_is_shown_as_text_only(kind: type[PlatformError
     assert shown(fails) == "Error: a headline\n", "no cause and no module path"
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_any_other_error_keeps_its_traceback() -> None:
     text = shown(breaks)
     assert text.startswith("Error: this is a mistake in the program:\nTraceback (most recent call last):\n")
@@ -88,13 +85,11 @@ def test_any_other_error_keeps_its_traceback() -> None:
     assert text.rstrip().endswith("KeyError: 'a key that is not there'")
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_any_other_error_keeps_its_traceback_after_a_user_error() -> None:
     shown(refuses)
     assert "in breaks\n" in shown(breaks), "one process serves all resources of an update"
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_threads_do_not_change_each_others_errors() -> None:
     """Four threads serve an update: one raises while the SDK formats another's error."""
     both = threading.Barrier(2, timeout=10)
@@ -116,7 +111,6 @@ def test_threads_do_not_change_each_others_errors() -> None:
             assert "in breaks_late\n" in broken
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_call_that_begins_leaves_the_errors_of_other_threads_plain() -> None:
     """The order that once showed a traceback: raised, another call begins, formatted."""
     begun: list[str] = []

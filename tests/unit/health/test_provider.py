@@ -149,7 +149,6 @@ def test_an_unreachable_cluster_is_reported_with_the_routes_reason(down: str, se
     )
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("method", ["create", "read"])
 def test_a_route_that_cannot_be_opened_is_reported_without_a_traceback(
     method: str, servers: Servers, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +185,6 @@ def test_redis_is_checked_with_its_password_against_the_declared_settings(server
     }
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_an_unhealthy_member_is_reported_with_actual_and_expected_state_and_where_to_look(servers: Servers) -> None:
     servers.cluster = ClusterState(brokers={0: "127.0.0.1:19092"}, controller=0)
     assert shown(lambda: HealthGateProvider().create(health_gate())) == (
@@ -197,7 +195,6 @@ def test_an_unhealthy_member_is_reported_with_actual_and_expected_state_and_wher
     assert "round_trip" not in servers.calls, "nothing is written to a broken cluster"
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_all_unhealthy_parts_are_reported_together(servers: Servers) -> None:
     servers.roles = ["zookeeper-0: it is away; expected it"]
     servers.redis = ["redis-0: it refused the password; expected the stack's password"]

@@ -452,7 +452,6 @@ def test_a_set_is_deleted_with_its_topics_only_if_it_says_so() -> None:
     TopicSetProvider().delete("id", from_engine(topic_set()))
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_deletion_waits_while_the_answer_may_lack_topics(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -496,7 +495,6 @@ def test_an_update_deletes_what_is_listed(
     assert cluster.changes == changes
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_topic_of_someone_else_that_is_listed_is_refused(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -533,7 +531,6 @@ def test_a_refresh_shows_no_throttles_that_other_tools_set(monkeypatch: pytest.M
     assert read["throttled"]["config"] == {"retention.ms": "5", leaders: "0:0"}
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_creation_of_topics_fails_at_the_deadline_with_the_missing_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: False)
     props = {**from_engine(topic_set(1, orders=topic())), "deadline": 0.0, "logs": {"kafka-0": "docker logs x"}}
@@ -544,7 +541,6 @@ def test_creation_of_topics_fails_at_the_deadline_with_the_missing_ones(monkeypa
     )
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_failed_creation_of_topics_is_reported_with_the_routes_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -713,7 +709,6 @@ def test_an_incomplete_answer_is_read_again_for_a_moment(
     assert (cluster.reads, capsys.readouterr().err) == (2, "")
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_an_update_waits_while_the_answer_is_incomplete(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics_client, "admin_client", cluster.admin_client)
     cluster.without_config = {"orders"}

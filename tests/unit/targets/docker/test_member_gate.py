@@ -121,7 +121,6 @@ def test_the_first_gate_waits_for_no_member_and_the_last_gate_stops_none(scripte
     assert [asked[:2] for asked in scripted.asked] == [("stops", "kafka-0"), ("returns", "kafka-1")]
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_member_that_is_still_needed_is_not_stopped(scripted: type[Scripted]) -> None:
     scripted.stops.append("t-0: 2 of 3 replicas in sync")
     props = from_engine(member_gate("kafka", stops="kafka-2"))
@@ -273,7 +272,6 @@ def test_a_zookeeper_gate_queries_the_whole_ensemble_about_its_member(monkeypatc
     assert asked == [expected, expected]
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_gate_whose_member_does_not_return_fails_with_the_findings(scripted: type[Scripted]) -> None:
     scripted.returns.append("zookeeper-1: it is away; expected it back")
     props = from_engine(member_gate("zookeeper", stops="zookeeper-2"))

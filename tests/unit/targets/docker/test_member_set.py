@@ -97,7 +97,6 @@ def test_added_members_are_not_checked() -> None:
     assert Needed.asked == []
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_member_that_is_needed_fails_the_update_with_the_reasons() -> None:
     Needed.reasons.append("3 partitions would lose a replica")
     assert shown(lambda: update(members(3), members(2))) == (
@@ -108,7 +107,6 @@ def test_a_member_that_is_needed_fails_the_update_with_the_reasons() -> None:
     )
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_broker_is_not_removed_while_its_partitions_are_unknown(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,7 +118,6 @@ def test_a_broker_is_not_removed_while_its_partitions_are_unknown(
     assert "no broker answers" in text
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_broker_that_got_partitions_after_it_left_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = ClusterState({0: "a:1", 1: "a:2", 2: "a:3"}, 1, [Partition("t", 0, 1, (1, 2), (1, 2))])
     monkeypatch.setattr(BrokerSafety, "leave", lambda self, names, report: None)
@@ -156,7 +153,6 @@ def test_a_member_is_released_again_just_before_its_container_is_deleted() -> No
     assert Needed.asked == [(("kafka-3",), ("kafka-0", "kafka-1", "kafka-2", "kafka-3"))]
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_a_member_that_became_needed_keeps_its_container() -> None:
     Needed.reasons.append("1 partition would lose a replica")
     text = shown(lambda: MemberExitProvider().delete("kafka-3", from_engine(exit_of(3))))

@@ -419,7 +419,6 @@ def test_brokers_are_not_queried_if_none_leaves(
     assert brokers.routes == []
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_the_error_of_a_needed_member_has_no_traceback(scene: Callable[..., Scene], group: type[Group]) -> None:
     scene(sizes(*[10] * 5))
     group.reasons.append("no broker answers")
@@ -475,7 +474,6 @@ def test_delete_of_missing_claims_is_no_error(scene: Callable[..., Scene]) -> No
     assert (made.claims.changes, made.clock.now) == ([], 0)
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("method", ["create", "update", "read", "delete"])
 def test_an_unreachable_cluster_is_reported_without_a_traceback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def connect(kubeconfig: str | None, context: str) -> None:

@@ -884,7 +884,6 @@ def test_delete_stops_all_members_and_waits_until_they_are_gone(scene: Callable[
     assert made.cluster.deleted == [], "each member has its own grace period"
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 def test_members_that_do_not_stop_are_reported(scene: Callable[..., Scene]) -> None:
     made = scene("kafka", revision=NEW)
     made.cluster.stop_seconds = 1000.0
@@ -965,7 +964,6 @@ def test_any_changed_file_is_a_reason_even_if_only_a_line_end_differs(capsys: py
 # ------------------------------------------------------------------------------------------------------------ errors
 
 
-@pytest.mark.usefixtures("_traceback_limit")
 @pytest.mark.parametrize("method", ["create", "update", "read", "delete"])
 def test_an_unreachable_cluster_is_reported_without_a_traceback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def connect(kubeconfig: str | None, context: str) -> None:
