@@ -426,7 +426,7 @@ def test_every_change_of_topics_is_reported(old: dict[str, TopicSpec], new: dict
 # ----------------------------------------------------------------------------------------- without a broker there
 
 
-@pytest.mark.usefixtures("_traceback_limit", "no_network")
+@pytest.mark.usefixtures("no_network")
 def test_a_set_with_a_protected_topic_is_not_deleted() -> None:
     props = from_engine(topic_set(orders=topic(protect=True), audit=topic(protect=True), parcels=topic()))
     text = shown(lambda: TopicSetProvider().delete("id", props))
@@ -436,13 +436,13 @@ def test_a_set_with_a_protected_topic_is_not_deleted() -> None:
     )
 
 
-@pytest.mark.usefixtures("_traceback_limit", "no_network")
+@pytest.mark.usefixtures("no_network")
 def test_a_protected_set_is_not_deleted() -> None:
     props = {**from_engine(topic_set(orders=topic())), "protect": True, "deleteWithSet": True}
     assert shown(lambda: TopicSetProvider().delete("id", props)).startswith("Error: topics are protected: orders\n")
 
 
-@pytest.mark.usefixtures("_traceback_limit", "no_network")
+@pytest.mark.usefixtures("no_network")
 def test_a_set_is_deleted_with_its_topics_only_if_it_says_so() -> None:
     assert shown(lambda: TopicSetProvider().delete("id", from_engine(topic_set(parcels=topic(), orders=topic())))) == (
         "Error: the set topics would be deleted with its topics and their records: orders, parcels\n"
