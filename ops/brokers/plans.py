@@ -65,7 +65,8 @@ def factor(client: "KafkaAdminClient", topic: str, replicas: int) -> list[Move]:
 def undo(client: "KafkaAdminClient", found: Journal) -> list[Move]:
     """What gives the partitions of a change the replicas that they had before it.
 
-    One that was changed again meanwhile stays as it is, with a message.
+    One that was changed again meanwhile stays as it is, with a message. One whose move was cancelled has its replicas
+    already, but not in their order, which decides who leads: Kafka leaves those of the target first.
 
     Raises:
         RefusedError: A broker that would get replicas back is gone.
@@ -74,9 +75,12 @@ def undo(client: "KafkaAdminClient", found: Journal) -> list[Move]:
     now = {place_of(one): one.replicas for one in state.partitions}
     moves: list[Move] = []
     for one in found.moves:
-        if now.get(one.place) == one.after and one.before != one.after:
-            moves.append(Move(topic=one.topic, partition=one.partition, before=one.after, after=one.before))
-        elif now.get(one.place) != one.before:
+        current = now.get(one.place, ())
+        if current == one.before:
+            continue
+        if current == one.after or set(current) == set(one.before):
+            moves.append(Move(topic=one.topic, partition=one.partition, before=current, after=one.before))
+        else:
             console.say(f"{one.topic}-{one.partition} was changed or deleted since; it stays as it is")
     if gone := {broker for one in moves for broker in one.after} - state.brokers.keys():
         raise RefusedError(f"broker {min(gone)} would get replicas back but is not registered; nothing was done")
