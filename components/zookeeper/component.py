@@ -20,7 +20,7 @@ from components.zookeeper.settings import ZooKeeperSettings
 
 NAME = "zookeeper"
 _CONFIG = "/etc/millrace/zoo.cfg"
-_ADMIN = "/etc/millrace/admin.cfg"
+_ADMIN = "/etc/millrace/super-user"
 _SCRIPT = "/etc/millrace/start-zookeeper.sh"
 
 # Milliseconds: a member that missed the others' votes asks again after at most this long. The default is a minute, to
