@@ -120,7 +120,7 @@ def role_findings(members: Mapping[str, str], logs: Mapping[str, str], *, route:
             findings.append(finding(name, seen=seen, expected=f"a member that is {expected}", logs=logs))
         elif state.mode is None:
             findings.append(finding(name, seen="it serves no requests (no quorum)", expected=expected, logs=logs))
-    if findings:
+    if findings or [state.mode for state in states.values()] == ["standalone"]:  # one that no other can join
         return findings
     leaders = [name for name, state in states.items() if state.mode == "leader"]
     if len(leaders) != 1:

@@ -152,6 +152,14 @@ def test_a_members_state_is_read_from_its_answer(
     assert member_state(ensemble(answer)["zookeeper-0"]) == state
 
 
+def test_a_server_outside_any_ensemble_is_healthy_alone_and_not_beside_others(
+    ensemble: Callable[..., dict[str, str]],
+) -> None:
+    standalone = mntr("standalone")
+    assert role_lines(ensemble(standalone)) == []
+    assert role_lines(ensemble(standalone, standalone)) == ["ZooKeeper: 0 leaders; expected one"]
+
+
 def test_a_member_that_never_answers_exists_but_does_not_serve(
     ensemble: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
