@@ -4,7 +4,8 @@ The provider creates by server-side apply, so the next `up` takes over each obje
 was generated gets another name then, and the first one is left: the state has its exact name.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ops.heal.plan import Resources, Step
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 _PREFIX = "kubernetes:"
 _PROVIDER = "pulumi:providers:kubernetes"
 _AUTONAMED = "pulumi.com/autonamed"
+REQUEST_SECONDS = 3.0
+"""Seconds that a request of a killed update may still take, on a busy API server."""
+
 _KEPT = ("Namespace",)
 """Kinds that are never removed: other things may be in them."""
 
@@ -61,6 +65,16 @@ def id_of(manifest: Mapping[str, Any]) -> str:
     return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
 
 
+def _await_requests(cluster: "Cluster", pending: Sequence[Mapping[str, Any]]) -> None:
+    """Give the API server time for the last requests of a killed update: it may still create what they ask for.
+
+    Two requests at once to create one object fail with a conflict, also by server-side apply.
+    """
+    end = time.monotonic() + REQUEST_SECONDS
+    while time.monotonic() < end and not all(map(cluster.labels_of, pending)):
+        time.sleep(min(0.2, REQUEST_SECONDS))
+
+
 def steps(resources: Resources, platform: str, *, everything: bool) -> list[Step]:
     """What to remove from the cluster.
 
@@ -72,10 +86,16 @@ def steps(resources: Resources, platform: str, *, everything: bool) -> list[Step
     Raises:
         ClusterError: The cluster does not answer.
     """
-    manifests = leftovers(resources, everything=everything)
-    if not manifests:
+    pending = [
+        manifest
+        for item in resources.unfinished
+        if str(item["type"]).startswith(_PREFIX) and "kind" in (manifest := item.get("inputs") or {})
+    ]
+    if not pending:
         return []
     cluster = connection(resources)
+    _await_requests(cluster, pending)
+    manifests = leftovers(resources, everything=everything)
     return [
         Step(
             f"remove {manifest['kind']} {id_of(manifest)}",
