@@ -37,6 +37,9 @@ SETTLE_SECONDS = 1.0
 """Seconds between two reads that must agree: a broker learns a little later than the controller that a move has ended,
 and shows old and new replicas together until then."""
 
+SETTLE_READS = 15
+"""Reads after which replicas count as changing all the time."""
+
 TOO_FEW_STAY = (
     "nothing was moved. Keep the brokers, or lower these factors first: replicationFactor of a topic that the stack "
     "file declares, `python -m ops brokers factor TOPIC NUMBER` for any other, such as Kafka's own"
@@ -56,10 +59,13 @@ def settled_cluster(
     from kafka.errors import StaleMetadata
 
     moving, state = in_progress(client), cluster_state(client)
-    sleep(SETTLE_SECONDS)
-    if in_progress(client) != moving or _replicas(cluster_state(client)) != _replicas(state):
-        raise StaleMetadata("replicas are just changing")
-    return state, moving
+    for _ in range(SETTLE_READS):
+        sleep(SETTLE_SECONDS)
+        before, seen = moving, _replicas(state)
+        moving, state = in_progress(client), cluster_state(client)
+        if moving == before and _replicas(state) == seen:
+            return state, moving
+    raise StaleMetadata("replicas are just changing")
 
 
 def _replicas(state: ClusterState) -> dict[Place, tuple[int, ...]]:

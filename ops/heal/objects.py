@@ -86,10 +86,10 @@ def steps(resources: Resources, platform: str, *, everything: bool) -> list[Step
     Raises:
         ClusterError: The cluster does not answer.
     """
-    pending = [
-        manifest
+    pending: list[Mapping[str, Any]] = [
+        item["inputs"]
         for item in resources.unfinished
-        if str(item["type"]).startswith(_PREFIX) and "kind" in (manifest := item.get("inputs") or {})
+        if str(item["type"]).startswith(_PREFIX) and "kind" in item.get("inputs", ())
     ]
     if not pending:
         return []
