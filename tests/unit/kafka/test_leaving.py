@@ -7,6 +7,7 @@ clusters show that Kafka does as it says, and that no partition falls below its 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 
 import pytest
 from kafka import TopicPartition
@@ -153,7 +154,7 @@ def test_metadata_that_lacks_what_the_broker_holds_blocks(rules: Rules, cluster:
 def test_replicas_that_are_just_changing_block(rules: Rules, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker shows old and new replicas together for a moment after a move has ended."""
     read = leaving.cluster_state
-    states = iter([read(cluster), read(Cluster({"t": [(0, 1, 2)]}, brokers=4))])  # type: ignore[arg-type]
+    states = cycle([read(cluster), read(Cluster({"t": [(0, 1, 2)]}, brokers=4))])  # type: ignore[arg-type]
     monkeypatch.setattr(leaving, "cluster_state", lambda _client: next(states))
     with pytest.raises(SafetyError, match="replicas are just changing"):
         rules.leave("kafka-3")
