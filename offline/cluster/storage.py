@@ -140,8 +140,7 @@ def grant_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
     Raises:
         SetupError: The API server rejects a request.
     """
-    claims = json.loads(kubectl("get", "pvc", "-n", namespace, "-o", "json"))["items"]
-    growing = [claim for claim in claims if _is_growing(claim)]
+    growing = _growing(namespace, kubectl)
     for claim in growing:
         capacity = {"capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]}}
         volume = ["patch", "pv", claim["spec"]["volumeName"], "--type=merge", "-p", json.dumps({"spec": capacity})]
@@ -149,6 +148,12 @@ def grant_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
         done = {**capacity, "allocatedResources": None, "allocatedResourceStatuses": None}
         _set_status(claim["metadata"]["name"], namespace, done, kubectl)
     return [claim["metadata"]["name"] for claim in growing]
+
+
+def _growing(namespace: str, kubectl: Kubectl) -> list[Manifest]:
+    """Bound claims that request more than their volumes have."""
+    claims = json.loads(kubectl("get", "pvc", "-n", namespace, "-o", "json"))["items"]
+    return [claim for claim in claims if _is_growing(claim)]
 
 
 def refuse_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
@@ -160,8 +165,7 @@ def refuse_expansions(namespace: str, kubectl: Kubectl = kubectl) -> list[str]:
     Raises:
         SetupError: The API server rejects a request.
     """
-    claims = json.loads(kubectl("get", "pvc", "-n", namespace, "-o", "json"))["items"]
-    growing = [claim for claim in claims if _is_growing(claim)]
+    growing = _growing(namespace, kubectl)
     for claim in growing:
         size = claim["spec"]["resources"]["requests"]["storage"]
         states = {"storage": "ControllerResizeInfeasible"}
