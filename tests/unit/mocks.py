@@ -4,7 +4,6 @@ Proof limit: the mock monitor creates nothing, loads no plugin and calls no dyna
 program requests, never the result.
 """
 
-import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -293,20 +292,9 @@ def declared_by(
 
 
 def run_program(program: Callable[[], Any], monitor: RecordingMonitor, project: str = "millrace") -> None:
-    """Run a program on mocks; await its result and all its registrations.
-
-    What a program that fails leaves unfinished is cancelled: the next program would wait for it.
-    """
+    """Run a program on mocks; await its result and all its registrations."""
     set_mocks(monitor.mocks, project=project, stack="unit", preview=False, monitor=monitor)
-    try:
-        pulumi.runtime.test(program)()
-    except BaseException:
-        loop = asyncio.get_event_loop()
-        unfinished = asyncio.all_tasks(loop)
-        for task in unfinished:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*unfinished, return_exceptions=True))
-        raise
+    pulumi.runtime.test(program)()
 
 
 def masked(value: object) -> object:
