@@ -110,7 +110,9 @@ def merged(defaults: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str
 class Section(BaseModel):
     """A part of a stack file. Its keys are in camelCase there. Unknown keys are rejected, and errors show no values."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True, defer_build=True
+    )
 
     profile_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Defaults by profile, with the keys of the stack file."""
