@@ -10,10 +10,10 @@ import pytest
 
 from components.routes import Route
 from components.targets.routes import open_route
-from components.zookeeper.client import member_states, voters
+from components.zookeeper.client import member_states, role_findings, voters
 from offline.cluster.kubectl import kubectl
 from tests.cluster.clusters import CONTEXT, remove_namespaces
-from tests.integration.ensembles import Ensemble, Load, tree
+from tests.integration.ensembles import Ensemble, Load, kill_resize, tree
 from tests.integration.stacks import eventually, standing
 
 
@@ -21,8 +21,8 @@ class ClusterEnsemble(Ensemble):
     """An ensemble in a namespace of its own."""
 
     def route(self) -> Route:
-        """The tunnel to three members."""
-        hosts = [f"zookeeper-{number}.zookeeper.{self.platform}.svc.cluster.local" for number in range(3)]
+        """The tunnel to up to five members."""
+        hosts = [f"zookeeper-{number}.zookeeper.{self.platform}.svc.cluster.local" for number in range(5)]
         return open_route({"context": CONTEXT, "namespace": self.platform, "hosts": hosts})
 
     def addresses(self) -> Mapping[str, str]:
@@ -64,16 +64,15 @@ def test_it_grows_and_shrinks_under_load_and_keeps_every_node(ensemble: ClusterE
     assert ensemble.password() not in ensemble.state()
     pod = ensemble.pods()["zookeeper-0"]
     with Load(first(ensemble)) as load:
-        ensemble.resize(3)
-        load.goes_on()
-        assert sorted(voters(first(ensemble))) == [1, 2, 3]
-        assert [state.mode for state in member_states(ensemble.addresses()).values()].count("leader") == 1
-        grown = set(load.acknowledged)
-        for address in ensemble.addresses().values():
-            assert grown <= tree([address]).keys(), "members that were added copied what was there"
-        ensemble.resize(1)
-        load.goes_on()
-    assert sorted(voters(first(ensemble))) == [1]
+        kill_resize(ensemble, 3)
+        for members in (3, 5, 3, 1):
+            before = set(load.acknowledged)
+            ensemble.resize(members)
+            assert sorted(voters(first(ensemble))) == list(range(1, members + 1))
+            assert role_findings(ensemble.addresses(), {}) == [], "one leader, and all others its followers"
+            for address in ensemble.addresses().values():
+                assert before <= tree([address]).keys(), "members that were added copied what was there"
+            load.goes_on()
     assert load.acknowledged <= tree(first(ensemble)).keys(), "every acknowledged node is still there"
     assert ensemble.pods() == {"zookeeper-0": pod}, "the first member never restarted"
 

@@ -1,7 +1,9 @@
 """A ZooKeeper ensemble alone, whose number of members changes, with a writer that counts what was acknowledged."""
 
 import json
+import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,9 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 
 from components.naming import ordinal_of
-from tests.integration.stacks import PREFIX, PROJECT, Checkout
+from components.zookeeper.client import voters
+from tests.crash.kills import heal, start
+from tests.integration.stacks import PREFIX, PROJECT, Checkout, eventually
 
 
 class Ensemble(Checkout):
@@ -74,6 +78,18 @@ def tree(servers: Sequence[str]) -> dict[str, bytes]:
         client.stop()
         client.close()
     return found
+
+
+def kill_resize(ensemble: Ensemble, members: int) -> None:
+    """Kill an ``up`` with all that it started after the first vote was given or taken; clean up as `make up` does."""
+    first = addresses(ensemble)[:1]
+    before = voters(first)
+    ensemble.set_members(members)
+    running = start(ensemble, "up")
+    eventually(lambda: voters(first) != before, 60, "another vote")
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    heal(ensemble, "--if-killed", "--yes")
 
 
 class Load:

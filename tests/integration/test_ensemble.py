@@ -4,8 +4,6 @@ Source: components/zookeeper/safety.py, components/zookeeper/files.py.
 """
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 
@@ -13,8 +11,7 @@ import docker
 import pytest
 
 from components.zookeeper.client import member_states, role_findings, voters
-from tests.crash.kills import heal, start
-from tests.integration.ensembles import Ensemble, Load, addresses, tree
+from tests.integration.ensembles import Ensemble, Load, addresses, kill_resize, tree
 from tests.integration.stacks import eventually, left_on_engine, ports_of, running_members, standing
 
 PORT = ports_of("bad").zookeeper + 400
@@ -27,18 +24,6 @@ def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ensemble]:
     with standing(stack):
         yield stack
     assert left_on_engine(stack.platform) == []
-
-
-def kill_resize(ensemble: Ensemble, members: int) -> None:
-    """Kill an ``up`` with all that it started after the first vote was given or taken; clean up as `make up` does."""
-    first = addresses(ensemble)[:1]
-    before = voters(first)
-    ensemble.set_members(members)
-    running = start(ensemble, "up")
-    eventually(lambda: voters(first) != before, 60, "another vote")
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    heal(ensemble, "--if-killed", "--yes")
 
 
 def test_it_grows_and_shrinks_under_load_and_keeps_every_node(ensemble: Ensemble) -> None:
