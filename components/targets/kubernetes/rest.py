@@ -142,7 +142,7 @@ class Requests:
         return sorted(items, key=lambda item: item["metadata"]["name"])
 
     def log(self, namespace: str, pod: str, **options: object) -> list[str] | None:
-        """Lines of a pod's log; None if it has no such container, or is gone.
+        """Lines of a pod's log; none while no node has it yet; None if it has no such container, or is gone.
 
         Args:
             namespace: The pod's namespace.
@@ -157,7 +157,7 @@ class Requests:
         )
         if status in (400, 404):
             return None
-        if status != 200:
+        if status not in (200, 204):  # 204: no node has the pod yet
             raise self._error(status, body, "get", f"pods/log {pod}", namespace)
         return body.decode(errors="replace").splitlines()
 

@@ -50,7 +50,7 @@ class Played:
         if isinstance(answer, ClusterError):
             raise answer
         if isinstance(answer, int):
-            return answer, status(f"failed with {answer}")
+            return answer, b"" if answer == 204 else status(f"failed with {answer}")
         if isinstance(answer, tuple):
             return answer[0], status(answer[1])
         return 200, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -355,6 +355,7 @@ def test_a_log_is_that_of_the_ended_container_or_else_of_the_running_one() -> No
     running = cluster(**{f"{path}{options}&previous=true": 400, f"{path}{options}": b"now \xff\n"})
     assert running.last_log_lines(NAMESPACE, "kafka-0") == ["now \ufffd"]
     assert cluster(**{path: 400}).last_log_lines(NAMESPACE, "kafka-0") == []
+    assert cluster(**{path: 204}).log_lines(NAMESPACE, "kafka-0", 10) == [], "no node has the pod yet"
     with pytest.raises(ClusterError, match="lack the verb get on pods/log"):
         cluster(**{path: 403}).last_log_lines(NAMESPACE, "kafka-0")
 
