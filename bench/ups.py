@@ -9,6 +9,7 @@ from components.platform import workloads_of
 from components.stack_file.images import choose_images
 from components.stack_file.settings import Settings
 from components.targets.docker.target import DockerTarget
+from components.zookeeper.component import zookeeper_workload
 
 RUNS = 5
 
@@ -19,7 +20,10 @@ def compare(folder: Path) -> Comparison:
     stack.write()
     settings = settings_of(stack.config, "Pulumi.dev.yaml")
     images = choose_images(settings, {"MILLRACE_IMAGES": "local"})
-    workloads = workloads_of(settings, images, DockerTarget(NAME), NAME)
+    target = DockerTarget(NAME)
+    # The workloads for preflight lack the files with secrets, of which ZooKeeper needs its own to start.
+    ensemble = zookeeper_workload(settings.zookeeper, target, image=images.zookeeper, password="compared")
+    workloads = [ensemble, *workloads_of(settings, images, target, NAME)[1:]]
     plain = ComposeProject(folder / "millrace-test-plain", workloads, tuned=False)
     tuned = ComposeProject(folder / "millrace-test-tuned", workloads, tuned=True)
 
