@@ -1,5 +1,9 @@
-"""A preview without changes: this program against an empty one."""
+"""A preview without changes: this program against an empty one, and where the rest of the time goes."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.measure import Comparison, Figure, in_turn, timed
@@ -7,6 +11,8 @@ from bench.stacks import docker_stack
 from tests.integration.stacks import PROJECT, Checkout
 
 RUNS = 7
+_NO_ENGINE = "127.0.0.1:1"
+_MODULES = "components.platform, components.stack_file.stack, components.targets.docker.target, docker"
 _EMPTY = (
     'name: empty\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\nbackend: {url: "file://."}\n'
 )
@@ -15,6 +21,11 @@ _EMPTY = (
 def compare(folder: Path) -> Comparison:
     """Time both previews, in turn."""
     ours, empty = Figure("`pulumi preview` of the dev stack, unchanged"), Figure("`pulumi preview` of an empty program")
+    sdk, all_ = (
+        Figure("of both: Python imports `pulumi`"),
+        Figure("Python imports `pulumi` and what dev's program needs"),
+    )
+    hosted, plugin = Figure("the host of dynamic providers starts"), Figure("the Docker plugin (stand-in) starts")
     stack = docker_stack(folder, "Pulumi.dev.yaml")
     other = _empty_project(folder / "empty")
 
@@ -26,12 +37,20 @@ def compare(folder: Path) -> Comparison:
         stack.up()
         other.up()
         in_turn(RUNS, lambda: preview(stack, ours), lambda: preview(other, empty))
+        in_turn(
+            RUNS,
+            lambda: _imported("pulumi", sdk),
+            lambda: _imported(f"pulumi, {_MODULES}", all_),
+            lambda: _started([PROJECT / ".venv" / "bin" / "pulumi-resource-pulumi-python"], hosted),
+            lambda: _started([_docker_plugin()], plugin),
+        )
     finally:
         stack.destroy()
     return Comparison(
         title="A preview with nothing to do",
-        how="The dev stack is up; the empty program imports pulumi and declares nothing.",
-        figures=[ours, empty],
+        how="The dev stack is up; the empty program imports pulumi and declares nothing. The engine starts the two "
+        "plugins one after the other, each when the program declares the first resource that needs it.",
+        figures=[ours, empty, sdk, all_, plugin, hosted],
         ratios=[("ours / empty", ours.median / empty.median)],
         bounds="target: under 2.5 s, and under 2.0 times the empty program",
     )
@@ -43,3 +62,23 @@ def _empty_project(folder: Path) -> Checkout:
     (folder / "__main__.py").write_text("import pulumi\n")
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     return Checkout(folder, "empty", {})
+
+
+def _imported(modules: str, figure: Figure) -> None:
+    with timed(figure):
+        subprocess.run([sys.executable, "-c", f"import gc; gc.disable(); import {modules}"], cwd=PROJECT, check=True)
+
+
+def _docker_plugin() -> Path:
+    home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
+    return next((home / "plugins").glob("resource-docker-v*/pulumi-resource-docker"))
+
+
+def _started(command: Sequence[Path], figure: Figure) -> None:
+    """Start a plugin, and wait until it prints the port that it serves."""
+    with timed(figure):
+        process = subprocess.Popen([*command, _NO_ENGINE], cwd=PROJECT, stdout=subprocess.PIPE)
+        assert process.stdout is not None  # noqa: S101  it was asked for
+        process.stdout.readline()
+    process.kill()
+    process.communicate()

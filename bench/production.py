@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.measure import Comparison, Figure, in_turn, timed
 from bench.stacks import NAME, settings_of, topic_command
 from components.stack_file.settings import Settings
+from components.targets.kubernetes.pods import founding_map
 from offline.cluster import lifecycle
 from offline.cluster.kubectl import kubectl
 from offline.cluster.layout import KUBECONFIG
@@ -102,8 +103,15 @@ class PlainPlatform:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         made = manifests(run_on_cluster(settings, PLAIN), secrets=True)
+        # Pulumi writes it only until the ensemble exists.
+        founding = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": founding_map("zookeeper"), "namespace": PLAIN},
+            "data": {"members": str(settings.zookeeper.replicas)},
+        }
         # The namespace comes first, as in a hand-written file.
-        self._manifests = sorted(made, key=lambda item: item["kind"] != "Namespace")
+        self._manifests = sorted([*made, founding], key=lambda item: item["kind"] != "Namespace")
 
     def apply(self) -> None:
         """Apply all manifests at once and wait until every pod is ready."""
