@@ -86,7 +86,7 @@ def kill_resize(ensemble: Ensemble, members: int) -> None:
     before = voters(first)
     ensemble.set_members(members)
     running = start(ensemble, "up")
-    eventually(lambda: voters(first) != before, 60, "another vote")
+    eventually(lambda: voters(first) != before, 180, "another vote")
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     heal(ensemble, "--if-killed", "--yes")
