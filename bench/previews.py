@@ -1,13 +1,13 @@
 """A preview without changes: this program against an empty one, and where the rest of the time goes."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.measure import Comparison, Figure, in_turn, timed
 from bench.stacks import docker_stack
+from offline.cli import plugin_folder
+from offline.steps import VENV
 from tests.integration.stacks import PROJECT, Checkout
 
 RUNS = 7
@@ -41,8 +41,8 @@ def compare(folder: Path) -> Comparison:
             RUNS,
             lambda: _imported("pulumi", sdk),
             lambda: _imported(f"pulumi, {_MODULES}", all_),
-            lambda: _started([PROJECT / ".venv" / "bin" / "pulumi-resource-pulumi-python"], hosted),
-            lambda: _started([_docker_plugin()], plugin),
+            lambda: _started(VENV / "bin" / "pulumi-resource-pulumi-python", hosted),
+            lambda: _started(plugin_folder("docker") / "pulumi-resource-docker", plugin),
         )
     finally:
         stack.destroy()
@@ -69,16 +69,16 @@ def _imported(modules: str, figure: Figure) -> None:
         subprocess.run([sys.executable, "-c", f"import gc; gc.disable(); import {modules}"], cwd=PROJECT, check=True)
 
 
-def _docker_plugin() -> Path:
-    home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
-    return next((home / "plugins").glob("resource-docker-v*/pulumi-resource-docker"))
+def _started(plugin: Path, figure: Figure) -> None:
+    """Start a plugin, and wait until it prints the port that it serves.
 
-
-def _started(command: Sequence[Path], figure: Figure) -> None:
-    """Start a plugin, and wait until it prints the port that it serves."""
+    Raises:
+        RuntimeError: It printed none.
+    """
     with timed(figure):
-        process = subprocess.Popen([*command, _NO_ENGINE], cwd=PROJECT, stdout=subprocess.PIPE)
-        assert process.stdout is not None  # noqa: S101  it was asked for
-        process.stdout.readline()
+        process = subprocess.Popen([plugin, _NO_ENGINE], cwd=PROJECT, stdout=subprocess.PIPE)
+        port = process.stdout.readline() if process.stdout else b""
     process.kill()
     process.communicate()
+    if not port.strip().isdigit():
+        raise RuntimeError(f"{plugin.name} did not start")

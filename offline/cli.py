@@ -80,11 +80,16 @@ def ensure_plugins() -> None:
         _ensure_plugin(name, version)
 
 
-def _ensure_plugin(name: str, version: str) -> None:
+def plugin_folder(name: str) -> Path:
+    """Where the CLI keeps a resource plugin of the version that the program requires."""
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
+    return home / "plugins" / f"resource-{name}-v{PLUGINS[name]}"
+
+
+def _ensure_plugin(name: str, version: str) -> None:
     python = CACHE / f"plugins-{digest(PROJECT / 'constraints.txt')}-{sys.version_info.minor}"
     stamp, wanted = (
-        home / "plugins" / f"resource-{name}-v{version}" / "millrace-digest",
+        plugin_folder(name) / "millrace-digest",
         f"{digest(*plugin_sources(name))} {python}",
     )
     if stamp.exists() and stamp.read_text() == wanted and succeeds(python / "bin" / "python", "-V"):

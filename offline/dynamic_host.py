@@ -4,8 +4,6 @@ The engine starts it as ``pulumi-resource-pulumi-python ENGINE_ADDRESS``. It imp
 copies this file alone.
 """
 
-import gc
-import importlib
 import os
 import runpy
 import sys
@@ -27,9 +25,6 @@ def main() -> None:
 
     sys.path[0] = os.getcwd()  # as `python -m` has it: providers are imported from the program's folder
     threading.Thread(target=watch, daemon=True, name="parent").start()
-    gc.disable()  # Collecting while the SDK is imported takes a tenth of the start.
-    importlib.import_module("pulumi.dynamic")
-    gc.enable()
     runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
 
 

@@ -222,7 +222,7 @@ class PreparedDocker(_Addresses):
             command=[fill(argument) for argument in workload.command],
             envs=[
                 lift(lambda known, name=name: f"{name}={fill(known[0])}", [value])
-                for name, value in sorted(_environment(workload).items())
+                for name, value in sorted(environment_of(workload).items())
             ],
             user=str(workload.user),
             restart="unless-stopped",
@@ -319,7 +319,7 @@ class _Gates:
         )
 
 
-def _environment(workload: Workload) -> Mapping[str, pulumi.Input[str]]:
+def environment_of(workload: Workload) -> Mapping[str, pulumi.Input[str]]:
     """A member's variables. The first member may found its group: it sees in the shared volume if others have data."""
     return {**workload.env, FOUNDERS: "1"} if workload.founded else workload.env
 
