@@ -2,7 +2,7 @@
 
 Source: components/stack_file/settings.py, components/report.py, tests/unit/stack_file/fuzz.py.
 Proof limit: no server reads what an accepted stack file renders. `make unit` sets MILLRACE_FUZZ_CASES to 10000; a plain
-run checks a few. Time is the processor's, so that a busy machine does not fail the test.
+run checks a few. Time is the processor's in the checks alone, so that neither a busy machine nor Hypothesis fails it.
 """
 
 import os
