@@ -224,6 +224,10 @@ class _Racks(dict[int, Rack]):
     def __init__(self, state: ClusterState) -> None:
         known = {*state.brokers, *(broker for partition in state.partitions for broker in partition.replicas)}
         super().__init__({broker: state.racks.get(broker) or broker for broker in sorted(known)})
+        self.brokers: dict[Rack, set[int]] = defaultdict(set)
+        """The brokers of each rack."""
+        for broker, rack in self.items():
+            self.brokers[rack].add(broker)
 
     def number(self, brokers: Iterable[int]) -> int:
         """How many racks the brokers are on."""
@@ -323,12 +327,13 @@ class _Balance:
 
     def _takers(self, choice: _Choice, giver: int, brokers: Collection[int]) -> list[int]:
         """Those of the brokers that a partition can use instead of a chosen one, on no fewer racks."""
-        free = [broker for broker in brokers if broker not in choice.chosen and broker in choice.options]
+        free = {*choice.options}.intersection(brokers).difference(choice.chosen)
         if not free:
-            return free
+            return []
         racks = {self._racks[broker] for broker in (*choice.kept, *choice.chosen) if broker != giver}
-        any_rack = self._racks[giver] in racks
-        return sorted(broker for broker in free if any_rack or self._racks[broker] not in racks)
+        if self._racks[giver] not in racks:
+            free = free.difference(*(self._racks.brokers[rack] for rack in racks))
+        return sorted(free)
 
     def _exchange(self, chain: Sequence[_Exchange]) -> None:
         for choice, giver, taker in chain:
