@@ -21,6 +21,7 @@ import pytest
 from pulumi.dynamic import ResourceProvider
 
 import components
+from components.access.component import Certificates, CertificatesArgs
 from components.health.component import HealthGate, HealthGateArgs
 from components.kafka.component import KafkaCluster, KafkaClusterArgs
 from components.monitoring.component import Monitor, MonitorArgs
@@ -38,6 +39,9 @@ USUAL = {"__init__", "settings", "files", "client", "safety", "transitions", "pr
 """The file names of every folder below ``components/``."""
 
 FURTHER: Mapping[str, Mapping[str, str]] = {
+    "access": {
+        "certificates": "makes and checks certificates; neither a file of a server nor a protocol",
+    },
     "monitoring": {
         "alerts": "the alert rules, a part of what files.py renders",
         "dashboard": "the dashboard, built by Grafana's library",
@@ -116,6 +120,7 @@ GATHERING: Mapping[str, str] = {
 """Packages that re-export definitions of their modules; all others are empty."""
 
 PROVIDERS = [
+    "components.access.provider:CertificatesProvider",
     "components.credentials.provider:CredentialsProvider",
     "components.health.provider:HealthGateProvider",
     "components.monitoring.provider:MonitorGateProvider",
@@ -144,6 +149,7 @@ COMPONENTS: Sequence[tuple[type, type]] = [
     (TopicSet, TopicSetArgs),
     (HealthGate, HealthGateArgs),
     (Monitor, MonitorArgs),
+    (Certificates, CertificatesArgs),
 ]
 
 

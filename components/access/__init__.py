@@ -1,0 +1,1 @@
+"""Who may do what: certificates, users, access rules, quotas."""

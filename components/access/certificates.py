@@ -1,0 +1,408 @@
+"""Certificates: authorities and what they sign, when one is renewed, and what is wrong with given ones.
+
+Keys are EC P-256, unencrypted PKCS#8; everything is PEM, which Kafka, ZooKeeper, Redis and OpenSSL read as it is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import cast
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from components.durations import format_duration
+
+AUTHORITY_LIFETIME = timedelta(days=3650)
+"""An authority's key never leaves the state, and each change of it is work for all clients."""
+
+RENEW_AFTER = 2 / 3
+"""Share of a certificate's lifetime after which it is renewed, so that a third is left for updates that fail or are not
+run. Let's Encrypt asks for the same (https://letsencrypt.org/docs/integration-guide/#when-to-renew), and it is
+cert-manager's default."""
+
+CLOCK_SKEW = timedelta(minutes=10)
+"""A new certificate is valid from so long ago: clocks of members and clients may be behind."""
+
+_MOST_CHAIN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A certificate and its key.
+
+    Args:
+        key: The private key as PEM.
+        certificate: The certificate as PEM, followed by those of intermediate authorities if there are any.
+    """
+
+    key: str
+    certificate: str
+
+    def __repr__(self) -> str:
+        return "Pair(…)"  # never the key
+
+    @property
+    def expires(self) -> datetime:
+        """When it is no longer valid."""
+        return _certificates(self.certificate)[0].not_valid_after_utc
+
+    @property
+    def keystore(self) -> str:
+        """Key and certificates in one file, as Kafka's ``ssl.keystore.type=PEM`` reads it."""
+        return self.key + self.certificate
+
+
+def new_authority(name: str, now: datetime) -> Pair:
+    """Create an authority that signs members' certificates.
+
+    Args:
+        name: Its common name.
+        now: The time, with a zone.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _subject(name)
+    builder = (
+        _builder(subject, subject, key.public_key(), now, now + AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+    )
+    return _pair(key, builder.sign(key, hashes.SHA256()))
+
+
+def new_certificate(authority: Pair, name: str, hosts: Sequence[str], now: datetime, lifetime: timedelta) -> Pair:
+    """Create a certificate for a server that is a client of its peers too.
+
+    Args:
+        authority: Who signs it.
+        name: Its common name.
+        hosts: Names and IP addresses by which clients reach it.
+        now: The time, with a zone.
+        lifetime: How long it is valid; it never outlives its authority.
+    """
+    signer = _certificates(authority.certificate)[0]
+    signing_key = cast("ec.EllipticCurvePrivateKey", _private_key(authority.key))
+    key = ec.generate_private_key(ec.SECP256R1())
+    end = min(now + lifetime, signer.not_valid_after_utc)
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    builder = (
+        _builder(_subject(name), signer.subject, key.public_key(), now, end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(_issued_by(signer), critical=False)
+    )
+    if hosts:
+        builder = builder.add_extension(x509.SubjectAlternativeName(_general_names(hosts)), critical=False)
+    return _pair(key, builder.sign(signing_key, hashes.SHA256()))
+
+
+def _subject(name: str) -> x509.Name:
+    longest = 64  # ub-common-name of RFC 5280
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:longest])])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(end)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _issued_by(signer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    identifier = signer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+
+
+def _general_names(hosts: Sequence[str]) -> list[x509.GeneralName]:
+    return [x509.DNSName(host) if _is_name(host) else x509.IPAddress(ip_address(host)) for host in sorted(set(hosts))]
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def _pair(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> Pair:
+    pem = serialization.Encoding.PEM
+    plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Pair(key=plain.decode(), certificate=certificate.public_bytes(pem).decode())
+
+
+# Renewal
+
+
+def renewal_reason(pair: Pair, hosts: Sequence[str], authority: Pair, now: datetime) -> str | None:
+    """Why a certificate is replaced, in a few words; None if it stays.
+
+    Args:
+        pair: The certificate.
+        hosts: Names and addresses that it must be valid for, and no others.
+        authority: Who must have signed it.
+        now: The time, with a zone.
+    """
+    certificate = _certificates(pair.certificate)[0]
+    if not _issued(_certificates(authority.certificate)[0], certificate):
+        return "another authority signs now"
+    if set(_hosts(certificate)) != {_normal(host) for host in hosts}:
+        return "its names changed"
+    if now >= renewal_time(pair):
+        return f"it expires on {pair.expires:%Y-%m-%d}"
+    return None
+
+
+def renewal_time(pair: Pair) -> datetime:
+    """When a certificate is due to be renewed: see :data:`RENEW_AFTER`."""
+    certificate = _certificates(pair.certificate)[0]
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return start + (end - start) * RENEW_AFTER
+
+
+def _hosts(certificate: x509.Certificate) -> list[str]:
+    """Names and addresses that a certificate is valid for."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return [*map(_normal, names.get_values_for_type(x509.DNSName)), *addresses]
+
+
+def _normal(host: str) -> str:
+    return host.lower() if _is_name(host) else str(ip_address(host))
+
+
+# Given certificates
+
+
+def given_problems(
+    pair: Pair, authorities: str, hosts: Iterable[str], now: datetime, *, least: timedelta = timedelta()
+) -> list[str]:
+    """What is wrong with a certificate that was made elsewhere, one line for each mistake; no line shows a key.
+
+    Args:
+        pair: Key and certificate chain, the server's own certificate first.
+        authorities: PEM of the authorities that clients trust.
+        hosts: Names and addresses that the certificate must be valid for.
+        now: The time, with a zone.
+        least: How long it must still be valid.
+    """
+    problems: list[str] = []
+    chain = _read("certificate", pair.certificate, problems)
+    trusted = _read("authority", authorities, problems)
+    key = _read_key(pair.key, problems)
+    if not chain:
+        return problems
+    certificate = chain[0]
+    if key is not None and key.public_key() != certificate.public_key():
+        problems.append("key: it does not belong to the certificate; give the key that the certificate was made for")
+    if trusted and not _leads_to(chain, trusted):
+        problems.append(
+            f"certificate: it was signed by {_common_name(certificate.issuer)}, and no chain of the given certificates "
+            f"leads from there to the authority ({', '.join(_common_name(item.subject) for item in trusted)}); "
+            "append the intermediate certificates, or give the right authority"
+        )
+    for place, item in [("certificate", certificate), *(("authority", item) for item in trusted)]:
+        problems += _time_problems(place, item, now, least)
+    if missing := uncovered(_hosts(certificate), hosts):
+        problems.append(
+            f"certificate: it is not valid for {', '.join(missing)}; it is for "
+            f"{', '.join(_hosts(certificate)) or 'no name (only subject alternative names count)'}"
+        )
+    return [*problems, *_usage_problems(certificate)]
+
+
+def _read(place: str, pem: str, problems: list[str]) -> list[x509.Certificate]:
+    try:
+        return _certificates(pem)
+    except ValueError:
+        problems.append(f"{place}: it is no PEM certificate; it must start with -----BEGIN CERTIFICATE-----")
+        return []
+
+
+def _read_key(pem: str, problems: list[str]) -> PrivateKeyTypes | None:
+    if "-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem:
+        problems.append("key: it is encrypted; decrypt it (openssl pkey -in KEY), Pulumi keeps it encrypted itself")
+    elif "-----BEGIN PRIVATE KEY-----" not in pem:
+        problems.append(
+            "key: it is no PKCS#8 key, which is all that Kafka reads: it must start with -----BEGIN PRIVATE KEY-----. "
+            "Convert it (openssl pkcs8 -topk8 -nocrypt -in KEY)"
+        )
+    else:
+        try:
+            return _private_key(pem)
+        except (ValueError, TypeError):
+            problems.append("key: it cannot be read; is it complete?")
+    return None
+
+
+def _time_problems(place: str, certificate: x509.Certificate, now: datetime, least: timedelta) -> list[str]:
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    name = _common_name(certificate.subject)
+    if now >= end:
+        return [f"{place}: {name} expired on {end:%Y-%m-%d %H:%M} UTC; now it is {now.astimezone(UTC):%Y-%m-%d %H:%M}"]
+    if now < start:
+        return [f"{place}: {name} is valid only from {start:%Y-%m-%d %H:%M} UTC; is this machine's clock right?"]
+    if end - now < least:
+        return [f"{place}: {name} expires on {end:%Y-%m-%d}, in less than {format_duration(least)}; renew it first"]
+    return []
+
+
+def _usage_problems(certificate: x509.Certificate) -> list[str]:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return []  # any usage
+    needed = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
+    missing = [name for oid, name in needed.items() if oid not in usages]
+    return [
+        f"certificate: its extended key usage lacks {name}; members are servers, and clients of one another"
+        for name in missing
+    ]
+
+
+def uncovered(names: Iterable[str], hosts: Iterable[str]) -> list[str]:
+    """The hosts that no name of a certificate covers; ``*.a.b`` covers one label, as in ``x.a.b`` (RFC 6125)."""
+    known = {_normal(name) for name in names}
+    return sorted(
+        host
+        for host in {_normal(host) for host in hosts}
+        if host not in known and not (_is_name(host) and f"*.{host.partition('.')[2]}" in known)
+    )
+
+
+def _leads_to(chain: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]) -> bool:
+    """Whether the first certificate is trusted, through the others."""
+    current = chain[0]
+    for _ in range(_MOST_CHAIN):
+        if any(current == anchor or _issued(anchor, current) for anchor in trusted):
+            return True
+        above = next((item for item in chain[1:] if item != current and _issued(item, current)), None)
+        if above is None:
+            return False
+        current = above
+    return False
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _common_name(name: x509.Name) -> str:
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return f'"{found[0].value}"' if found else f'"{name.rfc4514_string()}"'
+
+
+def _certificates(pem: str) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(pem.encode())
+
+
+def _private_key(pem: str) -> PrivateKeyTypes:
+    return serialization.load_pem_private_key(pem.encode(), None)
+
+
+# What a set of certificates becomes
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateSet:
+    """Authorities and the certificates that one of them signs.
+
+    Args:
+        authorities: By number, as text: ``"1"``.
+        members: Certificates by name.
+    """
+
+    authorities: Mapping[str, Pair]
+    members: Mapping[str, Pair]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a set of certificates must be.
+
+    Args:
+        platform: The platform's name, for common names.
+        sign: Number of the authority that signs.
+        trust: Numbers of the authorities that are trusted; the one that signs is among them.
+        hosts: Names and addresses of each member's certificate, by the member's name.
+        lifetime: How long a new certificate is valid.
+    """
+
+    platform: str
+    sign: str
+    trust: Sequence[str]
+    hosts: Mapping[str, Sequence[str]]
+    lifetime: timedelta
+
+
+def planned(old: CertificateSet, wanted: Wanted, now: datetime) -> list[str]:
+    """What :func:`renewed` would change, one line for each certificate; empty if nothing."""
+    gone, new = old.authorities.keys() - set(wanted.trust), set(wanted.trust) - old.authorities.keys()
+    lines = [f"authority {number} is created and trusted" for number in sorted(new, key=int)]
+    lines += [f"authority {number} is no longer trusted, and its key is forgotten" for number in sorted(gone, key=int)]
+    signer = old.authorities.get(wanted.sign)
+    for name, hosts in sorted(wanted.hosts.items()):
+        pair = old.members.get(name)
+        reason = None
+        if pair is None:
+            reason = "it is new"
+        elif signer is None:
+            reason = "another authority signs now"
+        else:
+            reason = renewal_reason(pair, hosts, signer, now)
+        if reason:
+            lines.append(f"the certificate of {name} is created: {reason}")
+    return lines + [
+        f"the certificate of {name} is dropped" for name in sorted(old.members.keys() - wanted.hosts.keys())
+    ]
+
+
+def renewed(old: CertificateSet, wanted: Wanted, now: datetime) -> CertificateSet:
+    """The set after an update: what is right stays, so an update that was killed can be repeated."""
+    authorities = {
+        number: old.authorities.get(number) or new_authority(f"{wanted.platform} CA {number}", now)
+        for number in sorted(wanted.trust, key=int)
+    }
+    signer = authorities[wanted.sign]
+    members: dict[str, Pair] = {}
+    for name, hosts in sorted(wanted.hosts.items()):
+        pair = old.members.get(name)
+        if pair is None or renewal_reason(pair, hosts, signer, now):
+            pair = new_certificate(signer, name, hosts, now, wanted.lifetime)
+        members[name] = pair
+    return CertificateSet(authorities=authorities, members=members)

@@ -1,0 +1,367 @@
+"""Certificates: made, renewed, checked.
+
+Source: components/access/certificates.py.
+Proof limit: Python's TLS library is the only one that shakes hands here.
+"""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from components.access.certificates import (
+    CertificateSet,
+    Pair,
+    Wanted,
+    given_problems,
+    new_authority,
+    new_certificate,
+    planned,
+    renewal_reason,
+    renewal_time,
+    renewed,
+    uncovered,
+)
+from tests.unit.access.pki import HOSTS, NOW, YEAR, authority, certificate, handshake
+
+TODAY = datetime.now(UTC)
+
+
+# ---------------------------------------------------------------------------------------------------- new certificates
+
+
+@pytest.fixture(scope="module")
+def live() -> tuple[Pair, Pair]:
+    """An authority and a certificate that are valid now."""
+    signer = new_authority("millrace-test CA", TODAY)
+    return signer, new_certificate(signer, "kafka", HOSTS, TODAY, YEAR)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_client_connects_to_every_name_and_address(live: tuple[Pair, Pair], host: str) -> None:
+    signer, pair = live
+    assert handshake(pair, signer.certificate, host) is None
+
+
+def test_members_are_clients_of_one_another(live: tuple[Pair, Pair]) -> None:
+    signer, pair = live
+    assert handshake(pair, signer.certificate, HOSTS[0], client=pair) is None
+
+
+def test_a_client_refuses_another_name(live: tuple[Pair, Pair]) -> None:
+    signer, pair = live
+    assert "Hostname mismatch" in str(handshake(pair, signer.certificate, "kafka-2.kafka.test.svc"))
+
+
+def test_a_client_refuses_another_authority(live: tuple[Pair, Pair]) -> None:
+    _, pair = live
+    other = new_authority("millrace-test CA", TODAY)
+    assert "certificate verify failed" in str(handshake(pair, other.certificate, HOSTS[0]))
+
+
+def test_a_client_that_trusts_two_authorities_takes_either(live: tuple[Pair, Pair]) -> None:
+    signer, pair = live
+    other = new_authority("millrace-test CA 2", TODAY)
+    assert handshake(pair, signer.certificate + other.certificate, HOSTS[0]) is None
+
+
+def test_keys_are_unencrypted_pkcs8_on_p256() -> None:
+    for pair in (authority(), certificate()):
+        assert pair.key.startswith("-----BEGIN PRIVATE KEY-----\n")
+        key = serialization.load_pem_private_key(pair.key.encode(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        assert key.curve.name == "secp256r1"
+        assert pair.keystore == pair.key + pair.certificate
+
+
+def test_a_certificate_is_valid_for_clocks_that_are_behind() -> None:
+    read = x509.load_pem_x509_certificate(certificate().certificate.encode())
+    assert read.not_valid_before_utc == NOW - timedelta(minutes=10)
+    assert read.not_valid_after_utc == NOW + YEAR
+
+
+def test_a_certificate_never_outlives_its_authority() -> None:
+    late = NOW + timedelta(days=3600)
+    assert certificate(at=late).expires == authority().expires == NOW + timedelta(days=3650)
+
+
+def test_no_text_of_a_pair_shows_its_key() -> None:
+    assert "PRIVATE" not in f"{certificate()!r} {certificate()}"
+
+
+def test_a_long_name_is_cut_to_what_a_certificate_can_hold() -> None:
+    signer = new_authority("m" * 80, NOW)
+    (name,) = x509.load_pem_x509_certificate(signer.certificate.encode()).subject.get_attributes_for_oid(
+        NameOID.COMMON_NAME
+    )
+    assert name.value == "m" * 64
+
+
+# -------------------------------------------------------------------------------------------------------------- renewal
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [(0, None), (243, None), (244, "it expires on 2027-05-17"), (400, "it expires on 2027-05-17")],
+)
+def test_a_certificate_is_renewed_after_two_thirds_of_its_lifetime(days: int, reason: str | None) -> None:
+    assert renewal_reason(certificate(), HOSTS, authority(), NOW + timedelta(days=days)) == reason
+
+
+def test_a_third_of_the_lifetime_is_left_for_updates_that_fail() -> None:
+    assert timedelta(days=121) < certificate().expires - renewal_time(certificate()) < timedelta(days=122)
+
+
+@pytest.mark.parametrize("hosts", [HOSTS[:-1], (*HOSTS, "kafka-2.kafka.test.svc"), ()])
+def test_a_certificate_is_renewed_when_its_names_change(hosts: tuple[str, ...]) -> None:
+    assert renewal_reason(certificate(), hosts, authority(), NOW) == "its names changed"
+
+
+def test_the_spelling_of_a_name_is_no_change() -> None:
+    spelled = ("KAFKA-0.kafka.test.svc", "kafka-1.kafka.test.svc", "0:0:0:0:0:0:0:1", "127.0.0.1", "127.0.0.1")
+    assert renewal_reason(certificate(), spelled, authority(), NOW) is None
+
+
+def test_a_certificate_is_renewed_when_another_authority_signs() -> None:
+    assert renewal_reason(certificate(), HOSTS, authority(2), NOW) == "another authority signs now"
+
+
+# ------------------------------------------------------------------------------------------------------------- the set
+
+
+def wanted(sign: str = "1", trust: str = "1", **hosts: tuple[str, ...]) -> Wanted:
+    return Wanted(platform="millrace-test", sign=sign, trust=trust.split(","), hosts=hosts, lifetime=YEAR)
+
+
+EMPTY = CertificateSet(authorities={}, members={})
+
+
+def test_a_first_update_creates_everything() -> None:
+    ask = wanted(kafka=("a",), redis=("b",))
+    assert planned(EMPTY, ask, NOW) == [
+        "authority 1 is created and trusted",
+        "the certificate of kafka is created: it is new",
+        "the certificate of redis is created: it is new",
+    ]
+    made = renewed(EMPTY, ask, NOW)
+    assert list(made.authorities) == ["1"]
+    assert list(made.members) == ["kafka", "redis"]
+    assert given_problems(made.members["kafka"], made.authorities["1"].certificate, ["a"], NOW) == []
+
+
+def test_an_update_without_a_change_changes_nothing() -> None:
+    made = renewed(EMPTY, wanted(kafka=("a",)), NOW)
+    assert planned(made, wanted(kafka=("a",)), NOW) == []
+    assert renewed(made, wanted(kafka=("a",)), NOW) == made
+
+
+def test_only_what_is_due_is_renewed() -> None:
+    first = renewed(EMPTY, wanted(kafka=("a",)), NOW)
+    both = renewed(first, wanted(kafka=("a",), redis=("b",)), NOW + timedelta(days=200))
+    later = NOW + timedelta(days=250)
+    ask = wanted(kafka=("a",), redis=("b",))
+    assert planned(both, ask, later) == ["the certificate of kafka is created: it expires on 2027-05-17"]
+    last = renewed(both, ask, later)
+    assert last.members["redis"] == both.members["redis"]
+    assert last.members["kafka"] != both.members["kafka"]
+    assert last.authorities == first.authorities
+
+
+def test_a_member_that_left_loses_its_certificate() -> None:
+    made = renewed(EMPTY, wanted(kafka=("a",), redis=("b",)), NOW)
+    assert planned(made, wanted(kafka=("a",)), NOW) == ["the certificate of redis is dropped"]
+    assert list(renewed(made, wanted(kafka=("a",)), NOW).members) == ["kafka"]
+
+
+def test_no_step_of_a_change_of_authority_meets_one_that_is_not_trusted() -> None:
+    steps = [wanted(kafka=("a",)), wanted("1", "1,2", kafka=("a",)), wanted("2", "1,2", kafka=("a",))]
+    steps.append(wanted("2", "2", kafka=("a",)))
+    states = [EMPTY]
+    for step in steps:
+        states.append(renewed(states[-1], step, NOW))
+    for before, after in pairwise(states[1:]):
+        # In a roll, members of both states meet.
+        for presented, trusting in [(before, after), (after, before)]:
+            trusted = "".join(pair.certificate for pair in trusting.authorities.values())
+            assert given_problems(presented.members["kafka"], trusted, ["a"], NOW) == []
+    assert states[2].members == states[1].members, "the first step restarts nobody with another certificate"
+    assert list(states[-1].authorities) == ["2"]
+
+
+def test_the_plan_says_what_happens_to_authorities() -> None:
+    made = renewed(EMPTY, wanted("1", "1,2", kafka=("a",)), NOW)
+    assert planned(made, wanted("2", "2", kafka=("a",)), NOW) == [
+        "authority 1 is no longer trusted, and its key is forgotten",
+        "the certificate of kafka is created: another authority signs now",
+    ]
+    assert planned(made, wanted("3", "1,2,3", kafka=("a",)), NOW) == [
+        "authority 3 is created and trusted",
+        "the certificate of kafka is created: another authority signs now",
+    ]
+
+
+# --------------------------------------------------------------------------------------------------- given certificates
+
+
+def problems(pair: Pair, trusted: str | None = None, hosts: Any = HOSTS, **options: Any) -> list[str]:
+    now = options.pop("now", NOW)
+    return given_problems(pair, authority().certificate if trusted is None else trusted, hosts, now, **options)
+
+
+def test_a_right_certificate_has_no_problems() -> None:
+    assert problems(certificate()) == []
+
+
+def test_a_key_of_another_certificate_is_found() -> None:
+    mixed = Pair(key=certificate(signed_by=2).key, certificate=certificate().certificate)
+    assert problems(mixed) == [
+        "key: it does not belong to the certificate; give the key that the certificate was made for"
+    ]
+
+
+def test_an_unknown_authority_is_found() -> None:
+    (problem,) = problems(certificate(), authority(2).certificate)
+    assert problem == (
+        'certificate: it was signed by "millrace-test CA 1", and no chain of the given certificates leads from there '
+        'to the authority ("millrace-test CA 2"); append the intermediate certificates, or give the right authority'
+    )
+
+
+def test_an_authority_of_the_same_name_is_not_enough() -> None:
+    (problem,) = problems(certificate(), new_authority("millrace-test CA 1", NOW).certificate)
+    assert "no chain of the given certificates" in problem
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        pytest.param(
+            NOW + YEAR,
+            ['certificate: "kafka" expired on 2027-05-17 12:00 UTC; now it is 2027-05-17 12:00'],
+            id="expired",
+        ),
+        pytest.param(
+            NOW - timedelta(hours=1),
+            [
+                'certificate: "kafka" is valid only from 2026-05-17 11:50 UTC; is this machine\'s clock right?',
+                'authority: "millrace-test CA 1" is valid only from 2026-05-17 11:50 UTC; '
+                "is this machine's clock right?",
+            ],
+            id="not-yet",
+        ),
+    ],
+)
+def test_a_certificate_out_of_its_time_is_found(now: datetime, expected: list[str]) -> None:
+    assert problems(certificate(), now=now) == expected
+
+
+def test_a_certificate_that_expires_soon_is_found() -> None:
+    now = NOW + timedelta(days=360)
+    assert problems(certificate(), now=now) == []
+    assert problems(certificate(), now=now, least=timedelta(days=30)) == [
+        'certificate: "kafka" expires on 2027-05-17, in less than 30d; renew it first'
+    ]
+
+
+def test_names_that_are_not_covered_are_found() -> None:
+    assert problems(certificate(("a.test", "127.0.0.1")), hosts=["a.test", "c.test", "10.0.0.1", "127.0.0.1"]) == [
+        "certificate: it is not valid for 10.0.0.1, c.test; it is for a.test, 127.0.0.1"
+    ]
+    assert problems(certificate(()), hosts=["a.test"]) == [
+        "certificate: it is not valid for a.test; it is for no name (only subject alternative names count)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "hosts", "missing"),
+    [
+        (["*.kafka.svc"], ["kafka-0.kafka.svc"], []),
+        (["*.kafka.svc"], ["a.b.kafka.svc", "kafka.svc"], ["a.b.kafka.svc", "kafka.svc"]),
+        (["*.0.0.1"], ["127.0.0.1"], ["127.0.0.1"]),
+        (["Kafka.Example"], ["kafka.example"], []),
+        ([], ["a"], ["a"]),
+        (["a"], [], []),
+    ],
+)
+def test_a_wildcard_covers_one_label(names: list[str], hosts: list[str], missing: list[str]) -> None:
+    assert uncovered(names, hosts) == missing
+
+
+PEM_RULE = "it is no PEM certificate; it must start with -----BEGIN CERTIFICATE-----"
+
+
+@pytest.mark.parametrize("text", ["", "secret-0123", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_what_is_no_pem_is_said_and_never_shown(text: str) -> None:
+    found = problems(Pair(key=text, certificate=text), text)
+    assert found[:2] == [f"certificate: {PEM_RULE}", f"authority: {PEM_RULE}"]
+    assert "PKCS#8" in found[2]
+    assert not any("secret-0123" in line or "AAAA" in line for line in found)
+
+
+def _pem(key: Any, form: serialization.PrivateFormat, password: bytes | None = None) -> str:
+    closed = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, closed).decode()
+
+
+def test_keys_that_kafka_cannot_read_are_found() -> None:
+    key = serialization.load_pem_private_key(certificate().key.encode(), None)
+    for form, password, expected in [
+        (serialization.PrivateFormat.TraditionalOpenSSL, None, "key: it is no PKCS#8 key"),
+        (serialization.PrivateFormat.PKCS8, b"pass", "key: it is encrypted"),
+    ]:
+        (problem,) = problems(Pair(key=_pem(key, form, password), certificate=certificate().certificate))
+        assert problem.startswith(expected)
+    (cut,) = problems(Pair(key=certificate().key[:60], certificate=certificate().certificate))
+    assert cut == "key: it cannot be read; is it complete?"
+
+
+def _signed(
+    subject: str, issuer: x509.Certificate | None, issuer_key: Any, key: Any, *, ca: bool, usages: list[Any]
+) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(issuer.subject if issuer else name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + YEAR)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if not ca:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("a.test")]), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def test_a_chain_of_another_tool_with_rsa_keys_is_right_if_it_is_complete() -> None:
+    root_key, middle_key, key = (rsa.generate_private_key(65537, 2048) for _ in range(3))
+    root = _signed("root", None, root_key, root_key, ca=True, usages=[])
+    middle = _signed("middle", root, root_key, middle_key, ca=True, usages=[])
+    leaf = _signed("leaf", middle, middle_key, key, ca=False, usages=[])
+    pems = [item.public_bytes(serialization.Encoding.PEM).decode() for item in (leaf, middle, root)]
+    own = _pem(key, serialization.PrivateFormat.PKCS8)
+    assert problems(Pair(key=own, certificate=pems[0] + pems[1]), pems[2], ["a.test"]) == []
+    (problem,) = problems(Pair(key=own, certificate=pems[0]), pems[2], ["a.test"])
+    assert 'it was signed by "middle"' in problem
+
+
+def test_a_certificate_for_servers_only_is_found() -> None:
+    signer = serialization.load_pem_private_key(authority().key.encode(), None)
+    issuer = x509.load_pem_x509_certificate(authority().certificate.encode())
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = _signed("leaf", issuer, signer, key, ca=False, usages=[ExtendedKeyUsageOID.SERVER_AUTH])
+    pair = Pair(
+        key=_pem(key, serialization.PrivateFormat.PKCS8),
+        certificate=leaf.public_bytes(serialization.Encoding.PEM).decode(),
+    )
+    assert problems(pair, hosts=["a.test"]) == [
+        "certificate: its extended key usage lacks clientAuth; members are servers, and clients of one another"
+    ]
