@@ -41,6 +41,7 @@ USUAL = {"__init__", "settings", "files", "client", "safety", "transitions", "pr
 FURTHER: Mapping[str, Mapping[str, str]] = {
     "access": {
         "certificates": "makes and checks certificates; neither a file of a server nor a protocol",
+        "scram": "users in ZooKeeper, before a broker runs that client.py could ask",
     },
     "monitoring": {
         "alerts": "the alert rules, a part of what files.py renders",

@@ -1,0 +1,158 @@
+"""Users of SCRAM-SHA-512 in ZooKeeper: how brokers that talk SASL to each other find their own user when they start.
+
+Kafka's protocol writes users too, but needs a broker that runs.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from components.routes import DIRECT, Route, patience
+from components.waiting import wait_until
+
+if TYPE_CHECKING:
+    from kazoo.client import KazooClient
+
+MECHANISM = "SCRAM-SHA-512"
+"""The one mechanism in use; Kafka has SCRAM-SHA-256 beside it."""
+
+ITERATIONS = 8192
+"""Rounds of PBKDF2. Kafka's default is 4096, the least that it accepts (RFC 7677); passwords here are random, 192 bits,
+so rounds add little, and each connection pays for them once."""
+
+_SALT_BYTES = 24
+_SESSION_SECONDS = 4.0
+_CONNECT_SECONDS = 5.0
+
+
+def credential(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> str:
+    """What a broker stores of a password, as it writes it: ``salt=…,stored_key=…,server_key=…,iterations=…``.
+
+    The password cannot be computed from it, but it lets its reader pose as the server (RFC 5802, section 9).
+
+    Args:
+        password: The password.
+        salt: Random bytes; unset makes new ones.
+        iterations: Rounds of PBKDF2.
+    """
+    salt = secrets.token_bytes(_SALT_BYTES) if salt is None else salt
+    salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations)
+    stored_key = hashlib.sha512(_hmac(salted, b"Client Key")).digest()
+    parts = {"salt": salt, "stored_key": stored_key, "server_key": _hmac(salted, b"Server Key")}
+    fields = [f"{name}={base64.b64encode(value).decode()}" for name, value in parts.items()]
+    return ",".join([*fields, f"iterations={iterations}"])
+
+
+def _hmac(key: bytes, text: bytes) -> bytes:
+    return hmac.digest(key, text, "sha512")
+
+
+def is_password_of(stored: str, password: str) -> bool:
+    """Whether a stored credential is that of a password; False too if it cannot be read."""
+    fields = {name: value for name, _, value in (part.partition("=") for part in stored.split(","))}
+    try:
+        salt, iterations = base64.b64decode(fields["salt"]), int(fields["iterations"])
+    except (KeyError, ValueError):
+        return False
+    return iterations > 0 and hmac.compare_digest(credential(password, salt=salt, iterations=iterations), stored)
+
+
+def with_credential(node: bytes | None, password: str) -> bytes | None:
+    """A user's node in ZooKeeper with the credential of a password.
+
+    Args:
+        node: What it holds, or None if there is none. Other keys, such as quotas, stay.
+        password: The user's password.
+
+    Returns:
+        What it must hold; None if it has the credential already.
+    """
+    config = _config_of(node)
+    if is_password_of(config.get(MECHANISM, ""), password):
+        return None
+    return json.dumps({"version": 1, "config": {**config, MECHANISM: credential(password)}}).encode()
+
+
+def _config_of(node: bytes | None) -> dict[str, str]:
+    """The keys of a user's node; none if it cannot be read."""
+    try:
+        return dict(json.loads(node or b"{}")["config"])
+    except (ValueError, TypeError, KeyError, IndexError):
+        return {}
+
+
+def write_users(
+    addresses: Sequence[str],
+    passwords: Mapping[str, str],
+    *,
+    deadline: float,
+    report: Callable[[str], None],
+    route: Route = DIRECT,
+) -> list[str]:
+    """Write users to an ensemble; brokers that run take them over at once. Can be repeated.
+
+    Args:
+        addresses: ``host:port`` of each member.
+        passwords: Each user's password.
+        deadline: Seconds to wait for the ensemble.
+        report: Called with a line of progress.
+        route: How members are reached.
+
+    Returns:
+        Names of the users that were new or had another password.
+
+    Raises:
+        UnhealthyError: The ensemble did not answer before the deadline.
+    """
+    changed: list[str] = []
+
+    def attempt() -> list[str]:
+        from kazoo.exceptions import KazooException
+        from kazoo.handlers.threading import KazooTimeoutError
+
+        client = _client(addresses, route)
+        try:
+            client.start(timeout=patience(route, _CONNECT_SECONDS))
+            changed.extend(user for user in sorted(passwords) if _write(client, user, passwords[user]))
+        except (KazooException, KazooTimeoutError) as error:
+            return [f"ZooKeeper at {', '.join(addresses)}: {error or type(error).__name__}; expected to write users"]
+        finally:
+            client.stop()
+            client.close()
+        return []
+
+    wait_until(attempt, what="ZooKeeper", deadline=deadline, report=report, state="ready for users")
+    return changed
+
+
+def _client(addresses: Sequence[str], route: Route) -> "KazooClient":
+    import logging
+
+    from kazoo.client import KazooClient
+
+    quiet = logging.getLogger("kazoo")
+    quiet.setLevel(logging.CRITICAL)
+    return KazooClient(hosts=",".join(map(route.local, addresses)), timeout=_SESSION_SECONDS, logger=quiet)
+
+
+def _write(client: "KazooClient", user: str, password: str) -> bool:
+    """Write one user if it differs; another writer between read and write is an error, and all is tried again."""
+    from kazoo.exceptions import NoNodeError
+
+    path = f"/config/users/{user}"
+    try:
+        node, stat = client.get(path)
+        wanted = with_credential(node, password)
+        if wanted is None:
+            return False
+        client.set(path, wanted, version=stat.version)
+    except NoNodeError:
+        client.create(path, with_credential(None, password) or b"", makepath=True)
+    client.ensure_path("/config/changes")
+    change = json.dumps({"version": 2, "entity_path": f"users/{user}"}).encode()
+    client.create("/config/changes/config_change_", change, sequence=True)
+    return True
