@@ -69,3 +69,13 @@ MAX_CONFIG = 100_000
 
 MAX_ENTRIES = 100
 """Entries of a short list: snapshot rules, pull secrets, client namespaces, Alertmanagers. No tool's limit."""
+
+MAX_APPS = 1000
+"""Applications of a stack file. No tool's limit: each has a handful of rights, which every broker keeps in memory."""
+
+MAX_GENERATION = 10_000
+"""Numbers of passwords and authorities. No tool's limit."""
+
+MAX_REQUEST_PERCENT = 100_000
+"""Percent of one request thread; a broker with a thousand threads has so much
+(https://kafka.apache.org/39/documentation.html#design_quotascpu)."""

@@ -41,6 +41,7 @@ USUAL = {"__init__", "settings", "files", "client", "safety", "transitions", "pr
 FURTHER: Mapping[str, Mapping[str, str]] = {
     "access": {
         "certificates": "makes and checks certificates; neither a file of a server nor a protocol",
+        "rules": "what an application may do, whoever declares it",
         "scram": "users in ZooKeeper, before a broker runs that client.py could ask",
     },
     "monitoring": {
