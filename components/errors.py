@@ -7,6 +7,7 @@
     ├── ClusterError         the Kubernetes API refused or did not answer
     ├── SafetyError          a member is still needed, so it was neither stopped nor removed
     ├── TopicError           a topic cannot be created or changed as declared
+    ├── AccessError          a user, a right or a quota cannot be set as declared
     └── UnhealthyError       the platform did not become healthy before its deadline
 
 ``problems`` holds the single problems of an error that reports several.
@@ -56,6 +57,10 @@ class SafetyError(PlatformError):
 
 class TopicError(PlatformError):
     """A topic change was refused or failed; the next ``up`` plans again from what exists."""
+
+
+class AccessError(PlatformError):
+    """A change of users, rights or quotas was refused or failed; the next ``up`` plans again from what exists."""
 
 
 class UnhealthyError(PlatformError):

@@ -11,14 +11,12 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from components.kafka.security import MECHANISM
 from components.routes import DIRECT, Route, patience
 from components.waiting import wait_until
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
-
-MECHANISM = "SCRAM-SHA-512"
-"""The one mechanism in use; Kafka has SCRAM-SHA-256 beside it."""
 
 ITERATIONS = 8192
 """Rounds of PBKDF2. Kafka's default is 4096, the least that it accepts (RFC 7677); passwords here are random, 192 bits,

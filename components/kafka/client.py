@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from components.kafka.security import Security, client_options, refusal
 from components.routes import DIRECT, Route, patience
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ class ClusterState:
 
 @contextmanager
 def admin_client(
-    bootstrap: str, *, route: Route = DIRECT, request_seconds: float = REQUEST_SECONDS
+    bootstrap: str,
+    *,
+    route: Route = DIRECT,
+    request_seconds: float = REQUEST_SECONDS,
+    security: Security | None = None,
 ) -> "Generator[KafkaAdminClient]":
     """An admin client, closed at the end.
 
@@ -80,6 +85,7 @@ def admin_client(
         bootstrap: ``host:port`` of brokers, separated by commas.
         route: How brokers are reached.
         request_seconds: Seconds for one request.
+        security: Who connects; None where brokers ask for nothing.
 
     Raises:
         kafka.errors.KafkaError: No broker answered in time.
@@ -87,7 +93,7 @@ def admin_client(
     from kafka import KafkaAdminClient
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    with _closed_on_failure(min(request_seconds, SETUP_SECONDS)) as connections:
+    with _explained(bootstrap, security, route), _closed_on_failure(min(request_seconds, SETUP_SECONDS)) as connections:
         client = KafkaAdminClient(
             bootstrap_servers=bootstrap.split(","),
             client_id="millrace",
@@ -96,11 +102,28 @@ def admin_client(
             request_timeout_ms=int(request_seconds * 1000),
             reconnect_backoff_max_ms=500,
             kafka_client=connections,
+            **client_options(security),
         )
     try:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def _explained(bootstrap: str, security: Security | None, route: Route) -> Generator[None]:
+    """Say why brokers refuse a client, which says itself only that it could not connect in time."""
+    from kafka.errors import KafkaError, SaslAuthenticationFailedError
+
+    try:
+        yield
+    except KafkaError as error:
+        if security is None:
+            raise
+        reasons = (refusal(address, security, route=route) for address in bootstrap.split(","))
+        if (reason := next(filter(None, reasons), None)) is None:
+            raise
+        raise SaslAuthenticationFailedError(reason) from error
 
 
 @contextmanager

@@ -75,6 +75,7 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "leaving": "moves all replicas off brokers, for a removal and for the command line",
         "placement": "which brokers get replicas; brokers that leave and topics that change share it",
         "reassignment": "moves replicas; brokers that leave and topics that change share it",
+        "security": "who a client is to brokers; every client of the platform shares it",
     },
     "targets": {
         "base": "the interface of a target",

@@ -19,8 +19,9 @@ from kafka.net.sasl.scram import ScramClient
 from kazoo.exceptions import BadVersionError, ConnectionLoss, NoNodeError
 
 from components.access import scram
-from components.access.scram import ITERATIONS, MECHANISM, credential, is_password_of, with_credential, write_users
+from components.access.scram import ITERATIONS, credential, is_password_of, with_credential, write_users
 from components.errors import UnhealthyError
+from components.kafka.security import MECHANISM
 
 PASSWORD = "pass-0123456789"
 

@@ -22,6 +22,9 @@ class OffsetSpec:
 class ResourceType(IntEnum):
     ANY = 1
     TOPIC = 2
+    GROUP = 3
+    CLUSTER = 4
+    TRANSACTIONAL_ID = 5
 
 class ACLOperation(IntEnum):
     ANY = 1
@@ -34,6 +37,13 @@ class ACLPermissionType(IntEnum):
 class ACLResourcePatternType(IntEnum):
     ANY = 1
     LITERAL = 3
+    PREFIXED = 4
+
+class UserScramCredentialDeletion:
+    def __init__(self, user: str, mechanism: str) -> None: ...
+
+class UserScramCredentialUpsertion:
+    def __init__(self, user: str, mechanism: str, password: str, iterations: int | None = None) -> None: ...
 
 class ResourcePatternFilter:
     resource_type: ResourceType

@@ -1,0 +1,4 @@
+from typing import Any
+
+AlterClientQuotasRequest: Any
+DescribeClientQuotasRequest: Any

@@ -1,0 +1,6 @@
+from typing import Any
+
+SaslHandshakeRequest: Any
+SaslHandshakeResponse: Any
+SaslAuthenticateRequest: Any
+SaslAuthenticateResponse: Any
