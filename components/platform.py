@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import pulumi
 
+from components.access.handover import dotenv
 from components.health.component import HealthGate, HealthGateArgs, KafkaCheck, RedisCheck
 from components.kafka.component import KafkaCluster, KafkaClusterArgs, kafka_workload
 from components.monitoring import exporter
@@ -113,7 +113,7 @@ class StreamingPlatform(pulumi.ComponentResource):
             images=str(args.images),
             operations=_operations(name, args, target, servers, monitor),
             client_environment=variables,
-            dotenv=variables.apply(_dotenv),
+            dotenv=variables.apply(dotenv),
             monitor=_monitor_outputs(monitor),
             target=target.publish(environment, self),
         )
@@ -359,8 +359,3 @@ def _monitor_images(images: Images) -> MonitorImages:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _dotenv(variables: Mapping[str, str]) -> str:
-    """The variables as a .env file, quoted as a shell needs."""
-    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items()))

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from components.access.rules import Operation, Resource, Right
 from components.access.safety import AccessPlan, ObservedUser
-from components.access.scram import ITERATIONS
+from components.access.scram import ITERATIONS, new_salt, salted_password
 from components.errors import AccessError, count
 from components.kafka.client import batches
-from components.kafka.security import MECHANISM
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -19,6 +18,9 @@ _ANY_NAME = 2
 
 _SHA_512 = 2
 """SCRAM-SHA-512 in the protocol (KIP-554)."""
+
+_NO_SUCH_USER = 91
+"""RESOURCE_NOT_FOUND: a user that is to be removed is gone already."""
 
 # Kafka
 
@@ -42,11 +44,19 @@ def observe_users(client: "KafkaAdminClient", names: Collection[str]) -> dict[st
 
 def _existing(client: "KafkaAdminClient", names: Collection[str]) -> set[str]:
     """The users that have a password."""
+    from kafka.errors import for_code
+    from kafka.protocol.admin import DescribeUserScramCredentialsRequest
+
     found: set[str] = set()
     for batch in batches(sorted(names)):
-        for name, answer in client.describe_user_scram_credentials(batch).items():
-            if any(int(info["mechanism"]) == _SHA_512 for info in answer["credential_infos"]):
-                found.add(name)
+        answer = _ask_controller(client, DescribeUserScramCredentialsRequest(users=[(name,) for name in batch]))
+        if answer.error_code:
+            raise for_code(answer.error_code)(answer.error_message or "users cannot be read")
+        found |= {
+            result.user
+            for result in answer.results
+            if any(info.mechanism == _SHA_512 for info in result.credential_infos or ())
+        }
     return found
 
 
@@ -105,9 +115,14 @@ def _quotas(client: "KafkaAdminClient") -> dict[str, dict[str, float]]:
     }
 
 
-def _send(client: "KafkaAdminClient", request: Any) -> Any:
-    """Send a request that kafka-python has, but no method for."""
-    return client._manager.run(client._manager.send, request)  # pyright: ignore[reportPrivateUsage]
+def _send(client: "KafkaAdminClient", request: Any, node: int | None = None) -> Any:
+    """Send a request that kafka-python has, but no method for, to any broker or to one."""
+    return client._manager.run(client._manager.send, request, node)  # pyright: ignore[reportPrivateUsage]
+
+
+def _ask_controller(client: "KafkaAdminClient", request: Any) -> Any:
+    """Send a request that only the controller answers: it alone reads and changes users."""
+    return _send(client, request, node=client.describe_cluster()["controller_id"])
 
 
 def apply_users(client: "KafkaAdminClient", plan: AccessPlan, passwords: Mapping[str, str]) -> None:
@@ -130,24 +145,46 @@ def apply_users(client: "KafkaAdminClient", plan: AccessPlan, passwords: Mapping
 
 
 def _set_passwords(client: "KafkaAdminClient", passwords: Mapping[str, str]) -> None:
-    from kafka.admin import UserScramCredentialUpsertion
-
     for batch in batches(passwords.items()):
-        users = [UserScramCredentialUpsertion(name, MECHANISM, password, ITERATIONS) for name, password in batch]
-        _raise_refusals("passwords", client.alter_user_scram_credentials(users))
+        salts = {name: new_salt() for name, _ in batch}
+        users = [
+            (name, _SHA_512, ITERATIONS, salts[name], salted_password(password, salts[name]))
+            for name, password in batch
+        ]
+        _alter_users(client, "passwords", upsertions=users)
 
 
 def _remove(client: "KafkaAdminClient", names: Sequence[str]) -> None:
-    from kafka.admin import UserScramCredentialDeletion
-
     for batch in batches(names):
-        users = [UserScramCredentialDeletion(name, MECHANISM) for name in batch]
-        _raise_refusals("removal", client.alter_user_scram_credentials(users))
+        _alter_users(client, "removal", deletions=[(name, _SHA_512) for name in batch])
 
 
-def _raise_refusals(what: str, answer: Mapping[str, str | None]) -> None:
-    if refused := [f"{name}: {message}" for name, message in sorted(answer.items()) if message]:
-        raise AccessError(f"the cluster refused the {what} of {count(len(refused), 'user')}", refused)
+def _alter_users(
+    client: "KafkaAdminClient", what: str, *, upsertions: Sequence[Any] = (), deletions: Sequence[Any] = ()
+) -> None:
+    """Change users. kafka-python's own method asks any broker, and takes an error without a message for success."""
+    from kafka.errors import NotControllerError, for_code
+    from kafka.protocol.admin import AlterUserScramCredentialsRequest
+
+    request = AlterUserScramCredentialsRequest(deletions=[*deletions], upsertions=[*upsertions])
+    answer = _ask_controller(client, request)
+    codes = {entry.error_code for entry in answer.results}
+    if NotControllerError.errno in codes:
+        raise NotControllerError("the controller moved while users were changed")
+    _raise_refusals(
+        what,
+        {
+            entry.user: entry.error_message or for_code(entry.error_code).__name__
+            for entry in answer.results
+            if entry.error_code and entry.error_code != _NO_SUCH_USER
+        },
+    )
+
+
+def _raise_refusals(what: str, refused: Mapping[str, str]) -> None:
+    if refused:
+        lines = [f"{name}: {message}" for name, message in sorted(refused.items())]
+        raise AccessError(f"the cluster refused the {what} of {count(len(lines), 'user')}", lines)
 
 
 def _change_quotas(client: "KafkaAdminClient", plan: AccessPlan) -> None:

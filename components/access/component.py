@@ -1,13 +1,20 @@
-"""Certificates as a resource."""
+"""Certificates, users with their rights, and applications, as resources."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.access.provider import CertificatesProvider
+from components.access.handover import Handover, dotenv
+from components.access.provider import AccessSetProvider, CertificatesProvider
+from components.access.rules import AppSpec
+from components.access.safety import inputs_of, user_specs
+from components.access.settings import AppSettings
+from components.credentials.component import Credentials, CredentialsArgs
+from components.targets.base import RouteInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +73,198 @@ class Certificates(Resource, module="millrace", name="Certificates"):
         # Without this, the state would hold the keys in plain text.
         secret = pulumi.ResourceOptions(additional_secret_outputs=["authorities", "members"])
         super().__init__(CertificatesProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaLogin:
+    """Who connects to a cluster.
+
+    Args:
+        user: The user's name.
+        password: Its password.
+        authorities: PEM of the authorities that may have signed a broker's certificate.
+    """
+
+    user: pulumi.Input[str]
+    password: pulumi.Input[str]
+    authorities: pulumi.Input[str]
+
+    def as_input(self) -> pulumi.Output[dict[str, str]]:
+        """The same for a resource, as a secret."""
+        parts = pulumi.Output.all(user=self.user, password=self.password, authorities=self.authorities)
+        return pulumi.Output.secret(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessSetArgs:
+    """Arguments of an :class:`AccessSet`.
+
+    Args:
+        bootstrap: ``host:port`` of brokers as this machine reaches them, separated by commas.
+        login: A super user of the cluster.
+        applications: Whose users these are.
+        passwords: The password of each user: :attr:`~components.access.rules.AppSpec.users` of all applications.
+        brokers: Address that each broker advertises, by name, for messages.
+        own_cluster: Whether the brokers belong to the same stack. Users with no more than the declared rights are then
+            the set's own when it is created: a killed ``up`` left them.
+        adopt: Whether users that others made are taken over; they then have the declared rights alone.
+        deadline: Seconds to wait for the brokers.
+        logs: For each broker the command that shows its logs.
+        trigger: A value for each broker that changes when the broker is replaced, since its data may be new too.
+        route: How this program's clients reach the brokers, from a prepared target; None if directly.
+    """
+
+    bootstrap: pulumi.Input[str]
+    login: KafkaLogin
+    applications: Sequence[AppSpec]
+    passwords: Mapping[str, pulumi.Input[str]]
+    brokers: pulumi.Input[Mapping[str, str]] = field(default_factory=dict[str, str])
+    own_cluster: bool = False
+    adopt: bool = False
+    deadline: float = 180
+    logs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    route: RouteInputs | None = None
+
+
+class AccessSet(Resource, module="millrace", name="AccessSet"):
+    """The users of applications with their rights and limits, planned, applied and read as one resource.
+
+    Args:
+        name: The resource's name.
+        args: The applications and their cluster.
+        opts: Resource options.
+    """
+
+    users: pulumi.Output[dict[str, Any]]
+    """Rights and limits of each user, by name."""
+
+    def __init__(self, name: str, args: AccessSetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: dict[str, object] = {
+            "setName": name,
+            "bootstrap": args.bootstrap,
+            "brokers": args.brokers,
+            "security": args.login.as_input(),
+            "users": inputs_of(user_specs(args.applications)),
+            "passwords": pulumi.Output.secret(pulumi.Output.all(**args.passwords)),
+            "ownCluster": args.own_cluster,
+            "adopt": args.adopt,
+            "deadline": args.deadline,
+            "logs": dict(args.logs),
+            "trigger": dict(args.trigger),
+            "route": args.route,
+        }
+        super().__init__(AccessSetProvider(), name, props, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationArgs:
+    """Arguments of an :class:`Application`.
+
+    Args:
+        application: What it may do: ``AppSettings.of(name="billing", produces=["orders"])``.
+        bootstrap: ``host:port`` of brokers as this machine reaches them, separated by commas.
+        login: A super user of the cluster.
+        client_bootstrap: ``host:port`` of brokers as the application reaches them; None if as this machine does.
+        deadline: Seconds to wait for the brokers.
+        route: How this program's clients reach the brokers, from a prepared target; None if directly.
+    """
+
+    application: AppSettings
+    bootstrap: pulumi.Input[str]
+    login: KafkaLogin
+    client_bootstrap: pulumi.Input[str] | None = None
+    deadline: float = 180
+    route: RouteInputs | None = None
+
+
+class Application(pulumi.ComponentResource):
+    """A user of Kafka with a generated password, its rights and limits, and what its clients need to connect.
+
+    Args:
+        name: The resource's name.
+        args: What it may do, and where.
+        opts: Resource options.
+    """
+
+    user: str
+    """The user to connect as."""
+    password: pulumi.Output[str]
+    """Its password, a secret."""
+    client_properties: pulumi.Output[str]
+    """A properties file for Kafka's own tools and Java clients, a secret."""
+    librdkafka: pulumi.Output[str]
+    """The configuration of librdkafka and its bindings as JSON, a secret."""
+    spring: pulumi.Output[str]
+    """Lines for Spring's ``application.properties``, a secret."""
+    dotenv: pulumi.Output[str]
+    """A ``.env`` file, a secret."""
+
+    def __init__(self, name: str, args: ApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("millrace:index:Application", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        app = args.application.spec()
+        passwords = user_passwords(name, [app], child)
+        made = AccessSet(
+            f"{name}-access",
+            AccessSetArgs(
+                bootstrap=args.bootstrap,
+                login=args.login,
+                applications=[app],
+                passwords=passwords,
+                deadline=args.deadline,
+                route=args.route,
+            ),
+            child,
+        )
+        self.user, self.password = app.user, passwords[app.user]
+        bootstrap = args.bootstrap if args.client_bootstrap is None else args.client_bootstrap
+        # Handed over only when the user can connect.
+        texts = handed_over(bootstrap, app.user, passwords[app.user], args.login.authorities, after=made)
+        self.client_properties = texts["clientProperties"]
+        self.librdkafka = texts["librdkafka"]
+        self.spring = texts["spring"]
+        self.dotenv = texts["dotenv"]
+        self.register_outputs({"user": self.user, "password": self.password, **texts})
+
+
+def user_passwords(prefix: str, apps: Sequence[AppSpec], opts: pulumi.ResourceOptions) -> dict[str, pulumi.Output[str]]:
+    """A generated password for each user of the applications.
+
+    Args:
+        prefix: Start of the resources' names.
+        apps: The applications.
+        opts: Resource options.
+    """
+    users = [user for app in apps for user in app.users]
+    return {user: Credentials(f"{prefix}-{user}", CredentialsArgs(account=user), opts).password for user in users}
+
+
+def handed_over(
+    bootstrap: pulumi.Input[str],
+    user: str,
+    password: pulumi.Input[str],
+    authorities: pulumi.Input[str],
+    *,
+    after: AccessSet,
+) -> dict[str, pulumi.Output[str]]:
+    """What an application needs to connect, in the form of each kind of client; all secret.
+
+    Args:
+        bootstrap: ``host:port`` of brokers as the application reaches them, separated by commas.
+        user: Its user.
+        password: The user's password.
+        authorities: PEM of the authorities to trust.
+        after: What makes the user.
+    """
+    facts = pulumi.Output.secret(pulumi.Output.all(bootstrap, password, authorities, after.users))
+
+    def handover(known: Sequence[str]) -> Handover:
+        return Handover(bootstrap=known[0], user=user, password=known[1], authorities=known[2])
+
+    return {
+        "clientProperties": facts.apply(lambda known: handover(known).client_properties()),
+        "librdkafka": facts.apply(lambda known: handover(known).librdkafka()),
+        "spring": facts.apply(lambda known: handover(known).spring()),
+        "dotenv": facts.apply(lambda known: dotenv(handover(known).variables())),
+    }

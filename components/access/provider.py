@@ -1,15 +1,35 @@
-"""Dynamic provider of certificates."""
+"""Dynamic providers of certificates, and of users with their rights and limits."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from components.dynamic import Props, failures, is_known, plain_errors, progress
+from components.access.client import apply_users, observe_users
+from components.access.safety import (
+    ObservedUser,
+    UserSpec,
+    change_lines,
+    foreign_users,
+    inputs_of,
+    plan_access,
+    refusals,
+    users_of,
+)
+from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
+from components.errors import AccessError, ClusterError, UnhealthyError
+from components.kafka.client import admin_client, any_listens
+from components.kafka.health import unreachable
+from components.kafka.security import security_of
+from components.targets.routes import open_route
+from components.waiting import wait_until
 
 if TYPE_CHECKING:
     from components.access.certificates import CertificateSet, Pair, Wanted
+
+READ_SECONDS = 5.0
+"""Seconds for which a read tries again while no broker answers."""
 
 _INPUTS = ("platform", "sign", "trust", "hosts", "lifetime")
 
@@ -24,7 +44,7 @@ class CertificatesProvider(ResourceProvider):
         """The authority that signs must be trusted, and have been trusted by all before it signs."""
         if not (is_known(news.get("sign")) and is_known(news.get("trust"))):
             return CheckResult(news, [])
-        return CheckResult(news, failures("sign", _signer_problems(_olds, news)))
+        return CheckResult(news, failures(_signer_problems(_olds, news)))
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Time alone is a change: a certificate that is due is renewed by the next ``up``. A preview says which."""
@@ -120,3 +140,135 @@ def _wanted(news: Props) -> "Wanted":
         hosts=news["hosts"],
         lifetime=timedelta(seconds=float(news["lifetime"])),
     )
+
+
+class AccessSetProvider(ResourceProvider):
+    """Manages the users of one set, with their rights and limits, and touches no others."""
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Refuse what cannot be made, and say what changes, already in ``preview``."""
+        if not is_known(news.get("users")):
+            return CheckResult(news, [])
+        new = users_of(news)
+        if _olds and is_known(_olds.get("users")):
+            for line in change_lines(users_of(_olds), new):
+                progress(line)
+        named = news["passwords"] if is_known(news.get("passwords")) else new
+        return CheckResult(news, failures(refusals(new, named)))
+
+    @plain_errors
+    def create(self, props: Props) -> CreateResult:
+        """Create the users; the next ``up`` retries a failed create.
+
+        In a cluster of the same stack, users with no more than the declared rights are what a killed ``up`` left.
+        """
+        _apply(props, owned=(), passwords=users_of(props), resumed=bool(props.get("ownCluster")))
+        return CreateResult(f"{props['bootstrap']}/{props['setName']}", props)
+
+    @plain_errors
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Change what differs, and remove users that left the declaration.
+
+        The old inputs stay in the state until all is done, so after an interruption the next ``up`` goes on.
+        """
+        old, new = _olds["passwords"], _news["passwords"]
+        changed = [name for name in new if new[name] != old.get(name)]
+        _apply(_news, owned=old.keys(), passwords=changed)
+        return UpdateResult(_news)
+
+    @plain_errors
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Report the users as they are, so that a refresh shows drift and the next ``up`` corrects it.
+
+        Passwords cannot be read, so the state keeps them; a user without one is drift, and still the set's. If no
+        broker answers, all is kept as last known.
+        """
+        state = {key: value for key, value in props.items() if key != "__provider"}
+        try:
+            observed = _observed(props)
+        except UnhealthyError as error:
+            progress(f"users were not read: {error.problems[0]}; they are kept as last known")
+            return ReadResult(id_, dict(state), dict(state))
+        actual = {
+            name: UserSpec(rights=user.rights, quota=user.quota) for name, user in observed.items() if user.exists
+        }
+        state["users"] = inputs_of(actual)
+        return ReadResult(id_, dict(state), dict(state))
+
+    @plain_errors
+    def delete(self, _id: str, _props: Props) -> None:
+        """Remove the set's users; those that are already gone are no error."""
+        _apply({**_props, "users": {}, "passwords": {}}, owned=_props["passwords"].keys(), passwords=())
+
+
+def _observed(props: Props) -> dict[str, ObservedUser]:
+    """Read the set's users; try again for a few seconds.
+
+    Raises:
+        UnhealthyError: No broker answered.
+    """
+    from kafka.errors import KafkaError
+
+    found: dict[str, ObservedUser] = {}
+
+    def attempt() -> list[str]:
+        try:
+            route = open_route(props.get("route"))
+            with admin_client(props["bootstrap"], route=route, security=security_of(props)) as client:
+                found.update(observe_users(client, users_of(props)))
+        except (KafkaError, OSError, ClusterError) as error:
+            return [(str(error).splitlines() or [type(error).__name__])[0]]
+        return []
+
+    wait_until(attempt, what="Kafka", deadline=READ_SECONDS, report=lambda _line: None)
+    return found
+
+
+def _apply(props: Props, owned: Collection[str], passwords: Collection[str], *, resumed: bool = False) -> None:
+    """Make the cluster as declared; try again until the deadline while it does not answer or has not caught up.
+
+    Args:
+        props: What is declared.
+        owned: The users that the set has.
+        passwords: The users that get the declared password although they exist.
+        resumed: Whether users that exist and have no more than the declared rights are the set's.
+    """
+    from kafka.errors import KafkaError
+
+    bootstrap, brokers, logs = props["bootstrap"], in_order(props["brokers"]), props["logs"]
+    route, security, declared = open_route(props.get("route")), security_of(props), users_of(props)
+    leaving, ours, pending = sorted(set(owned) - declared.keys()), set(owned), set(passwords)
+
+    def attempt() -> list[str]:
+        if not any_listens(bootstrap, route=route):
+            return unreachable(bootstrap, brokers, logs, route=route)
+        try:
+            with admin_client(bootstrap, route=route, security=security) as client:
+                observed = observe_users(client, {*declared, *leaving})
+                if not props["adopt"]:
+                    _refuse_foreign(foreign_users(declared, observed, sorted(ours), resumed=resumed))
+                ours.update(declared)
+                plan = plan_access(declared, observed, leaving=leaving, new_passwords=sorted(pending))
+                if plan.is_empty:
+                    return []
+                apply_users(client, plan, props["passwords"])
+                pending.clear()
+        except KafkaError as error:
+            return [f"Kafka: a change of users was interrupted ({error}); expected an answer"]
+        # Another broker may answer next time, and learns of changes a moment later.
+        return ["Kafka: the changed users are not known yet; expected them to be"]
+
+    wait_until(attempt, what="Kafka", deadline=float(props["deadline"]), report=_quiet_about_changes)
+
+
+def _quiet_about_changes(line: str) -> None:
+    if "are not known yet" not in line:
+        progress(line)
+
+
+def _refuse_foreign(names: Collection[str]) -> None:
+    if names:
+        raise AccessError(
+            f"users exist already and are not this stack's: {', '.join(names)}; nothing was changed",
+            ["rename the applications, or take the users over (adopt): they then have the declared rights alone"],
+        )

@@ -37,12 +37,22 @@ def credential(password: str, *, salt: bytes | None = None, iterations: int = IT
         salt: Random bytes; unset makes new ones.
         iterations: Rounds of PBKDF2.
     """
-    salt = secrets.token_bytes(_SALT_BYTES) if salt is None else salt
-    salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations)
+    salt = new_salt() if salt is None else salt
+    salted = salted_password(password, salt, iterations)
     stored_key = hashlib.sha512(_hmac(salted, b"Client Key")).digest()
     parts = {"salt": salt, "stored_key": stored_key, "server_key": _hmac(salted, b"Server Key")}
     fields = [f"{name}={base64.b64encode(value).decode()}" for name, value in parts.items()]
     return ",".join([*fields, f"iterations={iterations}"])
+
+
+def new_salt() -> bytes:
+    """Random bytes for a password that is set anew."""
+    return secrets.token_bytes(_SALT_BYTES)
+
+
+def salted_password(password: str, salt: bytes, iterations: int = ITERATIONS) -> bytes:
+    """What Kafka's protocol takes of a password: the broker derives from it what it stores."""
+    return hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations)
 
 
 def _hmac(key: bytes, text: bytes) -> bytes:

@@ -21,7 +21,14 @@ import pytest
 from pulumi.dynamic import ResourceProvider
 
 import components
-from components.access.component import Certificates, CertificatesArgs
+from components.access.component import (
+    AccessSet,
+    AccessSetArgs,
+    Application,
+    ApplicationArgs,
+    Certificates,
+    CertificatesArgs,
+)
 from components.health.component import HealthGate, HealthGateArgs
 from components.kafka.component import KafkaCluster, KafkaClusterArgs
 from components.monitoring.component import Monitor, MonitorArgs
@@ -41,6 +48,7 @@ USUAL = {"__init__", "settings", "files", "client", "safety", "transitions", "pr
 FURTHER: Mapping[str, Mapping[str, str]] = {
     "access": {
         "certificates": "makes and checks certificates; neither a file of a server nor a protocol",
+        "handover": "files for clients, not for servers",
         "rules": "what an application may do, whoever declares it",
         "scram": "users in ZooKeeper, before a broker runs that client.py could ask",
     },
@@ -123,6 +131,7 @@ GATHERING: Mapping[str, str] = {
 """Packages that re-export definitions of their modules; all others are empty."""
 
 PROVIDERS = [
+    "components.access.provider:AccessSetProvider",
     "components.access.provider:CertificatesProvider",
     "components.credentials.provider:CredentialsProvider",
     "components.health.provider:HealthGateProvider",
@@ -153,6 +162,8 @@ COMPONENTS: Sequence[tuple[type, type]] = [
     (HealthGate, HealthGateArgs),
     (Monitor, MonitorArgs),
     (Certificates, CertificatesArgs),
+    (AccessSet, AccessSetArgs),
+    (Application, ApplicationArgs),
 ]
 
 

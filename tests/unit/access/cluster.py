@@ -4,11 +4,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from kafka.admin import ACL
-from kafka.admin._users import ScramMechanism, UserScramCredentialDeletion
+from kafka.admin._users import ScramMechanism
 from kafka.errors import NoError
+from kafka.protocol.admin import AlterUserScramCredentialsRequest, DescribeUserScramCredentialsRequest
 from kafka.protocol.admin.client_quotas import AlterClientQuotasRequest, DescribeClientQuotasRequest
 
 SHA_512 = ScramMechanism.SCRAM_SHA_512
+
+
+def _result(user: str, code: int, message: str | None = None) -> Any:
+    return SimpleNamespace(user=user, error_code=code, error_message=message)
 
 
 class FakeAccess:
@@ -16,11 +21,13 @@ class FakeAccess:
 
     def __init__(self) -> None:
         self.users: dict[str, bytes] = {}
+        self.salts: dict[str, list[bytes]] = {}
         self.bindings: list[ACL] = []
         self.quotas: dict[str | None, dict[str, float]] = {}
         self.refused: dict[str, str] = {}
         self.failing_rights: list[Any] = []
         self.requests: list[str] = []
+        self.controller = 1
         self._manager = self
 
     def __enter__(self) -> "FakeAccess":
@@ -31,30 +38,36 @@ class FakeAccess:
 
     # The admin client
 
-    def describe_user_scram_credentials(self, users: list[str]) -> dict[str, Any]:
-        self.requests.append(f"describe {len(users)} users")
-        return {
-            name: {
-                "error": None if name in self.users else "Attempt to describe a user credential that does not exist",
-                "credential_infos": [{"mechanism": SHA_512, "iterations": 8192}] if name in self.users else [],
-            }
-            for name in users
-        }
+    def describe_cluster(self) -> dict[str, Any]:
+        return {"controller_id": 1}
 
-    def alter_user_scram_credentials(self, alterations: list[Any]) -> dict[str, str | None]:
-        self.requests.append(f"alter {len(alterations)} users")
-        answer: dict[str, str | None] = {}
-        for item in alterations:
-            assert item.mechanism is SHA_512
-            answer[item.user] = self.refused.get(item.user)
-            if item.user in self.refused:
-                continue
-            if isinstance(item, UserScramCredentialDeletion):
-                del self.users[item.user]
-            else:
-                assert item.iterations == 8192
-                self.users[item.user] = item.salted_password
-        return answer
+    def _describe_users(self, request: Any, node: int | None) -> Any:
+        if node != self.controller:
+            return SimpleNamespace(error_code=41, error_message=None, results=[])
+        known = [SimpleNamespace(mechanism=SHA_512)]
+        results = [
+            SimpleNamespace(user=item.name, credential_infos=known if item.name in self.users else [])
+            for item in request.users
+        ]
+        return SimpleNamespace(error_code=0, error_message=None, results=results)
+
+    def _alter_users(self, request: Any, node: int | None) -> Any:
+        """Only the controller takes it; others answer with an error that has no message."""
+        if node != self.controller:
+            names = [item.name for item in [*request.upsertions, *request.deletions]]
+            return SimpleNamespace(results=[_result(name, 41) for name in names])
+        self.requests.append(f"alter {len(request.upsertions) + len(request.deletions)} users")
+        results: list[Any] = []
+        for item in request.upsertions:
+            assert (item.mechanism, item.iterations, len(item.salt)) == (SHA_512, 8192, 24)
+            if item.name not in self.refused:
+                self.users[item.name] = item.salted_password
+                self.salts.setdefault(item.name, []).append(item.salt)
+            results.append(_result(item.name, 93 if item.name in self.refused else 0, self.refused.get(item.name)))
+        for item in request.deletions:
+            known = self.users.pop(item.name, None) is not None
+            results.append(_result(item.name, 0 if known else 91))
+        return SimpleNamespace(results=results)
 
     def describe_acls(self, acl_filter: Any) -> tuple[list[ACL], Any]:
         found = [
@@ -80,8 +93,14 @@ class FakeAccess:
 
     # The connection manager
 
-    def run(self, _send: Any, request: Any) -> Any:
-        request = type(request).decode(request.encode(version=1), version=1)  # as the wire has it
+    def run(self, _send: Any, request: Any, node: int | None = None) -> Any:
+        request = type(request).decode(
+            request.encode(version=request.max_version), version=request.max_version
+        )  # as the wire has it
+        if isinstance(request, AlterUserScramCredentialsRequest):
+            return self._alter_users(request, node)
+        if isinstance(request, DescribeUserScramCredentialsRequest):
+            return self._describe_users(request, node)
         if isinstance(request, AlterClientQuotasRequest):
             return SimpleNamespace(entries=[self._alter(entry) for entry in request.entries])
         assert isinstance(request, DescribeClientQuotasRequest)

@@ -4,7 +4,7 @@ Source: components/access/client.py.
 Proof limit: the cluster is a fake with kafka-python's own classes; Redis is a list of commands.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +16,9 @@ from kafka.admin import (
     ResourcePattern,
     ResourceType,
 )
-from kafka.errors import ClusterAuthorizationFailedError, SecurityDisabledError
+from kafka.errors import ClusterAuthorizationFailedError, NotControllerError, SecurityDisabledError
 
+from components.access import client
 from components.access.client import apply_users, observe_redis_users, observe_users, set_redis_users
 from components.access.rules import AppSpec, Quota, Right
 from components.access.safety import AccessPlan, ObservedUser, UserSpec, plan_access, user_specs
@@ -122,13 +123,32 @@ def test_a_right_that_was_added_by_hand_is_seen() -> None:
     assert observe_users(cluster, ["billing"])["billing"].rights == {Right("read", "topic", "orders")}
 
 
-def test_changes_are_made_in_batches() -> None:
+def test_changes_are_made_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = FakeAccess()
     many = {f"app{number}": user(Right("read", "topic", "a")) for number in range(450)}
     plan = plan_access(many, {})
-    cluster.alter_user_scram_credentials = lambda batch: cluster.requests.append(f"{len(batch)}") or {}  # type: ignore[method-assign]
-    apply_users(cluster, plan, dict.fromkeys(many, "p"))
-    assert cluster.requests == ["200", "200", "50", "create 200 rights", "create 200 rights", "create 50 rights"]
+    monkeypatch.setattr(client, "salted_password", lambda _password, _salt: b"salted")
+    apply_users(cast(Any, cluster), plan, dict.fromkeys(many, "p"))
+    sizes = (200, 200, 50)
+    assert cluster.requests == [
+        *(f"alter {size} users" for size in sizes),
+        *(f"create {size} rights" for size in sizes),
+    ]
+
+
+def test_a_controller_that_moved_is_an_error_of_kafka_and_no_success() -> None:
+    cluster = FakeAccess()
+    cluster.controller = 2
+    with pytest.raises(NotControllerError):
+        observe_users(cast(Any, cluster), ["billing"])
+    with pytest.raises(NotControllerError):
+        apply_users(cast(Any, cluster), AccessPlan(set_passwords=("billing",)), {"billing": "pass"})
+    assert cluster.users == {}
+
+
+def test_a_user_that_is_gone_already_is_no_error() -> None:
+    cluster: Any = FakeAccess()
+    apply_users(cluster, AccessPlan(remove=("gone",)), {})
 
 
 def test_what_the_cluster_refuses_is_said_by_user() -> None:

@@ -1,11 +1,31 @@
-"""The resource of certificates, in a program without a platform.
+"""Certificates, users and applications, in a program without a platform.
 
 Source: components/access/component.py.
 Proof limit: mocks replace the engine.
 """
 
-from components.access.component import Certificates, CertificatesArgs
-from tests.unit.mocks import CERTIFICATES, SECRET_MARK, declared_by, masked
+from components.access.component import (
+    AccessSet,
+    AccessSetArgs,
+    Application,
+    ApplicationArgs,
+    Certificates,
+    CertificatesArgs,
+    KafkaLogin,
+)
+from components.access.rules import AppSpec, Quota
+from components.access.settings import AppSettings
+from tests.unit.mocks import (
+    ACCESS_SET,
+    CERTIFICATES,
+    CREDENTIALS,
+    GENERATED_PASSWORD,
+    SECRET_MARK,
+    declared_by,
+    masked,
+)
+
+LOGIN = KafkaLogin(user="millrace", password="super-0123", authorities="CA")
 
 
 def test_keys_are_secret_outputs_and_nothing_else_is() -> None:
@@ -27,3 +47,65 @@ def test_keys_are_secret_outputs_and_nothing_else_is() -> None:
         "trust": [1, 2],
         "lifetime": 365 * 24 * 3600,
     }
+
+
+def test_a_set_of_users_keeps_every_password_secret() -> None:
+    app = AppSpec(name="billing", produces=["orders"], quota=Quota(produce=5), generation=2)
+
+    def program() -> dict[str, object]:
+        made = AccessSet(
+            "access",
+            AccessSetArgs(
+                bootstrap="a:1", login=LOGIN, applications=[app], passwords={"billing": "one", "billing-2": "two"}
+            ),
+        )
+        return {"users": made.users}
+
+    run = declared_by(program)
+    user = {"rights": ["write topic orders"], "quota": {"producer_byte_rate": 5}}
+    assert run.outputs == {"users": {"billing": user, "billing-2": user}}
+    assert run.secret_outputs == set()
+    assert masked(run.one(ACCESS_SET, "access").inputs) == {
+        "__provider": SECRET_MARK,
+        "setName": "access",
+        "bootstrap": "a:1",
+        "brokers": {},
+        "security": SECRET_MARK,
+        "users": {"billing": user, "billing-2": user},
+        "passwords": SECRET_MARK,
+        "ownCluster": False,
+        "adopt": False,
+        "deadline": 180,
+        "logs": {},
+        "trigger": {},
+    }
+
+
+def test_an_application_hands_over_secrets_only() -> None:
+    settings = AppSettings.of(name="billing", consumes=["orders"], groups=["billing"], generation=2)
+
+    def program() -> dict[str, object]:
+        args = ApplicationArgs(
+            application=settings, bootstrap="127.0.0.1:1", login=LOGIN, client_bootstrap="kafka-0.kafka:1"
+        )
+        made = Application("billing", args)
+        return {
+            "password": made.password,
+            "properties": made.client_properties,
+            "librdkafka": made.librdkafka,
+            "spring": made.spring,
+            "dotenv": made.dotenv,
+        }
+
+    run = declared_by(program)
+    assert run.secret_outputs == run.outputs.keys()
+    for name in ("properties", "librdkafka", "spring", "dotenv"):
+        text = str(run.outputs[name])
+        assert "kafka-0.kafka:1" in text
+        assert "127.0.0.1:1" not in text
+        assert "billing-2" in text
+        assert GENERATED_PASSWORD in text
+        assert "super-0123" not in text
+    made = [item.name for item in run.of(CREDENTIALS)]
+    assert sorted(made) == ["billing-billing", "billing-billing-2"]
+    assert sorted(run.one(ACCESS_SET, "billing-access").inputs["users"]) == ["billing", "billing-2"]

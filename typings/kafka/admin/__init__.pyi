@@ -39,12 +39,6 @@ class ACLResourcePatternType(IntEnum):
     LITERAL = 3
     PREFIXED = 4
 
-class UserScramCredentialDeletion:
-    def __init__(self, user: str, mechanism: str) -> None: ...
-
-class UserScramCredentialUpsertion:
-    def __init__(self, user: str, mechanism: str, password: str, iterations: int | None = None) -> None: ...
-
 class ResourcePatternFilter:
     resource_type: ResourceType
     resource_name: str

@@ -1,0 +1,4 @@
+from typing import Any
+
+AlterUserScramCredentialsRequest: Any
+DescribeUserScramCredentialsRequest: Any

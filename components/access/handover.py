@@ -1,0 +1,84 @@
+"""What an application gets to connect: the same facts in the form of each kind of client. All of it is secret."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from components.kafka.security import MECHANISM
+from components.properties import render_properties
+
+_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """How an application connects to Kafka.
+
+    Args:
+        bootstrap: ``host:port`` of brokers, separated by commas.
+        user: Its user.
+        password: The user's password.
+        authorities: PEM of the authorities to trust.
+    """
+
+    bootstrap: str
+    user: str
+    password: str = field(repr=False)
+    authorities: str = field(repr=False)
+
+    def client_properties(self) -> str:
+        """A properties file for Kafka's own tools and Java clients, with the authorities in it."""
+        return render_properties({"bootstrap.servers": self.bootstrap, **self._java()})
+
+    def spring(self) -> str:
+        """Lines for Spring's ``application.properties``."""
+        options = {f"spring.kafka.properties.{key}": value for key, value in self._java().items()}
+        return render_properties({"spring.kafka.bootstrap-servers": self.bootstrap, **options})
+
+    def _java(self) -> dict[str, str]:
+        return {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": MECHANISM,
+            "sasl.jaas.config": login_line(self.user, self.password),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.certificates": self.authorities,
+        }
+
+    def librdkafka(self) -> str:
+        """The configuration of librdkafka and its bindings as JSON, as in ``Producer(json.load(file))``."""
+        options = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanisms": MECHANISM,
+            "sasl.username": self.user,
+            "sasl.password": self.password,
+            "ssl.ca.pem": self.authorities,
+        }
+        return json.dumps(options, indent=2) + "\n"
+
+    def variables(self) -> dict[str, str]:
+        """Environment variables, for clients that are configured by the application's own code."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA_CA": self.authorities,
+            "KAFKA_PASSWORD": self.password,
+            "KAFKA_SASL_MECHANISM": MECHANISM,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_USERNAME": self.user,
+        }
+
+
+def login_line(user: str, password: str) -> str:
+    """The value of ``sasl.jaas.config``, in which quotes and backslashes are escaped."""
+    return f"{_LOGIN} required username={_quoted(user)} password={_quoted(password)};"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def dotenv(variables: Mapping[str, str]) -> str:
+    """Variables as a ``.env`` file, quoted as a shell needs."""
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items()))
