@@ -5,10 +5,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from components.kafka.security import MECHANISM
+from components.kafka.security import MECHANISM, login_line
 from components.properties import render_properties
-
-_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +65,6 @@ class Handover:
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
             "KAFKA_USERNAME": self.user,
         }
-
-
-def login_line(user: str, password: str) -> str:
-    """The value of ``sasl.jaas.config``, in which quotes and backslashes are escaped."""
-    return f"{_LOGIN} required username={_quoted(user)} password={_quoted(password)};"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def dotenv(variables: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Self, cast, get_args
 
 from components.errors import nearest
+from components.kafka.files import BROKER_USER
 from components.redis.files import password_rule
 from components.topics.rules import INTERNAL_PREFIX, MAX_NAME_LENGTH
 
@@ -27,10 +28,7 @@ Operation = Literal[
 CLUSTER = "kafka-cluster"
 """The name of the one resource of the kind ``cluster`` (org.apache.kafka.common.resource.Resource)."""
 
-PLATFORM_USER = "millrace"
-"""The user of the platform itself: brokers, and what changes them."""
-
-RESERVED_USERS = frozenset({PLATFORM_USER, "default"})
+RESERVED_USERS = frozenset({BROKER_USER, "default"})
 """Users that no application may have: the platform's own, and Redis' own."""
 
 _APP = re.compile(r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?")

@@ -1,17 +1,43 @@
 """server.properties, the brokers' start script, and the JMX agent's configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from components.kafka.security import MECHANISM, login_line
 from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
 from components.outside import Outside
+from components.properties import render_properties
 from components.quantities import milliseconds_or_unlimited
 
 JMX_PORT = 7071
 """Port inside a broker's container on which the agent serves its metrics."""
 
 
-def server_properties(settings: KafkaSettings, zookeeper: str, *, exposed: bool) -> Mapping[str, str]:
+BROKER_USER = "millrace"
+"""The user of brokers and of the platform's own clients, the only super user."""
+
+_LOGIN_KEY = "login"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecureFiles:
+    """Paths of the files that brokers need to encrypt and to authenticate.
+
+    Args:
+        keystore: Key and certificate as PEM, a secret.
+        truststore: The authorities to trust, as PEM.
+        login: What :func:`login_properties` renders, a secret.
+    """
+
+    keystore: str
+    truststore: str
+    login: str
+
+
+def server_properties(
+    settings: KafkaSettings, zookeeper: str, *, exposed: bool, secured: SecureFiles | None = None
+) -> Mapping[str, str]:
     """The configuration that all brokers share.
 
     What differs from broker to broker (``broker.id``, ``log.dirs``, ``advertised.listeners``, ``broker.rack``) comes
@@ -21,18 +47,21 @@ def server_properties(settings: KafkaSettings, zookeeper: str, *, exposed: bool)
         settings: The brokers' settings.
         zookeeper: ``host:port`` of each ensemble member as brokers reach it, separated by commas.
         exposed: Whether there is a listener for clients outside.
+        secured: Files that brokers need to encrypt and to authenticate; None for brokers that are open to everyone.
     """
     listeners = {"INTERNAL": settings.internal_port} | ({"EXTERNAL": EXTERNAL_PORT} if exposed else {})
     in_sync = str(settings.min_in_sync_replicas)
     replication = str(settings.replication_factor)
-    return {
+    common = {
         "auto.create.topics.enable": _boolean(settings.auto_create_topics),
         "compression.type": settings.compression,
         "controlled.shutdown.enable": "true",
         "default.replication.factor": replication,
         "delete.topic.enable": "true",
         "inter.broker.listener.name": "INTERNAL",
-        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
+        "listener.security.protocol.map": ",".join(
+            f"{name}:{'SASL_SSL' if secured else 'PLAINTEXT'}" for name in listeners
+        ),
         "listeners": ",".join(f"{name}://:{port}" for name, port in listeners.items()),
         "log.retention.bytes": str(int(settings.retention_bytes)),
         "log.retention.ms": str(milliseconds_or_unlimited(settings.retention)),
@@ -46,7 +75,40 @@ def server_properties(settings: KafkaSettings, zookeeper: str, *, exposed: bool)
         "zookeeper.connect": zookeeper,
         # All servers start at once; a broker waits for the ensemble instead of failing.
         "zookeeper.connection.timeout.ms": "60000",
-    } | settings.config
+    }
+    return common | settings.config | (_security(listeners, secured) if secured else {})
+
+
+def _security(listeners: Collection[str], secured: SecureFiles) -> dict[str, str]:
+    """TLS and SCRAM on every listener, and an authorizer that denies whatever is not allowed.
+
+    The brokers' own password is in a file of its own, which they read themselves (KIP-421): what all else is in is no
+    secret, and is shown in diffs.
+    """
+    login, scram = f"${{file:{secured.login}:{_LOGIN_KEY}}}", MECHANISM.lower()
+    return {
+        "allow.everyone.if.no.acl.found": "false",
+        "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
+        "config.providers": "file",
+        "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+        **{f"listener.name.{name.lower()}.{scram}.sasl.jaas.config": login for name in listeners},
+        "sasl.enabled.mechanisms": MECHANISM,
+        "sasl.mechanism.inter.broker.protocol": MECHANISM,
+        "ssl.keystore.location": secured.keystore,
+        "ssl.keystore.type": "PEM",
+        "ssl.truststore.location": secured.truststore,
+        "ssl.truststore.type": "PEM",
+        "super.users": f"User:{BROKER_USER}",
+    }
+
+
+def login_properties(password: str) -> str:
+    """The file with the brokers' own password.
+
+    Args:
+        password: The password of :data:`BROKER_USER`.
+    """
+    return render_properties({_LOGIN_KEY: login_line(BROKER_USER, password)})
 
 
 def start_script(

@@ -12,6 +12,7 @@ from components.routes import DIRECT, Route, host_and_port
 MECHANISM = "SCRAM-SHA-512"
 """The one SASL mechanism in use."""
 
+_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _SECONDS = 5.0
 _EXPIRED, _NOT_YET = 10, 9
 _WRONG_NAME = (62, 64)
@@ -62,6 +63,16 @@ def client_options(security: Security | None) -> dict[str, Any]:
         "sasl_plain_password": security.password,
         "ssl_context": security.tls(),
     }
+
+
+def login_line(user: str, password: str) -> str:
+    """The value of ``sasl.jaas.config``, in which quotes and backslashes are escaped."""
+    return f"{_LOGIN} required username={_quoted(user)} password={_quoted(password)};"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def refusal(address: str, security: Security, *, route: Route = DIRECT) -> str | None:

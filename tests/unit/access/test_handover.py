@@ -10,7 +10,8 @@ import subprocess
 import javaproperties
 import pytest
 
-from components.access.handover import Handover, dotenv, login_line
+from components.access.handover import Handover, dotenv
+from components.kafka.security import login_line
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB+/=\n-----END CERTIFICATE-----\n"
 HANDOVER = Handover(bootstrap="a:1,b:2", user="billing", password="pass-_1", authorities=PEM)

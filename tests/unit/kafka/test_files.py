@@ -7,7 +7,7 @@ Proof limit: that a broker accepts the file is shown by the integration tests.
 import javaproperties
 import pytest
 
-from components.kafka.files import server_properties
+from components.kafka.files import SecureFiles, login_properties, server_properties
 from tests.unit.regenerate_golden import STACKS, rendered
 from tests.unit.stack_files import loaded
 
@@ -63,6 +63,48 @@ def test_an_unexposed_broker_has_one_listener() -> None:
     assert inside["listener.security.protocol.map"] == "INTERNAL:PLAINTEXT"
     assert {key for key in outside if inside[key] != outside[key]} == {"listeners", "listener.security.protocol.map"}
     assert inside.keys() == outside.keys()
+
+
+SECURED = SecureFiles(keystore="/tls/kafka.pem", truststore="/tls/ca.pem", login="/tls/login.properties")
+
+
+def test_secured_brokers_encrypt_and_authenticate_on_every_listener() -> None:
+    section = loaded({"kafka": {"internalPort": 30000}}).kafka
+    plain = server_properties(section, "a:2181", exposed=True)
+    secured = server_properties(section, "a:2181", exposed=True, secured=SECURED)
+    login = "${file:/tls/login.properties:login}"
+    assert {key: value for key, value in secured.items() if plain.get(key) != value} == {
+        "allow.everyone.if.no.acl.found": "false",
+        "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
+        "config.providers": "file",
+        "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+        "listener.name.external.scram-sha-512.sasl.jaas.config": login,
+        "listener.name.internal.scram-sha-512.sasl.jaas.config": login,
+        "listener.security.protocol.map": "INTERNAL:SASL_SSL,EXTERNAL:SASL_SSL",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+        "ssl.keystore.location": "/tls/kafka.pem",
+        "ssl.keystore.type": "PEM",
+        "ssl.truststore.location": "/tls/ca.pem",
+        "ssl.truststore.type": "PEM",
+        "super.users": "User:millrace",
+    }
+    assert plain.keys() <= secured.keys()
+
+
+@pytest.mark.parametrize("key", ["allow.everyone.if.no.acl.found", "super.users", "authorizer.class.name"])
+def test_no_configuration_opens_what_is_secured(key: str) -> None:
+    section = loaded({"kafka": {"config": {key: "User:ANONYMOUS"}}}).kafka
+    entries = server_properties(section, "a:2181", exposed=False, secured=SECURED)
+    assert entries[key] != "User:ANONYMOUS"
+
+
+def test_the_brokers_password_is_in_a_file_of_its_own() -> None:
+    entries = javaproperties.loads(login_properties('pass"word'))
+    assert entries == {
+        "login": "org.apache.kafka.common.security.scram.ScramLoginModule required "
+        'username="millrace" password="pass\\"word";'
+    }
 
 
 @pytest.mark.parametrize("stack", STACKS)
