@@ -14,6 +14,7 @@ from components.access.rules import AppSpec
 from components.access.safety import inputs_of, user_specs
 from components.access.settings import AppSettings
 from components.credentials.component import Credentials, CredentialsArgs
+from components.kafka.component import KafkaLogin
 from components.targets.base import RouteInputs
 
 
@@ -73,26 +74,6 @@ class Certificates(Resource, module="millrace", name="Certificates"):
         # Without this, the state would hold the keys in plain text.
         secret = pulumi.ResourceOptions(additional_secret_outputs=["authorities", "members"])
         super().__init__(CertificatesProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
-
-
-@dataclass(frozen=True, kw_only=True)
-class KafkaLogin:
-    """Who connects to a cluster.
-
-    Args:
-        user: The user's name.
-        password: Its password.
-        authorities: PEM of the authorities that may have signed a broker's certificate.
-    """
-
-    user: pulumi.Input[str]
-    password: pulumi.Input[str]
-    authorities: pulumi.Input[str]
-
-    def as_input(self) -> pulumi.Output[dict[str, str]]:
-        """The same for a resource, as a secret."""
-        parts = pulumi.Output.all(user=self.user, password=self.password, authorities=self.authorities)
-        return pulumi.Output.secret(parts)
 
 
 @dataclass(frozen=True, kw_only=True)

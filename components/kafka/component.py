@@ -102,6 +102,26 @@ def internal_bootstrap(workload: Workload, host: Callable[[str, int], pulumi.Inp
 
 
 @dataclass(frozen=True, kw_only=True)
+class KafkaLogin:
+    """Who connects to a cluster.
+
+    Args:
+        user: The user's name.
+        password: Its password.
+        authorities: PEM of the authorities that may have signed a broker's certificate.
+    """
+
+    user: pulumi.Input[str]
+    password: pulumi.Input[str]
+    authorities: pulumi.Input[str]
+
+    def as_input(self) -> pulumi.Output[dict[str, str]]:
+        """The same for a resource, as a secret."""
+        parts = pulumi.Output.all(user=self.user, password=self.password, authorities=self.authorities)
+        return pulumi.Output.secret(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
 class KafkaClusterArgs:
     """Arguments of a :class:`KafkaCluster`.
 

@@ -18,6 +18,7 @@ from components.kafka.client import (
 )
 from components.kafka.health import broker_findings
 from components.kafka.reassignment import Reassignments, in_progress
+from components.kafka.security import Security
 from components.routes import DIRECT, Route
 from components.topics.reassignment import change_factors, when_done
 from components.topics.rules import TopicSpec
@@ -132,6 +133,7 @@ def apply_topics(
     resumed: bool = False,
     listed: Collection[str] = (),
     route: Route = DIRECT,
+    security: Security | None = None,
 ) -> None:
     """Change the cluster's topics to match the declaration. Topics that match are left alone, so this can be repeated.
 
@@ -147,13 +149,14 @@ def apply_topics(
         resumed: Whether topics that are exactly as declared are this set's, with records too.
         listed: Names to delete. No other topic is deleted, and of these only what is owned and not declared.
         route: How brokers are reached.
+        security: Who asks; None where brokers ask for nothing.
 
     Raises:
         TopicError: A declared or listed topic is not this set's, or the cluster refused a change.
         kafka.errors.KafkaError: The cluster cannot be read or changed now, or what a broker answered is out of date.
     """
     asked = set[str]() if asked is None else asked
-    with admin_client(bootstrap, route=route) as client, controller_errors():
+    with admin_client(bootstrap, route=route, security=security) as client, controller_errors():
         leaving = owned.intersection(listed) - declared.keys()
         observed = observe(client, {*declared, *listed})
         _confirm_absent(client, sorted(leaving - observed.keys()))
@@ -174,7 +177,9 @@ def apply_topics(
         _delete(client, plan.delete)
 
 
-def delete_topics(bootstrap: str, names: Collection[str], *, route: Route = DIRECT) -> None:
+def delete_topics(
+    bootstrap: str, names: Collection[str], *, route: Route = DIRECT, security: Security | None = None
+) -> None:
     """Delete the named topics; those that do not exist are no error. Can be repeated until it succeeds.
 
     Raises:
@@ -182,7 +187,7 @@ def delete_topics(bootstrap: str, names: Collection[str], *, route: Route = DIRE
         kafka.errors.KafkaError: The cluster cannot be asked now, a deletion is not complete yet, or what a broker
             answered may lack topics.
     """
-    with admin_client(bootstrap, route=route) as client, controller_errors():
+    with admin_client(bootstrap, route=route, security=security) as client, controller_errors():
         existing = sorted(set(client.list_topics()) & set(names))
         _confirm_absent(client, sorted(set(names).difference(existing)))
         _delete(client, existing)

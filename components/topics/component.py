@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
+from components.kafka.component import KafkaLogin
 from components.targets.base import RouteInputs
 from components.topics.provider import TopicSetProvider
 from components.topics.rules import TopicSpec
@@ -39,6 +40,7 @@ class TopicSetArgs:
         trigger: A value for each broker that changes when the broker is replaced. The topics are then compared again,
             because its data may be new too.
         route: How this program's clients reach the brokers, from a prepared target; None if directly.
+        login: Who this program's clients are; None for brokers that are open to everyone.
     """
 
     bootstrap: pulumi.Input[str]
@@ -54,6 +56,7 @@ class TopicSetArgs:
     logs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     route: RouteInputs | None = None
+    login: KafkaLogin | None = None
 
 
 class TopicSet(Resource, module="millrace", name="TopicSet"):
@@ -87,5 +90,6 @@ class TopicSet(Resource, module="millrace", name="TopicSet"):
             "logs": dict(args.logs),
             "trigger": dict(args.trigger),
             "route": args.route,
+            "security": None if args.login is None else args.login.as_input(),
         }
         super().__init__(TopicSetProvider(), name, props, opts)

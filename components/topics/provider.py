@@ -8,6 +8,7 @@ from components.dynamic import Props, failures, in_order, is_known, plain_errors
 from components.errors import ClusterError, TopicError, UnhealthyError
 from components.kafka.client import admin_client, any_listens, cluster_state
 from components.kafka.health import broker_findings, unreachable
+from components.kafka.security import security_of
 from components.targets.routes import open_route
 from components.topics import client as topics
 from components.topics.rules import TopicSpec, normal_value
@@ -153,7 +154,7 @@ def _read(props: Props, specs: Mapping[str, TopicSpec]) -> dict[str, ObservedTop
 
     def attempt() -> list[str]:
         try:
-            with admin_client(bootstrap, route=route) as client:
+            with admin_client(bootstrap, route=route, security=security_of(props)) as client:
                 observed.update(topics.observe_confirmed(client, specs, brokers))
         except (KafkaError, OSError, ClusterError) as error:
             return [_line(error)]
@@ -187,7 +188,7 @@ def _delete(props: Props, names: Collection[str]) -> None:
         if not any_listens(bootstrap, route=route):
             return unreachable(bootstrap, brokers, logs, route=route)
         try:
-            topics.delete_topics(bootstrap, names, route=route)
+            topics.delete_topics(bootstrap, names, route=route, security=security_of(props))
         except KafkaError as error:
             return [f"Kafka: the deletion of topics was interrupted ({_line(error)}); expected an answer"]
         return []
@@ -211,7 +212,7 @@ def _apply(props: Props, owned: Iterable[str], listed: Collection[str], *, resum
         if not any_listens(bootstrap, route=route):
             return unreachable(bootstrap, brokers, logs, route=route)
         try:
-            with admin_client(bootstrap, route=route) as client:
+            with admin_client(bootstrap, route=route, security=security_of(props)) as client:
                 if brokers and (missing := broker_findings(cluster_state(client), brokers, logs)):
                     return missing
             topics.apply_topics(
@@ -226,6 +227,7 @@ def _apply(props: Props, owned: Iterable[str], listed: Collection[str], *, resum
                 report=progress,
                 listed=listed,
                 route=route,
+                security=security_of(props),
             )
         except KafkaError as error:
             return [f"Kafka: a change of topics was interrupted ({error}); expected an answer"]

@@ -37,14 +37,19 @@ ZOOKEEPER, BROKERS = 23010, (23011, 23012)
 SERVERS = [f"127.0.0.1:{port}" for port in BROKERS]
 SUPER = "super-4f1c2a9e7b"
 
+TOPICS = ("orders", "payments", "billing-2026", "secret")
+
 PROGRAM = """
 import json
 from pathlib import Path
 
 import pulumi
 
-from components.access.component import Application, ApplicationArgs, Certificates, CertificatesArgs, KafkaLogin
+from components.access.component import Application, ApplicationArgs, Certificates, CertificatesArgs
 from components.access.settings import AppSettings
+from components.kafka.component import KafkaLogin
+from components.topics.component import TopicSet, TopicSetArgs
+from components.topics.rules import TopicSpec
 
 config = pulumi.Config()
 folder = Path(config.require("folder"))
@@ -54,11 +59,14 @@ login = KafkaLogin(
     authorities=(folder / "ca.pem").read_text(),
 )
 Certificates("tls", CertificatesArgs(platform="millrace-test-access", hosts={"kafka": ["127.0.0.1"]}))
+topics = [TopicSpec(name=name, partitions=1, replication_factor=2) for name in config.require("topics").split()]
+servers = config.require("servers")
+topics = TopicSet("topics", TopicSetArgs(bootstrap=servers, topics=topics, login=login, delete_with_set=True))
 for declared in json.loads(config.require("apps")):
     args = ApplicationArgs(
-        application=AppSettings.of(**declared), bootstrap=config.require("servers"), login=login, deadline=60
+        application=AppSettings.of(**declared), bootstrap=servers, login=login, deadline=60
     )
-    app = Application(declared["name"], args)
+    app = Application(declared["name"], args, pulumi.ResourceOptions(depends_on=[topics]))
     pulumi.export(f"{declared['name']}-user", app.user)
     pulumi.export(f"{declared['name']}-password", app.password)
     pulumi.export(f"{declared['name']}-properties", app.client_properties)
@@ -88,8 +96,13 @@ class Program(Checkout):
         options = {"toolchain": "pip", "virtualenv": str(PROJECT / ".venv")}
         project = {"name": "millrace-test", "runtime": {"name": "python", "options": options}}
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump({**project, "backend": {"url": f"file://{folder}"}}))
-        config = {"folder": str(files), "servers": ",".join(SERVERS), "apps": json.dumps([BILLING, SHOP])}
-        super().__init__(folder, "access", {f"millrace-test:{key}": value for key, value in config.items()}, PLATFORM)
+        config = {
+            "folder": str(files),
+            "servers": ",".join(SERVERS),
+            "topics": " ".join(TOPICS),
+            "apps": json.dumps([BILLING, SHOP]),
+        }
+        super().__init__(folder, "access", {f"millrace-test:{key}": value for key, value in config.items()}, "millrace-test")
 
     def declare(self, *apps: dict[str, Any]) -> None:
         self.config["millrace-test:apps"] = json.dumps(apps)
@@ -159,7 +172,7 @@ def security(files: Path) -> Callable[[str, str], Security]:
 
 @pytest.fixture(scope="module")
 def brokers(files: Path, security: Callable[[str, str], Security]) -> Iterator[None]:
-    """Two brokers with the topics; their user is in ZooKeeper before they start."""
+    """Two brokers; their user is in ZooKeeper before they start."""
     _remove()
     try:
         _start("zookeeper", files, "128m", "bin/zookeeper-server-start.sh", "/files/zookeeper.properties")
@@ -167,20 +180,18 @@ def brokers(files: Path, security: Callable[[str, str], Security]) -> Iterator[N
         assert written == [BROKER_USER]
         for number in range(len(BROKERS)):
             _start(f"kafka-{number}", files, "256m", f"/files/start-{number}.sh", str(number), "127.0.0.1")
-        _create_topics(security(BROKER_USER, SUPER))
+        _wait_for_brokers(security(BROKER_USER, SUPER))
         yield
     finally:
         _remove()
 
 
-def _create_topics(login: Security) -> None:
+def _wait_for_brokers(login: Security) -> None:
     end = time.monotonic() + 90
     while True:
         try:
             with admin_client(",".join(SERVERS), security=login) as client:
                 if len(client.describe_cluster()["brokers"]) == len(BROKERS):
-                    topic = {"num_partitions": 1, "replication_factor": 2}
-                    client.create_topics(dict.fromkeys(["orders", "payments", "billing-2026", "secret"], topic))
                     return
         except KafkaError:
             pass

@@ -7,6 +7,7 @@ from typing import Any
 
 from kafka.errors import InvalidPartitionsError, TopicAlreadyExistsError
 
+from components.kafka.security import Security
 from components.routes import Route
 from components.topics.rules import TopicSpec
 
@@ -43,6 +44,8 @@ class FakeCluster:
     """Raised by every connection."""
     controller_moves: bool = False
     reads: int = 0
+    securities: set[Security | None] = field(default_factory=set[Security | None])
+    """Who connected."""
     changes: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     """Requests that were no dry runs."""
 
@@ -50,7 +53,8 @@ class FakeCluster:
         return True
 
     @contextmanager
-    def admin_client(self, bootstrap: str, *, route: Route) -> Iterator["FakeCluster"]:
+    def admin_client(self, bootstrap: str, *, route: Route, security: Security | None) -> Iterator["FakeCluster"]:
+        self.securities.add(security)
         self.reads += 1
         if self.failure:
             raise self.failure

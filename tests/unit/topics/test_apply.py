@@ -37,7 +37,7 @@ def apply(
     lines: list[str] = []
 
     @contextmanager
-    def connect(bootstrap: str, *, route: object) -> Iterator[Cluster]:
+    def connect(bootstrap: str, *, route: object, security: object) -> Iterator[Cluster]:
         yield cluster
 
     monkeypatch.setattr(topics, "admin_client", connect)

@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.kafka.component import KafkaLogin
 from components.topics import client as topics_client
 from components.topics import provider as topics_module
 from components.topics.component import TopicSet, TopicSetArgs
@@ -48,6 +49,13 @@ def test_a_set_needs_a_bootstrap_and_topics() -> None:
         "trigger": {},
     }
     assert run.outputs == {"topics": TOPICS}
+
+
+def test_a_login_is_a_secret_input() -> None:
+    login = KafkaLogin(user="millrace", password="pass-0123", authorities="CA")
+    run = declared_by(lambda: {"topics": declare(login=login).topics})
+    assert masked(run.one(TOPIC_SET, "orders").inputs)["security"] == SECRET_MARK
+    assert run.secret_outputs == set()
 
 
 def props(**topic: Any) -> dict[str, Any]:
@@ -113,7 +121,7 @@ class Cluster:
         monkeypatch.setattr(topics_client, "apply_topics", lambda **asked: self.applied.append(asked["declared"]))
 
     @contextmanager
-    def _client(self, bootstrap: str, *, route: object) -> Iterator[object]:
+    def _client(self, bootstrap: str, *, route: object, security: object) -> Iterator[object]:
         yield object()
 
     def _state(self, client: object) -> None:

@@ -17,6 +17,7 @@ from pulumi.runtime import rpc
 
 from components.dynamic import Props
 from components.errors import ClusterError
+from components.kafka.security import Security
 from components.routes import Route
 from components.topics import client as topics_client
 from components.topics import provider as topics_module
@@ -523,7 +524,7 @@ def test_a_refresh_shows_no_throttles_that_other_tools_set(monkeypatch: pytest.M
     leaders, followers = "leader.replication.throttled.replicas", "follower.replication.throttled.replicas"
     found = ObservedTopic(replicas=((0,),), config={"retention.ms": "5", leaders: "0:0", followers: "0:1"})
     monkeypatch.setattr(topics_module, "any_listens", lambda bootstrap, *, route: True)
-    monkeypatch.setattr(topics_module, "admin_client", lambda bootstrap, *, route: nullcontext())
+    monkeypatch.setattr(topics_module, "admin_client", lambda bootstrap, *, route, security: nullcontext())
     monkeypatch.setattr(topics_module.topics, "observe_confirmed", lambda client, known, _: dict.fromkeys(known, found))
     declared = topic_set(plain=topic(), throttled=topic(leader_replication_throttled_replicas="*"))
     read = TopicSetProvider().read("id", from_engine(declared)).outs["topics"]
@@ -566,6 +567,25 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
         monkeypatch.setattr(topics_module, name, getattr(made, name))
     monkeypatch.setattr(topics_module, "SETTLE_SECONDS", 0.0)
     return made
+
+
+LOGIN = {"user": "millrace", "password": "pass-0123", "authorities": "CA"}
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, None), (LOGIN, Security(**LOGIN))])
+def test_a_read_a_change_and_a_deletion_connect_as_the_given_user(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, given: Props | None, expected: Security | None
+) -> None:
+    monkeypatch.setattr(topics_client, "admin_client", cluster.admin_client)
+    props = from_engine({**topic_set(2, orders=topic(), parcels=topic()), "security": given, "deleteWithSet": True})
+    for call in (
+        lambda: TopicSetProvider().read("id", props),
+        lambda: TopicSetProvider().update("id", props, props),
+        lambda: TopicSetProvider().delete("id", props),
+    ):
+        cluster.securities.clear()
+        call()
+        assert cluster.securities == {expected}
 
 
 def read(*names: str) -> tuple[Props, Props]:
