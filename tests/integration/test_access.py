@@ -102,7 +102,9 @@ class Program(Checkout):
             "topics": " ".join(TOPICS),
             "apps": json.dumps([BILLING, SHOP]),
         }
-        super().__init__(folder, "access", {f"millrace-test:{key}": value for key, value in config.items()}, "millrace-test")
+        super().__init__(
+            folder, "access", {f"millrace-test:{key}": value for key, value in config.items()}, "millrace-test"
+        )
 
     def declare(self, *apps: dict[str, Any]) -> None:
         self.config["millrace-test:apps"] = json.dumps(apps)
