@@ -1,6 +1,6 @@
 """Inputs that may be outputs of other resources."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
 import pulumi
@@ -26,3 +26,8 @@ def lift(function: Callable[[list[V]], T], values: Sequence[pulumi.Input[V]]) ->
 def joined(values: Sequence[pulumi.Input[str]]) -> pulumi.Input[str]:
     """The texts joined with commas."""
     return lift(",".join, values)
+
+
+def secret_of(values: Mapping[str, pulumi.Input[str]] | None) -> pulumi.Output[dict[str, str]] | None:
+    """The values as one secret; None stays None."""
+    return None if values is None else pulumi.Output.secret(pulumi.Output.all(**values))

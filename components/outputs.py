@@ -19,6 +19,8 @@ OUTPUTS: Mapping[str, str] = {
     "prometheusUrl": "with monitor.prometheus.enabled: `http://…` of Prometheus, likewise",
     "grafanaUrl": "with monitor.grafana.enabled: `http://…` of Grafana, likewise",
     "grafanaPassword": "with monitor.grafana.enabled: the password of its user `admin`; a secret",
+    "apps": "with access.enabled: for each application `clientProperties`, `librdkafka`, `spring`, `dotenv`; a secret",
+    "kafkaLogin": "with access.enabled: the platform's own user, for `python -m ops`; a secret",
     "operations": "what `python -m ops` reads: members, addresses and the route to them",
     "clientEnvironment": "`KAFKA_BOOTSTRAP_SERVERS`, `REDIS_URL` and, if there is one, `REDIS_PASSWORD`; a secret",
     "dotenv": "the same as the text of a `.env` file; a secret",

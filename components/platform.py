@@ -5,12 +5,25 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pulumi
 
+from components.access.component import (
+    AccessSet,
+    AccessSetArgs,
+    BrokerUsers,
+    BrokerUsersArgs,
+    Certificates,
+    CertificatesArgs,
+    handed_over,
+    user_passwords,
+)
 from components.access.handover import dotenv
+from components.credentials.component import Credentials, CredentialsArgs
 from components.health.component import HealthGate, HealthGateArgs, KafkaCheck, RedisCheck
-from components.kafka.component import KafkaCluster, KafkaClusterArgs, kafka_workload
+from components.kafka.component import BrokerSecurity, KafkaCluster, KafkaClusterArgs, broker_hosts, kafka_workload
+from components.kafka.files import BROKER_USER
 from components.monitoring import exporter
 from components.monitoring.component import Monitor, MonitorArgs, MonitorImages, monitor_workloads
 from components.redis.component import RedisServer, RedisServerArgs, redis_workload
@@ -58,6 +71,8 @@ class PlatformOutputs:
     dotenv: pulumi.Output[str]
     monitor: Mapping[str, pulumi.Input[object]]
     """Outputs that exist only for the monitoring servers that run."""
+    access: Mapping[str, pulumi.Input[object]]
+    """Outputs that exist only where clients need a user."""
     target: Mapping[str, pulumi.Input[object]]
     """Outputs that only this target has."""
 
@@ -75,6 +90,7 @@ class PlatformOutputs:
             "clientEnvironment": self.client_environment,
             "dotenv": self.dotenv,
             **self.monitor,
+            **self.access,
             **self.target,
         }
 
@@ -94,8 +110,9 @@ class StreamingPlatform(pulumi.ComponentResource):
     def __init__(self, name: str, args: StreamingPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:StreamingPlatform", name, None, opts)
         target = args.target.prepare(self)
-        servers = _Servers(args, target, self)
+        servers = _Servers(name, args, target, self)
         topics = _topics(args, target, servers, self)
+        apps = _applications(args, target, servers.kafka, topics, self)
         gate = _gate(name, args, target, servers, topics, self)
         monitor = _monitor(name, args, target, servers, gate, self)
         environment = _client_environment(servers)
@@ -115,6 +132,7 @@ class StreamingPlatform(pulumi.ComponentResource):
             client_environment=variables,
             dotenv=variables.apply(dotenv),
             monitor=_monitor_outputs(monitor),
+            access=_access_outputs(kafka, apps),
             target=target.publish(environment, self),
         )
         self.register_outputs(self.outputs.by_name())
@@ -123,7 +141,9 @@ class StreamingPlatform(pulumi.ComponentResource):
 class _Servers:
     """The servers of a platform."""
 
-    def __init__(self, args: StreamingPlatformArgs, target: PreparedTarget, parent: pulumi.Resource) -> None:
+    def __init__(
+        self, platform: str, args: StreamingPlatformArgs, target: PreparedTarget, parent: pulumi.Resource
+    ) -> None:
         settings, images = args.settings, args.images
         child = pulumi.ResourceOptions(parent=parent)
         deadline = settings.health.deadline.total_seconds()
@@ -140,6 +160,7 @@ class _Servers:
             ),
             child,
         )
+        security, users = _broker_security(platform, args, target, self.zookeeper, parent)
         self.kafka = KafkaCluster(
             "kafka",
             KafkaClusterArgs(
@@ -151,8 +172,9 @@ class _Servers:
                 jmx=settings.monitor.jmx,
                 clients=watchers,
                 deadline=deadline,
+                security=security,
             ),
-            child,
+            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=users)),
         )
         password = settings.redis.password
         self.redis = RedisServer(
@@ -182,6 +204,75 @@ class _Servers:
         return {member: command for server in servers for member, command in server.deployment.logs.items()}
 
 
+def _broker_security(
+    platform: str,
+    args: StreamingPlatformArgs,
+    target: PreparedTarget,
+    zookeeper: ZooKeeperEnsemble,
+    parent: pulumi.Resource,
+) -> tuple[BrokerSecurity | None, list[pulumi.Resource]]:
+    """What brokers need to encrypt and to ask who clients are, and what must exist before they start."""
+    access = args.settings.access
+    if not access.enabled:
+        return None, []
+    child = pulumi.ResourceOptions(parent=parent)
+    own = Credentials("kafka-broker", CredentialsArgs(account=BROKER_USER), child)
+    certificates = Certificates(
+        "certificates",
+        CertificatesArgs(
+            platform=platform,
+            hosts={"kafka": broker_hosts(args.settings.kafka, target)},
+            sign=access.tls.sign,
+            trust=access.tls.trust,
+            lifetime=access.tls.lifetime,
+        ),
+        child,
+    )
+    users = BrokerUsers(
+        "broker-users",
+        BrokerUsersArgs(
+            ensemble=zookeeper.members,
+            passwords={BROKER_USER: own.password},
+            deadline=args.settings.health.deadline.total_seconds(),
+            trigger=zookeeper.deployment.identities,
+            route=target.route([zookeeper.workload]),
+        ),
+        pulumi.ResourceOptions(parent=parent, depends_on=list(zookeeper.deployment.settled)),
+    )
+    keystore = certificates.members.apply(lambda members: members["kafka"]["keystore"])
+    security = BrokerSecurity(password=own.password, keystore=keystore, authorities=certificates.trusted)
+    return security, [users]
+
+
+def _applications(
+    args: StreamingPlatformArgs, target: PreparedTarget, kafka: KafkaCluster, topics: TopicSet, parent: pulumi.Resource
+) -> pulumi.Output[dict[str, dict[str, str]]] | None:
+    """The applications' users, and for each what its clients need to connect; None where brokers ask for nothing."""
+    apps, login = [app.spec() for app in args.settings.apps], kafka.login
+    if login is None:
+        return None
+    options = pulumi.ResourceOptions(parent=parent, depends_on=[topics], retain_on_delete=True)
+    passwords = user_passwords("app", apps, pulumi.ResourceOptions(parent=parent))
+    access = AccessSetArgs(
+        bootstrap=kafka.bootstrap_servers,
+        login=login,
+        applications=apps,
+        passwords=passwords,
+        brokers=kafka.brokers,
+        own_cluster=True,
+        deadline=args.settings.health.deadline.total_seconds(),
+        logs=kafka.deployment.logs,
+        trigger=kafka.deployment.identities,
+        route=target.route([kafka.workload]),
+    )
+    made = AccessSet("access", access, options)
+    bootstrap = kafka.outside_bootstrap_servers.apply(lambda outside: outside or kafka.bootstrap_servers)
+    texts = {
+        app.name: handed_over(bootstrap, app.user, passwords[app.user], login.authorities, after=made) for app in apps
+    }
+    return pulumi.Output.secret(pulumi.Output.from_input(texts))
+
+
 def _topics(
     args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, parent: pulumi.Resource
 ) -> TopicSet:
@@ -191,6 +282,7 @@ def _topics(
         topics=settings.topic_specs(),
         brokers=kafka.brokers,
         existing=settings.existing_topics,
+        login=kafka.login,
         own_cluster=True,
         to_delete=settings.topics_to_delete,
         to_release=settings.topics_to_release,
@@ -272,6 +364,12 @@ def _monitor_outputs(monitor: Monitor | None) -> dict[str, pulumi.Input[object]]
     return {key: value for key, value in found.items() if value is not None}
 
 
+def _access_outputs(kafka: KafkaCluster, apps: pulumi.Output[Any] | None) -> dict[str, pulumi.Input[object]]:
+    if kafka.login is None or apps is None:
+        return {}
+    return {"apps": apps, "kafkaLogin": kafka.login.as_input()}
+
+
 def _client_environment(servers: _Servers) -> Environment:
     """The variables that applications read; a Redis address with a password in it is a secret.
 
@@ -343,6 +441,7 @@ def workloads_of(settings: Settings, images: Images, target: Addressing, platfor
         topology=settings.topology(platform),
         min_in_sync=kafka.min_in_sync_replicas,
         authentication=settings.redis.authentication,
+        access=settings.access.enabled,
         protect=settings.protect,
     )
     return [*servers, *monitors.values()]

@@ -28,14 +28,14 @@ class Members:
         logs: For each member the command that shows its logs.
         route: How the addresses are reached.
         deadline: Seconds that a member may take to join or leave.
-        password: The password with which members are added and removed; empty where none is needed.
+        login: How the rules log in to the members, by the subject's own keys; empty where members ask for nothing.
     """
 
     addresses: Mapping[str, str]
     logs: Mapping[str, str] = field(default_factory=dict[str, str])
     route: Route = DIRECT
     deadline: float = 180
-    password: str = field(default="", repr=False)
+    login: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 class Safety:

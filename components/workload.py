@@ -165,8 +165,8 @@ class Workload:
     """The server's rules for stopping and removing members."""
     founded: bool = False
     """Whether its members must know whether they are the first ones; see :data:`FOUNDERS`."""
-    password: pulumi.Input[str] | None = None
-    """What the rules need to add and remove members, or None if they need nothing."""
+    login: Mapping[str, pulumi.Input[str]] | None = None
+    """How the rules log in to the members, or None if members ask for nothing."""
     zone_file: str | None = None
     """File into which a target that knows the member's failure domain writes it before the member starts."""
 

@@ -1,5 +1,6 @@
 """`python -m exporter`: checks and serves until SIGTERM or SIGINT. Variables: see `exporter/settings.py`."""
 
+import json
 import logging
 import os
 import signal
@@ -7,6 +8,7 @@ import sys
 import threading
 
 from components.errors import SettingsError
+from components.kafka.security import Security
 from exporter import server
 from exporter.groups_check import GroupsCheck
 from exporter.kafka_check import KafkaCheck
@@ -56,11 +58,12 @@ def main() -> None:
 
 def checks_of(settings: Settings) -> Checks:
     """The checks, not started yet."""
-    kafka = KafkaCheck(settings.bootstrap, settings.brokers, settings.minimum_in_sync)
+    security = None if settings.login_file is None else Security(**json.loads(settings.login_file.read_text()))
+    kafka = KafkaCheck(settings.bootstrap, settings.brokers, settings.minimum_in_sync, security)
     redis = RedisCheck(settings.redis, settings.redis_password_file)
     return Checks(
         kafka=PeriodicCheck("kafka", kafka.run, settings.interval),
-        groups=PeriodicCheck("groups", GroupsCheck(settings.bootstrap).run, settings.interval),
+        groups=PeriodicCheck("groups", GroupsCheck(settings.bootstrap, security).run, settings.interval),
         zookeeper=PeriodicCheck("zookeeper", ZooKeeperCheck(settings.zookeeper).run, settings.interval),
         redis=PeriodicCheck("redis", redis.run, settings.interval),
     )

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from components.kafka.client import ClusterState, accepts, admin_client, cluster_state
+from components.kafka.security import Security
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -34,7 +35,7 @@ def ask_all(members: Mapping[str, str], ask: Callable[[str], T]) -> dict[str, T]
 
 
 @contextmanager
-def reachable_admin(bootstrap: str) -> "Generator[KafkaAdminClient]":
+def reachable_admin(bootstrap: str, security: Security | None = None) -> "Generator[KafkaAdminClient]":
     """An admin client for one run, connected to the first address that answers.
 
     Every run creates a client (about 10 ms): clients cache each group's coordinator permanently and would keep asking
@@ -43,6 +44,7 @@ def reachable_admin(bootstrap: str) -> "Generator[KafkaAdminClient]":
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
+        security: Who asks; None where brokers ask for nothing.
 
     Raises:
         OSError: None of the addresses accepts a connection.
@@ -54,17 +56,20 @@ def reachable_admin(bootstrap: str) -> "Generator[KafkaAdminClient]":
     if not reachable:
         raise ConnectionError(f"nothing accepts a connection at {bootstrap}")
     with ExitStack() as stack:
-        yield _first_that_answers(reachable, stack)
+        yield _first_that_answers(reachable, security, stack)
 
 
-def _first_that_answers(addresses: Sequence[str], stack: ExitStack) -> "KafkaAdminClient":
+def _first_that_answers(addresses: Sequence[str], security: Security | None, stack: ExitStack) -> "KafkaAdminClient":
     from kafka.errors import KafkaError
+
+    def client(address: str) -> "KafkaAdminClient":
+        return stack.enter_context(admin_client(address, request_seconds=REQUEST_SECONDS, security=security))
 
     *others, last = addresses
     for address in others:
         with suppress(KafkaError):
-            return stack.enter_context(admin_client(address, request_seconds=REQUEST_SECONDS))
-    return stack.enter_context(admin_client(last, request_seconds=REQUEST_SECONDS))
+            return client(address)
+    return client(last)
 
 
 def cluster_state_from_any(client: "KafkaAdminClient") -> ClusterState:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from components.kafka.client import ClusterState, batches
+from components.kafka.security import Security
 from exporter.connections import REQUEST_SECONDS, cluster_state_from_any, reachable_admin
 from exporter.periodic import Outcome
 
@@ -32,17 +33,19 @@ class GroupsCheck:
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
+        security: Who asks; None where brokers ask for nothing.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, security: Security | None = None) -> None:
         self._bootstrap = bootstrap
+        self._security = security
 
     def run(self) -> Outcome[Lag]:
         """Run the check once."""
         from kafka.errors import KafkaError
 
         try:
-            with reachable_admin(self._bootstrap) as client:
+            with reachable_admin(self._bootstrap, self._security) as client:
                 reader = _LagReader(client)
                 return Outcome(reader.lag(), "; ".join(reader.problems) or None)
         except (KafkaError, OSError) as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.kafka.client import ClusterState, Partition, accepts, minimum_in_sync
+from components.kafka.security import Security
 from components.naming import ordinal_of
 from exporter.connections import ask_all, cluster_state_from_any, reachable_admin
 from exporter.periodic import Outcome
@@ -69,10 +70,14 @@ class KafkaCheck:
         bootstrap: ``host:port`` of brokers, separated by commas.
         brokers: ``host:port`` of each declared broker, by name.
         minimum: ``min.insync.replicas`` of topics whose own cannot be read; None leaves them out.
+        security: Who asks; None where brokers ask for nothing.
     """
 
-    def __init__(self, bootstrap: str, brokers: Mapping[str, str], minimum: int | None) -> None:
+    def __init__(
+        self, bootstrap: str, brokers: Mapping[str, str], minimum: int | None, security: Security | None = None
+    ) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._brokers = brokers
         self._minimum = minimum
         self._history = InSyncHistory()
@@ -83,7 +88,7 @@ class KafkaCheck:
 
         accepting = ask_all(self._brokers, accepts)
         try:
-            with reachable_admin(self._bootstrap) as client:
+            with reachable_admin(self._bootstrap, self._security) as client:
                 state = cluster_state_from_any(client)
                 minimum = self._minimum_in_sync(client, state)
         except (KafkaError, OSError) as error:

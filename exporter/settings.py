@@ -25,6 +25,7 @@ class Settings:
         brokers: ``host:port`` of each declared broker by name (``kafka-0`` has broker id 0).
         zookeeper: ``host:port`` of each ensemble member, by name.
         redis: ``host:port`` of each Redis server, by name.
+        login_file: File with the user of Kafka as JSON; None if brokers ask for none.
         redis_password_file: File with the password; None if the servers have none.
         interval: Seconds between the starts of two successful runs.
         port: Port of the metrics.
@@ -35,6 +36,7 @@ class Settings:
     brokers: Mapping[str, str]
     zookeeper: Mapping[str, str]
     redis: Mapping[str, str]
+    login_file: Path | None
     redis_password_file: Path | None
     interval: float
     port: int
@@ -48,12 +50,13 @@ def load(environment: Mapping[str, str]) -> Settings:
         SettingsError: Variables are missing or invalid; names all of them.
     """
     reader = _Reader(environment)
-    password_file = environment.get("REDIS_PASSWORD_FILE")
+    login_file, password_file = environment.get("KAFKA_LOGIN_FILE"), environment.get("REDIS_PASSWORD_FILE")
     settings = Settings(
         bootstrap=reader.read("KAFKA_BOOTSTRAP_SERVERS", _addresses, ""),
         brokers=reader.read("KAFKA_BROKERS", _brokers, {}),
         zookeeper=reader.read("ZOOKEEPER_MEMBERS", _members, {}),
         redis=reader.read("REDIS_MEMBERS", _members, {}),
+        login_file=Path(login_file) if login_file else None,
         redis_password_file=Path(password_file) if password_file else None,
         interval=reader.read("KAFKA_HEALTH_CHECK_INTERVAL", _interval, 0.0, default=DEFAULT_INTERVAL),
         port=reader.read("METRICS_PORT", _port, 0, default=DEFAULT_PORT),

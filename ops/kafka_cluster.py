@@ -6,6 +6,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from components.kafka.security import Security, encrypted
 from components.routes import Route
 from ops.errors import UnreachableError, refuse_unknown
 
@@ -52,16 +53,17 @@ def kafka_errors(where: str) -> Generator[None]:
         raise UnreachableError(f"{where}: {error}") from error
 
 
-def answers(address: str, *, route: Route, seconds: float) -> bool:
+def answers(address: str, *, route: Route, seconds: float, security: Security | None = None) -> bool:
     """Whether a broker answers a request; a broker that hangs still accepts connections.
 
     Args:
         address: ``host:port``.
         route: How it is reached.
         seconds: Timeout of the connection, and of the answer.
+        security: How it is encrypted; a broker answers this before it asks who is there.
     """
     try:
-        with route.connect(address, seconds) as connection:
+        with route.connect(address, seconds) as plain, encrypted(plain, address, security) as connection:
             connection.sendall(_API_VERSIONS)
             return bool(connection.recv(4))
     except OSError:

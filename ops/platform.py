@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from components.kafka.security import Security, client_options, security_of
 from components.routes import Route, RouteProps, host_and_port, patience
 from components.targets.routes import open_route
 from ops.errors import RefusedError, UnreachableError
@@ -37,6 +38,7 @@ class Platform:
         logs: The command that shows the logs, by member.
         images: Image references by server.
         via: How members are reached; None for directly.
+        security: Who connects to Kafka; None where brokers ask for nothing.
         redis_password: The password, or None for a server without one; must never be shown.
         outputs: All outputs of the stack.
     """
@@ -50,6 +52,7 @@ class Platform:
     logs: Mapping[str, str] = field(default_factory=dict[str, str])
     images: Mapping[str, str] = field(default_factory=dict[str, str])
     via: RouteProps | None = None
+    security: Security | None = None
     redis_password: str | None = field(default=None, repr=False)
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
@@ -79,7 +82,8 @@ class Platform:
 
     def kafka_options(self) -> dict[str, Any]:
         """Options of every Kafka client of this platform."""
-        return {"bootstrap_servers": self.bootstrap.split(","), "proxy_url": self.route.proxy_url}
+        servers = {"bootstrap_servers": self.bootstrap.split(","), "proxy_url": self.route.proxy_url}
+        return servers | client_options(self.security)
 
     @contextmanager
     def admin(self, *, request_seconds: float | None = None) -> "Generator[KafkaAdminClient]":
@@ -100,7 +104,9 @@ class Platform:
         seconds = kafka.REQUEST_SECONDS if request_seconds is None else request_seconds
         with (
             kafka_errors(f"Kafka of stack {self.stack}"),
-            kafka.admin_client(self.bootstrap, route=self.route, request_seconds=seconds) as client,
+            kafka.admin_client(
+                self.bootstrap, route=self.route, request_seconds=seconds, security=self.security
+            ) as client,
         ):
             yield client
 
@@ -208,6 +214,7 @@ def platform_of(stack: str, outputs: Mapping[str, Any]) -> Platform:
         logs=found["logs"],
         images=found["images"],
         via=found["route"],
+        security=security_of({"security": outputs.get("kafkaLogin")}),
         redis_password=outputs.get("clientEnvironment", {}).get("REDIS_PASSWORD"),
         outputs=outputs,
     )

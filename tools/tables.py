@@ -116,7 +116,7 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _spell(path: tuple[str, ...]) -> str:
-    return "topics[]." + path[1] if path[0] == "topics" else ".".join(path)
+    return f"{path[0]}[]." + ".".join(path[1:]) if path[0] in ("topics", "apps") else ".".join(path)
 
 
 def _takes(annotation: Any) -> str:

@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from components.access.handover import Handover, dotenv
-from components.access.provider import AccessSetProvider, CertificatesProvider
+from components.access.provider import AccessSetProvider, BrokerUsersProvider, CertificatesProvider
 from components.access.rules import AppSpec
 from components.access.safety import inputs_of, user_specs
 from components.access.settings import AppSettings
@@ -74,6 +74,45 @@ class Certificates(Resource, module="millrace", name="Certificates"):
         # Without this, the state would hold the keys in plain text.
         secret = pulumi.ResourceOptions(additional_secret_outputs=["authorities", "members"])
         super().__init__(CertificatesProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerUsersArgs:
+    """Arguments of :class:`BrokerUsers`.
+
+    Args:
+        ensemble: ``host:port`` of each ensemble member as this machine reaches it, by name.
+        passwords: Each user's password.
+        deadline: Seconds to wait for the ensemble.
+        trigger: A value for each member of the ensemble that changes when the member does.
+        route: How this program's clients reach the ensemble, from a prepared target; None if directly.
+    """
+
+    ensemble: pulumi.Input[Mapping[str, str]]
+    passwords: Mapping[str, pulumi.Input[str]]
+    deadline: float = 180
+    trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    route: RouteInputs | None = None
+
+
+class BrokerUsers(Resource, module="millrace", name="BrokerUsers"):
+    """Users that brokers need to start: those with which they log in to each other. They go with the ensemble.
+
+    Args:
+        name: The resource's name.
+        args: The users and their ensemble.
+        opts: Resource options.
+    """
+
+    def __init__(self, name: str, args: BrokerUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: dict[str, object] = {
+            "ensemble": args.ensemble,
+            "passwords": pulumi.Output.secret(pulumi.Output.all(**args.passwords)),
+            "deadline": args.deadline,
+            "trigger": dict(args.trigger),
+            "route": args.route,
+        }
+        super().__init__(BrokerUsersProvider(), name, props, opts)
 
 
 @dataclass(frozen=True, kw_only=True)

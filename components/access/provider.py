@@ -17,6 +17,7 @@ from components.access.safety import (
     refusals,
     users_of,
 )
+from components.access.scram import users_are_written, write_users
 from components.dynamic import Props, failures, in_order, is_known, plain_errors, progress
 from components.errors import AccessError, ClusterError, UnhealthyError
 from components.kafka.client import admin_client, any_listens
@@ -65,6 +66,46 @@ class CertificatesProvider(ResourceProvider):
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Create what is new, changed or due; keep the rest."""
         return UpdateResult(_made(_olds, _news))
+
+
+class BrokerUsersProvider(ResourceProvider):
+    """Writes brokers' own users to their ensemble before the brokers start."""
+
+    @plain_errors
+    def create(self, props: Props) -> CreateResult:
+        """Write them; a failed create is tried again by the next ``up``."""
+        _write_users(props)
+        return CreateResult("users", props)
+
+    @plain_errors
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Write those that are new or have another password."""
+        _write_users(_news)
+        return UpdateResult(_news)
+
+    @plain_errors
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Look once. If an ensemble that answers lacks a user, the next ``up`` writes all."""
+        addresses = list(in_order(props["ensemble"]).values())
+        found = users_are_written(addresses, props["passwords"], route=open_route(props.get("route")))
+        if found is False:
+            progress("ZooKeeper lacks a user of the brokers, or has another password")
+            return ReadResult(None, {})
+        return ReadResult(id_, props)
+
+    def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
+        """Another password, or an ensemble whose members may be new. Addresses alone change nothing there."""
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in ("passwords", "trigger")))
+
+
+def _write_users(props: Props) -> None:
+    write_users(
+        list(in_order(props["ensemble"]).values()),
+        props["passwords"],
+        deadline=float(props["deadline"]),
+        report=progress,
+        route=open_route(props.get("route")),
+    )
 
 
 def _signer_problems(old: Props, new: Props) -> list[str]:

@@ -1,6 +1,6 @@
-"""Users of SCRAM-SHA-512 in ZooKeeper: how brokers that talk SASL to each other find their own user when they start.
+"""What brokers must find in ZooKeeper when they first start: their own user, and what their probes may read.
 
-Kafka's protocol writes users too, but needs a broker that runs.
+Kafka's protocol writes both too, but needs a broker that runs.
 """
 
 import base64
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 ITERATIONS = 8192
 """Rounds of PBKDF2. Kafka's default is 4096, the least that it accepts (RFC 7677); passwords here are random, 192 bits,
 so rounds add little, and each connection pays for them once."""
+
+_PROBES = {"principal": "User:ANONYMOUS", "permissionType": "Allow", "operation": "Describe", "host": "127.0.0.1"}
+"""Who has no user, and comes from inside a broker's container, may see which topics exist and which replicas are in
+sync: what brokers' probes ask. No other listener lets anyone in without a user."""
+
+_TOPICS = "/kafka-acl/Topic/*"
+"""The node with the rights on all topics (kafka.zk.ResourceZNode)."""
 
 _SALT_BYTES = 24
 _SESSION_SECONDS = 4.0
@@ -101,7 +108,7 @@ def write_users(
     report: Callable[[str], None],
     route: Route = DIRECT,
 ) -> list[str]:
-    """Write users to an ensemble; brokers that run take them over at once. Can be repeated.
+    """Write users, and what probes may read, to an ensemble; brokers that run take them over at once. Can be repeated.
 
     Args:
         addresses: ``host:port`` of each member.
@@ -126,6 +133,7 @@ def write_users(
         try:
             client.start(timeout=patience(route, _CONNECT_SECONDS))
             changed.extend(user for user in sorted(passwords) if _write(client, user, passwords[user]))
+            _let_probes_read(client)
         except (KazooException, KazooTimeoutError) as error:
             return [f"ZooKeeper at {', '.join(addresses)}: {error or type(error).__name__}; expected to write users"]
         finally:
@@ -164,3 +172,53 @@ def _write(client: "KazooClient", user: str, password: str) -> bool:
     change = json.dumps({"version": 2, "entity_path": f"users/{user}"}).encode()
     client.create("/config/changes/config_change_", change, sequence=True)
     return True
+
+
+def with_probes(node: bytes | None) -> bytes | None:
+    """The rights on all topics with that of probes.
+
+    Args:
+        node: What the node holds, or None if there is none. Others' rights stay.
+
+    Returns:
+        What it must hold; None if it has the right already.
+
+    Raises:
+        ValueError: It cannot be read, so it is left as it is.
+    """
+    rights = list(json.loads(node)["acls"]) if node else []
+    return None if _PROBES in rights else json.dumps({"version": 1, "acls": [*rights, _PROBES]}).encode()
+
+
+def _let_probes_read(client: "KazooClient") -> None:
+    from kazoo.exceptions import NoNodeError
+
+    try:
+        node, stat = client.get(_TOPICS)
+        wanted = with_probes(node)
+        if wanted is None:
+            return
+        client.set(_TOPICS, wanted, version=stat.version)
+    except NoNodeError:
+        client.create(_TOPICS, with_probes(None) or b"", makepath=True)
+    client.ensure_path("/kafka-acl-changes")
+    client.create("/kafka-acl-changes/acl_changes_", b"Topic:*", sequence=True)
+
+
+def users_are_written(addresses: Sequence[str], passwords: Mapping[str, str], *, route: Route = DIRECT) -> bool | None:
+    """Whether an ensemble has the users with these passwords; None if it does not answer."""
+    from kazoo.exceptions import KazooException, NoNodeError
+    from kazoo.handlers.threading import KazooTimeoutError
+
+    client = _client(addresses, route)
+    try:
+        client.start(timeout=patience(route, _CONNECT_SECONDS))
+        nodes = {user: client.get(f"/config/users/{user}")[0] for user in passwords}
+        return all(with_credential(nodes[user], password) is None for user, password in passwords.items())
+    except NoNodeError:
+        return False
+    except (KazooException, KazooTimeoutError):
+        return None
+    finally:
+        client.stop()
+        client.close()

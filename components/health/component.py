@@ -8,7 +8,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from components.health.provider import HealthGateProvider
-from components.kafka.component import KafkaCluster
+from components.kafka.component import KafkaCluster, KafkaLogin
 from components.redis.component import RedisServer
 from components.targets.base import RouteInputs
 
@@ -20,15 +20,17 @@ class KafkaCheck:
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
         brokers: Address that each broker must advertise, by name.
+        login: Who asks; None where brokers ask for nothing.
     """
 
     bootstrap: pulumi.Input[str]
     brokers: pulumi.Input[Mapping[str, str]]
+    login: KafkaLogin | None = None
 
     @classmethod
     def of(cls, cluster: KafkaCluster) -> Self:
         """Every broker of a cluster."""
-        return cls(bootstrap=cluster.bootstrap_servers, brokers=cluster.brokers)
+        return cls(bootstrap=cluster.bootstrap_servers, brokers=cluster.brokers, login=cluster.login)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,10 @@ class HealthGate(Resource, module="millrace", name="HealthGate"):
 
 
 def _kafka_props(check: KafkaCheck | None) -> dict[str, object] | None:
-    return None if check is None else {"bootstrap": check.bootstrap, "brokers": check.brokers}
+    if check is None:
+        return None
+    security = None if check.login is None else check.login.as_input()
+    return {"bootstrap": check.bootstrap, "brokers": check.brokers, "security": security}
 
 
 def _redis_props(check: RedisCheck | None) -> dict[str, object] | None:

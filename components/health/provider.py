@@ -10,6 +10,7 @@ from components.dynamic import Props, in_order, plain_errors, progress
 from components.errors import UnhealthyError, count
 from components.kafka import client as kafka
 from components.kafka import health as kafka_health
+from components.kafka.security import security_of
 from components.naming import PART_OF_LABEL, PROJECT, ordinal_of
 from components.redis import client as redis
 from components.routes import Route, RouteProps
@@ -61,10 +62,10 @@ def _zookeeper(members: Mapping[str, str], logs: Mapping[str, str], route: Route
 
 
 def _kafka(props: Props, logs: Mapping[str, str], route: Route, writes: bool) -> Part:
-    bootstrap, brokers = props["bootstrap"], in_order(props["brokers"])
+    bootstrap, brokers, security = props["bootstrap"], in_order(props["brokers"]), security_of(props)
 
     def summary() -> str:
-        with kafka.admin_client(bootstrap, route=route) as client:
+        with kafka.admin_client(bootstrap, route=route, security=security) as client:
             state = kafka.cluster_state(client)
         names = {ordinal_of(name): name for name in brokers}
         return (
@@ -74,7 +75,7 @@ def _kafka(props: Props, logs: Mapping[str, str], route: Route, writes: bool) ->
         )
 
     def check() -> list[str]:
-        return kafka_health.kafka_findings(bootstrap, brokers, logs, round_trip=writes, route=route)
+        return kafka_health.kafka_findings(bootstrap, brokers, logs, round_trip=writes, route=route, security=security)
 
     return Part(check=check, summary=summary)
 

@@ -17,6 +17,10 @@ JMX_PORT = 7071
 BROKER_USER = "millrace"
 """The user of brokers and of the platform's own clients, the only super user."""
 
+LOCAL_PORT = 9091
+"""Port of brokers that ask for a user, on loopback inside their container alone: probes cannot encrypt. Whoever has no
+user may read there what topics exist, and nothing else; see :mod:`components.access.scram`."""
+
 _LOGIN_KEY = "login"
 
 
@@ -50,6 +54,8 @@ def server_properties(
         secured: Files that brokers need to encrypt and to authenticate; None for brokers that are open to everyone.
     """
     listeners = {"INTERNAL": settings.internal_port} | ({"EXTERNAL": EXTERNAL_PORT} if exposed else {})
+    open_to, protocol = (f",LOCAL://127.0.0.1:{LOCAL_PORT}", "SASL_SSL") if secured else ("", "PLAINTEXT")
+    local = ["LOCAL:PLAINTEXT"] if secured else []
     in_sync = str(settings.min_in_sync_replicas)
     replication = str(settings.replication_factor)
     common = {
@@ -59,10 +65,8 @@ def server_properties(
         "default.replication.factor": replication,
         "delete.topic.enable": "true",
         "inter.broker.listener.name": "INTERNAL",
-        "listener.security.protocol.map": ",".join(
-            f"{name}:{'SASL_SSL' if secured else 'PLAINTEXT'}" for name in listeners
-        ),
-        "listeners": ",".join(f"{name}://:{port}" for name, port in listeners.items()),
+        "listener.security.protocol.map": ",".join([*(f"{name}:{protocol}" for name in listeners), *local]),
+        "listeners": ",".join(f"{name}://:{port}" for name, port in listeners.items()) + open_to,
         "log.retention.bytes": str(int(settings.retention_bytes)),
         "log.retention.ms": str(milliseconds_or_unlimited(settings.retention)),
         "log.segment.bytes": str(int(settings.segment_bytes)),
@@ -112,7 +116,14 @@ def login_properties(password: str) -> str:
 
 
 def start_script(
-    config_path: str, data_path: str, zone_path: str, port: int, outside: Outside | None, agent: str | None = None
+    config_path: str,
+    data_path: str,
+    zone_path: str,
+    port: int,
+    outside: Outside | None,
+    agent: str | None = None,
+    *,
+    secured: bool = False,
 ) -> str:
     """A script that gives a broker its identity, then becomes the server. Its arguments are ordinal and host.
 
@@ -124,11 +135,13 @@ def start_script(
         outside: How clients outside reach the brokers, or None if they cannot.
         agent: The JVM option for an agent, or None. It is set here and not in the container's environment, because
             tools that run in the same container would inherit it, find the agent's port taken, and exit.
+        secured: Whether there is a listener on loopback, whose name no other broker may advertise too.
     """
     external = ""
     if outside is not None:
         host = outside.host.replace("{ordinal}", "$1")
         external = f'listeners="$listeners,EXTERNAL://{host}:$(({outside.port} + $1 * {outside.step}))"\n'
+    local = f'listeners="$listeners,LOCAL://$2:{LOCAL_PORT}"\n' if secured else ""
     options = f'export KAFKA_OPTS="${{KAFKA_OPTS:-}} {agent}"\n' if agent else ""
     return f"""\
 #!/bin/bash
@@ -136,6 +149,7 @@ def start_script(
 set -eu
 listeners="INTERNAL://$2:{port}"
 {external}\
+{local}\
 rack=""
 if [ -s {zone_path} ]; then rack=$(cat {zone_path}); fi
 {options}\
@@ -205,7 +219,7 @@ def catch_up_script(data_path: str, port: int) -> str:
 
     Args:
         data_path: Where the data is mounted; each broker has its own folder there.
-        port: Port of the listener inside the target's network.
+        port: Port of a listener that asks for nothing.
     """
     return _CATCH_UP.replace("@DATA@", data_path).replace("@PORT@", str(port))
 

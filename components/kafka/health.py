@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.findings import finding
 from components.kafka.client import ClusterState, Partition, accepts, admin_client, any_listens, cluster_state
+from components.kafka.security import Security, client_options
 from components.naming import ordinal_of
 from components.routes import DIRECT, Route
 
@@ -72,13 +73,19 @@ def unreachable(
 
 
 def round_trip_findings(
-    bootstrap: str, client: "KafkaAdminClient", state: ClusterState, *, route: Route = DIRECT
+    bootstrap: str,
+    client: "KafkaAdminClient",
+    state: ClusterState,
+    *,
+    route: Route = DIRECT,
+    security: Security | None = None,
 ) -> list[str]:
     """Produce a record with acks=all, and read it back."""
     from kafka import KafkaConsumer, KafkaProducer, TopicPartition
     from kafka.errors import KafkaError
 
     servers: dict[str, Any] = {"bootstrap_servers": bootstrap.split(","), "proxy_url": route.proxy_url}
+    servers |= client_options(security)
     token = uuid.uuid4().bytes
     try:
         if all(partition.topic != HEALTH_TOPIC for partition in state.partitions):
@@ -130,6 +137,7 @@ def kafka_findings(
     *,
     round_trip: bool,
     route: Route = DIRECT,
+    security: Security | None = None,
 ) -> list[str]:
     """Check the whole cluster; returns the findings.
 
@@ -139,17 +147,20 @@ def kafka_findings(
         logs: For each member the command that shows its logs.
         round_trip: Whether to also write a record and read it back, if there are no findings.
         route: How brokers are reached.
+        security: Who asks; None where brokers ask for nothing.
     """
-    from kafka.errors import KafkaError
+    from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
     if not any_listens(bootstrap, route=route):
         return unreachable(bootstrap, brokers, logs, route=route)
     try:
-        with admin_client(bootstrap, route=route) as client:
+        with admin_client(bootstrap, route=route, security=security) as client:
             state = cluster_state(client)
             findings = cluster_findings(state, brokers, logs) or _refused_connections(brokers, logs, route)
             if not findings and round_trip:
-                findings = round_trip_findings(bootstrap, client, state, route=route)
+                findings = round_trip_findings(bootstrap, client, state, route=route, security=security)
             return findings
+    except SaslAuthenticationFailedError as error:
+        return [f"Kafka: {error}; expected brokers that let the platform's user in"]
     except KafkaError:
         return unreachable(bootstrap, brokers, logs, route=route)

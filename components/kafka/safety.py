@@ -5,7 +5,9 @@ absence would leave a partition with fewer in-sync replicas than ``min.insync.re
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from components.errors import PlatformError, SafetyError, TopicError, UnhealthyError, count
 from components.findings import finding
@@ -21,9 +23,13 @@ from components.kafka.client import (
 )
 from components.kafka.health import first_few, kafka_findings, partition_findings, unreachable
 from components.kafka.leaving import TOO_FEW_STAY, held, move_off
+from components.kafka.security import Security
 from components.naming import ordinal_of
 from components.safety import Report, Safety
 from components.waiting import wait_until
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
 
 STALLED_SECONDS = 300.0
 """Seconds without any progress after which a move of replicas is given up. One partition may take hours; then its new
@@ -142,7 +148,14 @@ class BrokerSafety(Safety):
     def return_findings(self, name: str) -> list[str]:
         """Whether the broker is registered under its address and every partition has all replicas in sync."""
         mine = {name: self.members.addresses[name]}
-        return kafka_findings(self._bootstrap, mine, self.members.logs, round_trip=False, route=self.members.route)
+        return kafka_findings(
+            self._bootstrap,
+            mine,
+            self.members.logs,
+            round_trip=False,
+            route=self.members.route,
+            security=self._security,
+        )
 
     def join(self, names: Collection[str], report: Report) -> None:
         """Nothing has to be done: a broker joins by itself. Advise to rebalance where one of several holds nothing."""
@@ -172,7 +185,7 @@ class BrokerSafety(Safety):
             if not any_listens(self._bootstrap, route=self.members.route):
                 return self._unreachable()
             try:
-                with admin_client(self._bootstrap, route=self.members.route) as client, controller_errors():
+                with self._admin() as client, controller_errors():
                     move_off(client, leaving, stay, deadline=STALLED_SECONDS, report=report)
             except KafkaError as error:
                 return [f"Kafka: replicas cannot be moved now ({error}); expected complete metadata"]
@@ -212,13 +225,20 @@ class BrokerSafety(Safety):
         """Partitions that the brokers hold and the metadata lacks."""
         if not any(broker in state.brokers for broker in brokers):
             return []
-        with admin_client(self._bootstrap, route=self.members.route) as client:
+        with self._admin() as client:
             places = sorted({place for broker in brokers for place in held(client, state, broker)})
         return [f"{topic}-{number}" for topic, number in places]
 
     @property
     def _bootstrap(self) -> str:
         return ",".join(self.members.addresses.values())
+
+    @property
+    def _security(self) -> Security | None:
+        return Security(**self.members.login) if self.members.login else None
+
+    def _admin(self) -> "AbstractContextManager[KafkaAdminClient]":
+        return admin_client(self._bootstrap, route=self.members.route, security=self._security)
 
     def _listening(self) -> list[str]:
         """Members that accept connections."""
@@ -239,7 +259,7 @@ class BrokerSafety(Safety):
         if not any_listens(self._bootstrap, route=self.members.route):
             return None
         try:
-            with admin_client(self._bootstrap, route=self.members.route) as client:
+            with self._admin() as client:
                 state = cluster_state(client)
                 return state, minimum_in_sync(client, {partition.topic for partition in state.partitions})
         except KafkaError:

@@ -65,6 +65,17 @@ def client_options(security: Security | None) -> dict[str, Any]:
     }
 
 
+def encrypted(connection: socket.socket, address: str, security: Security | None) -> socket.socket:
+    """The connection to a broker's ``host:port`` with TLS; as it is where brokers ask for nothing.
+
+    Raises:
+        OSError: The broker does not speak TLS, or its certificate is not trusted.
+    """
+    if security is None:
+        return connection
+    return security.tls().wrap_socket(connection, server_hostname=host_and_port(address)[0])
+
+
 def login_line(user: str, password: str) -> str:
     """The value of ``sasl.jaas.config``, in which quotes and backslashes are escaped."""
     return f"{_LOGIN} required username={_quoted(user)} password={_quoted(password)};"

@@ -49,6 +49,17 @@ PROTECTED_KEYS: Mapping[str, str] = {
     "zookeeper.connect": DERIVED,
 }
 
+DERIVED_BY_ACCESS = (
+    "allow.everyone.",
+    "authorizer.",
+    "config.providers",
+    "listener.name.",
+    "sasl.",
+    "ssl.",
+    "super.users",
+)
+"""Starts of keys that access derives where it is on."""
+
 _HOST = re.compile(r"[A-Za-z0-9.-]+(\{ordinal\}[A-Za-z0-9.-]*)?|\{ordinal\}[A-Za-z0-9.-]+")
 
 EXTERNAL_PORT = 9092

@@ -48,6 +48,7 @@ def monitor_workloads(
     topology: Topology,
     min_in_sync: int,
     authentication: bool,
+    access: bool,
     protect: bool = False,
 ) -> dict[str, Workload]:
     """The monitoring servers that the settings ask for, by name, without their secret files.
@@ -60,6 +61,7 @@ def monitor_workloads(
         topology: The platform that is watched.
         min_in_sync: The brokers' default ``min.insync.replicas``.
         authentication: Whether Redis asks for a password.
+        access: Whether brokers ask for a user.
         protect: Whether destroying the samples is refused.
     """
     host: Callable[[str, int], pulumi.Input[str]] = target.host
@@ -74,6 +76,7 @@ def monitor_workloads(
                 servers=servers,
                 min_in_sync=min_in_sync,
                 authentication=authentication,
+                access=access,
                 outside=outside(settings.port),
             )
         )
@@ -179,6 +182,7 @@ class Monitor(pulumi.ComponentResource):
             topology=self.topology,
             min_in_sync=args.kafka.settings.min_in_sync_replicas,
             authentication=args.redis.password is not None,
+            access=args.kafka.login is not None,
             protect=args.protect,
         )
         self.grafana_password = self._grafana_password()
@@ -209,8 +213,10 @@ class Monitor(pulumi.ComponentResource):
         return servers
 
     def _secret_files(self, server: str) -> list[File]:
-        if server == exporter.NAME and self._args.redis.password is not None:
-            return [exporter.password_file(self._args.redis.password)]
+        if server == exporter.NAME:
+            password, login = self._args.redis.password, self._args.kafka.login
+            files = [] if password is None else [exporter.password_file(password)]
+            return [*files, *([] if login is None else [exporter.login_file(login)])]
         if server == grafana.NAME and self.grafana_password is not None:
             return [grafana.password_file(self.grafana_password)]
         return []

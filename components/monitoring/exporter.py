@@ -7,6 +7,7 @@ import pulumi
 
 from components.durations import whole_seconds
 from components.inputs import joined, lift
+from components.kafka.component import KafkaLogin
 from components.monitoring.promql import seconds
 from components.monitoring.settings import MonitorSettings
 from components.outside import Outside
@@ -16,6 +17,9 @@ from components.workload import CLIENTS, File, Port, Probe, Workload, internal_a
 NAME = "exporter"
 PORT = 9090
 """Port inside the container."""
+
+_LOGIN = "/etc/millrace/kafka-login.json"
+"""Path inside the container."""
 
 _PASSWORD = "/etc/millrace/redis-password"
 """Path inside the container."""
@@ -29,6 +33,7 @@ def exporter_workload(
     servers: Sequence[Workload],
     min_in_sync: int,
     authentication: bool,
+    access: bool,
     outside: Outside | None,
 ) -> Workload:
     """The exporter as a workload, without the file that holds the password.
@@ -40,10 +45,12 @@ def exporter_workload(
         servers: What it watches: ensemble, brokers, Redis.
         min_in_sync: The brokers' default ``min.insync.replicas``.
         authentication: Whether Redis asks for a password.
+        access: Whether brokers ask for a user.
         outside: How clients outside reach it, or None where they don't.
     """
     zookeeper, kafka, redis = (internal_addresses(server, host) for server in servers)
     password = {"REDIS_PASSWORD_FILE": _PASSWORD} if authentication else {}
+    login = {"KAFKA_LOGIN_FILE": _LOGIN} if access else {}
     return Workload(
         name=NAME,
         image=image,
@@ -58,6 +65,7 @@ def exporter_workload(
             "REDIS_MEMBERS": _named(redis),
             "ZOOKEEPER_MEMBERS": _named(zookeeper),
             **password,
+            **login,
         },
         ports=[Port(name="metrics", number=PORT, reached_by=["prometheus", CLIENTS], outside=outside)],
         resources=resources_of(settings),
@@ -70,6 +78,11 @@ def exporter_workload(
 def password_file(password: pulumi.Input[str]) -> File:
     """The file from which the exporter reads the password of Redis."""
     return File(path=_PASSWORD, content=pulumi.Output.secret(password), secret=True)
+
+
+def login_file(login: KafkaLogin) -> File:
+    """The file from which the exporter reads its user of Kafka."""
+    return File(path=_LOGIN, content=pulumi.Output.secret(pulumi.Output.json_dumps(login.as_input())), secret=True)
 
 
 def _named(addresses: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:

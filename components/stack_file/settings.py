@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from components.access.rules import set_problems as app_set_problems
+from components.access.settings import AccessSettings, AppSettings
 from components.errors import SettingsError, count
 from components.health.settings import HealthSettings
-from components.kafka.settings import KafkaSettings
-from components.limits import MAX_PARTITIONS, MAX_PORT, MAX_TOPICS
+from components.kafka.settings import DERIVED_BY_ACCESS, KafkaSettings
+from components.limits import MAX_ENTRIES, MAX_PARTITIONS, MAX_PORT, MAX_TOPICS
 from components.monitoring.settings import MonitorSettings
 from components.monitoring.topology import Topology, topology_of
 from components.outside import ANY_ADDRESS
@@ -63,6 +65,14 @@ class Settings(Section):
     existing_topics: Literal["refuse", "adopt"] = Field(
         "refuse", description="What to do with a declared topic that exists but is not this stack's"
     )
+    access: AccessSettings = Field(
+        default_factory=lambda: AccessSettings.model_validate({}), description="Who may do what"
+    )
+    apps: list[AppSettings] = Field(
+        default_factory=list[AppSettings],
+        max_length=MAX_ENTRIES,
+        description="Applications: each gets a user, its rights and its limits; needs `access.enabled`",
+    )
     health: HealthSettings = Field(default_factory=HealthSettings, description="The health gate")
     monitor: MonitorSettings = Field(
         default_factory=lambda: MonitorSettings.model_validate({}), description="Metrics, alerts and dashboards"
@@ -71,7 +81,17 @@ class Settings(Section):
     def broken_rules(self) -> list[str]:
         """Ports must not collide, topics must fit the brokers, and a Kubernetes cluster must be named."""
         target = self._cluster_problems() if self.on_kubernetes else self._machine_problems()
-        return [*target, *self._topic_problems()]
+        return [*target, *self._topic_problems(), *self._access_problems()]
+
+    def _access_problems(self) -> list[str]:
+        """Applications need access; keys that access derives cannot be set."""
+        if not self.access.enabled:
+            return ["apps are declared, but access.enabled is false: without it everyone may do everything"] * bool(
+                self.apps
+            )
+        derived = [key for key in self.kafka.config if key.startswith(DERIVED_BY_ACCESS)]
+        problems = [f"kafka.config has {key}, which access.enabled derives; remove it" for key in derived]
+        return [*problems, *app_set_problems([app.spec() for app in self.apps])]
 
     def _machine_problems(self) -> list[str]:
         """Colliding ports, and Kubernetes settings, which on Docker most likely mean that the target was forgotten."""

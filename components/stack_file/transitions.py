@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from components.access.transitions import APP_RULES as APPS
+from components.access.transitions import RULES as ACCESS
 from components.health.transitions import RULES as HEALTH
 from components.kafka.transitions import RULES as KAFKA
 from components.monitoring.transitions import RULES as MONITOR
@@ -57,6 +59,8 @@ RULES: Table = {
     **nested("kafka", KAFKA),
     **nested("redis", REDIS),
     **nested("topics", TOPICS),
+    **nested("access", ACCESS),
+    **nested("apps", APPS),
     **nested("health", HEALTH),
     **nested("monitor", MONITOR),
 }
@@ -66,7 +70,7 @@ RULES: Table = {
 def verdict(before: Settings, after: Settings, *, secret: Collection[str] = ()) -> Verdict:
     """What a change of the stack file means for the platform that runs.
 
-    Topics are left out: the set of topics compares them by name.
+    Topics and applications are left out: their sets compare them by name.
 
     Args:
         before: The stack file of the last ``up``.
@@ -93,10 +97,10 @@ def _shown(path: str, values: Mapping[str, Any], secret: Collection[str]) -> str
 
 
 def _pairs(before: BaseModel, after: BaseModel, above: str) -> Iterator[tuple[str, Any, Any]]:
-    """Path and both values of every field that is not a section; without topics."""
+    """Path and both values of every field that is not a section; without topics and applications."""
     for name, field in type(after).model_fields.items():
         path, old, new = f"{above}{field.alias}", getattr(before, name), getattr(after, name)
-        if path == "topics":
+        if path in ("topics", "apps"):
             continue
         if isinstance(old, BaseModel) and isinstance(new, BaseModel):
             yield from _pairs(old, new, f"{path}.")

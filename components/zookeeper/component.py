@@ -78,7 +78,7 @@ def zookeeper_workload(
         readiness=Probe(command=["bash", "-c", _SERVES], start_period=timedelta(minutes=10)),
         safety=EnsembleSafety,
         founded=True,
-        password=password,
+        login=None if password is None else {"password": password},
     )
 
 

@@ -112,7 +112,7 @@ class EnsembleSafety(Safety):
             report(f"{name} joins the ensemble")
             change_voters(
                 _serving_addresses(self.members.addresses, states),
-                self.members.password,
+                self.members.login.get("password", ""),
                 joins=Joining(name=name, number=_number(name)),
                 route=self.members.route,
             )
@@ -135,7 +135,9 @@ class EnsembleSafety(Safety):
                 return []
             report(f"{name} leaves the ensemble")
             addresses = _serving_addresses(self.members.addresses, states)
-            change_voters(addresses, self.members.password, leaves=_number(name), route=self.members.route)
+            change_voters(
+                addresses, self.members.login.get("password", ""), leaves=_number(name), route=self.members.route
+            )
         except MembershipError as error:
             return [finding(name, seen=f"it cannot leave yet ({error})", expected="a quorum without it", logs=logs)]
         return []

@@ -70,7 +70,7 @@ class ClusterProbe:
         serving = [
             name
             for name, address in platform.brokers.items()
-            if answers(address, route=platform.route, seconds=seconds)
+            if answers(address, route=platform.route, seconds=seconds, security=platform.security)
         ]
         if not serving:
             raise UnreachableError(f"no broker of stack {platform.stack} answers")

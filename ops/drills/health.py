@@ -34,7 +34,7 @@ def problems(platform: Platform) -> list[str]:
     found += [
         finding(name, seen=f"nothing answers at {address}", expected="a broker that does", logs=platform.logs)
         for name, address in platform.brokers.items()
-        if not answers(address, route=platform.route, seconds=seconds)
+        if not answers(address, route=platform.route, seconds=seconds, security=platform.security)
     ]
     with platform.admin() as client:
         found += cluster_findings(kafka.cluster_state(client), platform.brokers, platform.logs)

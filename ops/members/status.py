@@ -184,7 +184,8 @@ def _total(sizes: "Mapping[int, Mapping[TopicPartition, int]]", member: Member) 
 
 def _answering(platform: Platform) -> list[str]:
     """Names of the brokers that answer; all are asked at once."""
-    ask = partial(answers, route=platform.route, seconds=patience(platform.route, ANSWER_SECONDS))
+    seconds = patience(platform.route, ANSWER_SECONDS)
+    ask = partial(answers, route=platform.route, seconds=seconds, security=platform.security)
     with ThreadPoolExecutor(len(platform.brokers)) as pool:
         found = pool.map(ask, platform.brokers.values())
         return [name for name, answered in zip(platform.brokers, found, strict=True) if answered]

@@ -85,8 +85,8 @@ TOGETHER: Mapping[str, Mapping[str, Any]] = {
 
 
 def paths() -> list[str]:
-    """Every field but those of single topics."""
-    return [path for path, _, _ in FIELDS if not path.startswith("topics.")]
+    """Every field but those of single topics and applications."""
+    return [path for path, _, _ in FIELDS if not path.startswith(("topics.", "apps."))]
 
 
 def new_values(path: str, old: Any) -> list[Any]:

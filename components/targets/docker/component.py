@@ -1,13 +1,50 @@
 """Dynamic resources that stop and remove the members of a workload safely on Docker."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 from pulumi.dynamic import Resource
 
+from components.inputs import secret_of
 from components.safety import Safety, reference
 from components.targets.docker.provider import MemberExitProvider, MemberGateProvider, MemberSetProvider
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembersArgs:
+    """The members of a workload, as inputs of a resource.
+
+    Args:
+        safety: The rules of the members.
+        addresses: ``host:port`` of each member, by name.
+        logs: For each member the command that shows its logs.
+        deadline: Seconds that a member may take to join, to leave or to be back.
+        login: How the rules log in to the members, or None.
+    """
+
+    safety: type[Safety]
+    addresses: Mapping[str, pulumi.Input[str]]
+    logs: Mapping[str, pulumi.Input[str]]
+    deadline: float
+    login: Mapping[str, pulumi.Input[str]] | None = None
+
+    def props(self) -> dict[str, object]:
+        """The members as properties of a resource."""
+        return {
+            "safety": reference(self.safety),
+            "members": dict(self.addresses),
+            "logs": dict(self.logs),
+            "deadline": self.deadline,
+            "login": secret_of(self.login),
+        }
+
+    def upto(self, member: str) -> "MembersArgs":
+        """The same with this member and those before it alone."""
+        names = [*self.addresses]
+        kept = names[: names.index(member) + 1]
+        addresses = {name: self.addresses[name] for name in kept}
+        return replace(self, addresses=addresses, logs={name: self.logs[name] for name in kept})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,28 +52,20 @@ class MemberGateArgs:
     """Inputs of a :class:`MemberGate`.
 
     Args:
-        safety: The rules of the members.
+        members: All members.
         stops: The member that is stopped next, or None.
         returns: The member that was started just before, or None.
         changed: Members that changed before, and so serve at their declared addresses.
-        members: ``host:port`` of each member, by name.
         containers: Name of each member's container on the engine.
-        deadline: Seconds to wait.
         trigger: Values that change when the gate must check again.
-        logs: For each member the command that shows its logs.
-        password: What the rules need to add and remove members, or None.
     """
 
-    safety: type[Safety]
+    members: MembersArgs
     stops: str | None
     returns: str | None
     changed: Sequence[str]
-    members: Mapping[str, pulumi.Input[str]]
     containers: Mapping[str, str]
-    deadline: float
     trigger: Mapping[str, pulumi.Input[str]]
-    logs: Mapping[str, pulumi.Input[str]]
-    password: pulumi.Input[str] | None
 
 
 class MemberGate(Resource, module="millrace", name="MemberGate"):
@@ -50,16 +79,12 @@ class MemberGate(Resource, module="millrace", name="MemberGate"):
 
     def __init__(self, name: str, args: MemberGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: dict[str, object] = {
-            "safety": reference(args.safety),
+            **args.members.props(),
             "stops": args.stops,
             "returns": args.returns,
             "changed": list(args.changed),
-            "members": dict(args.members),
             "containers": dict(args.containers),
-            "deadline": args.deadline,
             "trigger": dict(args.trigger),
-            "logs": dict(args.logs),
-            "password": args.password,
         }
         super().__init__(MemberGateProvider(), name, props, opts)
 
@@ -69,32 +94,12 @@ class MemberSet(Resource, module="millrace", name="MemberSet"):
 
     Args:
         workload: The workload's name.
-        safety: The rules of the members.
-        members: ``host:port`` of each member, by name.
-        logs: For each member the command that shows its logs.
-        deadline: Seconds that a member may take to leave.
-        password: What the rules need to remove members, or None.
+        members: Its members.
         opts: Resource options.
     """
 
-    def __init__(
-        self,
-        workload: str,
-        safety: type[Safety],
-        members: Mapping[str, pulumi.Input[str]],
-        logs: Mapping[str, pulumi.Input[str]],
-        deadline: float,
-        password: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        props: dict[str, object] = {
-            "workload": workload,
-            "safety": reference(safety),
-            "members": dict(members),
-            "logs": dict(logs),
-            "deadline": deadline,
-            "password": password,
-        }
+    def __init__(self, workload: str, members: MembersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: dict[str, object] = {"workload": workload, **members.props()}
         super().__init__(MemberSetProvider(), f"{workload}-members", props, opts)
 
 
@@ -104,30 +109,10 @@ class MemberExit(Resource, module="millrace", name="MemberExit"):
     Members leave from the last one on, so those before it stay.
 
     Args:
-        safety: The rules of the members.
-        members: ``host:port`` of the members up to this one, by name, in their order.
-        logs: For each of them the command that shows its logs.
-        deadline: Seconds that the member may take to leave.
-        password: What the rules need to remove members, or None.
+        member: The member.
+        members: The members up to this one, in their order.
         opts: Resource options.
     """
 
-    def __init__(
-        self,
-        safety: type[Safety],
-        members: Mapping[str, pulumi.Input[str]],
-        logs: Mapping[str, pulumi.Input[str]],
-        deadline: float,
-        password: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        member = [*members][-1]
-        props: dict[str, object] = {
-            "member": member,
-            "safety": reference(safety),
-            "members": dict(members),
-            "logs": dict(logs),
-            "deadline": deadline,
-            "password": password,
-        }
-        super().__init__(MemberExitProvider(), f"{member}-leaves", props, opts)
+    def __init__(self, member: str, members: MembersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(MemberExitProvider(), f"{member}-leaves", {"member": member, **members.props()}, opts)

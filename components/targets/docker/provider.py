@@ -67,7 +67,7 @@ class MemberSetProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Anything but the code is a change."""
-        keys = ("members", "safety", "logs", "password")
+        keys = ("members", "safety", "logs", "login")
         return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
 
 
@@ -89,7 +89,7 @@ class MemberExitProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Anything but the code is a change."""
-        keys = ("members", "safety", "logs", "password")
+        keys = ("members", "safety", "logs", "login")
         return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in keys))
 
 
@@ -110,7 +110,7 @@ def _safety(props: Props) -> Safety:
 def _rights(props: Props) -> Props:
     """What adding and removing members needs; nothing in a state of an earlier version."""
     rights: Props = {} if props.get("deadline") is None else {"deadline": float(props["deadline"])}
-    return rights | {"password": props.get("password") or ""}
+    return rights | {"login": props.get("login") or {}}
 
 
 def _members(props: Props, addresses: Mapping[str, str]) -> Members:

@@ -16,7 +16,7 @@ from components.quantities import MIB
 from components.safety import Safety
 from components.targets.base import Deployment, Environment, with_dependencies_of
 from components.targets.docker.client import LocalEngine, restart_order
-from components.targets.docker.component import MemberExit, MemberGate, MemberGateArgs, MemberSet
+from components.targets.docker.component import MemberExit, MemberGate, MemberGateArgs, MembersArgs, MemberSet
 from components.targets.docker.preflight import EngineProbe, Needs, preflight
 from components.workload import FOUNDERS, Probe, Storage, Workload
 
@@ -137,12 +137,13 @@ class PreparedDocker(_Addresses):
         logs = {member: self.logs_command(member) for member in workload.members}
         gated = workload.replicas > 1 and workload.safety is not Safety
         containers = {member: qualified(self._platform, member) for member in workload.members}
-        gates = _Gates(workload, addresses, containers, logs, deadline)
+        members = MembersArgs(
+            safety=workload.safety, addresses=addresses, logs=logs, deadline=deadline, login=workload.login
+        )
+        gates = _Gates(members, containers)
         if workload.safety is not Safety:
             # Members that leave are released, or kept, before any other restarts.
-            rights = deadline, workload.password
-            options = _after(opts, parent, before)
-            before = [*before, MemberSet(workload.name, workload.safety, addresses, logs, *rights, options)]
+            before = [*before, MemberSet(workload.name, members, _after(opts, parent, before))]
         # The order is only in what depends on what, so another order is no change.
         order = restart_order(workload.safety, addresses, containers) if gated else workload.members
         made: dict[str, docker.Container] = {}
@@ -160,26 +161,23 @@ class PreparedDocker(_Addresses):
                 before = [returned]
                 resources.append(returned)
         if workload.safety is not Safety:
-            self._exits(workload, made, addresses, deadline, parent)
+            self._exits(workload.members, made, members, parent)
         storage = None if workload.storage is None else self._volume(workload.storage)
         return Deployment(identities=identities, created=resources, settled=resources, logs=logs, storage=storage)
 
     def _exits(
         self,
-        workload: Workload,
+        names: Sequence[str],
         containers: Mapping[str, docker.Container],
-        addresses: Mapping[str, pulumi.Input[str]],
-        deadline: float,
+        members: MembersArgs,
         parent: pulumi.Resource,
     ) -> None:
         """The last look at each member that can leave; where the whole platform goes, nobody is asked."""
         whole = pulumi.ResourceOptions(deleted_with=self._network)
         earlier: list[pulumi.Resource] = []
-        for ordinal, member in enumerate(workload.members[1:], 1):
-            upto = workload.members[: ordinal + 1]
+        for member in names[1:]:
             opts = pulumi.ResourceOptions.merge(_after(None, parent, [containers[member], *earlier]), whole)
-            known = {name: addresses[name] for name in upto}, {name: self.logs_command(name) for name in upto}
-            earlier = [MemberExit(workload.safety, *known, deadline, workload.password, opts)]
+            earlier = [MemberExit(member, members.upto(member), opts)]
 
     def _image(self, reference: str) -> docker.RemoteImage:
         """An image, declared once. Other platforms on the engine may share it, so a destroy keeps it."""
@@ -204,7 +202,7 @@ class PreparedDocker(_Addresses):
     def _digest(self, workload: Workload, ordinal: int) -> pulumi.Output[str]:
         """A digest of everything that the member's container is created from."""
         plain = repr(
-            (ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={}, catch_up=None, password=None))
+            (ordinal, self._bind_address, replace(workload, replicas=1, files=(), env={}, catch_up=None, login=None))
         )
         keys = [*(file.path for file in workload.files), *workload.env]
         values = [*(file.content for file in workload.files), *workload.env.values()]
@@ -266,19 +264,9 @@ class PreparedDocker(_Addresses):
 class _Gates:
     """The gates of one workload, in the order in which its members change: one before each and one after it."""
 
-    def __init__(
-        self,
-        workload: Workload,
-        addresses: Mapping[str, pulumi.Input[str]],
-        containers: Mapping[str, str],
-        logs: Mapping[str, str],
-        deadline: float,
-    ) -> None:
-        self._workload = workload
-        self._addresses = addresses
+    def __init__(self, members: MembersArgs, containers: Mapping[str, str]) -> None:
+        self._members = members
         self._containers = containers
-        self._logs = logs
-        self._deadline = deadline
         self._changed: list[str] = []
 
     def before(self, member: str, inputs: pulumi.Input[str], opts: pulumi.ResourceOptions) -> MemberGate:
@@ -306,16 +294,12 @@ class _Gates:
 
     def _args(self, stops: str | None, returns: str | None, trigger: Mapping[str, pulumi.Input[str]]) -> MemberGateArgs:
         return MemberGateArgs(
-            safety=self._workload.safety,
+            members=self._members,
             stops=stops,
             returns=returns,
             changed=list(self._changed),
-            members=self._addresses,
             containers=self._containers,
-            deadline=self._deadline,
             trigger=trigger,
-            logs=self._logs,
-            password=self._workload.password,
         )
 
 

@@ -185,7 +185,7 @@ def release_members(gone: Sequence[str], old: Props, new: Props) -> None:
         addresses=in_order(old["members"]),
         route=open_route(route),
         deadline=float(old["deadline"]),
-        password=new.get("password") or "",
+        login=new.get("login") or {},
     )
     shell = f"kubectl --context {route['context']} -n {route['namespace']} exec -it POD -- bash"
     release(safety_of(old["safety"], members), gone, shell, progress)

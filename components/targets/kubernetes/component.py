@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
+from components.inputs import secret_of
 from components.safety import Safety, reference
 from components.targets.base import RouteInputs
 from components.targets.kubernetes.provider import (
@@ -26,7 +27,7 @@ class MembersArgs:
         safety: The rules of the members.
         route: How this program's clients reach the members.
         deadline: Seconds that a changed member may take to be back.
-        password: What the rules need to add and remove members, or None.
+        login: How the rules log in to the members, or None.
         founded: Whether the members must know whether they are the first ones.
     """
 
@@ -35,7 +36,7 @@ class MembersArgs:
     safety: type[Safety]
     route: RouteInputs
     deadline: float
-    password: pulumi.Input[str] | None = None
+    login: Mapping[str, pulumi.Input[str]] | None = None
     founded: bool = False
 
     def props(self) -> dict[str, object]:
@@ -46,7 +47,7 @@ class MembersArgs:
             "safety": reference(self.safety),
             "route": dict(self.route),
             "deadline": self.deadline,
-            "password": self.password,
+            "login": secret_of(self.login),
             **({"founded": True} if self.founded else {}),
         }
 

@@ -153,7 +153,7 @@ class PreparedKubernetes(ClusterAddresses):
             safety=workload.safety,
             route=self.route([workload]),
             deadline=deadline,
-            password=workload.password,
+            login=workload.login,
             founded=workload.founded,
         )
 

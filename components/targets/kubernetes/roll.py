@@ -156,7 +156,7 @@ class Roll:
             logs=props["logs"],
             route=open_route(props["route"]),
             deadline=self._deadline,
-            password=props.get("password") or "",
+            login=props.get("login") or {},
         )
         self._safety: Safety = safety_of(props["safety"], members)
         self._founded = bool(props.get("founded"))

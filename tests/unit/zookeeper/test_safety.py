@@ -81,7 +81,7 @@ def rules_of(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch, deadline: floa
     monkeypatch.setattr(safety_module, "change_voters", ensemble.change_voters)
     addresses = {address.partition(":")[0]: address for address in ensemble.states}
     logs: Mapping[str, str] = {name: f"logs of {name}" for name in addresses}
-    return EnsembleSafety(Members(addresses=addresses, logs=logs, deadline=deadline, password="secret"))
+    return EnsembleSafety(Members(addresses=addresses, logs=logs, deadline=deadline, login={"password": "secret"}))
 
 
 def rules(monkeypatch: pytest.MonkeyPatch, *states: MemberState) -> EnsembleSafety:

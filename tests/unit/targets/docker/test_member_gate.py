@@ -43,7 +43,7 @@ class Scripted(Safety):
 
     def join(self, names: Collection[str], report: Report) -> None:
         assert ("returns", [*names][-1]) == self.asked[-1][:2], "a member that is not back cannot join"
-        self.joined.append((list(names), self.members.password, self.members.deadline))
+        self.joined.append((list(names), self.members.login, self.members.deadline))
 
     def interruptions(self, name: str) -> list[str]:
         return self.lost
@@ -246,9 +246,9 @@ def test_partitions_that_are_unavailable_while_a_member_is_away_are_shown(
 def test_a_member_that_is_back_joins_its_group_and_so_do_those_before_it(
     changed: list[str] | None, joins: list[str], scripted: type[Scripted]
 ) -> None:
-    props = from_engine(member_gate("kafka", changed=changed, password="secret", deadline=7))
+    props = from_engine(member_gate("kafka", changed=changed, login={"password": "secret"}, deadline=7))
     MemberGateProvider().create(props)
-    assert scripted.joined == [(joins, "secret", 7.0)]
+    assert scripted.joined == [(joins, {"password": "secret"}, 7.0)]
 
 
 def test_a_member_that_is_not_back_joins_nothing(scripted: type[Scripted]) -> None:

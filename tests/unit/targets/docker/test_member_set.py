@@ -35,7 +35,7 @@ class Needed(Safety):
 
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         self.asked.append((tuple(names), tuple(self.members.addresses)))
-        self.rights.append((self.members.password, self.members.deadline))
+        self.rights.append((self.members.login, self.members.deadline))
         return self.reasons
 
 
@@ -81,10 +81,10 @@ def test_members_that_a_removal_left_outside_join_again(capsys: pytest.CaptureFi
 
 
 def test_members_leave_with_what_is_declared_now_and_at_the_last_look_with_what_was_recorded() -> None:
-    rights = {"password": "secret", "deadline": 7}
+    rights = {"login": {"password": "secret"}, "deadline": 7}
     update(members(5), {**members(3), **rights})
     MemberExitProvider().delete("kafka-3", from_engine({**exit_of(3), **rights}))
-    assert Needed.rights == [("secret", 7.0)] * 2
+    assert Needed.rights == [({"password": "secret"}, 7.0)] * 2
 
 
 def test_unneeded_members_are_removed_after_all_were_checked() -> None:

@@ -47,7 +47,7 @@ def inputs(workload: str, replicas: int, **changes: Any) -> dict[str, Any]:
         "members": {member: address(member) for member in members},
         "route": {"context": "test", "namespace": NAMESPACE, "hosts": []},
         "deadline": 60.0,
-        "password": "secret" if workload == "zookeeper" else None,
+        "login": {"password": "secret"} if workload == "zookeeper" else None,
         "founded": workload == "zookeeper",
     }
     return {**props, **changes}

@@ -333,7 +333,7 @@ class Group(Safety):
 
     def leave(self, names: Sequence[str], report: Report) -> None:
         self.left.extend(names)
-        self.rights.append((self.members.password, self.members.deadline))
+        self.rights.append((self.members.login, self.members.deadline))
 
     def removal_findings(self, names: Sequence[str]) -> list[str]:
         assert self.left == [*names], "members leave before it is asked whether they are needed"
@@ -371,10 +371,10 @@ def test_members_that_have_left_are_removed_and_their_claims_kept(
     assert made.claims.changes == [], "data is removed only with the whole platform"
 
 
-def test_members_leave_with_the_password_that_is_declared_now(scene: Callable[..., Scene], group: type[Group]) -> None:
+def test_members_leave_with_the_login_that_is_declared_now(scene: Callable[..., Scene], group: type[Group]) -> None:
     made = scene(sizes(10, 10, 10, 10, 10))
-    made.update(in_group(replicas=5), {**in_group(replicas=3), "password": "secret"})
-    assert group.rights == [("secret", 60.0)]
+    made.update(in_group(replicas=5), {**in_group(replicas=3), "login": {"password": "secret"}})
+    assert group.rights == [({"password": "secret"}, 60.0)]
 
 
 def test_an_ensemble_may_be_founded_only_where_there_is_no_volume_of_an_earlier_one(
