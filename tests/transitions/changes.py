@@ -66,6 +66,9 @@ VALUES: Mapping[str, list[Any]] = {
     "existingTopics": ["adopt"],
     "topicsToDelete": [["left"]],
     "topicsToRelease": [["left"]],
+    "access.tls.lifetime": ["30d"],
+    "access.tls.sign": [2],
+    "access.tls.trust": [[1, 2, 3], [2, 3]],
     "health.deadline": ["7m"],
     "monitor.interval": ["20s"],
     "monitor.lagThreshold": [50],
@@ -76,6 +79,9 @@ VALUES: Mapping[str, list[Any]] = {
 """New values of the fields for which :func:`new_values` has no general ones."""
 
 TOGETHER: Mapping[str, Mapping[str, Any]] = {
+    "access.tls.lifetime": {"access": {"enabled": True}},
+    "access.tls.sign": {"access": {"enabled": True, "tls": {"trust": [1, 2]}}},
+    "access.tls.trust": {"access": {"enabled": True, "tls": {"sign": 2, "trust": [1, 2]}}},
     "kafka.external": {"kafka": {"advertisedHost": "kafka.example.com"}},
     "monitor.jmx": {"kafka": {"image": "registry.example.com/kafka:1"}, "monitor": {"jmx": True}},
     "monitor.enabled": {"monitor": {"prometheus": {"enabled": False}, "grafana": {"enabled": False}}},

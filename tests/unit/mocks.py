@@ -75,6 +75,10 @@ class RecordingMocks(Mocks):
             outputs = {"password": ENSEMBLE_PASSWORD if args.inputs["account"] == ADMIN else GENERATED_PASSWORD}
         if args.typ == REDIS_PASSWORDS:
             outputs = {"accepted": [args.inputs["password"]]}
+        if args.typ == CERTIFICATES:
+            pems = {part: f"{part} signed by {args.inputs['sign']}" for part in ("key", "certificate", "keystore")}
+            trusted = f"authorities {args.inputs['trust']}"
+            outputs = {"members": dict.fromkeys(args.inputs["hosts"], pems), "trusted": trusted}
         if args.typ == GATED_ROLL:
             outputs = {"identities": {member: f"{member}-uid" for member in args.inputs["members"]}}
         if args.typ in (SECRET, CONFIG_MAP):

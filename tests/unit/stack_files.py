@@ -62,7 +62,7 @@ def value_at(settings: Settings, path: str) -> Any:
     for part in path.split("."):
         names = {field.alias: name for name, field in type(found).model_fields.items()}
         found = getattr(found, names[part])
-        found = found[0] if part == "topics" else found
+        found = found[0] if part in ("topics", "apps") else found
     return found
 
 

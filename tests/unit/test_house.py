@@ -132,6 +132,7 @@ GATHERING: Mapping[str, str] = {
 
 PROVIDERS = [
     "components.access.provider:AccessSetProvider",
+    "components.access.provider:BrokerUsersProvider",
     "components.access.provider:CertificatesProvider",
     "components.credentials.provider:CredentialsProvider",
     "components.health.provider:HealthGateProvider",

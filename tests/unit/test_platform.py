@@ -755,7 +755,7 @@ def test_the_digest_of_the_topics_changes_with_them(changes: dict[str, object]) 
 def test_the_stack_has_exactly_these_outputs(run: Run) -> None:
     assert set(run.outputs) == OUTPUT_NAMES
     told = {"readme", "clientConfigMap", "clientSecret", "namespace"}  # the program adds the first; Kubernetes has more
-    told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword"}  # where these servers run
+    told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword", "apps", "kafkaLogin"}  # where these run
     assert {*run.outputs, *told} == set(OUTPUTS), "users read the list of all outputs"
 
 

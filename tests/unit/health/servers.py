@@ -11,6 +11,7 @@ from components.dynamic import Props
 from components.kafka import client as kafka
 from components.kafka import health as kafka_health
 from components.kafka.client import ClusterState, Partition
+from components.kafka.security import Security
 from components.redis import client as redis
 from components.routes import Route
 from components.zookeeper import client as zookeeper
@@ -45,7 +46,9 @@ class Servers:
             monkeypatch.setattr(module, "accepts", self._accepts)
             monkeypatch.setattr(module, "admin_client", self._client)
             monkeypatch.setattr(module, "cluster_state", lambda client: self.cluster)
-        monkeypatch.setattr(kafka_health, "round_trip_findings", lambda *_, route: self._called("round_trip", route))
+        monkeypatch.setattr(
+            kafka_health, "round_trip_findings", lambda *_, route, security: self._called("round_trip", route)
+        )
         monkeypatch.setattr(redis, "findings", self._redis)
 
     def _called(self, name: str, route: Route) -> list[str]:
@@ -65,7 +68,7 @@ class Servers:
         return address not in self.deaf
 
     @contextmanager
-    def _client(self, bootstrap: str, *, route: Route) -> Iterator[object]:
+    def _client(self, bootstrap: str, *, route: Route, security: Security | None) -> Iterator[object]:
         self.routes.append(route)
         if not self.answers:
             raise KafkaConnectionError

@@ -37,7 +37,7 @@ class Rules:
         monkeypatch.setattr("components.waiting.FIRST_PAUSE", 0.001)
 
     @contextmanager
-    def _connect(self, bootstrap: str, *, route: object) -> Iterator[Cluster]:
+    def _connect(self, bootstrap: str, *, route: object, security: object) -> Iterator[Cluster]:
         if self.fails:
             self.fails -= 1
             raise KafkaConnectionError

@@ -18,6 +18,7 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownTopicOr
 from components.kafka import client, health, safety
 from components.kafka.client import ClusterState, Partition
 from components.kafka.safety import BrokerSafety, held_by, restart_blockers, without_spare
+from components.kafka.security import Security
 from components.routes import DIRECT, Route
 from components.safety import Members, reference, safety_of
 
@@ -210,7 +211,7 @@ class FakeKafka:
         return self.listens and address != self.deaf
 
     @contextmanager
-    def admin_client(self, bootstrap: str, *, route: Route) -> Iterator["FakeKafka"]:
+    def admin_client(self, bootstrap: str, *, route: Route, security: Security | None) -> Iterator["FakeKafka"]:
         if self.refuses_clients:
             raise KafkaConnectionError
         yield self

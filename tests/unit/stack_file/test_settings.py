@@ -322,6 +322,21 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "redis.password": ("hunter2", SecretStr("hunter2")),
     "redis.stopGrace": ("3s", timedelta(seconds=3)),
     "redis.config": ({"hz": 20}, {"hz": "20"}),
+    "access.enabled": (True, True),
+    "access.tls.lifetime": ("30d", timedelta(days=30)),
+    "access.tls.sign": (2, 2),
+    "access.tls.trust": ([1, 2], [1, 2]),
+    "apps.name": ("billing-eu", "billing-eu"),
+    "apps.produces": (["orders", "invoices-*"], ["orders", "invoices-*"]),
+    "apps.consumes": (["payments"], ["payments"]),
+    "apps.groups": (["billing-*"], ["billing-*"]),
+    "apps.transactions": (["billing-*"], ["billing-*"]),
+    "apps.redis": ("billing:*", ["billing:*"]),
+    "apps.quota.produce": ("5MiB/s", 5 * MIB),
+    "apps.quota.consume": ("10MiB/s", 10 * MIB),
+    "apps.quota.requestPercent": (50, 50),
+    "apps.generation": (2, 2),
+    "apps.keepPrevious": (False, False),
     "topics.name": ("payments", "payments"),
     "topics.partitions": (12, 12),
     "topics.replicationFactor": (1, 1),
@@ -348,8 +363,16 @@ NEEDED: dict[str, dict[str, Any]] = {
     "kafka.replicationFactor": {"replicas": 3},
     "kafka.minInSyncReplicas": {"replicas": 3, "replicationFactor": 3},
     "redis.password": {"authentication": True},
+    "access.tls.sign": {"trust": [1, 2]},
 }
 """Other settings that a section needs for a value to be valid."""
+
+
+WITH_APP: dict[str, Any] = {
+    "access": {"enabled": True},
+    "apps": [{"name": "billing", "produces": ["receipts"], "groups": ["billing"]}],
+}
+"""A stack file with an application, which needs something to do."""
 
 
 def with_value(path: str, value: Any) -> dict[str, Any]:
@@ -357,6 +380,9 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
     section, _, key = path.rpartition(".")
     if section == "topics":
         return {"topics": [{**TOPIC, key: value}]}
+    if section in ("apps", "apps.quota"):
+        app = WITH_APP["apps"][0]
+        return {**WITH_APP, "apps": [{**app, **({key: value} if section == "apps" else {"quota": {key: value}})}]}
     declared: dict[str, Any] = deepcopy(BESIDE.get(path, {}))
     here = declared
     for part in section.split(".") if section else []:
@@ -416,7 +442,8 @@ def test_every_field_can_be_set_from_a_stack_file(path: str) -> None:
         place = {"target": "kubernetes", "kubernetes": {"context": "test"}}
         declared = {**place, **declared, "kafka": {"advertisedHost": "kafka.example", **declared.get("kafka", {})}}
     assert value_at(loaded(declared, secrets=("redis", "monitor")), path) == meant
-    assert value_at(loaded({"topics": [TOPIC]}), path) != meant, "the default would hide that the value was ignored"
+    default = loaded({"topics": [TOPIC], **({} if path == "access.enabled" else WITH_APP)})
+    assert value_at(default, path) != meant, "the default would hide that the value was ignored"
 
 
 @pytest.mark.parametrize(("path", "name", "description"), FIELDS, ids=[path for path, _, _ in FIELDS])

@@ -17,6 +17,7 @@ from components.kafka import health as kafka_health
 from components.kafka import safety as broker_safety
 from components.kafka.client import ClusterState, Partition
 from components.kafka.safety import BrokerSafety
+from components.kafka.security import Security
 from components.routes import DIRECT, Route
 from components.safety import Safety, reference
 from components.targets.kubernetes.client import Claim, Pod, StatefulSetState, StorageClass
@@ -335,7 +336,7 @@ class FakeServers:
         return any(pod.name == at.partition(".")[0] for pod in self._serving())
 
     @contextmanager
-    def admin_client(self, bootstrap: str, *, route: Route) -> Iterator[object]:
+    def admin_client(self, bootstrap: str, *, route: Route, security: Security | None) -> Iterator[object]:
         from kafka.errors import KafkaConnectionError
 
         self.routes.append(route)

@@ -1103,7 +1103,7 @@ def route(*workloads: str) -> dict[str, Any]:
     return {"context": "production", "namespace": "streaming", "hosts": hosts}
 
 
-OF_ENSEMBLES = {"zookeeper": {"password": SECRET_MARK, "founded": True}}
+OF_ENSEMBLES = {"zookeeper": {"login": SECRET_MARK, "founded": True}}
 """What only resources of a group that is founded, joined and left need."""
 
 
@@ -1225,7 +1225,7 @@ def test_a_protected_topic_protects_only_the_volumes_that_store_it() -> None:
 
 def test_the_prod_stack_has_exactly_these_outputs(prod: Run) -> None:
     told = {"readme", "network"}  # the program adds the first; only Docker has the second
-    told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword"}  # where these servers run
+    told |= {"metricsUrl", "prometheusUrl", "grafanaUrl", "grafanaPassword", "apps", "kafkaLogin"}  # where these run
     assert {*prod.outputs, *told} == set(OUTPUTS)
     assert "network" not in prod.outputs
     assert prod.secret_outputs == {"clientEnvironment", "dotenv", "redisUrl"}
