@@ -268,9 +268,12 @@ def _applications(
     made = AccessSet("access", access, options)
     bootstrap = kafka.outside_bootstrap_servers.apply(lambda outside: outside or kafka.bootstrap_servers)
     texts = {
-        app.name: handed_over(bootstrap, app.user, passwords[app.user], login.authorities, after=made) for app in apps
+        app.name: pulumi.Output.all(
+            **handed_over(bootstrap, app.user, passwords[app.user], login.authorities, after=made)
+        )
+        for app in apps
     }
-    return pulumi.Output.secret(pulumi.Output.from_input(texts))
+    return pulumi.Output.secret(pulumi.Output.all(**texts))
 
 
 def _topics(
