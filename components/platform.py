@@ -20,9 +20,17 @@ from components.access.component import (
     user_passwords,
 )
 from components.access.handover import dotenv
+from components.access.rules import EXPORTER_USER, PLATFORM_USER
 from components.credentials.component import Credentials, CredentialsArgs
 from components.health.component import HealthGate, HealthGateArgs, KafkaCheck, RedisCheck
-from components.kafka.component import BrokerSecurity, KafkaCluster, KafkaClusterArgs, broker_hosts, kafka_workload
+from components.kafka.component import (
+    BrokerSecurity,
+    KafkaCluster,
+    KafkaClusterArgs,
+    KafkaLogin,
+    broker_hosts,
+    kafka_workload,
+)
 from components.kafka.files import BROKER_USER
 from components.monitoring import exporter
 from components.monitoring.component import Monitor, MonitorArgs, MonitorImages, monitor_workloads
@@ -160,7 +168,7 @@ class _Servers:
             ),
             child,
         )
-        security, users = _broker_security(platform, args, target, self.zookeeper, parent)
+        self.access = access = _access(platform, args, target, self.zookeeper, parent)
         self.kafka = KafkaCluster(
             "kafka",
             KafkaClusterArgs(
@@ -172,9 +180,9 @@ class _Servers:
                 jmx=settings.monitor.jmx,
                 clients=watchers,
                 deadline=deadline,
-                security=security,
+                security=access and access.security,
             ),
-            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=users)),
+            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=access and [access.users])),
         )
         password = settings.redis.password
         self.redis = RedisServer(
@@ -204,19 +212,33 @@ class _Servers:
         return {member: command for server in servers for member, command in server.deployment.logs.items()}
 
 
-def _broker_security(
+@dataclass(frozen=True, kw_only=True)
+class _Access:
+    """What brokers need to encrypt and to ask who clients are.
+
+    Args:
+        security: The brokers' own part.
+        exporter: Who the metrics exporter is.
+        users: What must exist before brokers start.
+    """
+
+    security: BrokerSecurity
+    exporter: KafkaLogin
+    users: BrokerUsers
+
+
+def _access(
     platform: str,
     args: StreamingPlatformArgs,
     target: PreparedTarget,
     zookeeper: ZooKeeperEnsemble,
     parent: pulumi.Resource,
-) -> tuple[BrokerSecurity | None, list[pulumi.Resource]]:
-    """What brokers need to encrypt and to ask who clients are, and what must exist before they start."""
+) -> _Access | None:
+    """Certificates and the platform's users; None where clients need none."""
     access = args.settings.access
     if not access.enabled:
-        return None, []
+        return None
     child = pulumi.ResourceOptions(parent=parent)
-    own = Credentials("kafka-broker", CredentialsArgs(account=BROKER_USER), child)
     certificates = Certificates(
         "certificates",
         CertificatesArgs(
@@ -228,20 +250,30 @@ def _broker_security(
         ),
         child,
     )
+    names = {BROKER_USER: "kafka-broker", PLATFORM_USER: "kafka-platform", EXPORTER_USER: "kafka-exporter"}
+    passwords = {user: Credentials(name, CredentialsArgs(account=user), child).password for user, name in names.items()}
     users = BrokerUsers(
         "broker-users",
         BrokerUsersArgs(
             ensemble=zookeeper.members,
-            passwords={BROKER_USER: own.password},
+            passwords=passwords,
             deadline=args.settings.health.deadline.total_seconds(),
             trigger=zookeeper.deployment.identities,
             route=target.route([zookeeper.workload]),
         ),
         pulumi.ResourceOptions(parent=parent, depends_on=list(zookeeper.deployment.settled)),
     )
-    keystore = certificates.members.apply(lambda members: members["kafka"]["keystore"])
-    security = BrokerSecurity(password=own.password, keystore=keystore, authorities=certificates.trusted)
-    return security, [users]
+
+    def login(user: str) -> KafkaLogin:
+        return KafkaLogin(user=user, password=passwords[user], authorities=certificates.trusted)
+
+    security = BrokerSecurity(
+        password=passwords[BROKER_USER],
+        keystore=certificates.members.apply(lambda members: members["kafka"]["keystore"]),
+        authorities=certificates.trusted,
+        login=login(PLATFORM_USER),
+    )
+    return _Access(security=security, exporter=login(EXPORTER_USER), users=users)
 
 
 def _applications(
@@ -344,6 +376,7 @@ def _monitor(
         zookeeper=servers.zookeeper,
         kafka=servers.kafka,
         redis=servers.redis,
+        kafka_login=servers.access and servers.access.exporter,
         topics=settings.topic_specs(),
         settings=settings.monitor,
         images=_monitor_images(args.images),

@@ -10,7 +10,7 @@ from pulumi.dynamic import Resource
 
 from components.access.handover import Handover, dotenv
 from components.access.provider import AccessSetProvider, BrokerUsersProvider, CertificatesProvider
-from components.access.rules import AppSpec
+from components.access.rules import OWN_RIGHTS, AppSpec, Right
 from components.access.safety import inputs_of, user_specs
 from components.access.settings import AppSettings
 from components.credentials.component import Credentials, CredentialsArgs
@@ -83,6 +83,7 @@ class BrokerUsersArgs:
     Args:
         ensemble: ``host:port`` of each ensemble member as this machine reaches it, by name.
         passwords: Each user's password.
+        rights: What each user may do on all topics, all groups or the cluster.
         deadline: Seconds to wait for the ensemble.
         trigger: A value for each member of the ensemble that changes when the member does.
         route: How this program's clients reach the ensemble, from a prepared target; None if directly.
@@ -90,13 +91,16 @@ class BrokerUsersArgs:
 
     ensemble: pulumi.Input[Mapping[str, str]]
     passwords: Mapping[str, pulumi.Input[str]]
+    rights: Mapping[str, Sequence[Right]] = field(default_factory=lambda: OWN_RIGHTS)
     deadline: float = 180
     trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     route: RouteInputs | None = None
 
 
 class BrokerUsers(Resource, module="millrace", name="BrokerUsers"):
-    """Users that brokers need to start: those with which they log in to each other. They go with the ensemble.
+    """Users that must exist before brokers start: their own, and the platform's, who makes all others.
+
+    They go with the ensemble.
 
     Args:
         name: The resource's name.
@@ -108,6 +112,7 @@ class BrokerUsers(Resource, module="millrace", name="BrokerUsers"):
         props: dict[str, object] = {
             "ensemble": args.ensemble,
             "passwords": pulumi.Output.secret(pulumi.Output.all(**args.passwords)),
+            "rights": {user: [str(right) for right in sorted(rights)] for user, rights in args.rights.items()},
             "deadline": args.deadline,
             "trigger": dict(args.trigger),
             "route": args.route,

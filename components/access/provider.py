@@ -15,6 +15,7 @@ from components.access.safety import (
     inputs_of,
     plan_access,
     refusals,
+    rights_of,
     users_of,
 )
 from components.access.scram import users_are_written, write_users
@@ -69,7 +70,7 @@ class CertificatesProvider(ResourceProvider):
 
 
 class BrokerUsersProvider(ResourceProvider):
-    """Writes brokers' own users to their ensemble before the brokers start."""
+    """Writes the platform's users and their rights to the ensemble before the brokers start."""
 
     @plain_errors
     def create(self, props: Props) -> CreateResult:
@@ -87,21 +88,23 @@ class BrokerUsersProvider(ResourceProvider):
     def read(self, id_: str, props: Props) -> ReadResult:
         """Look once. If an ensemble that answers lacks a user, the next ``up`` writes all."""
         addresses = list(in_order(props["ensemble"]).values())
-        found = users_are_written(addresses, props["passwords"], route=open_route(props.get("route")))
+        rights = rights_of(props)
+        found = users_are_written(addresses, props["passwords"], rights, route=open_route(props.get("route")))
         if found is False:
-            progress("ZooKeeper lacks a user of the brokers, or has another password")
+            progress("ZooKeeper lacks a user of the platform, or has another password or other rights of it")
             return ReadResult(None, {})
         return ReadResult(id_, props)
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
-        """Another password, or an ensemble whose members may be new. Addresses alone change nothing there."""
-        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in ("passwords", "trigger")))
+        """Another password or right, or an ensemble whose members may be new. Addresses alone change nothing there."""
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in ("passwords", "rights", "trigger")))
 
 
 def _write_users(props: Props) -> None:
     write_users(
         list(in_order(props["ensemble"]).values()),
         props["passwords"],
+        rights_of(props),
         deadline=float(props["deadline"]),
         report=progress,
         route=open_route(props.get("route")),

@@ -28,8 +28,17 @@ Operation = Literal[
 CLUSTER = "kafka-cluster"
 """The name of the one resource of the kind ``cluster`` (org.apache.kafka.common.resource.Resource)."""
 
-RESERVED_USERS = frozenset({BROKER_USER, "default"})
+PLATFORM_USER = "millrace-platform"
+"""The user of `pulumi up` and ops: topics, checks, users of applications."""
+
+EXPORTER_USER = "millrace-exporter"
+"""The user of the metrics exporter, which only looks."""
+
+RESERVED_USERS = frozenset({BROKER_USER, PLATFORM_USER, EXPORTER_USER, "default"})
 """Users that no application may have: the platform's own, and Redis' own."""
+
+ANY_NAME = "*"
+"""The name that means every resource of a kind (org.apache.kafka.common.resource.ResourcePattern)."""
 
 _APP = re.compile(r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?")
 _RESOURCE_NAME = re.compile(r"[a-zA-Z0-9._-]*")
@@ -48,7 +57,7 @@ class Right:
     Args:
         operation: What.
         resource: On what kind of resource.
-        name: The resource's name, or what its name starts with.
+        name: The resource's name, or what its name starts with, or :data:`ANY_NAME`.
         prefixed: Whether every resource is meant whose name starts so.
     """
 
@@ -72,14 +81,14 @@ class Right:
         if operation not in get_args(Operation) or resource not in get_args(Resource) or not name:
             raise ValueError(f'"{text}" is no right')
         kinds = cast("tuple[Operation, Resource]", (operation, resource))
-        return cls(*kinds, name.removesuffix("*"), name.endswith("*"))
+        return cls(*kinds, name) if name == ANY_NAME else cls(*kinds, name.removesuffix("*"), name.endswith("*"))
 
     def allows(self, operation: str, resource: str, name: str) -> bool:
         """Whether it lets its user do something."""
         given = self.operation == operation or any(
             self.operation in by for implied, by in _IMPLIED.items() if implied == operation
         )
-        named = name.startswith(self.name) if self.prefixed else name == self.name
+        named = name.startswith(self.name) if self.prefixed else self.name in (ANY_NAME, name)
         return given and self.resource == resource and named
 
 
@@ -178,6 +187,30 @@ def redis_rules(patterns: Sequence[str], password: str) -> list[str]:
     """
     places = [f"{kind}{pattern}" for kind in "~&" for pattern in sorted(patterns)]
     return ["reset", "on", password_rule(password), *places, "+@all", "-@admin", "-@dangerous"]
+
+
+# The platform's own users
+
+OWN_RIGHTS: Mapping[str, Sequence[Right]] = {
+    PLATFORM_USER: (
+        Right("alter", "cluster", CLUSTER),  # users and rights of applications, moves of replicas, elections
+        Right("alter-configs", "cluster", CLUSTER),  # quotas, throttles of moves
+        Right("create", "topic", ANY_NAME),
+        Right("delete", "topic", ANY_NAME),
+        Right("alter", "topic", ANY_NAME),  # more partitions
+        Right("alter-configs", "topic", ANY_NAME),
+        Right("read", "topic", ANY_NAME),  # the gate's record, `ops consume`, backups
+        Right("write", "topic", ANY_NAME),
+        Right("read", "group", ANY_NAME),  # resets and backups of offsets
+        Right("delete", "group", ANY_NAME),
+    ),
+    EXPORTER_USER: (
+        Right("describe", "topic", ANY_NAME),
+        Right("describe", "group", ANY_NAME),
+    ),
+}
+"""What the platform's users may do, the least that works. What one operation implies is not listed; see
+:data:`_IMPLIED`. They are written to ZooKeeper before the first broker starts."""
 
 
 # What is wrong with a declaration

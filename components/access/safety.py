@@ -151,6 +151,12 @@ def users_of(props: Mapping[str, Any]) -> dict[str, UserSpec]:
     }
 
 
+def rights_of(props: Mapping[str, Any]) -> dict[str, frozenset[Right]]:
+    """The rights of the platform's users in a resource's inputs, by user."""
+    declared = cast("Mapping[str, Sequence[str]]", props["rights"])
+    return {user: frozenset(map(Right.parse, rights)) for user, rights in declared.items()}
+
+
 def _numbers(quota: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in quota.items()}
 

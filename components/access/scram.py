@@ -1,4 +1,4 @@
-"""What brokers must find in ZooKeeper when they first start: their own user, and what their probes may read.
+"""What brokers must find in ZooKeeper when they first start: the platform's users, with what these and probes may do.
 
 Kafka's protocol writes both too, but needs a broker that runs.
 """
@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from components.access.rules import ANY_NAME, CLUSTER, Resource, Right
 from components.kafka.security import MECHANISM
 from components.routes import DIRECT, Route, patience
 from components.waiting import wait_until
@@ -26,8 +27,11 @@ _PROBES = {"principal": "User:ANONYMOUS", "permissionType": "Allow", "operation"
 """Who has no user, and comes from inside a broker's container, may see which topics exist and which replicas are in
 sync: what brokers' probes ask. No other listener lets anyone in without a user."""
 
-_TOPICS = "/kafka-acl/Topic/*"
-"""The node with the rights on all topics (kafka.zk.ResourceZNode)."""
+_NODES: Mapping[Resource, str] = {"topic": "Topic", "group": "Group", "cluster": "Cluster"}
+"""The folder below ``/kafka-acl`` with the rights on resources of a kind (kafka.zk.ResourceTypeZNode)."""
+
+_NAMES: Mapping[Resource, str] = {"topic": ANY_NAME, "group": ANY_NAME, "cluster": CLUSTER}
+"""The resources on which the platform's users have rights."""
 
 _SALT_BYTES = 24
 _SESSION_SECONDS = 4.0
@@ -103,16 +107,20 @@ def _config_of(node: bytes | None) -> dict[str, str]:
 def write_users(
     addresses: Sequence[str],
     passwords: Mapping[str, str],
+    rights: Mapping[str, Collection[Right]],
     *,
     deadline: float,
     report: Callable[[str], None],
     route: Route = DIRECT,
 ) -> list[str]:
-    """Write users, and what probes may read, to an ensemble; brokers that run take them over at once. Can be repeated.
+    """Write users with their rights, and what probes may read, to an ensemble. Can be repeated.
+
+    Brokers that run take all of it over at once.
 
     Args:
         addresses: ``host:port`` of each member.
         passwords: Each user's password.
+        rights: What each user may do, on all topics, all groups or the cluster; a super user needs none.
         deadline: Seconds to wait for the ensemble.
         report: Called with a line of progress.
         route: How members are reached.
@@ -133,7 +141,8 @@ def write_users(
         try:
             client.start(timeout=patience(route, _CONNECT_SECONDS))
             changed.extend(user for user in sorted(passwords) if _write(client, user, passwords[user]))
-            _let_probes_read(client)
+            for kind in _NODES:
+                _write_rights(client, kind, rights)
         except (KazooException, KazooTimeoutError) as error:
             return [f"ZooKeeper at {', '.join(addresses)}: {error or type(error).__name__}; expected to write users"]
         finally:
@@ -156,57 +165,90 @@ def _client(addresses: Sequence[str], route: Route) -> "KazooClient":
 
 
 def _write(client: "KazooClient", user: str, password: str) -> bool:
-    """Write one user if it differs; another writer between read and write is an error, and all is tried again."""
+    """Write one user if it differs; another writer between read and write is an error, and all is tried again.
+
+    Brokers are told in any case, since an attempt before may have ended between the two.
+    """
+    changed = _set(client, f"/config/users/{user}", lambda node: with_credential(node, password))
+    change = json.dumps({"version": 2, "entity_path": f"users/{user}"}).encode()
+    _tell(client, "/config/changes/config_change_", change)
+    return changed
+
+
+def _set(client: "KazooClient", path: str, wanted: Callable[[bytes | None], bytes | None]) -> bool:
+    """Set a node to what it should hold, if it does not; returns whether it did not."""
     from kazoo.exceptions import NoNodeError
 
-    path = f"/config/users/{user}"
     try:
         node, stat = client.get(path)
-        wanted = with_credential(node, password)
-        if wanted is None:
-            return False
-        client.set(path, wanted, version=stat.version)
     except NoNodeError:
-        client.create(path, with_credential(None, password) or b"", makepath=True)
-    client.ensure_path("/config/changes")
-    change = json.dumps({"version": 2, "entity_path": f"users/{user}"}).encode()
-    client.create("/config/changes/config_change_", change, sequence=True)
-    return True
+        client.create(path, wanted(None) or b"", makepath=True)
+        return True
+    value = wanted(node)
+    if value is not None:
+        client.set(path, value, version=stat.version)
+    return value is not None
 
 
-def with_probes(node: bytes | None) -> bytes | None:
-    """The rights on all topics with that of probes.
+def _tell(client: "KazooClient", path: str, change: bytes) -> None:
+    """Tell brokers that run what changed."""
+    client.ensure_path(path.rpartition("/")[0])
+    client.create(path, change, sequence=True)
+
+
+def with_rights(node: bytes | None, kind: Resource, rights: Mapping[str, Collection[Right]]) -> bytes | None:
+    """The rights on the resources of a kind, with those of the platform's users and of probes.
 
     Args:
-        node: What the node holds, or None if there is none. Others' rights stay.
+        node: What the node holds, or None if there is none. Others' rights stay; these users have no further ones.
+        kind: The kind of resource.
+        rights: What each user may do.
 
     Returns:
-        What it must hold; None if it has the right already.
+        What it must hold; None if it has the rights already.
 
     Raises:
         ValueError: It cannot be read, so it is left as it is.
     """
-    rights = list(json.loads(node)["acls"]) if node else []
-    return None if _PROBES in rights else json.dumps({"version": 1, "acls": [*rights, _PROBES]}).encode()
+    found: list[dict[str, str]] = list(json.loads(node)["acls"]) if node else []
+    wanted = [_entry(user, right) for user in sorted(rights) for right in rights[user] if right.resource == kind]
+    wanted += [_PROBES] if kind == "topic" else []
+    principals = {_principal(user) for user in rights}
+    others = [entry for entry in found if entry["principal"] not in principals and entry != _PROBES]
+    missing = [entry for entry in wanted if entry not in found]
+    if node is not None and not missing and len(found) == len(others) + len(wanted):
+        return None
+    return json.dumps({"version": 1, "acls": [*others, *wanted]}).encode()
 
 
-def _let_probes_read(client: "KazooClient") -> None:
-    from kazoo.exceptions import NoNodeError
-
-    try:
-        node, stat = client.get(_TOPICS)
-        wanted = with_probes(node)
-        if wanted is None:
-            return
-        client.set(_TOPICS, wanted, version=stat.version)
-    except NoNodeError:
-        client.create(_TOPICS, with_probes(None) or b"", makepath=True)
-    client.ensure_path("/kafka-acl-changes")
-    client.create("/kafka-acl-changes/acl_changes_", b"Topic:*", sequence=True)
+def _principal(user: str) -> str:
+    return f"User:{user}"
 
 
-def users_are_written(addresses: Sequence[str], passwords: Mapping[str, str], *, route: Route = DIRECT) -> bool | None:
-    """Whether an ensemble has the users with these passwords; None if it does not answer."""
+def _entry(user: str, right: Right) -> dict[str, str]:
+    """A right as Kafka writes it (kafka.security.authorizer.AclEntry)."""
+    operation = "".join(word.capitalize() for word in right.operation.split("-"))
+    return {"principal": _principal(user), "permissionType": "Allow", "operation": operation, "host": "*"}
+
+
+def _path(kind: Resource) -> str:
+    return f"/kafka-acl/{_NODES[kind]}/{_NAMES[kind]}"
+
+
+def _write_rights(client: "KazooClient", kind: Resource, rights: Mapping[str, Collection[Right]]) -> None:
+    """Write the rights on the resources of a kind, and tell brokers, like :func:`_write`."""
+    _set(client, _path(kind), lambda node: with_rights(node, kind, rights))
+    _tell(client, "/kafka-acl-changes/acl_changes_", f"{_NODES[kind]}:{_NAMES[kind]}".encode())
+
+
+def users_are_written(
+    addresses: Sequence[str],
+    passwords: Mapping[str, str],
+    rights: Mapping[str, Collection[Right]],
+    *,
+    route: Route = DIRECT,
+) -> bool | None:
+    """Whether an ensemble has the users with these passwords and rights; None if it does not answer."""
     from kazoo.exceptions import KazooException, NoNodeError
     from kazoo.handlers.threading import KazooTimeoutError
 
@@ -214,7 +256,8 @@ def users_are_written(addresses: Sequence[str], passwords: Mapping[str, str], *,
     try:
         client.start(timeout=patience(route, _CONNECT_SECONDS))
         nodes = {user: client.get(f"/config/users/{user}")[0] for user in passwords}
-        return all(with_credential(nodes[user], password) is None for user, password in passwords.items())
+        right = all(with_rights(client.get(_path(kind))[0], kind, rights) is None for kind in _NODES)
+        return right and all(with_credential(nodes[user], password) is None for user, password in passwords.items())
     except NoNodeError:
         return False
     except (KazooException, KazooTimeoutError):

@@ -84,15 +84,19 @@ class BrokerSecurity:
         password: The password of :data:`~components.kafka.files.BROKER_USER`, who must exist before they start.
         keystore: Key and certificate as PEM, valid for the names of all brokers.
         authorities: PEM of the authorities that they trust.
+        login: Who connects to manage them; unset is the brokers' own user, who may do everything.
     """
 
     password: pulumi.Input[str]
     keystore: pulumi.Input[str]
     authorities: pulumi.Input[str]
+    login: KafkaLogin | None = None
 
-    def login(self) -> KafkaLogin:
-        """The brokers' own user, who may do everything."""
-        return KafkaLogin(user=BROKER_USER, password=self.password, authorities=self.authorities)
+    @property
+    def manager(self) -> KafkaLogin:
+        """Who connects to manage them."""
+        own = KafkaLogin(user=BROKER_USER, password=self.password, authorities=self.authorities)
+        return self.login or own
 
     def files(self) -> list[File]:
         """The files of each broker."""
@@ -197,7 +201,7 @@ def kafka_workload(
         catch_up=CatchUp(command=["bash", _CATCH_UP]),
         zone_file=_ZONE,
         safety=BrokerSafety,
-        login=None if security is None else security.login().parts(),
+        login=None if security is None else security.manager.parts(),
     )
 
 
@@ -266,7 +270,7 @@ class KafkaCluster(pulumi.ComponentResource):
         super().__init__("millrace:index:KafkaCluster", name, None, opts)
         target, settings = args.target, args.settings
         self.settings = settings
-        self.login = None if args.security is None else args.security.login()
+        self.login = None if args.security is None else args.security.manager
         ensemble = args.zookeeper if isinstance(args.zookeeper, ZooKeeperEnsemble) else None
         self.workload = kafka_workload(
             settings,

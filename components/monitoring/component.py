@@ -7,7 +7,7 @@ import pulumi
 
 from components.credentials.component import Credentials, CredentialsArgs
 from components.images import SETS, default_image
-from components.kafka.component import KafkaCluster
+from components.kafka.component import KafkaCluster, KafkaLogin
 from components.monitoring import exporter, grafana, prometheus
 from components.monitoring.gate import MonitorGate, MonitorGateArgs
 from components.monitoring.server import MonitoringServer, MonitoringServerArgs
@@ -114,6 +114,7 @@ class MonitorArgs:
         zookeeper: The ensemble that is watched; its ``clients`` must include ``exporter``.
         kafka: The brokers that are watched; their ``clients`` must include ``exporter``.
         redis: The Redis server that is watched; its ``clients`` must include ``exporter``.
+        kafka_login: Who asks the brokers; unset is who manages them, if they ask for a user.
         topics: The declared topics, on which thresholds of alerts depend.
         settings: Which servers, and how; the default is the exporter alone.
         images: Which images run.
@@ -128,6 +129,7 @@ class MonitorArgs:
     zookeeper: ZooKeeperEnsemble
     kafka: KafkaCluster
     redis: RedisServer
+    kafka_login: KafkaLogin | None = None
     topics: Sequence[TopicSpec] = ()
     settings: MonitorSettings = field(default_factory=lambda: MonitorSettings.of(enabled=True))
     images: MonitorImages = field(default_factory=MonitorImages.default)
@@ -214,7 +216,7 @@ class Monitor(pulumi.ComponentResource):
 
     def _secret_files(self, server: str) -> list[File]:
         if server == exporter.NAME:
-            password, login = self._args.redis.password, self._args.kafka.login
+            password, login = self._args.redis.password, self._args.kafka_login or self._args.kafka.login
             files = [] if password is None else [exporter.password_file(password)]
             return [*files, *([] if login is None else [exporter.login_file(login)])]
         if server == grafana.NAME and self.grafana_password is not None:

@@ -1,6 +1,5 @@
 """A ZooKeeper ensemble alone, whose number of members changes, with a writer that counts what was acknowledged."""
 
-import json
 import os
 import shutil
 import signal
@@ -43,9 +42,8 @@ class Ensemble(Checkout):
 
     def password(self) -> str:
         """The password with which members are added and removed."""
-        exported = json.loads(self.run("stack", "export", "--show-secrets", check=True).output)
-        found = [item for item in exported["deployment"]["resources"] if item["type"].endswith(":Credentials")]
-        return json.loads(found[0]["outputs"]["password"]["plaintext"])
+        (password,) = self.generated().values()
+        return password
 
     def addresses(self) -> Mapping[str, str]:
         """``host:port`` of each member by name, in order."""

@@ -141,6 +141,15 @@ class Checkout:
         flags = ("--stack", self.name, "--json", "--show-secrets")
         return json.loads(self.run("stack", "output", *flags, check=True).output)
 
+    def generated(self) -> dict[str, str]:
+        """The generated passwords by account."""
+        flags = ("--show-secrets", "--stack", self.name)
+        exported = json.loads(self.run("stack", "export", *flags, check=True).output)
+        found = [
+            item["outputs"] for item in exported["deployment"]["resources"] if item["type"].endswith(":Credentials")
+        ]
+        return {item["account"]: json.loads(item["password"]["plaintext"]) for item in found}
+
     def destroy(self) -> None:
         """Destroy the stack and remove any leftovers."""
         try:

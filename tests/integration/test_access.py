@@ -1,42 +1,40 @@
-"""Users, rights and quotas on real brokers that encrypt, authenticate and authorize; declared by a program of its own.
+"""Users, rights and quotas of a platform that encrypts, authenticates and authorizes, on a real engine.
 
-Two brokers, because only one of them, the controller, changes users. They share the host's network: each must be
-reachable at one address by the other and by clients here.
+Its stack file declares one application; a program of its own declares another. Two brokers, because only one of them,
+the controller, changes users.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from dataclasses import astuple
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import docker
 import pytest
 import yaml
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from components.access.certificates import new_authority, new_certificate
+from components.access.certificates import new_authority
 from components.access.client import apply_users, observe_users
-from components.access.rules import Right
+from components.access.rules import EXPORTER_USER, OWN_RIGHTS, PLATFORM_USER, Right
 from components.access.safety import AccessPlan
-from components.access.scram import write_users
+from components.errors import AccessError
 from components.kafka.client import admin_client
-from components.kafka.files import BROKER_USER, SecureFiles, login_properties, server_properties, start_script
+from components.kafka.files import BROKER_USER
 from components.kafka.security import Security, client_options, refusal
-from components.kafka.settings import KafkaSettings
 from components.naming import PLATFORM_LABEL
-from components.properties import render_properties
-from tests.integration.stacks import PREFIX, PROJECT, Checkout
+from tests.integration.stacks import PREFIX, PROJECT, Checkout, Ports, Stack, eventually, ports_of, standing
 
 IMAGE = "millrace/kafka:3.9.2"
-PLATFORM = f"{PREFIX}access"
-ZOOKEEPER, BROKERS = 23010, (23011, 23012)
-SERVERS = [f"127.0.0.1:{port}" for port in BROKERS]
-SUPER = "super-4f1c2a9e7b"
-
+PORTS = Ports(*(port + 500 for port in astuple(ports_of("dev"))))
+SERVERS = [f"127.0.0.1:{PORTS.kafka + number}" for number in range(2)]
 TOPICS = ("orders", "payments", "billing-2026", "secret")
 
 PROGRAM = """
@@ -48,28 +46,16 @@ import pulumi
 from components.access.component import Application, ApplicationArgs, Certificates, CertificatesArgs
 from components.access.settings import AppSettings
 from components.kafka.component import KafkaLogin
-from components.topics.component import TopicSet, TopicSetArgs
-from components.topics.rules import TopicSpec
 
 config = pulumi.Config()
-folder = Path(config.require("folder"))
-login = KafkaLogin(
-    user="millrace",
-    password=pulumi.Output.secret((folder / "password").read_text()),
-    authorities=(folder / "ca.pem").read_text(),
-)
-Certificates("tls", CertificatesArgs(platform="millrace-test-access", hosts={"kafka": ["127.0.0.1"]}))
-topics = [TopicSpec(name=name, partitions=1, replication_factor=2) for name in config.require("topics").split()]
-servers = config.require("servers")
-topics = TopicSet("topics", TopicSetArgs(bootstrap=servers, topics=topics, login=login, delete_with_set=True))
-for declared in json.loads(config.require("apps")):
-    args = ApplicationArgs(
-        application=AppSettings.of(**declared), bootstrap=servers, login=login, deadline=60
-    )
-    app = Application(declared["name"], args, pulumi.ResourceOptions(depends_on=[topics]))
-    pulumi.export(f"{declared['name']}-user", app.user)
-    pulumi.export(f"{declared['name']}-password", app.password)
-    pulumi.export(f"{declared['name']}-properties", app.client_properties)
+given = json.loads(Path(config.require("login")).read_text())
+login = KafkaLogin(**{**given, "password": pulumi.Output.secret(given["password"])})
+Certificates("tls", CertificatesArgs(platform="millrace-test-shop", hosts={"shop": ["shop.example.com"]}))
+declared = AppSettings.of(**json.loads(config.require("app")))
+args = ApplicationArgs(application=declared, bootstrap=config.require("servers"), login=login, deadline=60)
+shop = Application("shop", args)
+pulumi.export("password", shop.password)
+pulumi.export("properties", shop.client_properties)
 """
 
 BILLING = {
@@ -83,137 +69,82 @@ BILLING = {
 SHOP = {"name": "shop", "produces": ["payments"], "consumes": ["orders"], "groups": ["shop"]}
 
 
-class Program(Checkout):
-    """The program in a folder of its own."""
+class Guarded(Stack):
+    """The dev stack file with two brokers, access, an application and the exporter."""
 
     first = ""
     """What the first ``up`` printed."""
 
-    def __init__(self, root: Path, files: Path) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "test-access", "Pulumi.dev.yaml", PORTS.overrides())
+        self.set("kafka.replicas", 2)
+        self.set("kafka.replicationFactor", 2)
+        self.set("monitor", {"enabled": True, "port": PORTS.exporter, "interval": "5s"})
+        self.set("access", {"enabled": True})
+        self.set("apps", [BILLING])
+        self.set("topics", [{"name": name, "partitions": 1} for name in TOPICS])
+
+    def up(self, *arguments: str, **options: Any) -> Any:
+        done = super().up(*arguments, **options)
+        self.first = self.first or done.output
+        return done
+
+    def login(self, app: str = "billing") -> Security:
+        """Who an application is, from what it is handed."""
+        given = json.loads(self.outputs()["apps"][app]["librdkafka"])
+        return Security(user=given["sasl.username"], password=given["sasl.password"], authorities=given["ssl.ca.pem"])
+
+
+class Program(Checkout):
+    """The program in a folder of its own, with the platform's login."""
+
+    def __init__(self, root: Path, login: Mapping[str, str]) -> None:
         folder = root / "program"
         folder.mkdir()
         (folder / "__main__.py").write_text(PROGRAM)
         options = {"toolchain": "pip", "virtualenv": str(PROJECT / ".venv")}
         project = {"name": "millrace-test", "runtime": {"name": "python", "options": options}}
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump({**project, "backend": {"url": f"file://{folder}"}}))
-        config = {
-            "folder": str(files),
-            "servers": ",".join(SERVERS),
-            "topics": " ".join(TOPICS),
-            "apps": json.dumps([BILLING, SHOP]),
-        }
+        file = root / "login.json"
+        file.write_text(json.dumps(login))
+        config = {"servers": ",".join(SERVERS), "app": json.dumps(SHOP), "login": str(file)}
         super().__init__(
-            folder, "access", {f"millrace-test:{key}": value for key, value in config.items()}, "millrace-test"
+            folder, "shop", {f"millrace-test:{key}": value for key, value in config.items()}, "millrace-test"
         )
-
-    def declare(self, *apps: dict[str, Any]) -> None:
-        self.config["millrace-test:apps"] = json.dumps(apps)
-
-
-def _start(name: str, files: Path, heap: str, *command: str) -> None:
-    docker.from_env().containers.run(
-        IMAGE,
-        command=[*command],
-        entrypoint="bash",
-        name=f"{PLATFORM}-{name}",
-        labels={PLATFORM_LABEL: PLATFORM},
-        network_mode="host",
-        volumes={str(files): {"bind": "/files", "mode": "ro"}},
-        environment={"KAFKA_HEAP_OPTS": f"-Xmx{heap}"},
-        detach=True,
-    )
-
-
-def _remove() -> None:
-    for container in docker.from_env().containers.list(all=True, filters={"label": f"{PLATFORM_LABEL}={PLATFORM}"}):
-        container.remove(force=True, v=True)
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Configuration as the platform renders it, and certificates as it makes them."""
-    folder = tmp_path_factory.mktemp("files")
-    folder.chmod(0o755)
-    folder.parent.chmod(0o755)
-    folder.parent.parent.chmod(0o755)
-    now = datetime.now(UTC)
-    authority = new_authority("millrace-test CA", now)
-    pair = new_certificate(authority, "kafka", ["127.0.0.1"], now, timedelta(days=1))
-    secured = SecureFiles(keystore="/files/kafka.pem", truststore="/files/ca.pem", login="/files/login.properties")
-    texts = {
-        "ca.pem": authority.certificate,
-        "kafka.pem": pair.keystore,
-        "password": SUPER,
-        "login.properties": login_properties(SUPER),
-        "zookeeper.properties": render_properties(
-            {"dataDir": "/tmp/zookeeper", "clientPort": str(ZOOKEEPER), "clientPortAddress": "127.0.0.1"}  # noqa: S108
-        )
-        + "admin.enableServer=false\n",
-    }
-    for number, port in enumerate(BROKERS):
-        settings = KafkaSettings.of(
-            replicas=2, replication_factor=2, internal_port=port, auto_create_topics=False, num_partitions=1
-        )
-        entries = server_properties(settings, f"127.0.0.1:{ZOOKEEPER}", exposed=False, secured=secured)
-        config = f"server-{number}.properties"
-        # A test needs no fifty partitions of offsets.
-        few = {"offsets.topic.num.partitions": "1", "transaction.state.log.num.partitions": "1"}
-        texts[config] = render_properties({**entries, **few})
-        texts[f"start-{number}.sh"] = start_script(f"/files/{config}", "/tmp/data", "/tmp/zone", port, None)  # noqa: S108
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o644)
-    return folder
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with standing(Guarded(tmp_path_factory.mktemp("access") / "project")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def security(files: Path) -> Callable[[str, str], Security]:
-    authorities = (files / "ca.pem").read_text()
+def security(stack: Guarded) -> Callable[[str, str], Security]:
+    """A user with a password."""
+    authorities = stack.outputs()["kafkaLogin"]["authorities"]
     return lambda user, password: Security(user=user, password=password, authorities=authorities)
 
 
 @pytest.fixture(scope="module")
-def brokers(files: Path, security: Callable[[str, str], Security]) -> Iterator[None]:
-    """Two brokers; their user is in ZooKeeper before they start."""
-    _remove()
-    try:
-        _start("zookeeper", files, "128m", "bin/zookeeper-server-start.sh", "/files/zookeeper.properties")
-        written = write_users([f"127.0.0.1:{ZOOKEEPER}"], {BROKER_USER: SUPER}, deadline=60, report=lambda _line: None)
-        assert written == [BROKER_USER]
-        for number in range(len(BROKERS)):
-            _start(f"kafka-{number}", files, "256m", f"/files/start-{number}.sh", str(number), "127.0.0.1")
-        _wait_for_brokers(security(BROKER_USER, SUPER))
-        yield
-    finally:
-        _remove()
-
-
-def _wait_for_brokers(login: Security) -> None:
-    end = time.monotonic() + 90
-    while True:
-        try:
-            with admin_client(",".join(SERVERS), security=login) as client:
-                if len(client.describe_cluster()["brokers"]) == len(BROKERS):
-                    return
-        except KafkaError:
-            pass
-        assert time.monotonic() < end, "the brokers do not come up"
-        time.sleep(0.5)
+def brokers(stack: Guarded, security: Callable[[str, str], Security]) -> Security:
+    """The brokers' own user, who may do everything."""
+    return security(BROKER_USER, stack.generated()[BROKER_USER])
 
 
 @pytest.fixture(scope="module")
-def program(brokers: None, files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    made = Program(tmp_path_factory.mktemp("access"), files)
+def program(stack: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    made = Program(tmp_path_factory.mktemp("shop"), stack.outputs()["kafkaLogin"])
     try:
-        made.first = made.up().output
+        made.up()
         yield made
     finally:
         made.run("destroy", "--stack", made.name, "--yes", "--skip-preview")
 
 
-def produced(login: Security, topic: str, *, transaction: str | None = None) -> str:
+def produced(login: Security, topic: str, *, transaction: str | None = None, idempotent: bool = True) -> str:
     """What a producer gets: ``ok`` or the error's name."""
-    options = {"transactional_id": transaction} if transaction else {}
+    options: dict[str, Any] = {"transactional_id": transaction} if transaction else {"enable_idempotence": idempotent}
     try:
         with KafkaProducer(
             bootstrap_servers=SERVERS, acks="all", max_block_ms=5000, **client_options(login), **options
@@ -257,10 +188,9 @@ TRANSACTION = "TransactionalIdAuthorizationFailedError"
 
 
 def test_applications_may_do_what_they_declare_and_nothing_else(
-    program: Program, security: Callable[[str, str], Security]
+    stack: Guarded, program: Program, security: Callable[[str, str], Security]
 ) -> None:
-    outputs = program.outputs()
-    billing, shop = (security(name, outputs[f"{name}-password"]) for name in ("billing", "shop"))
+    billing, shop = stack.login(), security("shop", program.outputs()["password"])
     topics = ["orders", "payments", "billing-2026", "secret", "absent"]
     assert {topic: produced(billing, topic) for topic in topics} == {
         "orders": "ok",
@@ -292,7 +222,7 @@ def test_applications_may_do_what_they_declare_and_nothing_else(
 
 
 def test_brokers_refuse_everyone_else_and_the_reason_is_said(
-    program: Program, security: Callable[[str, str], Security]
+    stack: Guarded, security: Callable[[str, str], Security]
 ) -> None:
     wrong = refusal(SERVERS[0], security("billing", "wrong"))
     assert wrong == f"{SERVERS[0]} refuses the user billing: its password is wrong, or there is no such user"
@@ -308,61 +238,143 @@ def test_brokers_refuse_everyone_else_and_the_reason_is_said(
         pass  # a client without TLS
 
 
-def test_kafkas_own_tools_connect_with_the_properties_that_are_handed_over(program: Program, files: Path) -> None:
-    path = files / "shop.properties"
-    path.write_text(program.outputs()["shop-properties"])
-    path.chmod(0o644)
+def test_kafkas_own_tools_connect_with_the_properties_that_are_handed_over(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "shop.properties").write_text(program.outputs()["properties"])
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    script = (
+        f"echo from-the-tool | bin/kafka-console-producer.sh --bootstrap-server {SERVERS[0]} --topic payments "
+        "--producer.config /files/shop.properties && "
+        f"bin/kafka-console-consumer.sh --bootstrap-server {SERVERS[0]} --topic orders --group shop-2 "
+        "--consumer.config /files/shop.properties --timeout-ms 5000"
+    )
+    tool = docker.from_env().containers.run(
+        IMAGE,
+        command=["-c", script],
+        entrypoint="bash",
+        labels={PLATFORM_LABEL: f"{PREFIX}access-tool"},
+        network_mode="host",
+        volumes={str(tmp_path): {"bind": "/files", "mode": "ro"}},
+        environment={"KAFKA_HEAP_OPTS": "-Xmx128m"},
+        detach=True,
+    )
     try:
-        script = (
-            f"echo from-the-tool | bin/kafka-console-producer.sh --bootstrap-server {SERVERS[0]} --topic payments "
-            "--producer.config /files/shop.properties && "
-            f"bin/kafka-console-consumer.sh --bootstrap-server {SERVERS[0]} --topic orders --group shop-2 "
-            "--consumer.config /files/shop.properties --timeout-ms 5000"
-        )
-        tool = docker.from_env().containers.create(
-            IMAGE,
-            command=["-c", script],
-            entrypoint="bash",
-            labels={PLATFORM_LABEL: PLATFORM},
-            network_mode="host",
-            volumes={str(files): {"bind": "/files", "mode": "ro"}},
-            environment={"KAFKA_HEAP_OPTS": "-Xmx128m"},
-        )
-        tool.start()
         tool.wait(timeout=60)
         output = tool.logs().decode()
-        tool.remove(force=True, v=True)
-        assert "GroupAuthorizationException: Not authorized to access group: shop-2" in output
-        assert "TopicAuthorizationException" not in output
     finally:
-        path.unlink()
+        tool.remove(force=True, v=True)
+    assert "GroupAuthorizationException: Not authorized to access group: shop-2" in output
+    assert "TopicAuthorizationException" not in output
 
 
-def test_a_second_up_and_a_refresh_change_nothing(program: Program) -> None:
-    assert program.up().changed() == {}
-    assert program.change("refresh").changed() == {}
+def test_a_second_up_and_a_refresh_change_nothing(stack: Guarded, program: Program) -> None:
+    for made in (stack, program):
+        assert made.up().changed() == {}
+        assert made.change("refresh").changed() == {}
 
 
-def test_a_right_that_was_added_by_hand_is_shown_and_taken_back(
-    program: Program, security: Callable[[str, str], Security]
+# ------------------------------------------------------------------------------------------- the platform's own users
+
+
+def _commit(client: Any) -> object:
+    return client.alter_group_offsets("scratch-group", {TopicPartition("orders", 0): OffsetAndMetadata(0, "", -1)})
+
+
+def _configure(client: Any) -> object:
+    return client.alter_configs({ConfigResource(ConfigResourceType.TOPIC, "scratch"): {"retention.ms": "60000"}})
+
+
+ONE = {"num_partitions": 1, "replication_factor": 1}
+
+NEEDS: Mapping[Right, Callable[[Any, Security], object]] = {
+    Right("create", "topic", "*"): lambda client, _: client.create_topics({"scratch": ONE}),
+    Right("alter", "topic", "*"): lambda client, _: client.create_partitions({"scratch": 2}),
+    Right("alter-configs", "topic", "*"): lambda client, _: _configure(client),
+    Right("write", "topic", "*"): lambda _, login: produced(login, "scratch", idempotent=False),
+    Right("read", "topic", "*"): lambda _, login: consumed(login, "orders", "scratch-group"),
+    Right("read", "group", "*"): lambda client, _: _commit(client),
+    Right("delete", "group", "*"): lambda client, _: client.delete_groups(["scratch-group"]),
+    Right("delete", "topic", "*"): lambda client, _: client.delete_topics(["scratch"]),
+    Right("alter", "cluster", "kafka-cluster"): lambda client, _: apply_users(
+        client, AccessPlan(revoke=(("nobody", Right("read", "topic", "orders")),)), {}
+    ),
+    Right("alter-configs", "cluster", "kafka-cluster"): lambda client, _: apply_users(
+        client, AccessPlan(reset_quota={"nobody": ("producer_byte_rate",)}), {}
+    ),
+}
+"""What the platform cannot do without a right; in this order, each can be done."""
+
+
+def _refused(attempt: Callable[[], object]) -> bool:
+    """Whether brokers refuse it for want of a right, by an error or in their answer."""
+    try:
+        return "Authorization" in str(attempt())
+    except (KafkaError, AccessError) as error:
+        if "authorization" not in f"{type(error).__name__} {error}".lower():
+            raise
+        return True
+
+
+@pytest.mark.parametrize("right", NEEDS, ids=str)
+def test_the_platform_needs_each_of_its_rights(
+    right: Right, stack: Guarded, brokers: Security, security: Callable[[str, str], Security]
 ) -> None:
+    """It is no super user: without the right it is refused, and with the right it does what it must."""
+    assert set(NEEDS) == set(OWN_RIGHTS[PLATFORM_USER])
+    login = security(PLATFORM_USER, stack.outputs()["kafkaLogin"]["password"])
+    with admin_client(SERVERS[0], security=brokers) as own, admin_client(SERVERS[0], security=login) as client:
+        try:
+            apply_users(own, AccessPlan(revoke=((PLATFORM_USER, right),)), {})
+            eventually(lambda: _refused(lambda: NEEDS[right](client, login)), 20, f"a refusal without {right}")
+        finally:
+            apply_users(own, AccessPlan(grant=((PLATFORM_USER, right),)), {})
+        eventually(lambda: not _refused(lambda: NEEDS[right](client, login)), 20, f"{right} to be back")
+
+
+LOOKS: Mapping[Right, str] = {
+    Right("describe", "topic", "*"): r'kafka_consumer_group_lag{[^}]*topic="payments"',
+    Right("describe", "group", "*"): r'kafka_consumer_group_lag{[^}]*topic="payments"',
+}
+"""What the exporter does not see without a right."""
+
+
+@pytest.mark.parametrize("right", LOOKS, ids=str)
+def test_the_exporter_needs_each_of_its_rights(right: Right, brokers: Security) -> None:
+    assert set(LOOKS) == set(OWN_RIGHTS[EXPORTER_USER])
+
+    def sees() -> bool:
+        with urlopen(f"http://127.0.0.1:{PORTS.exporter}/metrics", timeout=10) as page:
+            return re.search(LOOKS[right], page.read().decode()) is not None
+
+    eventually(sees, 60, LOOKS[right])
+    with admin_client(SERVERS[0], security=brokers) as own:
+        try:
+            apply_users(own, AccessPlan(revoke=((EXPORTER_USER, right),)), {})
+            eventually(lambda: not sees(), 60, f"no sight without {right}")
+        finally:
+            apply_users(own, AccessPlan(grant=((EXPORTER_USER, right),)), {})
+
+
+# --------------------------------------------------------------------------------------------------- drift and changes
+
+
+def test_a_right_that_was_added_by_hand_is_shown_and_taken_back(stack: Guarded, brokers: Security) -> None:
     secret = Right("read", "topic", "secret")
-    with admin_client(SERVERS[0], security=security(BROKER_USER, SUPER)) as client:
-        apply_users(client, AccessPlan(grant=(("shop", secret), ("stranger", secret))), {})
-        assert program.change("refresh").changed() == {"update": ["shop-access"]}
-        assert program.up().changed() == {"update": ["shop-access"]}
-        found = observe_users(client, ["shop", "stranger"])
-    assert secret not in found["shop"].rights
+    with admin_client(SERVERS[0], security=brokers) as client:
+        apply_users(client, AccessPlan(grant=(("billing", secret), ("stranger", secret))), {})
+        assert stack.change("refresh").changed() == {"update": ["access"]}
+        assert stack.up().changed() == {"update": ["access"]}
+        found = observe_users(client, ["billing", "stranger"])
+    assert secret not in found["billing"].rights
     assert found["stranger"].rights == {secret}, "others' users are left alone"
 
 
-def test_no_secret_is_in_state_logs_or_command_lines(program: Program) -> None:
-    outputs = program.outputs()
-    secrets = {SUPER, outputs["billing-password"], outputs["shop-password"], "BEGIN PRIVATE KEY"}
-    engine = docker.from_env()
-    containers = engine.containers.list(filters={"label": f"{PLATFORM_LABEL}={PLATFORM}"})
-    assert len(containers) == 3
-    places = {"state": program.state(), "up": program.first}
+def test_no_secret_is_in_state_logs_or_command_lines(stack: Guarded, program: Program) -> None:
+    secrets = {*stack.generated().values(), program.outputs()["password"], "BEGIN PRIVATE KEY"}
+    assert len(secrets) >= 6
+    containers = docker.from_env().containers.list(filters={"label": f"{PLATFORM_LABEL}={stack.platform}"})
+    assert len(containers) == 5
+    places = {"state": stack.state(), "shop's state": program.state(), "up": stack.first}
     for container in containers:
         places |= {f"{container.name} log": container.logs().decode(), f"{container.name}": str(container.attrs)}
         places[f"{container.name} processes"] = str(container.top(ps_args="-eo pid,args"))
@@ -370,25 +382,22 @@ def test_no_secret_is_in_state_logs_or_command_lines(program: Program) -> None:
         assert [place for place, text in places.items() if secret in text] == []
 
 
-def test_a_new_password_works_beside_the_old_one_until_that_is_dropped(
-    program: Program, security: Callable[[str, str], Security]
-) -> None:
-    old = security("billing", program.outputs()["billing-password"])
-    program.declare({**BILLING, "generation": 2}, SHOP)
-    program.up()
-    outputs = program.outputs()
-    assert outputs["billing-user"] == "billing-2"
-    new = security("billing-2", outputs["billing-password"])
+def test_a_new_password_works_beside_the_old_one_until_that_is_dropped(stack: Guarded) -> None:
+    old = stack.login()
+    stack.set("apps", [{**BILLING, "generation": 2}])
+    assert "kafka-0" not in str(stack.up().changed()), "no broker restarts"
+    new = stack.login()
+    assert new.user == "billing-2"
     assert new.password != old.password
     assert [produced(login, "orders") for login in (old, new)] == ["ok", "ok"]
-    program.declare({**BILLING, "generation": 2, "keep_previous": False}, SHOP)
-    program.up()
+    stack.set("apps", [{**BILLING, "generation": 2, "keepPrevious": False}])
+    stack.up()
     assert produced(new, "orders") == "ok"
     assert "refuses the user billing:" in str(refusal(SERVERS[0], old))
 
 
-def test_destroy_removes_the_users_and_no_others(program: Program, security: Callable[[str, str], Security]) -> None:
+def test_a_program_that_is_destroyed_removes_its_users_and_no_others(program: Program, brokers: Security) -> None:
     program.change("destroy")
-    with admin_client(SERVERS[0], security=security(BROKER_USER, SUPER)) as client:
+    with admin_client(SERVERS[0], security=brokers) as client:
         found = observe_users(client, ["billing", "billing-2", "shop", "stranger", BROKER_USER])
-    assert [name for name, user in found.items() if not user.is_absent] == [BROKER_USER, "stranger"]
+    assert [name for name, user in found.items() if not user.is_absent] == ["billing-2", BROKER_USER, "stranger"]

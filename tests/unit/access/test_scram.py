@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +19,15 @@ from kafka.net.sasl.scram import ScramClient
 from kazoo.exceptions import BadVersionError, ConnectionLoss, NoNodeError
 
 from components.access import scram
-from components.access.scram import ITERATIONS, credential, is_password_of, with_credential, write_users
+from components.access.rules import Right
+from components.access.scram import (
+    ITERATIONS,
+    credential,
+    is_password_of,
+    users_are_written,
+    with_credential,
+    write_users,
+)
 from components.errors import UnhealthyError
 from components.kafka.security import MECHANISM
 
@@ -162,6 +170,10 @@ class FakeEnsemble:
         self.nodes.setdefault(path, b"")
         return True
 
+    def settings(self) -> dict[str, bytes]:
+        """All nodes but those that tell brokers of changes."""
+        return {path: value for path, value in self.nodes.items() if "change" not in path}
+
     def changes(self) -> list[str]:
         found = [value for path, value in self.nodes.items() if path.startswith("/config/changes/config_change_")]
         return [json.loads(value)["entity_path"] for value in found]
@@ -176,16 +188,82 @@ def ensemble(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEnsemble]:
     assert fake.open == 0, "every client is closed"
 
 
-def write(passwords: dict[str, str], *, deadline: float = 5) -> list[str]:
-    return write_users(["127.0.0.1:1"], passwords, deadline=deadline, report=lambda _line: None)
+def write(passwords: dict[str, str], *, rights: Mapping[str, Sequence[Right]] = {}, deadline: float = 5) -> list[str]:
+    return write_users(["127.0.0.1:1"], passwords, rights, deadline=deadline, report=lambda _line: None)
+
+
+WATCHER = {
+    "watcher": (
+        Right("describe", "topic", "*"),
+        Right("alter-configs", "cluster", "kafka-cluster"),
+        Right("read", "group", "*"),
+    )
+}
+
+
+def entries(ensemble: FakeEnsemble, node: str) -> list[tuple[str, str, str]]:
+    found = json.loads(ensemble.nodes[f"/kafka-acl/{node}"])["acls"]
+    assert {entry["permissionType"] for entry in found} <= {"Allow"}
+    return [(entry["principal"], entry["operation"], entry["host"]) for entry in found]
+
+
+PROBES = ("User:ANONYMOUS", "Describe", "127.0.0.1")
+
+
+def test_rights_are_written_once_as_brokers_write_them_and_brokers_are_told(ensemble: FakeEnsemble) -> None:
+    write({"watcher": PASSWORD}, rights=WATCHER)
+    assert entries(ensemble, "Topic/*") == [("User:watcher", "Describe", "*"), PROBES]
+    assert entries(ensemble, "Cluster/kafka-cluster") == [("User:watcher", "AlterConfigs", "*")]
+    assert entries(ensemble, "Group/*") == [("User:watcher", "Read", "*")]
+    told = [ensemble.nodes[path] for path in sorted(ensemble.nodes) if "/acl_changes_" in path]
+    assert sorted(told) == [b"Cluster:kafka-cluster", b"Group:*", b"Topic:*"]
+    before = ensemble.settings()
+    write({"watcher": PASSWORD}, rights=WATCHER)
+    assert ensemble.settings() == before
+
+
+def test_rights_that_the_platforms_users_no_longer_need_are_taken_back_and_others_rights_stay(
+    ensemble: FakeEnsemble,
+) -> None:
+    write({"watcher": PASSWORD}, rights=WATCHER)
+    other = {"principal": "User:x", "permissionType": "Allow", "operation": "Read", "host": "*"}
+    for node in ("Topic/*", "Group/*"):
+        found = json.loads(ensemble.nodes[f"/kafka-acl/{node}"])["acls"]
+        ensemble.nodes[f"/kafka-acl/{node}"] = json.dumps({"version": 1, "acls": [*found, other]}).encode()
+    write({"watcher": PASSWORD}, rights={"watcher": [Right("read", "topic", "*")]})
+    assert entries(ensemble, "Topic/*") == [("User:x", "Read", "*"), ("User:watcher", "Read", "*"), PROBES]
+    assert entries(ensemble, "Group/*") == [("User:x", "Read", "*")]
+    assert entries(ensemble, "Cluster/kafka-cluster") == []
+
+
+def test_a_look_finds_missing_users_and_rights(ensemble: FakeEnsemble) -> None:
+    def look(password: str = PASSWORD, rights: Mapping[str, Sequence[Right]] = WATCHER) -> bool | None:
+        return users_are_written(["127.0.0.1:1"], {"watcher": password}, rights)
+
+    assert look() is False
+    write({"watcher": PASSWORD}, rights=WATCHER)
+    assert look() is True
+    assert look("another") is False
+    assert look(rights={"watcher": [Right("read", "topic", "*")]}) is False
+    ensemble.failures = [ConnectionLoss()]
+    assert look() is None
+
+
+def test_rights_that_cannot_be_read_are_left_as_they_are(ensemble: FakeEnsemble) -> None:
+    write({"watcher": PASSWORD}, rights=WATCHER)
+    ensemble.nodes["/kafka-acl/Topic/*"] = b"?"
+    with pytest.raises(ValueError, match="Expecting value"):
+        write({"watcher": PASSWORD}, rights=WATCHER)
+    assert ensemble.nodes["/kafka-acl/Topic/*"] == b"?"
 
 
 def test_users_are_written_once_and_brokers_are_told(ensemble: FakeEnsemble) -> None:
     assert write({"millrace": PASSWORD, "billing": "other"}) == ["billing", "millrace"]
     assert ensemble.changes() == ["users/billing", "users/millrace"]
-    before = dict(ensemble.nodes)
+    before = ensemble.settings()
     assert write({"millrace": PASSWORD, "billing": "other"}) == []
-    assert ensemble.nodes == before
+    assert ensemble.settings() == before
+    assert ensemble.changes() == ["users/billing", "users/millrace"] * 2, "the first may have ended before it told them"
 
 
 def test_a_changed_password_replaces_the_old_one(ensemble: FakeEnsemble) -> None:
