@@ -55,6 +55,15 @@ class Handover:
         }
         return json.dumps(options, indent=2) + "\n"
 
+    def files(self) -> dict[str, str]:
+        """The forms above by the usual names of their files, and the authorities."""
+        return {
+            "client.properties": self.client_properties(),
+            "application.properties": self.spring(),
+            "librdkafka.json": self.librdkafka(),
+            "ca.crt": self.authorities,
+        }
+
     def variables(self) -> dict[str, str]:
         """Environment variables, for clients that are configured by the application's own code."""
         return {

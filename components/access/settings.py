@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from components.access.rules import AppSpec, Quota, app_name_problem, app_problems, key_problem, pattern_problem
 from components.limits import MAX_ENTRIES, MAX_GENERATION, MAX_REQUEST_PERCENT, MAX_TEXT
 from components.quantities import Duration, LongSize, Whole, at_most, format_duration
-from components.sections import Section
+from components.sections import DnsLabel, Section
 
 SHORTEST_LIFETIME = timedelta(hours=1)
 LONGEST_LIFETIME = timedelta(days=825)
@@ -141,6 +141,11 @@ class AppSettings(Section):
     )
     quota: QuotaSettings = Field(
         default_factory=lambda: QuotaSettings.model_validate({}), description="What it may take from each broker"
+    )
+    namespace: DnsLabel | None = Field(
+        None,
+        description="On Kubernetes, the existing namespace of its pods: it gets the Secret with what they need; unset "
+        "is the platform's",
     )
     generation: Generation = Field(
         1, description="Raise it by one for a new user with a new password, such as billing-2"

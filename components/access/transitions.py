@@ -27,6 +27,7 @@ APP_RULES: Table = {
     **{key: always(_NOW) for key in ("produces", "consumes", "groups", "transactions")},
     "redis": always(Allowed(note="has no effect yet: Redis knows one user")),
     **{f"quota.{key}": always(Allowed(note="limits change at once; nothing restarts")) for key in _LIMITS},
+    "namespace": always(Allowed(note="the Secret moves, and is gone from the old namespace")),
     "generation": (
         Case(when=LARGER, answer=Allowed(note="a new user with a new password; the one before stays")),
         Case(when=SMALLER, answer=Allowed(note="the newer users are removed, and clients need the older one")),

@@ -98,6 +98,11 @@ class Settings(Section):
         problems = self._port_problems()
         if self.kubernetes.context is not None:
             problems.append("kubernetes.context is set but target is docker; set target to kubernetes, or remove it")
+        problems += [
+            f"apps: {app.name} has a namespace, {app.namespace}, but target is docker; remove it"
+            for app in self.apps
+            if app.namespace is not None
+        ]
         if self.kafka.external != "none":
             problems.append(f"kafka.external is {self.kafka.external} but target is docker, which publishes all ports")
         host, bound = self.kafka.advertised_host, self.bind_address

@@ -13,7 +13,6 @@ from components.errors import PlatformError, PreflightError
 from components.stack_file.interrupted import StateFiles, backend_folder, refuse_unfinished
 from components.stack_file.settings import Settings, load_settings
 from components.targets.base import Target
-from components.targets.kubernetes.settings import KubernetesSettings
 from components.waiting import wait_until
 
 T = TypeVar("T")
@@ -140,16 +139,17 @@ def _passphrase(environment: Mapping[str, str]) -> str | None:
 def target_for(settings: Settings, platform: str) -> Target:
     """The target that the stack file chooses."""
     if settings.on_kubernetes:
-        return _kubernetes(settings.kubernetes, platform)
+        return _kubernetes(settings, platform)
     from components.targets.docker.target import DockerTarget
 
     return DockerTarget(platform, settings.bind_address)
 
 
-def _kubernetes(settings: KubernetesSettings, platform: str) -> Target:
+def _kubernetes(given: Settings, platform: str) -> Target:
     from components.targets.kubernetes.addresses import ClusterOptions
     from components.targets.kubernetes.target import KubernetesTarget
 
+    settings = given.kubernetes
     if settings.context is None:
         raise ValueError("settings of a Kubernetes target were not checked: no context")
     options = ClusterOptions(
@@ -164,7 +164,9 @@ def _kubernetes(settings: KubernetesSettings, platform: str) -> Target:
         pull_patience=settings.image_pull_patience.total_seconds(),
         spread=settings.spread,
         zones=settings.zones,
-        client_namespaces=settings.client_namespaces,
+        client_namespaces=sorted(
+            {*settings.client_namespaces, *(app.namespace for app in given.apps if app.namespace is not None)}
+        ),
     )
     return KubernetesTarget(platform, options)
 

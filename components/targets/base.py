@@ -134,6 +134,19 @@ class PreparedTarget(Addressing, Protocol):
         """Publish the variables for applications where the target can; return the stack outputs that only it has."""
         ...
 
+    def hand_over(
+        self, application: str, content: pulumi.Input[Mapping[str, str]], namespace: str | None, parent: pulumi.Resource
+    ) -> None:
+        """Hand an application what its clients need, where the target can; the stack's outputs have it everywhere.
+
+        Args:
+            application: Its name.
+            content: Variables and files by name, a secret.
+            namespace: Where its pods run; None is where the platform does.
+            parent: The component that it belongs to.
+        """
+        ...
+
 
 class Target(Addressing, Protocol):
     """Where a platform runs."""

@@ -120,6 +120,11 @@ class PreparedDocker(_Addresses):
         """Return the network's name: containers that join it reach members by name."""
         return {"network": self._platform}
 
+    def hand_over(
+        self, application: str, content: pulumi.Input[Mapping[str, str]], namespace: str | None, parent: pulumi.Resource
+    ) -> None:
+        """Nothing: an engine has no place for it."""
+
     def deploy(
         self,
         workload: Workload,

@@ -126,6 +126,17 @@ class PreparedKubernetes(ClusterAddresses):
         )
         return {"namespace": self.options.namespace, "clientConfigMap": name, "clientSecret": name}
 
+    def hand_over(
+        self, application: str, content: pulumi.Input[Mapping[str, str]], namespace: str | None, parent: pulumi.Resource
+    ) -> None:
+        """Declare a Secret in the application's namespace: variables for ``envFrom``, and files to mount."""
+        k8s.core.v1.Secret(
+            f"app-{application}",
+            metadata=Labels(self.platform, namespace or self.options.namespace).metadata(f"{application}-kafka"),
+            string_data=content,
+            opts=self._options(parent),
+        )
+
     def _create_namespace(self, parent: pulumi.Resource | None) -> list[pulumi.Resource]:
         """The namespace, and what deletes it after everything else, if no volume claim is left in it."""
         options = self.options
