@@ -7,23 +7,26 @@ from dataclasses import dataclass, field
 
 from components.kafka.security import MECHANISM, login_line
 from components.properties import render_properties
+from components.redis.client import redis_url
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """How an application connects to Kafka.
+    """How an application connects to Kafka and Redis.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
         user: Its user.
         password: The user's password.
         authorities: PEM of the authorities to trust.
+        redis: ``host:port`` of Redis; None for an application that does not use it.
     """
 
     bootstrap: str
     user: str
     password: str = field(repr=False)
     authorities: str = field(repr=False)
+    redis: str | None = None
 
     def client_properties(self) -> str:
         """A properties file for Kafka's own tools and Java clients, with the authorities in it."""
@@ -57,7 +60,9 @@ class Handover:
 
     def variables(self) -> dict[str, str]:
         """Environment variables, for clients that are configured by the application's own code."""
+        redis = {} if self.redis is None else {"REDIS_URL": redis_url(self.redis, self.password, user=self.user)}
         return {
+            **redis,
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "KAFKA_CA": self.authorities,
             "KAFKA_PASSWORD": self.password,
