@@ -16,11 +16,14 @@ from components.access.component import (
     BrokerUsersArgs,
     Certificates,
     CertificatesArgs,
+    RedisUsers,
+    RedisUsersArgs,
     handed_over,
+    redis_address,
     user_passwords,
 )
-from components.access.handover import dotenv
-from components.access.rules import EXPORTER_USER, PLATFORM_USER
+from components.access.handover import Handover, dotenv
+from components.access.rules import EXPORTER_USER, PLATFORM_USER, AppSpec
 from components.credentials.component import Credentials, CredentialsArgs
 from components.health.component import HealthGate, HealthGateArgs, KafkaCheck, RedisCheck
 from components.kafka.component import (
@@ -34,7 +37,7 @@ from components.kafka.component import (
 from components.kafka.files import BROKER_USER
 from components.monitoring import exporter
 from components.monitoring.component import Monitor, MonitorArgs, MonitorImages, monitor_workloads
-from components.redis.component import RedisServer, RedisServerArgs, redis_workload
+from components.redis.component import RedisLogin, RedisServer, RedisServerArgs, redis_workload
 from components.stack_file.images import Images
 from components.stack_file.settings import Settings
 from components.targets.base import Addressing, Environment, PreparedTarget, Target
@@ -120,7 +123,7 @@ class StreamingPlatform(pulumi.ComponentResource):
         target = args.target.prepare(self)
         servers = _Servers(name, args, target, self)
         topics = _topics(args, target, servers, self)
-        apps = _applications(args, target, servers.kafka, topics, self)
+        apps = _applications(args, target, servers, topics, self)
         gate = _gate(name, args, target, servers, topics, self)
         monitor = _monitor(name, args, target, servers, gate, self)
         environment = _client_environment(servers)
@@ -194,6 +197,7 @@ class _Servers:
                 image=images.redis,
                 protect=settings.protect,
                 clients=watchers,
+                users=settings.access.enabled,
                 deadline=deadline,
             ),
             child,
@@ -277,9 +281,10 @@ def _access(
 
 
 def _applications(
-    args: StreamingPlatformArgs, target: PreparedTarget, kafka: KafkaCluster, topics: TopicSet, parent: pulumi.Resource
+    args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, topics: TopicSet, parent: pulumi.Resource
 ) -> pulumi.Output[dict[str, dict[str, str]]] | None:
     """The applications' users, and for each what its clients need to connect; None where brokers ask for nothing."""
+    kafka = servers.kafka
     apps, login = [app.spec() for app in args.settings.apps], kafka.login
     if login is None:
         return None
@@ -298,14 +303,43 @@ def _applications(
         route=target.route([kafka.workload]),
     )
     made = AccessSet("access", access, options)
-    bootstrap = kafka.outside_bootstrap_servers.apply(lambda outside: outside or kafka.bootstrap_servers)
-    texts = {
-        app.name: pulumi.Output.all(
-            **handed_over(bootstrap, app.user, passwords[app.user], login.authorities, after=made)
-        )
-        for app in apps
-    }
-    return pulumi.Output.secret(pulumi.Output.all(**texts))
+    redis = _redis_users(args, target, servers.redis, passwords, parent)
+
+    def given(app: AppSpec, bootstrap: pulumi.Input[str]) -> pulumi.Output[Handover]:
+        at = redis if app.redis else None
+        return handed_over(bootstrap, app.user, passwords[app.user], login.authorities, after=made, redis=at)
+
+    for app, declared in zip(apps, args.settings.apps, strict=True):
+        content = given(app, kafka.internal_bootstrap_servers).apply(lambda known: known.secret())
+        target.hand_over(app.name, content, declared.namespace, parent)
+    outside = kafka.outside_bootstrap_servers.apply(lambda outside: outside or kafka.bootstrap_servers)
+    return pulumi.Output.secret(
+        pulumi.Output.all(**{app.name: given(app, outside).apply(lambda known: known.texts()) for app in apps})
+    )
+
+
+def _redis_users(
+    args: StreamingPlatformArgs,
+    target: PreparedTarget,
+    redis: RedisServer,
+    passwords: Mapping[str, pulumi.Output[str]],
+    parent: pulumi.Resource,
+) -> pulumi.Output[str] | None:
+    """Redis' address, when the applications' users exist there; None if everyone may do everything there."""
+    if redis.password is None:
+        return None
+    users = RedisUsersArgs(
+        login=RedisLogin(address=redis.address, password=redis.password, route=target.route([redis.workload])),
+        applications=[app.spec() for app in args.settings.apps],
+        passwords=passwords,
+        own_server=True,
+        deadline=args.settings.health.deadline.total_seconds(),
+        trigger=redis.deployment.identities,
+    )
+    # As topics do, users go with the volume and stay with one that is kept; the server may be gone by then.
+    after = list(redis.deployment.settled)
+    options = pulumi.ResourceOptions(parent=parent, depends_on=after, retain_on_delete=True)
+    return redis_address(redis.address, after=RedisUsers("redis-users", users, options))
 
 
 def _topics(
@@ -467,7 +501,14 @@ def workloads_of(settings: Settings, images: Images, target: Addressing, platfor
             jmx=settings.monitor.jmx,
             clients=watchers,
         ),
-        redis_workload(settings.redis, target, image=images.redis, protect=settings.protect, clients=watchers),
+        redis_workload(
+            settings.redis,
+            target,
+            image=images.redis,
+            protect=settings.protect,
+            clients=watchers,
+            users=settings.access.enabled,
+        ),
     ]
     monitors = monitor_workloads(
         settings.monitor,

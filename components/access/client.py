@@ -252,7 +252,7 @@ def observe_redis_users(client: "Redis") -> dict[str, str]:
     Raises:
         redis.exceptions.RedisError: They cannot be read.
     """
-    lines = [line.decode() for line in cast("list[bytes]", cast(Any, client).execute_command("ACL", "LIST"))]
+    lines = cast("list[str]", cast(Any, client).execute_command("ACL", "LIST"))
     return {line.split(" ", 2)[1]: line for line in lines}
 
 

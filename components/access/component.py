@@ -8,13 +8,21 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.access.handover import Handover, dotenv
-from components.access.provider import AccessSetProvider, BrokerUsersProvider, CertificatesProvider
+from components.access.handover import Handover
+from components.access.provider import (
+    AccessSetProvider,
+    BrokerUsersProvider,
+    CertificatesProvider,
+    RedisUsersProvider,
+)
+from components.access.redis_users import rights_of
 from components.access.rules import OWN_RIGHTS, AppSpec, Right
 from components.access.safety import inputs_of, user_specs
 from components.access.settings import AppSettings
 from components.credentials.component import Credentials, CredentialsArgs
+from components.errors import AccessError
 from components.kafka.component import KafkaLogin
+from components.redis.component import RedisLogin
 from components.targets.base import RouteInputs
 
 
@@ -183,6 +191,59 @@ class AccessSet(Resource, module="millrace", name="AccessSet"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RedisUsersArgs:
+    """Arguments of :class:`RedisUsers`.
+
+    Args:
+        login: The platform's own user of the server, which keeps its users in a file (``aclfile``).
+        applications: Whose users these are; those that declare no keys have none.
+        passwords: The password of each user: :attr:`~components.access.rules.AppSpec.users` of all applications.
+        own_server: Whether the server belongs to the same stack. Users with no more than the declared keys are then the
+            set's own when it is created: they came with data that was kept.
+        adopt: Whether users that others made are taken over; they then have the declared rights alone.
+        deadline: Seconds to wait for the server.
+        trigger: A value for the server that changes when it is replaced, since its data may be new too.
+    """
+
+    login: RedisLogin
+    applications: Sequence[AppSpec]
+    passwords: Mapping[str, pulumi.Input[str]]
+    own_server: bool = False
+    adopt: bool = False
+    deadline: float = 180
+    trigger: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+
+
+class RedisUsers(Resource, module="millrace", name="RedisUsers"):
+    """The users of applications in a Redis server, planned, applied and read as one resource.
+
+    Args:
+        name: The resource's name.
+        args: The applications and their server.
+        opts: Resource options.
+    """
+
+    users: pulumi.Output[dict[str, list[str]]]
+    """What each user may do, by name, as arguments of ``ACL SETUSER``."""
+
+    def __init__(self, name: str, args: RedisUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        users = rights_of(args.applications)
+        props: dict[str, object] = {
+            "setName": name,
+            "address": args.login.address,
+            "password": pulumi.Output.secret(args.login.password),
+            "users": users,
+            "passwords": pulumi.Output.secret(pulumi.Output.all(**{user: args.passwords[user] for user in users})),
+            "ownServer": args.own_server,
+            "adopt": args.adopt,
+            "deadline": args.deadline,
+            "trigger": dict(args.trigger),
+            "route": args.login.route,
+        }
+        super().__init__(RedisUsersProvider(), name, props, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApplicationArgs:
     """Arguments of an :class:`Application`.
 
@@ -193,6 +254,9 @@ class ApplicationArgs:
         client_bootstrap: ``host:port`` of brokers as the application reaches them; None if as this machine does.
         deadline: Seconds to wait for the brokers.
         route: How this program's clients reach the brokers, from a prepared target; None if directly.
+        redis: The platform's own user of a Redis server that keeps its users in a file; needed if the application
+            declares keys.
+        client_redis: ``host:port`` of that server as the application reaches it; None if as this machine does.
     """
 
     application: AppSettings
@@ -201,10 +265,12 @@ class ApplicationArgs:
     client_bootstrap: pulumi.Input[str] | None = None
     deadline: float = 180
     route: RouteInputs | None = None
+    redis: RedisLogin | None = None
+    client_redis: pulumi.Input[str] | None = None
 
 
 class Application(pulumi.ComponentResource):
-    """A user of Kafka with a generated password, its rights and limits, and what its clients need to connect.
+    """A user of Kafka and Redis with a generated password, its rights and limits, and what its clients need to connect.
 
     Args:
         name: The resource's name.
@@ -245,12 +311,41 @@ class Application(pulumi.ComponentResource):
         self.user, self.password = app.user, passwords[app.user]
         bootstrap = args.bootstrap if args.client_bootstrap is None else args.client_bootstrap
         # Handed over only when the user can connect.
-        texts = handed_over(bootstrap, app.user, passwords[app.user], args.login.authorities, after=made)
-        self.client_properties = texts["clientProperties"]
-        self.librdkafka = texts["librdkafka"]
-        self.spring = texts["spring"]
-        self.dotenv = texts["dotenv"]
-        self.register_outputs({"user": self.user, "password": self.password, **texts})
+        given = handed_over(
+            bootstrap,
+            app.user,
+            passwords[app.user],
+            args.login.authorities,
+            after=made,
+            redis=self._redis(name, args, app, passwords) if app.redis else None,
+        )
+        self.client_properties = given.apply(lambda known: known.client_properties())
+        self.librdkafka = given.apply(lambda known: known.librdkafka())
+        self.spring = given.apply(lambda known: known.spring())
+        self.dotenv = given.apply(lambda known: known.dotenv())
+        self.register_outputs(
+            {
+                "user": self.user,
+                "password": self.password,
+                "clientProperties": self.client_properties,
+                "librdkafka": self.librdkafka,
+                "spring": self.spring,
+                "dotenv": self.dotenv,
+            }
+        )
+
+    def _redis(
+        self, name: str, args: ApplicationArgs, app: AppSpec, passwords: Mapping[str, pulumi.Input[str]]
+    ) -> pulumi.Output[str]:
+        """The address of Redis, when the application's users exist there."""
+        if args.redis is None:
+            raise AccessError(
+                f"application {app.name} declares redis keys, but ApplicationArgs.redis is not set; give the server's "
+                "RedisLogin, or remove the keys"
+            )
+        users = RedisUsersArgs(login=args.redis, applications=[app], passwords=passwords, deadline=args.deadline)
+        made = RedisUsers(f"{name}-redis", users, pulumi.ResourceOptions(parent=self))
+        return redis_address(args.redis.address if args.client_redis is None else args.client_redis, after=made)
 
 
 def user_passwords(prefix: str, apps: Sequence[AppSpec], opts: pulumi.ResourceOptions) -> dict[str, pulumi.Output[str]]:
@@ -272,8 +367,9 @@ def handed_over(
     authorities: pulumi.Input[str],
     *,
     after: AccessSet,
-) -> dict[str, pulumi.Output[str]]:
-    """What an application needs to connect, in the form of each kind of client; all secret.
+    redis: pulumi.Input[str] | None = None,
+) -> pulumi.Output[Handover]:
+    """What an application needs to connect, a secret.
 
     Args:
         bootstrap: ``host:port`` of brokers as the application reaches them, separated by commas.
@@ -281,15 +377,21 @@ def handed_over(
         password: The user's password.
         authorities: PEM of the authorities to trust.
         after: What makes the user.
+        redis: :func:`redis_address`; None for an application that does not use Redis.
     """
-    facts = pulumi.Output.secret(pulumi.Output.all(bootstrap, password, authorities, after.users))
+    facts = pulumi.Output.secret(pulumi.Output.all(bootstrap, password, authorities, redis, after.users))
 
     def handover(known: Sequence[str]) -> Handover:
-        return Handover(bootstrap=known[0], user=user, password=known[1], authorities=known[2])
+        return Handover(bootstrap=known[0], user=user, password=known[1], authorities=known[2], redis=known[3])
 
-    return {
-        "clientProperties": facts.apply(lambda known: handover(known).client_properties()),
-        "librdkafka": facts.apply(lambda known: handover(known).librdkafka()),
-        "spring": facts.apply(lambda known: handover(known).spring()),
-        "dotenv": facts.apply(lambda known: dotenv(handover(known).variables())),
-    }
+    return facts.apply(handover)
+
+
+def redis_address(address: pulumi.Input[str], *, after: RedisUsers) -> pulumi.Output[str]:
+    """The address of a Redis server, known only when the applications' users exist there.
+
+    Args:
+        address: ``host:port`` of the server as applications reach it.
+        after: What makes the users.
+    """
+    return pulumi.Output.all(address, after.users).apply(lambda known: known[0])

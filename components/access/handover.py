@@ -7,23 +7,26 @@ from dataclasses import dataclass, field
 
 from components.kafka.security import MECHANISM, login_line
 from components.properties import render_properties
+from components.redis.client import redis_url
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """How an application connects to Kafka.
+    """How an application connects to Kafka and Redis.
 
     Args:
         bootstrap: ``host:port`` of brokers, separated by commas.
         user: Its user.
         password: The user's password.
         authorities: PEM of the authorities to trust.
+        redis: ``host:port`` of Redis; None for an application that does not use it.
     """
 
     bootstrap: str
     user: str
     password: str = field(repr=False)
     authorities: str = field(repr=False)
+    redis: str | None = None
 
     def client_properties(self) -> str:
         """A properties file for Kafka's own tools and Java clients, with the authorities in it."""
@@ -55,9 +58,23 @@ class Handover:
         }
         return json.dumps(options, indent=2) + "\n"
 
-    def files(self) -> dict[str, str]:
-        """The forms above by the usual names of their files, and the authorities."""
+    def dotenv(self) -> str:
+        """The variables as a ``.env`` file."""
+        return dotenv(self.variables())
+
+    def texts(self) -> dict[str, str]:
+        """The form for each kind of client, as the stack's outputs name it."""
         return {
+            "clientProperties": self.client_properties(),
+            "librdkafka": self.librdkafka(),
+            "spring": self.spring(),
+            "dotenv": self.dotenv(),
+        }
+
+    def secret(self) -> dict[str, str]:
+        """The content of a Kubernetes Secret: the variables, and each form by the usual name of its file."""
+        return {
+            **self.variables(),
             "client.properties": self.client_properties(),
             "application.properties": self.spring(),
             "librdkafka.json": self.librdkafka(),
@@ -66,7 +83,9 @@ class Handover:
 
     def variables(self) -> dict[str, str]:
         """Environment variables, for clients that are configured by the application's own code."""
+        redis = {} if self.redis is None else {"REDIS_URL": redis_url(self.redis, self.password, user=self.user)}
         return {
+            **redis,
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "KAFKA_CA": self.authorities,
             "KAFKA_PASSWORD": self.password,

@@ -1,21 +1,23 @@
 """Dynamic providers of certificates, and of users with their rights and limits."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.access.client import apply_users, observe_users
+from components.access.redis_users import RedisUserServer, RedisUserSpec, make_users, read_users, redis_change_lines
 from components.access.safety import (
     ObservedUser,
     UserSpec,
     change_lines,
     foreign_users,
     inputs_of,
+    own_rights_of,
     plan_access,
     refusals,
-    rights_of,
+    refuse_foreign,
     users_of,
 )
 from components.access.scram import users_are_written, write_users
@@ -88,7 +90,7 @@ class BrokerUsersProvider(ResourceProvider):
     def read(self, id_: str, props: Props) -> ReadResult:
         """Look once. If an ensemble that answers lacks a user, the next ``up`` writes all."""
         addresses = list(in_order(props["ensemble"]).values())
-        rights = rights_of(props)
+        rights = own_rights_of(props)
         found = users_are_written(addresses, props["passwords"], rights, route=open_route(props.get("route")))
         if found is False:
             progress("ZooKeeper lacks a user of the platform, or has another password or other rights of it")
@@ -104,7 +106,7 @@ def _write_users(props: Props) -> None:
     write_users(
         list(in_order(props["ensemble"]).values()),
         props["passwords"],
-        rights_of(props),
+        own_rights_of(props),
         deadline=float(props["deadline"]),
         report=progress,
         route=open_route(props.get("route")),
@@ -264,7 +266,7 @@ def _observed(props: Props) -> dict[str, ObservedUser]:
             return [(str(error).splitlines() or [type(error).__name__])[0]]
         return []
 
-    wait_until(attempt, what="Kafka", deadline=READ_SECONDS, report=lambda _line: None)
+    wait_until(attempt, what="Kafka", deadline=READ_SECONDS, report=_quiet)
     return found
 
 
@@ -290,7 +292,7 @@ def _apply(props: Props, owned: Collection[str], passwords: Collection[str], *, 
             with admin_client(bootstrap, route=route, security=security) as client:
                 observed = observe_users(client, {*declared, *leaving})
                 if not props["adopt"]:
-                    _refuse_foreign(foreign_users(declared, observed, sorted(ours), resumed=resumed))
+                    refuse_foreign(foreign_users(declared, observed, sorted(ours), resumed=resumed))
                 ours.update(declared)
                 plan = plan_access(declared, observed, leaving=leaving, new_passwords=sorted(pending))
                 if plan.is_empty:
@@ -310,9 +312,86 @@ def _quiet_about_changes(line: str) -> None:
         progress(line)
 
 
-def _refuse_foreign(names: Collection[str]) -> None:
-    if names:
-        raise AccessError(
-            f"users exist already and are not this stack's: {', '.join(names)}; nothing was changed",
-            ["rename the applications, or take the users over (adopt): they then have the declared rights alone"],
+class RedisUsersProvider(ResourceProvider):
+    """Manages the users of one set in a Redis server, and touches no others.
+
+    Beside the inputs, the state keeps ``known``: each user in the server's words when it was last set.
+    """
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Refuse what cannot be made, and say what changes, already in ``preview``."""
+        new = news.get("users")
+        if not is_known(new):
+            return CheckResult(news, [])
+        if _olds and is_known(_olds.get("users")):
+            for line in redis_change_lines(_olds["users"], news["users"]):
+                progress(line)
+        named = news["passwords"] if is_known(news.get("passwords")) else news["users"]
+        return CheckResult(news, failures(refusals(news["users"], named)))
+
+    @plain_errors
+    def create(self, props: Props) -> CreateResult:
+        """Create the users; the next ``up`` retries a failed create, and knows the users that it made."""
+        return CreateResult(f"{props['address']}/{props['setName']}", _with_redis_users(props, {}))
+
+    @plain_errors
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Change what differs, and remove users that left the declaration; after an interruption the next goes on."""
+        return UpdateResult(_with_redis_users(_news, _olds))
+
+    @plain_errors
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Report the users as they are, so that a refresh shows drift and the next ``up`` corrects it.
+
+        If the server does not answer, all is kept as last known.
+        """
+        state = {key: value for key, value in props.items() if key != "__provider"}
+        try:
+            state["users"] = read_users(_redis_server(props, READ_SECONDS, _quiet), _redis_specs(props, props))
+        except (AccessError, UnhealthyError) as error:
+            progress(f"users of Redis were not read: {'; '.join(error.problems) or error}; they are kept as last known")
+        inputs = {key: value for key, value in state.items() if key != "known"}
+        return ReadResult(id_, state, inputs)
+
+    @plain_errors
+    def delete(self, _id: str, _props: Props) -> None:
+        """Remove the set's users; those that are already gone are no error."""
+        _with_redis_users({**_props, "users": {}, "passwords": {}}, _props)
+
+
+def _quiet(_line: str) -> None:
+    """Report nothing."""
+
+
+def _with_redis_users(props: Props, old: Props) -> Props:
+    """Make the users as declared. Returns the inputs with each user in the server's words."""
+    owned: Mapping[str, str] = old.get("passwords") or {}
+    known = make_users(
+        _redis_server(props, float(props["deadline"]), progress),
+        _redis_specs(props, old),
+        owned=owned.keys(),
+        own_server=bool(props["ownServer"]),
+        adopt=bool(props["adopt"]),
+    )
+    return {**props, "known": known}
+
+
+def _redis_server(props: Props, deadline: float, report: Callable[[str], None]) -> RedisUserServer:
+    route = open_route(props.get("route"))
+    return RedisUserServer(
+        address=props["address"], password=props["password"], route=route, deadline=deadline, report=report
+    )
+
+
+def _redis_specs(props: Props, old: Props) -> dict[str, RedisUserSpec]:
+    """The declared users; those whose rights are still the old ones are known in the server's words."""
+    before: Mapping[str, list[str]] = old.get("users") or {}
+    known: Mapping[str, str] = old.get("known") or {}
+    return {
+        name: RedisUserSpec(
+            rights=rights,
+            password=props["passwords"][name],
+            known=known.get(name) if before.get(name) == rights else None,
         )
+        for name, rights in props["users"].items()
+    }

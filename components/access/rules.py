@@ -43,6 +43,15 @@ ANY_NAME = "*"
 _APP = re.compile(r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?")
 _RESOURCE_NAME = re.compile(r"[a-zA-Z0-9._-]*")
 _KEY_START = re.compile(r"[A-Za-z0-9_.:/{-]")
+_REDIS_COMMANDS = (
+    "+@all",
+    "-@admin",
+    "-@dangerous",
+    # Redis gives the names of all keys to whoever may use these, whatever keys that user has.
+    *("-scan", "-randomkey"),
+    # Functions and scripts are the whole server's; FCALL and EVAL stay, and obey the rights to keys.
+    *("-function", "-script|flush", "-script|kill"),
+)
 _IMPLIED: Mapping[Operation, tuple[Operation, ...]] = {
     "describe": ("read", "write", "delete", "alter"),
     "describe-configs": ("alter-configs",),
@@ -176,17 +185,25 @@ def user_name(app: str, generation: int) -> str:
     return app if generation == 1 else f"{app}-{generation}"
 
 
-def redis_rules(patterns: Sequence[str], password: str) -> list[str]:
-    """The arguments of ``ACL SETUSER`` for an application: its keys and channels, and no dangerous commands.
+def redis_rights(patterns: Sequence[str]) -> list[str]:
+    """What an application's users may do in Redis, as arguments of ``ACL SETUSER``.
 
-    They describe the user completely, so that nothing of an older declaration stays.
+    Its keys and channels, and no commands that are dangerous, show others' keys or end others' scripts.
 
     Args:
         patterns: Patterns of keys and channels.
-        password: The user's password; only its hash is in the result.
     """
-    places = [f"{kind}{pattern}" for kind in "~&" for pattern in sorted(patterns)]
-    return ["reset", "on", password_rule(password), *places, "+@all", "-@admin", "-@dangerous"]
+    return [*(f"{kind}{pattern}" for kind in "~&" for pattern in sorted(patterns)), *_REDIS_COMMANDS]
+
+
+def redis_rules(rights: Sequence[str], password: str) -> list[str]:
+    """The arguments of ``ACL SETUSER`` that describe a user completely, so that nothing else of it stays.
+
+    Args:
+        rights: What it may do: :func:`redis_rights`.
+        password: Its password; only the hash is in the result.
+    """
+    return ["reset", "on", password_rule(password), *rights]
 
 
 # The platform's own users

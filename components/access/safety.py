@@ -1,10 +1,11 @@
 """Plans the changes of a set of users with their rights and quotas, and what a changed declaration means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from components.access.rules import RESERVED_USERS, AppSpec, Right
+from components.errors import AccessError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,19 @@ def _is_left(spec: UserSpec, user: ObservedUser, *, resumed: bool) -> bool:
     return user.is_absent or (resumed and user.rights <= spec.rights and user.quota.items() <= spec.quota.items())
 
 
+def refuse_foreign(names: Collection[str]) -> None:
+    """Refuse to change users that somebody else made.
+
+    Raises:
+        AccessError: There are some.
+    """
+    if names:
+        raise AccessError(
+            f"users exist already and are not this stack's: {', '.join(names)}; nothing was changed",
+            ["rename the applications, or take the users over (adopt): they then have the declared rights alone"],
+        )
+
+
 # Inputs
 
 
@@ -151,7 +165,7 @@ def users_of(props: Mapping[str, Any]) -> dict[str, UserSpec]:
     }
 
 
-def rights_of(props: Mapping[str, Any]) -> dict[str, frozenset[Right]]:
+def own_rights_of(props: Mapping[str, Any]) -> dict[str, frozenset[Right]]:
     """The rights of the platform's users in a resource's inputs, by user."""
     declared = cast("Mapping[str, Sequence[str]]", props["rights"])
     return {user: frozenset(map(Right.parse, rights)) for user, rights in declared.items()}
@@ -161,7 +175,7 @@ def _numbers(quota: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in quota.items()}
 
 
-def refusals(users: Mapping[str, UserSpec], passwords: Mapping[str, object]) -> list[str]:
+def refusals(users: Mapping[str, object], passwords: Mapping[str, object]) -> list[str]:
     """Why a declaration of users is refused, one line for each reason."""
     reserved = sorted(users.keys() & RESERVED_USERS)
     without = sorted(users.keys() - passwords.keys())
@@ -171,8 +185,7 @@ def refusals(users: Mapping[str, UserSpec], passwords: Mapping[str, object]) -> 
 
 def change_lines(old: Mapping[str, UserSpec], new: Mapping[str, UserSpec]) -> list[str]:
     """A change of a set's declaration, one line for each user; none restarts a server."""
-    lines = [f"access: creates user {name}" for name in sorted(new.keys() - old.keys())]
-    lines += [f"access: removes user {name}, which can no longer connect" for name in sorted(old.keys() - new.keys())]
+    lines = user_lines("access", old, new)
     for name in sorted(old.keys() & new.keys()):
         parts = [f"+ {right}" for right in sorted(new[name].rights - old[name].rights)]
         parts += [f"- {right}" for right in sorted(old[name].rights - new[name].rights)]
@@ -181,6 +194,20 @@ def change_lines(old: Mapping[str, UserSpec], new: Mapping[str, UserSpec]) -> li
         if parts:
             lines.append(f"access: {name}: {'; '.join(parts)}")
     return lines
+
+
+def user_lines(where: str, old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """The users that come and go with a change of a declaration, one line for each.
+
+    Args:
+        where: What the users are of, the start of each line.
+        old: The users that were declared, by name.
+        new: The users that are declared.
+    """
+    return [
+        *(f"{where}: creates user {name}" for name in sorted(new.keys() - old.keys())),
+        *(f"{where}: removes user {name}, which can no longer connect" for name in sorted(old.keys() - new.keys())),
+    ]
 
 
 def _quota_text(quota: Mapping[str, float]) -> str:

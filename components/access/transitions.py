@@ -24,8 +24,7 @@ _NOW = Allowed(note="rights change at once; nothing restarts")
 
 APP_RULES: Table = {
     "name": always(Allowed(note="the users of the old name are removed, and clients need those of the new one")),
-    **{key: always(_NOW) for key in ("produces", "consumes", "groups", "transactions")},
-    "redis": always(Allowed(note="has no effect yet: Redis knows one user")),
+    **{key: always(_NOW) for key in ("produces", "consumes", "groups", "transactions", "redis")},
     **{f"quota.{key}": always(Allowed(note="limits change at once; nothing restarts")) for key in _LIMITS},
     "namespace": always(Allowed(note="the Secret moves, and is gone from the old namespace")),
     "generation": (

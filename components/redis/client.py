@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from components.findings import finding
 from components.routes import DIRECT, Route, host_and_port, patience
@@ -67,6 +68,18 @@ def connection(address: str, password: str | None, route: Route) -> "Redis":
         decode_responses=True,
         retry=Retry(NoBackoff(), 0),  # callers check again; retries would only delay the finding
     )
+
+
+def redis_url(address: str, password: str | None, *, user: str = "") -> str:
+    """The address in the form that clients read.
+
+    Args:
+        address: ``host:port``.
+        password: What ``AUTH`` needs, or None.
+        user: Whose password it is; empty is the server's default user.
+    """
+    login = "" if password is None else f"{quote(user, safe='')}:{quote(password, safe='')}@"
+    return f"redis://{login}{address}/0"
 
 
 def findings(

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from urllib.parse import quote
 
 import pulumi
 from pulumi.dynamic import Resource
 
 from components.credentials.component import Credentials, CredentialsArgs
 from components.images import default_image
-from components.redis.files import PORT, password_conf, redis_conf, start_script
+from components.redis.client import redis_url
+from components.redis.files import PORT, UserFiles, default_user, password_conf, redis_conf, start_script
 from components.redis.provider import RedisPasswordsProvider
 from components.redis.settings import RedisSettings
 from components.server import resources_of
@@ -23,6 +23,7 @@ _CONFIG = "/etc/millrace/redis.conf"
 _SCRIPT = "/etc/millrace/start-redis.sh"
 _PASSWORD_CONFIG = "/etc/millrace/redis-password.conf"
 _PASSWORD = "/etc/millrace/redis-password"
+_USERS = UserFiles(users=f"{_DATA_PATH}/users.acl", own="/etc/millrace/redis-default-user.acl")
 
 # The password is read inside the container, so neither the check's arguments nor `docker inspect` show it.
 _PING = "redis-cli ping | grep -q PONG"
@@ -79,6 +80,7 @@ def redis_workload(
     image: str | None = None,
     protect: bool = False,
     clients: Sequence[str] = (),
+    users: bool = False,
 ) -> Workload:
     """The server as a workload, without the files that hold the password; declares nothing.
 
@@ -88,16 +90,23 @@ def redis_workload(
         image: Image reference; unset takes :func:`~components.images.default_image`.
         protect: Whether destroying the data is refused.
         clients: Names of further workloads that may connect.
+        users: Whether the server may have further users, if it asks for a password.
     """
     authenticated = settings.authentication
-    config = redis_conf(settings, data_path=_DATA_PATH, password_file=_PASSWORD_CONFIG if authenticated else None)
+    config = redis_conf(
+        settings,
+        data_path=_DATA_PATH,
+        password_file=_PASSWORD_CONFIG if authenticated else None,
+        users_file=_USERS.users if authenticated and users else None,
+    )
+    script = start_script(data_path=_DATA_PATH, password_path=_PASSWORD, users=_USERS if users else None)
     return Workload(
         name=NAME,
         image=image or default_image("redis"),
         replicas=1,
         command=["sh", _SCRIPT, _CONFIG],
         files=[
-            File(path=_SCRIPT, content=start_script(data_path=_DATA_PATH, password_path=_PASSWORD)),
+            File(path=_SCRIPT, content=script),
             File(path=_CONFIG, content=config),
         ],
         ports=[Port(name="client", number=PORT, reached_by=[CLIENTS, *clients], outside=target.outside(settings.port))],
@@ -112,6 +121,21 @@ def redis_workload(
 
 
 @dataclass(frozen=True, kw_only=True)
+class RedisLogin:
+    """How this program logs in to a server as the platform's own user, who may do everything.
+
+    Args:
+        address: ``host:port`` of the server as this machine reaches it.
+        password: The user's password.
+        route: How this program's clients reach the server, from a prepared target; None if directly.
+    """
+
+    address: pulumi.Input[str]
+    password: pulumi.Input[str]
+    route: RouteInputs | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RedisServerArgs:
     """Arguments of a :class:`RedisServer`.
 
@@ -122,6 +146,8 @@ class RedisServerArgs:
         image: Image reference.
         protect: Whether destroying the data is refused.
         clients: Names of further workloads that may connect, for network policies.
+        users: Whether the server may have further users, such as those of
+            :class:`~components.access.component.RedisUsers`; they need ``settings.authentication``.
         deadline: Seconds within which a changed server must serve again.
     """
 
@@ -131,6 +157,7 @@ class RedisServerArgs:
     image: str = field(default_factory=lambda: default_image("redis"))
     protect: bool = False
     clients: Sequence[str] = ()
+    users: bool = False
     deadline: float = 180
 
 
@@ -161,12 +188,14 @@ class RedisServer(pulumi.ComponentResource):
     def __init__(self, name: str, args: RedisServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:RedisServer", name, None, opts)
         target, self.settings = args.target, args.settings
-        plain = redis_workload(args.settings, target, image=args.image, protect=args.protect, clients=args.clients)
+        plain = redis_workload(
+            args.settings, target, image=args.image, protect=args.protect, clients=args.clients, users=args.users
+        )
         self.member = plain.members[0]
         self.address = pulumi.Output.from_input(target.addresses(plain)[self.member])
         accepted = self._accepted(name, args, plain)
         self.password = None if accepted is None else accepted.apply(_first)
-        self.workload = plain if accepted is None else _with_passwords(plain, accepted)
+        self.workload = plain if accepted is None else _with_passwords(plain, accepted, users=args.users)
         self.url = _url(self.address, self.password)
         self.deployment = target.deploy(self.workload, self, deadline=args.deadline, opts=opts)
         self.register_outputs({"address": self.address, "url": self.url})
@@ -195,9 +224,10 @@ def _first(accepted: Sequence[str]) -> str:
     return accepted[0]
 
 
-def _with_passwords(workload: Workload, accepted: pulumi.Output[list[str]]) -> Workload:
+def _with_passwords(workload: Workload, accepted: pulumi.Output[list[str]], *, users: bool) -> Workload:
+    path, render = (_USERS.own, default_user) if users else (_PASSWORD_CONFIG, password_conf)
     secrets = [
-        File(path=_PASSWORD_CONFIG, content=accepted.apply(password_conf), secret=True),
+        File(path=path, content=accepted.apply(render), secret=True),
         File(path=_PASSWORD, content=accepted.apply(_first), secret=True),
     ]
     return replace(workload, files=[*workload.files, *secrets])
@@ -205,5 +235,5 @@ def _with_passwords(workload: Workload, accepted: pulumi.Output[list[str]]) -> W
 
 def _url(address: pulumi.Output[str], password: pulumi.Output[str] | None) -> pulumi.Output[str]:
     if password is None:
-        return address.apply(lambda known: f"redis://{known}/0")
-    return pulumi.Output.all(address, password).apply(lambda known: f"redis://:{quote(known[1], safe='')}@{known[0]}/0")
+        return address.apply(lambda known: redis_url(known, None))
+    return pulumi.Output.all(address, password).apply(lambda known: redis_url(known[0], known[1]))

@@ -1,20 +1,24 @@
-"""redis.conf, the file with the password that it includes, and the start script."""
+"""redis.conf, the files with the password, and the start script."""
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from components.redis.settings import RedisSettings
 
 PORT = 6379
 
 
-def redis_conf(settings: RedisSettings, *, data_path: str, password_file: str | None) -> str:
+def redis_conf(
+    settings: RedisSettings, *, data_path: str, password_file: str | None, users_file: str | None = None
+) -> str:
     """The server's configuration, sorted by directive.
 
     Args:
         settings: The server's settings.
         data_path: Folder of snapshots and the append-only file.
         password_file: A file to include that holds the password; None for a server without one.
+        users_file: The file of the server's users, instead of ``password_file``: a server has one or the other.
     """
     directives = {
         "appendfsync": "everysec",
@@ -29,7 +33,9 @@ def redis_conf(settings: RedisSettings, *, data_path: str, password_file: str | 
     } | settings.config
     lines = [f"{name} {_argument(value)}" for name, value in sorted(directives.items())]
     lines += [f"save {rule}" for rule in settings.save] or ['save ""']
-    if password_file is not None:
+    if users_file is not None:
+        lines.append(f"aclfile {users_file}")
+    elif password_file is not None:
         lines.append(f"include {password_file}")
     return "".join(f"{line}\n" for line in lines)
 
@@ -42,6 +48,11 @@ def password_conf(accepted: Sequence[str]) -> str:
     """
     if len(accepted) == 1:
         return f"requirepass {_quoted(accepted[0])}\n"
+    return default_user(accepted)
+
+
+def default_user(accepted: Sequence[str]) -> str:
+    """The line that gives the platform's own user its passwords, as hashes: for ``redis.conf`` or a file of users."""
     return f"user default on ~* &* +@all {' '.join(map(password_rule, accepted))}\n"
 
 
@@ -50,7 +61,20 @@ def password_rule(password: str) -> str:
     return f"#{hashlib.sha256(password.encode()).hexdigest()}"
 
 
-def start_script(*, data_path: str, password_path: str) -> str:
+@dataclass(frozen=True, kw_only=True)
+class UserFiles:
+    """Where a server that has several users keeps them.
+
+    Args:
+        users: The file of all users, beside the data. The server reads it, and writes it at ``ACL SAVE``.
+        own: The file with the platform's own user: :func:`default_user`.
+    """
+
+    users: str
+    own: str
+
+
+def start_script(*, data_path: str, password_path: str, users: UserFiles | None = None) -> str:
     """A script that makes the data ready for the configured persistence, then becomes the server.
 
     Redis loads either the append-only file or the snapshot, as ``appendonly`` says, and starts empty if that one does
@@ -61,7 +85,9 @@ def start_script(*, data_path: str, password_path: str) -> str:
     Args:
         data_path: Folder of snapshots and the append-only file.
         password_path: The file that holds the password, if there is one.
+        users: Where the server's users are; None for a server with one user.
     """
+    own_user = "" if users is None else _own_user(users)
     return f"""\
 #!/bin/sh
 # Usage: start-redis.sh CONFIG
@@ -70,7 +96,7 @@ config=$1
 log={data_path}/appendonlydir
 socket=/tmp/redis-convert.sock
 if [ -f {password_path} ]; then REDISCLI_AUTH=$(cat {password_path}); export REDISCLI_AUTH; fi
-ask() {{ redis-cli -s "$socket" "$@" 2> /dev/null; }}
+{own_user}ask() {{ redis-cli -s "$socket" "$@" 2> /dev/null; }}
 load() {{ # Start a server that no client reaches, and wait until it has loaded the data.
     redis-server "$config" --port 0 --unixsocket "$socket" --save '' --daemonize no --appendonly "$1" &
     server=$!
@@ -96,6 +122,23 @@ fi
 rm -rf "$log.old"
 unset REDISCLI_AUTH
 exec redis-server "$config"
+"""
+
+
+def _own_user(users: UserFiles) -> str:
+    """Lines of the start script: the platform's own user is as its file says, others as they were saved.
+
+    A file of users replaces the password in ``redis.conf``: Redis ignores ``requirepass`` beside it, and does not start
+    with a ``user`` line. A server that was switched back to one user forgets the others, or they would return later.
+    """
+    new = f"{users.users}.new"
+    return f"""\
+if [ -f {users.own} ]; then
+    (umask 077 && {{ cat {users.own}; grep -sv '^user default ' {users.users} || true; }} > {new})
+    mv {new} {users.users}
+else
+    rm -f {users.users}
+fi
 """
 
 

@@ -91,7 +91,22 @@ class Settings(Section):
             )
         derived = [key for key in self.kafka.config if key.startswith(DERIVED_BY_ACCESS)]
         problems = [f"kafka.config has {key}, which access.enabled derives; remove it" for key in derived]
-        return [*problems, *app_set_problems([app.spec() for app in self.apps])]
+        return [*problems, *app_set_problems([app.spec() for app in self.apps]), *self._redis_user_problems()]
+
+    def _redis_user_problems(self) -> list[str]:
+        """Redis asks who its clients are only with a password, and reads users from one place."""
+        if not self.redis.authentication:
+            return [
+                f"apps[{position}] ({app.name}) has redis keys, but redis.authentication is false, so everyone may use "
+                "all keys; set redis.authentication to true"
+                for position, app in enumerate(self.apps)
+                if app.redis
+            ]
+        return [
+            f"redis.config has {key}, but with access.enabled Redis keeps its users in a file; declare apps with redis"
+            for key in self.redis.config
+            if key.lower() == "user"
+        ]
 
     def _machine_problems(self) -> list[str]:
         """Colliding ports, and Kubernetes settings, which on Docker most likely mean that the target was forgotten."""

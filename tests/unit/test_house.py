@@ -28,6 +28,8 @@ from components.access.component import (
     ApplicationArgs,
     Certificates,
     CertificatesArgs,
+    RedisUsers,
+    RedisUsersArgs,
 )
 from components.health.component import HealthGate, HealthGateArgs
 from components.kafka.component import KafkaCluster, KafkaClusterArgs
@@ -49,6 +51,7 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
     "access": {
         "certificates": "makes and checks certificates; neither a file of a server nor a protocol",
         "handover": "files for clients, not for servers",
+        "redis_users": "plans and makes users of Redis, which has neither topics nor quotas",
         "rules": "what an application may do, whoever declares it",
         "scram": "users in ZooKeeper, before a broker runs that client.py could ask",
     },
@@ -134,6 +137,7 @@ PROVIDERS = [
     "components.access.provider:AccessSetProvider",
     "components.access.provider:BrokerUsersProvider",
     "components.access.provider:CertificatesProvider",
+    "components.access.provider:RedisUsersProvider",
     "components.credentials.provider:CredentialsProvider",
     "components.health.provider:HealthGateProvider",
     "components.monitoring.provider:MonitorGateProvider",
@@ -164,6 +168,7 @@ COMPONENTS: Sequence[tuple[type, type]] = [
     (Monitor, MonitorArgs),
     (Certificates, CertificatesArgs),
     (AccessSet, AccessSetArgs),
+    (RedisUsers, RedisUsersArgs),
     (Application, ApplicationArgs),
 ]
 

@@ -199,7 +199,7 @@ class FakeRedis:
 
     def execute_command(self, *command: str) -> Any:
         if command == ("ACL", "LIST"):
-            return [b"user billing on #0a ~billing:* &* +@all", b"user default on #ff ~* &* +@all"]
+            return ["user billing on #0a ~billing:* &* +@all", "user default on #ff ~* &* +@all"]
         self.commands.append(command)
         return b"OK"
 

@@ -6,6 +6,7 @@ Proof limit: an independent reader of properties files stands for Java's; no cli
 
 import json
 import subprocess
+from dataclasses import replace
 
 import javaproperties
 import pytest
@@ -59,4 +60,10 @@ def test_a_password_ends_where_it_ends(password: str, written: str) -> None:
 
 
 def test_no_text_of_a_handover_shows_the_password() -> None:
-    assert repr(HANDOVER) == "Handover(bootstrap='a:1,b:2', user='billing')"
+    assert repr(HANDOVER) == "Handover(bootstrap='a:1,b:2', user='billing', redis=None)"
+
+
+def test_an_application_with_keys_gets_the_address_of_redis_with_its_own_user() -> None:
+    assert "REDIS_URL" not in HANDOVER.variables()
+    variables = replace(HANDOVER, password="p@ss/1", redis="redis-0:6379").variables()
+    assert variables["REDIS_URL"] == "redis://billing:p%40ss%2F1@redis-0:6379/0"

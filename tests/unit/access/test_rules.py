@@ -19,6 +19,7 @@ from components.access.rules import (
     key_problem,
     missing_right,
     pattern_problem,
+    redis_rights,
     redis_rules,
     set_problems,
     undeclared_topics,
@@ -119,8 +120,8 @@ def test_a_new_generation_is_a_new_user_beside_the_one_before(generation: int, k
     assert declared.user == users[0]
 
 
-def test_redis_gets_a_hash_and_no_dangerous_commands() -> None:
-    rules = redis_rules(["orders:*", "billing:*"], "pass")
+def test_redis_gets_a_hash_and_no_command_that_reaches_beyond_its_keys() -> None:
+    rules = redis_rules(redis_rights(["orders:*", "billing:*"]), "pass")
     assert rules == [
         "reset",
         "on",
@@ -132,6 +133,11 @@ def test_redis_gets_a_hash_and_no_dangerous_commands() -> None:
         "+@all",
         "-@admin",
         "-@dangerous",
+        "-scan",
+        "-randomkey",
+        "-function",
+        "-script|flush",
+        "-script|kill",
     ]
 
 
