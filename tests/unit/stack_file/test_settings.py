@@ -335,6 +335,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "apps.quota.produce": ("5MiB/s", 5 * MIB),
     "apps.quota.consume": ("10MiB/s", 10 * MIB),
     "apps.quota.requestPercent": (50, 50),
+    "apps.namespace": ("billing", "billing"),
     "apps.generation": (2, 2),
     "apps.keepPrevious": (False, False),
     "topics.name": ("payments", "payments"),
@@ -353,6 +354,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 BESIDE: dict[str, dict[str, Any]] = {
     "target": {"kubernetes": {"context": "test"}},
+    "apps.redis": {"redis": {"authentication": True, "password": "a-password"}},
     "monitor.jmx": {"monitor": {"enabled": True}},
     "monitor.prometheus.enabled": {"monitor": {"enabled": True}},
     "monitor.grafana.enabled": {"monitor": {"enabled": True, "prometheus": {"enabled": True}}},
@@ -382,7 +384,7 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
         return {"topics": [{**TOPIC, key: value}]}
     if section in ("apps", "apps.quota"):
         app = WITH_APP["apps"][0]
-        return {**WITH_APP, "apps": [{**app, **({key: value} if section == "apps" else {"quota": {key: value}})}]}
+        return {**WITH_APP, **BESIDE.get(path, {}), "apps": [{**app, **({key: value} if section == "apps" else {"quota": {key: value}})}]}
     declared: dict[str, Any] = deepcopy(BESIDE.get(path, {}))
     here = declared
     for part in section.split(".") if section else []:
@@ -395,7 +397,7 @@ def test_every_field_has_a_value_in_the_table_of_these_tests() -> None:
     assert sorted(path for path, _, _ in FIELDS) == sorted(VALUES), "give a new field a line in VALUES"
 
 
-ONLY_ON_KUBERNETES = {"kafka.external", "kubernetes.context"}
+ONLY_ON_KUBERNETES = {"apps.namespace", "kafka.external", "kubernetes.context"}
 
 
 @pytest.mark.parametrize("field", ["kafka", "kubernetes"])
