@@ -142,8 +142,8 @@ class Settings(Section):
             return []
         return [
             f"kafka.external is {self.kafka.external} but access.enabled is false: whoever reaches the ports may read "
-            "and write all records. Set access.enabled to true; or, in a network that you trust, "
-            "kafka.allowInsecureExternal to true"
+            "and write all records. For a new platform set access.enabled to true; in a network that you trust, "
+            "kafka.allowInsecureExternal"
         ]
 
     def _port_problems(self) -> list[str]:

@@ -997,8 +997,8 @@ def test_brokers_that_clients_outside_cannot_reach_are_reported(kafka: dict[str,
 
 
 EXPOSED = (
-    "kafka.external is {} but access.enabled is false: whoever reaches the ports may read and write all records. Set "
-    "access.enabled to true; or, in a network that you trust, kafka.allowInsecureExternal to true"
+    "kafka.external is {} but access.enabled is false: whoever reaches the ports may read and write all records. For a "
+    "new platform set access.enabled to true; in a network that you trust, kafka.allowInsecureExternal"
 )
 OUTSIDE = {"advertisedHost": "k{ordinal}.example"}
 
