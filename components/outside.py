@@ -1,6 +1,7 @@
 """How clients outside a target's own network reach a port of a member."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 ANY_ADDRESS = "0.0.0.0"
 """Binds a port to all addresses of a machine."""
@@ -17,12 +18,17 @@ class Outside:
         port: Port of member 0.
         step: Difference between the ports of one member and the next; 0 if each has a host of its own.
         kind: ``hostPort`` on Docker, ``nodePort`` or ``loadBalancer`` on Kubernetes.
+        source_ranges: Networks that a load balancer admits; none are all.
+        annotations: Annotations of the Services on Kubernetes.
     """
 
     host: str
     port: int
     step: int = 1
     kind: str = "hostPort"
+    # No container is made from these, so they are left out of what its digest is made from.
+    source_ranges: Sequence[str] = field(default=(), repr=False)
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     def number(self, ordinal: int) -> int:
         """The port of a member."""

@@ -1,9 +1,10 @@
 """The base of all sections of a stack file, and the settings that several of them share."""
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_interface
 from typing import Annotated, Any, ClassVar, Self, cast
 
 from pydantic import (
@@ -27,10 +28,12 @@ from components.limits import (
     LONGEST_WAIT,
     MAX_CONFIG,
     MAX_CORES,
+    MAX_HOST,
     MAX_IMAGE,
     MAX_OPTION,
     MAX_OPTIONS,
     MAX_PORT,
+    MAX_TEXT,
 )
 from components.quantities import GIB, MIB, Duration, Size, Whole, at_most, format_duration
 from components.report import first_of, unknown_profile, validated
@@ -218,6 +221,50 @@ DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 """One DNS label (RFC 1123), as Kubernetes requires of namespaces."""
 
 Address = Annotated[str, AfterValidator(_ipv4_address)]
+
+
+def _network(value: str) -> str:
+    """The network as Kubernetes writes it; a single address is a network of one."""
+    try:
+        written = ip_interface(value)
+    except ValueError:
+        written = None
+    if written is None or "%" in value:  # the zone after a % has a meaning on one machine only
+        raise ValueError("must be a network such as 10.0.0.0/8 or 2001:db8::/32")
+    if written.ip != written.network.network_address:
+        raise ValueError(f"must be a network; this is an address in {written.network}")
+    return str(written.network)
+
+
+Network = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_network)]
+"""An IPv4 or IPv6 network: ``10.0.0.0/8``."""
+
+_LABEL = "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
+_ANNOTATION = re.compile(
+    rf"(?:(?=[^/]{{1,{MAX_HOST}}}/){_LABEL}(\.{_LABEL})*/)?[A-Za-z0-9]([-_.A-Za-z0-9]{{0,61}}[A-Za-z0-9])?"
+)
+_PULUMI = "pulumi.com/"
+
+
+def _legal_annotations(annotations: dict[str, str]) -> dict[str, str]:
+    problems = [
+        f'{json.dumps(key)} is no key of an annotation: it is a name of at most 63 letters, digits, "-", "_" and ".", '
+        'after a domain and "/" if it has one'
+        for key in sorted(annotations)
+        if not _ANNOTATION.fullmatch(key)
+    ]
+    problems += [
+        f"{json.dumps(key)} tells Pulumi how to change an object, which the platform does; remove it"
+        for key in sorted(annotations)
+        if key.startswith(_PULUMI)
+    ]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return annotations
+
+
+Annotations = Annotated[Config, AfterValidator(_legal_annotations)]
+"""Annotations of a Kubernetes object."""
 
 
 def refuse_protected(config: Mapping[str, str], protected: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """The Kafka brokers as a component."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pulumi
@@ -21,6 +21,7 @@ from components.kafka.files import (
 )
 from components.kafka.safety import BrokerSafety
 from components.kafka.settings import EXTERNAL_PORT, KafkaSettings
+from components.outside import Outside
 from components.properties import render_properties
 from components.routes import host_and_port
 from components.server import DATA_PATH, LIFETIME, USER, java_environment, java_files, resources_of
@@ -109,6 +110,14 @@ class BrokerSecurity:
         ]
 
 
+def _outside(settings: KafkaSettings, target: Addressing) -> Outside | None:
+    """How clients outside reach the brokers; None if they cannot."""
+    found = target.outside(settings.port, host=settings.advertised_host, external=settings.external)
+    if found is None:
+        return None
+    return replace(found, source_ranges=tuple(settings.source_ranges), annotations=settings.service_annotations)
+
+
 def broker_hosts(settings: KafkaSettings, target: Addressing) -> list[pulumi.Input[str]]:
     """Names and addresses by which brokers are reached, for their certificate.
 
@@ -118,7 +127,7 @@ def broker_hosts(settings: KafkaSettings, target: Addressing) -> list[pulumi.Inp
         settings: The brokers' settings.
         target: Where they run.
     """
-    outside = target.outside(settings.port, host=settings.advertised_host, external=settings.external)
+    outside = _outside(settings, target)
     ordinals = range(max(settings.replicas, _NAMED_AHEAD))
     hosts: list[pulumi.Input[str]] = [
         NAME,
@@ -157,7 +166,7 @@ def kafka_workload(
         security: What they need to encrypt and to authenticate; None for brokers that are open to everyone.
     """
     agent = f"-javaagent:{JMX_AGENT}={JMX_PORT}:{_JMX}" if jmx else None
-    outside = target.outside(settings.port, host=settings.advertised_host, external=settings.external)
+    outside = _outside(settings, target)
     exposed = outside is not None
     secured = _SECURE if security else None
     asked = LOCAL_PORT if security else settings.internal_port

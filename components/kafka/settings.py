@@ -6,14 +6,16 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from components.limits import MAX_BROKERS, MAX_HOST, MAX_PARTITIONS
+from components.limits import MAX_BROKERS, MAX_ENTRIES, MAX_HOST, MAX_PARTITIONS
 from components.quantities import Duration, IntSize, LongSize, Unlimited, Whole
 from components.sections import (
     DERIVED,
     QUICK_START,
     THROUGHPUT,
+    Annotations,
     Config,
     JavaServerSettings,
+    Network,
     Port,
     refuse_protected,
 )
@@ -133,6 +135,18 @@ class KafkaSettings(JavaServerSettings):
     external: Literal["none", "nodePort", "loadBalancer"] = Field(
         "none", description="How clients outside the cluster reach brokers (Kubernetes): one Service per broker"
     )
+    allow_insecure_external: bool = Field(
+        False,
+        description="Whether `external` may expose brokers without `access.enabled`: plain text, open to everyone",
+    )
+    source_ranges: list[Network] = Field(
+        default_factory=list[str],
+        max_length=MAX_ENTRIES,
+        description="Networks that load balancers admit, such as 10.0.0.0/8; empty admits all",
+    )
+    service_annotations: Annotations = Field(
+        default_factory=dict, description="Annotations of the Services that `external` makes"
+    )
     advertised_host: str | None = Field(
         None,
         max_length=MAX_HOST,
@@ -195,4 +209,19 @@ class KafkaSettings(JavaServerSettings):
             problems.append(f"replicationFactor {factor} is above replicas {self.replicas}")
         if self.min_in_sync_replicas > factor:
             problems.append(f"minInSyncReplicas {self.min_in_sync_replicas} is above replicationFactor {factor}")
+        return [*problems, *self._unused()]
+
+    def _unused(self) -> list[str]:
+        """Settings of Services that are not made; ignored, they would make a port look narrower than it is."""
+        problems: list[str] = []
+        if self.source_ranges and self.external != "loadBalancer":
+            problems.append(
+                f"sourceRanges is set but external is {self.external}: only load balancers have source ranges; set "
+                "external to loadBalancer, or remove sourceRanges"
+            )
+        if self.service_annotations and self.external == "none":
+            problems.append(
+                "serviceAnnotations is set but external is none, which makes no Service; set external to loadBalancer "
+                "or nodePort, or remove serviceAnnotations"
+            )
         return problems

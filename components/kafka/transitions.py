@@ -3,6 +3,7 @@
 from components.transitions import (
     ANY,
     LARGER,
+    NOTHING,
     SMALLER,
     TURNED_OFF,
     TURNED_ON,
@@ -44,6 +45,17 @@ RULES: Table = {
     ),
     "external": on_kubernetes(
         (ANY, Allowed(restarts=("kafka",), note="clients outside the cluster need the new address"))
+    ),
+    "allowInsecureExternal": on_kubernetes((ANY, NOTHING)),
+    "sourceRanges": on_kubernetes((ANY, Allowed(note="load balancers admit the new ranges; nothing restarts"))),
+    "serviceAnnotations": on_kubernetes(
+        (
+            ANY,
+            Allowed(
+                note="the Services change in place; nothing restarts, but for some annotations the cloud makes another "
+                "load balancer, with another address"
+            ),
+        )
     ),
     "advertisedHost": on(
         docker=Allowed(restarts=("kafka",), note="clients outside reconnect to the new host"),

@@ -77,9 +77,20 @@ def _resources(stack: str) -> Mapping[str, Mapping[str, Any]]:
 
 def _settings(values: Mapping[str, Any]) -> Settings | None:
     try:
-        return Settings.model_validate(_whole(values))
+        return Settings.model_validate(_as_meant(_whole(values)))
     except ValidationError:  # another version of this program declared it
         return None
+
+
+def _as_meant(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values with what an earlier version took for granted, or changes of such a platform would not be compared.
+
+    Before ``kafka.allowInsecureExternal``, ``kafka.external`` alone exposed brokers without access.
+    """
+    kafka: Mapping[str, Any] = values.get("kafka", {})
+    if kafka.get("external", "none") == "none":
+        return values
+    return {**values, "kafka": {"allowInsecureExternal": True, **kafka}}
 
 
 def _whole(value: Any) -> Any:

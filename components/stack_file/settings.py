@@ -39,7 +39,11 @@ class Settings(Section):
         "auto",
         description="Image set: public, locally built, or auto: on Docker what MILLRACE_IMAGES names, else public",
     )
-    bind_address: Address = Field("127.0.0.1", description="Address on this machine to which ports are bound")
+    bind_address: Address = Field(
+        "127.0.0.1",
+        description="Address on this machine to which ports are bound; any but loopback opens ZooKeeper, Redis and "
+        "Kafka to its network",
+    )
     protect: bool = Field(False, description="Refuse to destroy the data volumes, and to delete topics")
     kubernetes: KubernetesSettings = Field(
         default_factory=KubernetesSettings, description="Where and how the platform runs on Kubernetes"
@@ -138,6 +142,7 @@ class Settings(Section):
         last = self.kafka.port + self.kafka.replicas - 1
         if self.kafka.external == "nodePort" and (self.kafka.port < 30000 or last > 32767):
             problems.append(f"kafka.port is {self.kafka.port}: node ports are 30000 to 32767, one for each broker")
+        problems += self._exposure_problems()
         host = self.kafka.advertised_host
         if self.kafka.external != "none" and host in (None, "127.0.0.1"):
             problems.append(
@@ -150,6 +155,16 @@ class Settings(Section):
                 'its load balancer; write {ordinal} where they differ, as in "kafka-{ordinal}.example.com"'
             )
         return problems
+
+    def _exposure_problems(self) -> list[str]:
+        """Brokers that ask nobody who they are must not be reached from outside unless the stack file says so."""
+        if self.kafka.external == "none" or self.access.enabled or self.kafka.allow_insecure_external:
+            return []
+        return [
+            f"kafka.external is {self.kafka.external} but access.enabled is false: whoever reaches the ports may read "
+            "and write all records. For a new platform set access.enabled to true; in a network that you trust, "
+            "kafka.allowInsecureExternal"
+        ]
 
     def _port_problems(self) -> list[str]:
         taken: dict[int, str] = {}

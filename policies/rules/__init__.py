@@ -1,6 +1,7 @@
 """The rules, by subject."""
 
 from policies.rules import (
+    access,
     availability,
     brokers,
     ensembles,
@@ -21,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     *availability.RULES,
     *memory.RULES,
     *security.RULES,
+    *access.RULES,
     *secrets.RULES,
     *images.RULES,
     *health.RULES,

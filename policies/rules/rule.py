@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from policies.view.stack import Stack
@@ -47,10 +48,12 @@ class Context:
     Args:
         stack: The whole stack.
         limits: The rule's limits, configured or default.
+        today: The day of the check.
     """
 
     stack: Stack
     limits: Mapping[str, Any]
+    today: date
 
     @property
     def production(self) -> bool:
@@ -113,15 +116,18 @@ class Rule:
     mandatory: bool = True
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
 
-    def evaluate(self, stack: Stack, configured: Mapping[str, Any] | None = None) -> Result:
+    def evaluate(
+        self, stack: Stack, configured: Mapping[str, Any] | None = None, *, today: date | None = None
+    ) -> Result:
         """Check a stack. A check that needs an unknown value is reported as undecided, never skipped.
 
         Args:
             stack: The stack.
             configured: Limits by name, in place of the defaults.
+            today: The day of the check; None takes the clock's, in UTC.
         """
         limits = {name: limit.default for name, limit in self.limits.items()} | dict(configured or {})
-        context = Context(stack=stack, limits=limits)
+        context = Context(stack=stack, limits=limits, today=today or datetime.now(UTC).date())
         result = Result()
         try:
             subjects = list(self.subjects(stack))

@@ -6,7 +6,7 @@ from policies.rules.rule import PRODUCTION, Context, Limit, Rule
 from policies.view.docker import Container, SwarmTask
 from policies.view.kubernetes import Pod, PodContainer
 from policies.view.servers import REDIS, Server
-from policies.view.settings import redis_setting
+from policies.view.settings import exposed_listeners, redis_setting
 from policies.view.stack import Stack
 from policies.view.values import Object
 
@@ -96,17 +96,16 @@ def _number(port: Object) -> str:
 
 
 def _password(server: Server, context: Context) -> Iterator[str]:
-    if not context.production and not _is_published(server):
+    if not context.production and not server.exposed_ports():
         return
     if not any(redis_setting(server, key) for key in ("requirepass", "aclfile", "user")):
         yield f"{server} accepts connections without a password"
 
 
-def _is_published(server: Server) -> bool:
-    """Whether clients on other machines can connect to it."""
-    if isinstance(server, Container):
-        return any(not port.text("ip", "0.0.0.0").startswith(("127.", "::1")) for port in server.published())
-    return isinstance(server, SwarmTask) and bool(server.published())
+def _encrypts(server: Server, context: Context) -> Iterator[str]:
+    for listener in exposed_listeners(server):
+        if not listener.encrypts and listener.name not in context.limits["allowed"]:
+            yield f"clients elsewhere reach the listener {listener.name} of {server}, which speaks {listener.protocol}"
 
 
 def _all(stack: Stack) -> list[Pod | Server]:
@@ -145,6 +144,17 @@ RULES = (
         subjects=lambda stack: [*stack.containers, *stack.tasks],
         check=_loopback,
         limits={"addresses": Limit(default=("127.0.0.1", "::1"), meaning="Addresses that ports may be published on")},
+    ),
+    Rule(
+        name="exposed-listener-encrypts",
+        title="Listeners of Kafka that other machines reach encrypt",
+        reason="Everyone on the way can read and change records and, without authentication, everyone can send them.",
+        remedy="Map the listener to SASL_SSL or SSL (here `access.enabled`), or do not expose it.",
+        source="https://kafka.apache.org/39/documentation.html#brokerconfigs_listener.security.protocol.map",
+        severity="critical",
+        subjects=lambda stack: stack.brokers,
+        check=_encrypts,
+        limits={"allowed": Limit(default=(), meaning="Listeners, in upper case, that may be exposed without TLS")},
     ),
     Rule(
         name="redis-password",

@@ -14,6 +14,7 @@ _MIB = 1024 * 1024
 _STOP_SECONDS = 10
 """Docker's default stop timeout."""
 
+_LOOPBACK = ("127.", "::1")
 _SETTINGS_FILES = (".conf", ".cfg", ".properties", ".sh")
 
 
@@ -110,6 +111,10 @@ class Container(Server):
         """Ports that it publishes on the host."""
         return self._props.objects("ports")
 
+    def exposed_ports(self) -> list[int | None]:
+        beyond = [port for port in self.published() if not port.text("ip", "0.0.0.0").startswith(_LOOPBACK)]
+        return [port.number("internal") for port in beyond]
+
 
 def _from_host(mount: Object) -> bool:
     return bool(mount.text("hostPath")) or mount.text("type") == "bind"
@@ -169,3 +174,6 @@ class SwarmTask(Server):
     def published(self) -> list[Object]:
         """Ports that it publishes on every node."""
         return self.resource.props.object("endpointSpec").objects("ports")
+
+    def exposed_ports(self) -> list[int | None]:
+        return [port.number("targetPort") for port in self.published()]

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.view.resources import Resource
 from policies.view.servers import UNNAMED, Check, File, Server
-from policies.view.values import UNKNOWN, Object, as_mapping, is_unknown, undecided
+from policies.view.values import UNKNOWN, Object, as_mapping, is_unknown, undecided, whole
 
 _TEMPLATES: Mapping[str, Sequence[str]] = {
     "Pod": (),
@@ -21,6 +21,11 @@ _TEMPLATES: Mapping[str, Sequence[str]] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 """Path of the pod template in each kind of object."""
+
+_OF_ONE_POD = {"statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"}
+"""Labels that the cluster adds to each pod of a StatefulSet."""
+
+_OUTSIDE_SERVICES = ("LoadBalancer", "NodePort")
 
 Data = Mapping[str, Any] | str | None
 """Entries of a ConfigMap or Secret by key; the engine's marker if they are unknown, None if it is not in the stack."""
@@ -104,6 +109,11 @@ class Pod:
             "NotIn": value not in expression.texts("values"),
         }
         return found.get(expression.text("operator"), False)
+
+    def behind(self, service: Resource) -> bool:
+        """Whether a Service leads to its pods, or to one of them."""
+        selector = service.props.object("spec", "selector")
+        return bool(selector) and all(key in _OF_ONE_POD or self.labels.get(key) == selector[key] for key in selector)
 
     def in_same_namespace(self, kind: str) -> Iterator[Resource]:
         """Objects of one kind in the same namespace."""
@@ -204,6 +214,21 @@ class PodContainer(Server):
             for name, probe in probes.items()
             if probe
         ]
+
+    def exposed_ports(self) -> list[int | None]:
+        specs = [item.props.object("spec") for item in self.pod.in_same_namespace("Service") if self.pod.behind(item)]
+        return [
+            self._port_behind(port)
+            for spec in specs
+            if spec.text("type") in _OUTSIDE_SERVICES
+            for port in spec.objects("ports")
+        ]
+
+    def _port_behind(self, port: Object) -> int | None:
+        """The container's port to which a Service's port leads, by number or by name."""
+        target = str(port.get("targetPort") or port.get("port"))
+        named = {item.text("name"): item.number("containerPort") for item in self.spec.objects("ports")}
+        return named.get(target, whole(target))
 
     def _mounted(self, kind: str, reference: Object, mount: Object) -> list[File]:
         """The files of a mounted ConfigMap or Secret."""

@@ -151,6 +151,10 @@ class Server:
         """Host name that the resource sets; empty if none."""
         return ""
 
+    def exposed_ports(self) -> list[int | None]:
+        """Its ports that clients on other machines, outside the cluster, reach."""
+        raise NotImplementedError
+
     def variable(self, name: str) -> str | None:
         """A plain variable's value; None if it is not set.
 

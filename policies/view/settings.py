@@ -1,7 +1,8 @@
 """Settings of servers from files, variables and arguments."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import javaproperties
 
@@ -73,6 +74,60 @@ def kafka_flag(server: Server, key: str, default: bool) -> bool:
         return default
     known = {"true": True, "false": False}.get(text.strip().lower())
     return undecided(f"{key} of {server}") if known is None else known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A listener of a broker.
+
+    Args:
+        name: Its name.
+        port: Its port; None where a script computes it.
+        protocol: Its security protocol.
+    """
+
+    name: str
+    port: int | None
+    protocol: str
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.protocol.endswith("SSL")
+
+
+def exposed_listeners(server: Server) -> Iterator[Listener]:
+    """The listeners of a broker that clients on other machines reach.
+
+    Raises:
+        Undecided: One of its listeners is unknown; those that are known come first.
+    """
+    ports = {port for port in server.exposed_ports() if port is not None}
+    listeners = _listeners(server) if ports else []
+    yield from (listener for listener in listeners if listener.port in ports)
+    if any(listener.port is None for listener in listeners):
+        undecided(f"a listener's port of {server}")
+
+
+def _listeners(server: Server) -> list[Listener]:
+    """A broker's listeners. Images derive those that are not set from the advertised ones; Kafka's default is one."""
+    text = kafka_setting(server, "listeners") or kafka_setting(server, "advertised.listeners") or "PLAINTEXT://:9092"
+    pairs = _parts(kafka_setting(server, "listener.security.protocol.map") or "")
+    protocols = {name: protocol for name, _, protocol in (pair.partition(":") for pair in pairs)}
+    return [
+        Listener(name=name, port=whole(address.rpartition(":")[2]), protocol=protocols.get(name, name))
+        for name, _, address in (part.partition("://") for part in _parts(text))
+    ]
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of a list; names of listeners and protocols are the same in upper and lower case."""
+    return [part.strip().upper() for part in text.split(",") if part.strip()]
+
+
+def super_users(server: Server) -> list[str]:
+    """Principals for which a broker asks for no rights: ``User:admin``."""
+    return [part.strip() for part in (kafka_setting(server, "super.users") or "").split(";")]
 
 
 def is_broker(server: Server) -> bool:

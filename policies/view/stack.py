@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from policies.view.access import Certificate, User, certificates_of, users_of
 from policies.view.docker import Container, SwarmTask
 from policies.view.kubernetes import Pod, pods_of
 from policies.view.resources import Resource
@@ -182,6 +183,16 @@ class Stack:
         sets = [topic for item in self.of("TopicSet") if item.own for topic in _topics_of_set(item)]
         single = [_topic(item) for item in self.of("Topic") if item.type.startswith("kafka:")]
         return sets + single
+
+    @cached_property
+    def users(self) -> list[User]:
+        """Users of applications: from this project's AccessSets."""
+        return users_of(self.of("AccessSet"))
+
+    @cached_property
+    def certificates(self) -> list[Certificate]:
+        """Certificates that this project's Certificates have made."""
+        return certificates_of(self.of("Certificates"))
 
     @cached_property
     def broker_count(self) -> int:

@@ -23,11 +23,21 @@ from tests.schemas import kubeconform, write_schemas
 from tests.unit.mocks import run_on_cluster, settings_of
 
 EXCEPTIONS = Path(__file__).parent / "checkov-exceptions.yaml"
+_OPEN = {"allowInsecureExternal": True}
 _PLACE = {"context": "production", "namespace": "streaming"}
 VARIANTS: dict[str, dict[str, Any]] = {
     "prod": {},
-    "node-port": {"kafka": {"external": "nodePort", "advertisedHost": "nodes.example"}},
-    "load-balancer": {"kafka": {"external": "loadBalancer", "advertisedHost": "kafka-{ordinal}.example", "port": 9094}},
+    "node-port": {"kafka": {**_OPEN, "external": "nodePort", "advertisedHost": "nodes.example"}},
+    "load-balancer": {
+        "kafka": {
+            **_OPEN,
+            "external": "loadBalancer",
+            "advertisedHost": "kafka-{ordinal}.example",
+            "port": 9094,
+            "sourceRanges": ["10.0.0.0/8", "2001:db8::/32"],
+            "serviceAnnotations": {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"},
+        }
+    },
     "no-zones": {"kubernetes": {**_PLACE, "zones": False}},
     "pull-secrets": {
         "kubernetes": {**_PLACE, "imagePullSecrets": ["registry"], "imagePullPolicy": "Always", "storageClass": "fast"}

@@ -161,7 +161,12 @@ def no_context(stack: Stack) -> None:
 
 
 def node_ports_out_of_range(stack: Stack) -> None:
-    stack.config["millrace:kafka"] = {"external": "nodePort", "advertisedHost": "nodes.example", "port": 9092}
+    stack.config["millrace:kafka"] = {
+        "external": "nodePort",
+        "advertisedHost": "nodes.example",
+        "port": 9092,
+        "allowInsecureExternal": True,
+    }
 
 
 def too_many_replicas(stack: Stack) -> None:

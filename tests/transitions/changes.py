@@ -31,7 +31,10 @@ BASES: Mapping[TargetName, Mapping[str, Any]] = {
 }
 """A stack file for each target; those that change a monitoring server have all of these."""
 
-INVALID = {("docker", "kafka.external"), ("docker", "kubernetes.context")}
+INVALID = {
+    ("docker", field)
+    for field in ("kafka.external", "kafka.sourceRanges", "kafka.serviceAnnotations", "kubernetes.context")
+}
 """Fields that a stack file for this target must not set at all."""
 
 VALUES: Mapping[str, list[Any]] = {
@@ -51,6 +54,8 @@ VALUES: Mapping[str, list[Any]] = {
     "zookeeper.replicas": [1, 5],
     "kafka.replicas": [3, 5],
     "kafka.external": ["nodePort"],
+    "kafka.sourceRanges": [["10.0.0.0/8"]],
+    "kafka.serviceAnnotations": [{"example.com/scheme": "internal"}],
     "kafka.advertisedHost": ["kafka.example.com"],
     "kafka.replicationFactor": [2],
     "kafka.minInSyncReplicas": [1],
@@ -78,11 +83,15 @@ VALUES: Mapping[str, list[Any]] = {
 }
 """New values of the fields for which :func:`new_values` has no general ones."""
 
+_OUTSIDE = {"advertisedHost": "kafka-{ordinal}.example.com", "allowInsecureExternal": True}
+
 TOGETHER: Mapping[str, Mapping[str, Any]] = {
     "access.tls.lifetime": {"access": {"enabled": True}},
     "access.tls.sign": {"access": {"enabled": True, "tls": {"trust": [1, 2]}}},
     "access.tls.trust": {"access": {"enabled": True, "tls": {"sign": 2, "trust": [1, 2]}}},
-    "kafka.external": {"kafka": {"advertisedHost": "kafka.example.com"}},
+    "kafka.external": {"kafka": _OUTSIDE},
+    "kafka.sourceRanges": {"kafka": {**_OUTSIDE, "external": "loadBalancer"}},
+    "kafka.serviceAnnotations": {"kafka": {**_OUTSIDE, "external": "nodePort"}},
     "monitor.jmx": {"kafka": {"image": "registry.example.com/kafka:1"}, "monitor": {"jmx": True}},
     "monitor.enabled": {"monitor": {"prometheus": {"enabled": False}, "grafana": {"enabled": False}}},
     "monitor.prometheus.enabled": {"monitor": {"grafana": {"enabled": False}}},

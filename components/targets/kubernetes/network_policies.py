@@ -59,6 +59,8 @@ def policy_of(
 
 def _senders(port: Port, selector: Selector, client_namespaces: Sequence[str]) -> dict[str, Any]:
     if ANYONE in port.reached_by:
+        # Not narrowed to a load balancer's source ranges: nodes and most load balancers put their own address in place
+        # of the client's before a packet reaches the pod, so that a rule on clients' addresses would admit nobody.
         return {}
     senders: list[dict[str, Any]] = [
         {"podSelector": {"matchLabels": dict(selector(name))}} for name in port.reached_by if name != CLIENTS

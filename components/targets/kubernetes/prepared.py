@@ -243,19 +243,24 @@ class PreparedKubernetes(ClusterAddresses):
             name, metadata=self._labels.metadata(name, name), spec=_manifest(policy), opts=self._options(parent)
         )
         services = [
-            self._service(workload, name, headless_service(workload, selector), parent),
-            self._service(workload, f"{name}-client", client_service(workload, selector), parent),
-            *(self._service(workload, *item, parent) for item in outside_services(workload, selector)),
+            self._service(workload, parent, name, headless_service(workload, selector)),
+            self._service(workload, parent, f"{name}-client", client_service(workload, selector)),
+            *(self._service(workload, parent, *item) for item in outside_services(workload, selector)),
         ]
         reader = self._zone_reader(workload, parent) if self._reads_zone(workload) else []
         return [account, budget, network_policy, *services, *reader]
 
     def _service(
-        self, workload: Workload, name: str, spec: Mapping[str, Any], parent: pulumi.Resource
+        self,
+        workload: Workload,
+        parent: pulumi.Resource,
+        name: str,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, str] | None = None,
     ) -> k8s.core.v1.Service:
         return k8s.core.v1.Service(
             name,
-            metadata=self._labels.metadata(name, workload.name, annotations=_SKIP_AWAIT),
+            metadata=self._labels.metadata(name, workload.name, annotations={**(annotations or {}), **_SKIP_AWAIT}),
             spec=_manifest(spec),
             opts=self._options(parent),
         )

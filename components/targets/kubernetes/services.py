@@ -26,8 +26,10 @@ def client_service(workload: Workload, selector: Mapping[str, str]) -> dict[str,
     return {"type": "ClusterIP", "selector": dict(selector), "ports": [_port(port.name, port.number)]}
 
 
-def outside_services(workload: Workload, selector: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and specification of a Service for each member and exposed port.
+def outside_services(
+    workload: Workload, selector: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any], Mapping[str, str]]]:
+    """Name, specification and annotations of a Service for each member and exposed port.
 
     Clients outside must reach the broker that leads a partition, so one Service for all brokers is not enough. A broker
     that is still catching up on some partitions may lead others already, so it is reachable before it is ready.
@@ -38,7 +40,8 @@ def outside_services(workload: Workload, selector: Mapping[str, str]) -> Iterato
         for ordinal, member in enumerate(workload.members):
             own = {**selector, "statefulset.kubernetes.io/pod-name": member}
             made = _outside(port.name, port.number, port.outside, ordinal)
-            yield f"{member}-{port.name}", {**made, "publishNotReadyAddresses": True, "selector": own}
+            spec = {**made, "publishNotReadyAddresses": True, "selector": own}
+            yield f"{member}-{port.name}", spec, port.outside.annotations
 
 
 def _port(name: str, number: int) -> dict[str, Any]:
@@ -48,5 +51,6 @@ def _port(name: str, number: int) -> dict[str, Any]:
 def _outside(name: str, number: int, outside: Outside, ordinal: int) -> dict[str, Any]:
     port = _port(name, number)
     if outside.kind == "loadBalancer":
-        return {"type": "LoadBalancer", "ports": [port | {"port": outside.number(ordinal)}]}
+        ranges = {"loadBalancerSourceRanges": list(outside.source_ranges)} if outside.source_ranges else {}
+        return {"type": "LoadBalancer", "ports": [port | {"port": outside.number(ordinal)}], **ranges}
     return {"type": "NodePort", "ports": [port | {"nodePort": outside.number(ordinal)}]}

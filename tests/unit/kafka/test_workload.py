@@ -164,7 +164,7 @@ def test_brokers_find_every_zookeeper_member_by_name() -> None:
 def test_only_brokers_can_be_exposed_on_kubernetes(
     kafka: dict[str, Any], outside: Outside, addresses: list[str]
 ) -> None:
-    items = workloads_of(loaded({**CLUSTER, "kafka": kafka}))
+    items = workloads_of(loaded({**CLUSTER, "kafka": {**kafka, "allowInsecureExternal": True}}))
     assert {name: dict(item.exposed) for name, item in items.items()} == {
         "zookeeper": {},
         "kafka": {"external": outside},

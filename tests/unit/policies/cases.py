@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,9 @@ from tests.unit.policies.samples import (
     stack,
     topic,
 )
+
+TODAY = date(2030, 1, 1)
+"""The day on which all cases are checked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,7 @@ class Case:
 
     def result(self, rule: Rule) -> Result:
         """The result of a rule."""
-        return rule.evaluate(self.changed_stack, self.config)
+        return rule.evaluate(self.changed_stack, self.config, today=TODAY)
 
     @cached_property
     def changed_stack(self) -> Stack:
@@ -822,6 +826,185 @@ case(
     base=engine,
 )
 
+R = "exposed-listener-encrypts"
+LISTENERS_LINE = "listeners=INTERNAL://:29092,EXTERNAL://:9092,LOCAL://127.0.0.1:9091\n"
+
+
+def speaking(internal: str, external: str, listeners: str = LISTENERS_LINE) -> Change:
+    """Brokers with two listeners for others, of these protocols."""
+    spoken = f"listener.security.protocol.map=INTERNAL:{internal},EXTERNAL:{external},LOCAL:PLAINTEXT\n"
+    return properties("zookeeper.connect=", f"{listeners}{spoken}zookeeper.connect=")
+
+
+def service(kind: str, target: object = 9092.0, **spec: Any) -> Plain:
+    """A Service in front of one broker."""
+    selector = {"app": "kafka", "statefulset.kubernetes.io/pod-name": "kafka-0"}
+    ports = [{"port": 9094.0, "targetPort": target}]
+    return manifest("core/v1", "Service", "outside", spec={"type": kind, "selector": selector, "ports": ports, **spec})
+
+
+OPEN_OUTSIDE = speaking("SASL_SSL", "PLAINTEXT")
+OPEN_INSIDE = speaking("PLAINTEXT", "SASL_SSL")
+NAMED_PORT = (KAFKA, f"{SERVER}/ports", [{"name": "external", "containerPort": 9092.0}])
+case(R, "a load balancer", 1, OPEN_OUTSIDE, service("LoadBalancer"))
+case(R, "a node port", 1, OPEN_OUTSIDE, service("NodePort"))
+case(R, "passwords in plain text", 1, speaking("SASL_SSL", "SASL_PLAINTEXT"), service("NodePort"))
+case(R, "a port by name", 1, OPEN_OUTSIDE, NAMED_PORT, service("NodePort", "external"))
+case(R, "another port by name", 0, OPEN_OUTSIDE, NAMED_PORT, service("NodePort", "metrics"))
+case(R, "a Service that passes its port on", 1, OPEN_OUTSIDE, service("NodePort", ports=[{"port": 9092.0}]))
+case(R, "TLS", 0, speaking("PLAINTEXT", "SSL"), service("LoadBalancer"))
+case(R, "TLS outside alone", 0, OPEN_INSIDE, service("LoadBalancer"))
+case(
+    R,
+    "both ports, one of them without TLS",
+    1,
+    OPEN_INSIDE,
+    service("NodePort", ports=[{"port": 29092.0}, {"port": 9092.0}]),
+)
+case(R, "a Service inside the cluster", 0, OPEN_OUTSIDE, service("ClusterIP"))
+case(R, "a Service of other pods", 0, OPEN_OUTSIDE, service("NodePort", selector={"app": "other"}))
+case(R, "a Service without a selector", 0, OPEN_OUTSIDE, service("NodePort", selector={}))
+case(
+    R,
+    "a Service of a different namespace",
+    0,
+    OPEN_OUTSIDE,
+    {**service("NodePort"), "props": {"metadata": {"namespace": "other"}}},
+)
+case(R, "a different port", 0, OPEN_OUTSIDE, service("NodePort", 7071.0))
+case(R, "a listener that may", 0, OPEN_OUTSIDE, service("NodePort"), config={"allowed": ["EXTERNAL"]})
+case(R, "a listener that may not", 1, OPEN_OUTSIDE, service("NodePort"), config={"allowed": ["INTERNAL"]})
+case(R, "a port that is not known yet", 0, OPEN_OUTSIDE, service("NodePort", UNKNOWN), undecided=1)
+case(R, "Kafka's default listener", 1, (KAFKA, f"{SERVER}/command/3", "broker.id=1"), service("NodePort"))
+case(
+    R,
+    "a listener in plain text, and one whose port a script computes",
+    1,
+    speaking("SASL_SSL", "PLAINTEXT", "listeners=EXTERNAL://:9092,INTERNAL://:$PORT\n"),
+    service("NodePort"),
+    undecided=1,
+)
+
+
+def published(address: object, port: float = 9092.0) -> Change:
+    """A port of a broker that Docker publishes on an address."""
+    return (K0, "ports", [{"internal": port, "external": port, **({} if address is REMOVED else {"ip": address})}])
+
+
+MAP = "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"
+PLAIN_MAP = (K0, "envs", env(MAP, "INTERNAL:SSL,EXTERNAL:PLAINTEXT"))
+case(R, "a container's port on every address", 1, PLAIN_MAP, published("0.0.0.0"), base=engine)
+case(R, "a container's port by default", 1, PLAIN_MAP, published(REMOVED), base=engine)
+case(R, "a container's port on one address", 1, PLAIN_MAP, published("192.0.2.7"), base=engine)
+case(R, "a container's port on loopback", 0, PLAIN_MAP, published("127.0.0.2"), base=engine)
+case(R, "a container's port on IPv6's loopback", 0, PLAIN_MAP, published("::1"), base=engine)
+case(R, "a container's other port", 0, PLAIN_MAP, published("0.0.0.0", 29092.0), base=engine)
+case(R, "a container's port with TLS", 0, (K0, "envs", env(MAP, "external:ssl")), published("0.0.0.0"), base=engine)
+case(
+    R,
+    "a protocol that is not known yet",
+    0,
+    (K0, "envs", env(MAP, UNKNOWN)),
+    published("0.0.0.0"),
+    base=engine,
+    undecided=1,
+)
+case(R, "a protocol that is not known yet, on loopback", 0, (K0, "envs", env(MAP, UNKNOWN)), base=engine)
+SWARM_KAFKA = {
+    "taskSpec": {"containerSpec": {"image": "apache/kafka:3.9.2"}},
+    "endpointSpec": {"ports": [{"targetPort": 9092.0}]},
+}
+case(R, "a published service", 1, plain("docker:index/service:Service", "web", SWARM_KAFKA), base=engine)
+
+# Access
+
+
+def access(name: str = "access", *, quota: Plain | None = None, rights: Sequence[object] = (), **props: Any) -> Plain:
+    """A set with one user."""
+    user = {"rights": list(rights), "quota": quota or {}}
+    return dynamic("AccessSet", name, {"users": {"billing": user}, "passwords": {"billing": "hunter2-canary"}, **props})
+
+
+R = "no-wildcard-right"
+for right in ("write topic *", "read group *", "write transactional-id *"):
+    case(R, f"the right to {right}", 1, access(rights=[right]))
+case(R, "two", 2, access(rights=["read topic *", "read topic a", "write topic *"]))
+case(R, "narrow rights", 0, access(rights=["write topic a", "read topic a-*", "read group billing*"]))
+case(R, "no rights", 0, access())
+case(R, "in dev", 1, access(rights=["read topic *"]), stack="dev")
+case(R, "a right that is not known yet", 0, access(rights=[UNKNOWN]), undecided=1)
+case(R, "users that are not known yet", 0, access(users=UNKNOWN), undecided=1)
+case(R, "passwords that are masked", 1, access(rights=["read topic *"], passwords="[secret]", security="[secret]"))
+case(R, "no users", 0, access(users={}))
+case(
+    R,
+    "a third-party resource of the same name",
+    0,
+    plain("other:index:AccessSet", "x", {"users": {"a": {"rights": ["read topic *"]}}}),
+)
+
+R = "no-super-user-app"
+
+
+def super_users(text: str) -> Change:
+    """Brokers with super users."""
+    return properties("zookeeper.connect=", f"super.users={text}\nzookeeper.connect=")
+
+
+case(R, "one of two", 1, access(), super_users("User:admin; User:billing"))
+case(R, "two sets with it", 2, access(), access("more"), super_users("User:billing"))
+case(R, "others", 0, access(), super_users("User:admin;User:billing-2"))
+case(R, "none", 0, access())
+case(R, "no brokers", 0, access(), (KAFKA, "", None))
+case(R, "a broker on Docker", 1, access(), (K1, "envs", env("KAFKA_SUPER_USERS", "User:billing")), base=engine)
+case(
+    R,
+    "super users that are not known yet",
+    0,
+    access(),
+    (K0, "envs", env("KAFKA_SUPER_USERS", UNKNOWN)),
+    base=engine,
+    undecided=1,
+)
+
+R = "app-quota"
+BOTH = ["write topic a", "read topic b", "read group g"]
+PRODUCE, CONSUME = {"producer_byte_rate": 1024.0}, {"consumer_byte_rate": 1024.0}
+case(R, "neither", 2, access(rights=BOTH))
+case(R, "none to read", 1, access(rights=BOTH, quota=PRODUCE))
+case(R, "none to write", 1, access(rights=BOTH, quota=CONSUME))
+case(R, "both", 0, access(rights=BOTH, quota=PRODUCE | CONSUME))
+case(R, "a limit of the wrong kind", 1, access(rights=["write topic a"], quota=CONSUME))
+case(R, "one that writes alone", 0, access(rights=["write topic a"], quota=PRODUCE))
+case(R, "one that reads alone", 0, access(rights=["read topic a"], quota=CONSUME))
+case(R, "one that does neither with topics", 0, access(rights=["read group g", "write transactional-id t"]))
+case(R, "neither in dev", 0, access(rights=BOTH), stack="dev")
+case(R, "neither in dev, as production", 2, access(rights=BOTH), stack="dev", config={"production": "true"})
+
+R = "certificate-expiry"
+
+
+def certificates(**expires: object) -> Plain:
+    """Certificates that expire on these days."""
+    return dynamic("Certificates", "certificates", {"platform": "x", "expires": expires})
+
+
+case(R, "in 13 days", 1, certificates(kafka="2030-01-14"))
+case(R, "in 14 days", 0, certificates(kafka="2030-01-15"))
+case(R, "some time ago", 1, certificates(kafka="2029-12-01"))
+case(R, "one of two", 1, certificates(kafka="2030-01-02", other="2030-12-31"))
+case(R, "a configured limit", 1, certificates(kafka="2030-01-30"), config={"days": 30.0})
+case(R, "one that is not known yet", 1, certificates(a=UNKNOWN, kafka="2030-01-02"), undecided=1)
+case(R, "one without a day", 0, certificates(kafka="soon"), undecided=1)
+case(R, "none is made yet", 0, dynamic("Certificates", "certificates", {"expires": None}))
+case(R, "none is known yet", 0, dynamic("Certificates", "certificates", {"expires": UNKNOWN}), undecided=1)
+case(
+    R,
+    "a third-party resource of the same name",
+    0,
+    plain("other:index:Certificates", "x", {"expires": {"a": "2029-01-01"}}),
+)
+
 R = "redis-password"
 NO_PASSWORD = ("Secret redis-password", "stringData", {})
 OPEN = (R0, "uploads/1/content", "")
@@ -838,6 +1021,14 @@ case(
 )
 case(R, "none in dev on loopback", 0, OPEN, base=engine, stack="dev")
 case(R, "none in dev, open to others", 1, OPEN, (R0, "ports/0/ip", "0.0.0.0"), base=engine, stack="dev")
+case(
+    R,
+    "none in dev, behind a node port",
+    1,
+    NO_PASSWORD,
+    service("NodePort", 6379.0, selector={"app": "redis"}),
+    stack="dev",
+)
 case(R, "none in dev, by default open to others", 1, OPEN, (R0, "ports/0/ip", REMOVED), base=engine, stack="dev")
 case(
     R,

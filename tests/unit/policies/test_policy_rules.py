@@ -14,7 +14,7 @@ from tests.unit.policies.cases import CASES, Case
 
 BY_NAME = {rule.name: rule for rule in RULES}
 CANARY = "hunter2-canary"
-ABOUT_SECRETS = ("no-plain-secret", "no-secret-in-configmap", "redis-password")
+ABOUT_SECRETS = ("no-plain-secret", "no-secret-in-configmap", "redis-password", "no-wildcard-right")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.says}")

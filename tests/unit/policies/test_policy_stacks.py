@@ -4,6 +4,8 @@ Source: policies/rules/.
 Proof limit: the programs run on mocks. tests/integration/test_policies.py runs them through the engine.
 """
 
+from typing import Any
+
 import yaml
 
 from policies.rules import RULES
@@ -12,10 +14,10 @@ from tests.unit.mocks import ROOT, RecordingMocks, RecordingMonitor, run_on_clus
 from tests.unit.policies.programs import FOLDER, GOLDEN, compose, golden_report, report, stack_of
 
 
-def project_stack(name: str) -> Stack:
-    """A stack of this project."""
+def project_stack(name: str, **changes: Any) -> Stack:
+    """A stack of this project, with some of its keys changed."""
     monitor = RecordingMonitor(RecordingMocks())
-    settings = settings_of(name)
+    settings = settings_of(name, **changes)
     run = run_on_cluster if settings.on_kubernetes else run_platform
     run(settings, f"millrace-{name}", monitor=monitor)
     return stack_of(monitor, name)
@@ -32,6 +34,37 @@ def test_staging_follows_all_rules() -> None:
 def test_production_follows_all_rules_and_is_advised_to_check_its_storage_class() -> None:
     (line,) = report(project_stack("prod"))
     assert line.startswith("advisory storage-class-known: MemberStorage")
+
+
+OUTSIDE = {"external": "loadBalancer", "advertisedHost": "kafka-{ordinal}.example"}
+APP = {"name": "billing", "produces": ["messages"], "consumes": ["dlq"], "groups": ["billing"]}
+
+
+def broken_by(stack: Stack) -> list[str]:
+    """The rules that a stack breaks, or that cannot be checked yet, besides that on prod's StorageClass."""
+    found = {line.partition(":")[0].partition(" ")[2] for line in report(stack)}
+    return sorted(found - {"storage-class-known"})
+
+
+def test_brokers_that_are_open_outside_break_one_rule_on_kubernetes() -> None:
+    open_outside = {**OUTSIDE, "allowInsecureExternal": True}
+    assert broken_by(project_stack("prod", kafka=open_outside)) == ["exposed-listener-encrypts"]
+
+
+def test_brokers_that_encrypt_follow_all_rules_outside_and_inside() -> None:
+    app = {**APP, "quota": {"produce": "1MiB/s", "consume": "1MiB/s"}}
+    secured = project_stack("prod", kafka=OUTSIDE, access={"enabled": True}, apps=[app])
+    assert [user.name for user in secured.users] == ["billing"], "the set is read as it is declared"
+    assert broken_by(secured) == []
+
+
+def test_applications_of_production_should_have_limits() -> None:
+    assert broken_by(project_stack("prod", access={"enabled": True}, apps=[APP])) == ["app-quota"]
+
+
+def test_ports_beyond_loopback_break_the_rules_on_listeners_ports_and_passwords() -> None:
+    broken = broken_by(project_stack("dev", bindAddress="0.0.0.0"))
+    assert broken == ["exposed-listener-encrypts", "ports-on-loopback", "redis-password"]
 
 
 def test_staging_as_production_lacks_only_protection_and_grace_periods() -> None:

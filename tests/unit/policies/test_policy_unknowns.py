@@ -16,7 +16,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 from policies import pack
 from policies.rules import RULES
 from policies.rules.rule import Rule
-from tests.unit.policies.cases import CASES, Case
+from tests.unit.policies.cases import CASES, TODAY, Case
 from tests.unit.policies.samples import UNKNOWN, Plain, changed, cluster, engine, stack, urn
 
 BROKEN = {case.rule: case for case in reversed(CASES) if case.findings and not case.undecided}
@@ -73,7 +73,7 @@ def test_no_unknown_value_hides_a_violation(case: Case) -> None:
             continue
         for path in leaves(resource["props"]):
             others = [*resources[:index], unknown_at(resource, path), *resources[index + 1 :]]
-            result = rule.evaluate(stack(others, case.stack), case.config)
+            result = rule.evaluate(stack(others, case.stack), case.config, today=TODAY)
             if not result.findings and not result.undecided:
                 passed.append("/".join(map(str, path)))
     assert passed == []

@@ -100,6 +100,21 @@ def test_the_stack_keeps_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept(settings)["input"]["stackId"] != first["input"]["stackId"]
 
 
+def test_brokers_that_an_earlier_version_exposed_are_compared(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    """Its record has no word on whether they may be exposed; unread, turning access on would not be refused."""
+    outside = {"external": "nodePort", "advertisedHost": "nodes.example"}
+    settings = settings_of("prod", kafka={**outside, "allowInsecureExternal": True})
+    inputs = kept(settings)
+    del inputs["input"]["stackFile"]["kafka"]["allowInsecureExternal"]
+    state(
+        monkeypatch, (URN, STASH, inputs), (APPLIED_URN, STASH, {"input": {"stackFile": inputs["input"]["stackFile"]}})
+    )
+    refuse_changes(last_record(), "millrace-dev", settings)
+    assert said == []
+    with pytest.raises(ChangeError, match=r"access\.enabled"):
+        refuse_changes(last_record(), "millrace-dev", settings_of("prod", kafka=outside, access={"enabled": True}))
+
+
 def test_secrets_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "secret_keys", lambda: ["redis"])
     redis = {"authentication": True, "password": "hunter2"}

@@ -263,6 +263,12 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "kafka.stopGrace": ("1m", timedelta(minutes=1)),
     "kafka.internalPort": (30000, 30000),
     "kafka.external": ("loadBalancer", "loadBalancer"),
+    "kafka.allowInsecureExternal": (True, True),
+    "kafka.sourceRanges": (
+        ["10.0.0.0/8", "192.0.2.7", "2001:DB8::/32"],
+        ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"],
+    ),
+    "kafka.serviceAnnotations": ({"example.com/internal": True}, {"example.com/internal": "true"}),
     "kafka.advertisedHost": ("kafka-{ordinal}.example", "kafka-{ordinal}.example"),
     "kafka.retention": ("2d", timedelta(days=2)),
     "kafka.retentionBytes": (-1, -1),
@@ -364,6 +370,9 @@ BESIDE: dict[str, dict[str, Any]] = {
 NEEDED: dict[str, dict[str, Any]] = {
     "kafka.replicationFactor": {"replicas": 3},
     "kafka.minInSyncReplicas": {"replicas": 3, "replicationFactor": 3},
+    "kafka.external": {"allowInsecureExternal": True},
+    "kafka.sourceRanges": {"external": "loadBalancer", "allowInsecureExternal": True},
+    "kafka.serviceAnnotations": {"external": "nodePort", "port": 30092, "allowInsecureExternal": True},
     "redis.password": {"authentication": True},
     "access.tls.sign": {"trust": [1, 2]},
 }
@@ -384,7 +393,11 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
         return {"topics": [{**TOPIC, key: value}]}
     if section in ("apps", "apps.quota"):
         app = WITH_APP["apps"][0]
-        return {**WITH_APP, **BESIDE.get(path, {}), "apps": [{**app, **({key: value} if section == "apps" else {"quota": {key: value}})}]}
+        return {
+            **WITH_APP,
+            **BESIDE.get(path, {}),
+            "apps": [{**app, **({key: value} if section == "apps" else {"quota": {key: value}})}],
+        }
     declared: dict[str, Any] = deepcopy(BESIDE.get(path, {}))
     here = declared
     for part in section.split(".") if section else []:
@@ -397,7 +410,13 @@ def test_every_field_has_a_value_in_the_table_of_these_tests() -> None:
     assert sorted(path for path, _, _ in FIELDS) == sorted(VALUES), "give a new field a line in VALUES"
 
 
-ONLY_ON_KUBERNETES = {"apps.namespace", "kafka.external", "kubernetes.context"}
+ONLY_ON_KUBERNETES = {
+    "apps.namespace",
+    "kafka.external",
+    "kafka.sourceRanges",
+    "kafka.serviceAnnotations",
+    "kubernetes.context",
+}
 
 
 @pytest.mark.parametrize("field", ["kafka", "kubernetes"])
@@ -982,11 +1001,91 @@ NO_CPU = "must be cores such as 2 or 0.5, or thousandths such as 500m"
     ],
 )
 def test_brokers_that_clients_outside_cannot_reach_are_reported(kafka: dict[str, Any], lines: list[str]) -> None:
-    declared = cluster(kafka=kafka)
+    declared = cluster(kafka={"allowInsecureExternal": True, **kafka})
     if lines:
         assert problems(declared) == lines
     else:
         assert loaded(declared).kafka.external == kafka.get("external", "none")
+
+
+EXPOSED = (
+    "kafka.external is {} but access.enabled is false: whoever reaches the ports may read and write all records. For a "
+    "new platform set access.enabled to true; in a network that you trust, kafka.allowInsecureExternal"
+)
+OUTSIDE = {"advertisedHost": "k{ordinal}.example"}
+
+
+@pytest.mark.parametrize("external", ["nodePort", "loadBalancer"])
+def test_brokers_that_ask_for_no_user_are_exposed_only_if_the_stack_file_says_so(external: str) -> None:
+    kafka = {**OUTSIDE, "external": external}
+    assert problems(cluster(kafka=kafka)) == [EXPOSED.format(external)]
+    assert loaded(cluster(kafka={**kafka, "allowInsecureExternal": True})).kafka.external == external
+    assert loaded(cluster(kafka=kafka, access={"enabled": True})).kafka.external == external
+
+
+NO_NETWORK = "must be a network such as 10.0.0.0/8 or 2001:db8::/32"
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [
+        ("10.0.0.0/33", NO_NETWORK),
+        ("10.0.0/8", NO_NETWORK),
+        ("everyone", NO_NETWORK),
+        ("", NO_NETWORK),
+        ("2001:db8::/129", NO_NETWORK),
+        ("fe80::%eth0/64", NO_NETWORK),
+        ("10.0.0.1/8", "must be a network; this is an address in 10.0.0.0/8"),
+        ("2001:db8::1/32", "must be a network; this is an address in 2001:db8::/32"),
+    ],
+)
+def test_a_source_range_is_a_network(written: str, wrong: str) -> None:
+    kafka = {**OUTSIDE, "external": "loadBalancer", "sourceRanges": ["10.0.0.0/8", written]}
+    assert problems(cluster(kafka=kafka)) == [f'kafka.sourceRanges[1] is "{written}": {wrong}']
+
+
+@pytest.mark.parametrize("key", ["a", "A.b_c-1", "a" * 63, "example.com/a", "Example.com/a", f"{'a.' * 126}a/b"])
+def test_an_annotation_is_a_name_with_or_without_a_domain(key: str) -> None:
+    kafka = {**OUTSIDE, "external": "nodePort", "allowInsecureExternal": True, "serviceAnnotations": {key: "x"}}
+    assert loaded(cluster(kafka=kafka)).kafka.service_annotations == {key: "x"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "a b", "-a", "a-", "a" * 64, "/a", "a/", "a/b/c", "a..b/c", "-a/b", "a_b/c", "ä", "a\n", f"{'a.' * 127}a/b"],
+)
+def test_another_key_of_an_annotation_is_refused(key: str) -> None:
+    kafka = {**OUTSIDE, "external": "nodePort", "serviceAnnotations": {key: "x", "good": "y"}}
+    (line,) = problems(cluster(kafka=kafka))
+    assert line.startswith('kafka.serviceAnnotations: "')
+    assert line.endswith(
+        'is no key of an annotation: it is a name of at most 63 letters, digits, "-", "_" and ".", after a domain and '
+        '"/" if it has one'
+    )
+
+
+def test_annotations_for_pulumi_itself_are_refused() -> None:
+    kafka = {**OUTSIDE, "external": "nodePort", "serviceAnnotations": {"pulumi.com/skipAwait": "false"}}
+    assert problems(cluster(kafka=kafka)) == [
+        'kafka.serviceAnnotations: "pulumi.com/skipAwait" tells Pulumi how to change an object, which the platform '
+        "does; remove it"
+    ]
+
+
+@pytest.mark.parametrize("external", ["none", "nodePort"])
+def test_source_ranges_without_load_balancers_are_refused(external: str) -> None:
+    kafka = {**OUTSIDE, "external": external, "allowInsecureExternal": True, "sourceRanges": ["10.0.0.0/8"]}
+    assert problems(cluster(kafka=kafka)) == [
+        f"kafka: sourceRanges is set but external is {external}: only load balancers have source ranges; set external "
+        "to loadBalancer, or remove sourceRanges"
+    ]
+
+
+def test_annotations_without_services_are_refused() -> None:
+    assert problems(cluster(kafka={"serviceAnnotations": {"a": "b"}})) == [
+        "kafka: serviceAnnotations is set but external is none, which makes no Service; set external to loadBalancer "
+        "or nodePort, or remove serviceAnnotations"
+    ]
 
 
 def test_ports_may_clash_on_kubernetes() -> None:
@@ -1002,6 +1101,7 @@ def test_mistakes_of_cluster_and_topics_are_reported_together() -> None:
     declared = cluster(kubernetes={}, topics=[{"name": "wide", "replicationFactor": 4}], kafka={"external": "nodePort"})
     assert problems(declared) == [
         NO_CONTEXT,
+        EXPOSED.format("nodePort"),
         "kafka.advertisedHost must be a host that outside clients reach: external is nodePort",
         "topics[0] (wide): replication factor 4 is more than the 3 brokers there are",
     ]

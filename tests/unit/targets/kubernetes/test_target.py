@@ -102,8 +102,13 @@ EXPECTED_NAMES = {
     HEALTH_GATE: ["health"],
 }
 
-NODE_PORT = {"external": "nodePort", "advertisedHost": "nodes.example"}
-LOAD_BALANCER = {"external": "loadBalancer", "advertisedHost": "kafka-{ordinal}.example", "port": 9094}
+NODE_PORT = {"external": "nodePort", "advertisedHost": "nodes.example", "allowInsecureExternal": True}
+LOAD_BALANCER = {
+    "external": "loadBalancer",
+    "advertisedHost": "kafka-{ordinal}.example",
+    "port": 9094,
+    "allowInsecureExternal": True,
+}
 
 
 def cluster(**changes: Any) -> dict[str, Any]:
@@ -673,6 +678,31 @@ def test_each_broker_has_a_load_balancer_of_its_own(load_balancer: Run) -> None:
         }
         for ordinal in range(3)
     }
+
+
+def test_source_ranges_and_annotations_are_those_of_the_services_outside_alone() -> None:
+    said = {"sourceRanges": ["10.0.0.0/8", "2001:db8::/32"], "serviceAnnotations": {"example.com/scheme": "internal"}}
+    run = run_on_cluster(settings_of("prod", kafka={**LOAD_BALANCER, **said}), NAME)
+    outside = external_services(run)
+    assert [item["loadBalancerSourceRanges"] for item in outside.values()] == [["10.0.0.0/8", "2001:db8::/32"]] * 3
+    await_nothing = {"pulumi.com/skipAwait": "true"}
+    assert {item.name: item.inputs["metadata"]["annotations"] for item in run.of(SERVICE)} == {
+        name: ({"example.com/scheme": "internal"} if name in outside else {}) | await_nothing
+        for name in run.names(SERVICE)
+    }
+
+
+def test_node_ports_have_annotations_too() -> None:
+    run = run_on_cluster(settings_of("prod", kafka={**NODE_PORT, "serviceAnnotations": {"a": "b"}}), NAME)
+    service = run.one(SERVICE, "kafka-0-external").inputs["metadata"]["annotations"]
+    assert service == {"a": "b", "pulumi.com/skipAwait": "true"}
+
+
+def test_policies_admit_everyone_to_the_port_outside_whatever_the_source_ranges(load_balancer: Run) -> None:
+    """Pods see the address of a node or of the load balancer in place of the client's."""
+    run = run_on_cluster(settings_of("prod", kafka={**LOAD_BALANCER, "sourceRanges": ["10.0.0.0/8"]}), NAME)
+    assert spec(run, POLICY, "kafka") == spec(load_balancer, POLICY, "kafka")
+    assert {"ports": [{"protocol": "TCP", "port": 9092}]} in spec(run, POLICY, "kafka")["ingress"]
 
 
 def advertised(run: Run) -> list[str]:
