@@ -42,7 +42,10 @@ class Certificate:
 
     def trouble(self, now: datetime) -> str:
         """What is wrong with it, its age too; "" if nothing."""
-        return "; ".join(part for part in (self.problem, self._age(now)) if part)
+        age = self._age(now)
+        if age and self.is_authority:
+            age += " (to change an authority: docs/ACCESS.md)"
+        return "; ".join(part for part in (self.problem, age) if part)
 
     def has_failed(self, now: datetime) -> bool:
         """Whether clients cannot connect with it now."""

@@ -52,8 +52,9 @@ class User:
             return None
         if not self.observed.exists:
             return f"user {self.name} is declared, and no broker knows it"
-        drift = [*(f"has {line} too much" for line in self.beyond), *(f"lacks {line}" for line in self.missing)]
-        return f"user {self.name}: {'; '.join(drift)}" if drift else None
+        drift = {"has, and does not declare": self.beyond, "declares, and lacks": self.missing}
+        parts = [f"{what}: {', '.join(lines)}" for what, lines in drift.items() if lines]
+        return f"user {self.name} {'; '.join(parts)}" if parts else None
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys for programs."""
