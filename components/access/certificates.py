@@ -31,7 +31,7 @@ CLOCK_SKEW = timedelta(minutes=10)
 
 RENEW = "MILLRACE_RENEW_CERTIFICATES"
 """Variable with a time: an update renews certificates that were made before. A time and not a flag, so that an update
-that is killed and repeated makes no third one."""
+that is repeated with it keeps what it has made already."""
 
 _MOST_CHAIN = 10
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from components.access.rules import AppSpec
+from components.errors import SettingsError
 from components.kafka.security import Security
 from ops.doctor.local_stack import LocalStack
 from ops.errors import RefusedError
@@ -13,9 +14,12 @@ def declared_apps(platform: Platform) -> list[AppSpec]:
     """The applications of the stack file, in its order.
 
     Raises:
-        SettingsError: The stack file has mistakes.
+        RefusedError: The stack file has mistakes.
     """
-    return [app.spec() for app in LocalStack(platform.stack).settings.apps]
+    try:
+        return [app.spec() for app in LocalStack(platform.stack).settings.apps]
+    except SettingsError as error:
+        raise RefusedError(error.headline, error.problems) from None
 
 
 def require_access(platform: Platform) -> Security:

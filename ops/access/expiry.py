@@ -42,10 +42,11 @@ class Certificate:
 
     def trouble(self, now: datetime) -> str:
         """What is wrong with it, its age too; "" if nothing."""
-        age = self._age(now)
-        if age and self.is_authority:
-            age += " (to change an authority: docs/ACCESS.md)"
-        return "; ".join(part for part in (self.problem, age) if part)
+        return "; ".join(part for part in (self.problem, self._age(now)) if part)
+
+    def needs_renewal(self, now: datetime) -> bool:
+        """Whether a new one would help: not for an authority, and not for a broker that does not answer."""
+        return bool(self.trouble(now)) and self.facts is not None and not self.is_authority
 
     def has_failed(self, now: datetime) -> bool:
         """Whether clients cannot connect with it now."""
@@ -58,7 +59,8 @@ class Certificate:
             return f"it expired on {self.facts.expires:%Y-%m-%d %H:%M} UTC"
         if now < self.facts.starts:
             return f"it is valid only from {self.facts.starts:%Y-%m-%d %H:%M} UTC; is this machine's clock right?"
-        return f"it expires within {SOON.days} days" if self.facts.expires - now < SOON else ""
+        soon = self.facts.expires - now < SOON
+        return f"it expires on {self.facts.expires:%Y-%m-%d}, in less than {SOON.days} days" if soon else ""
 
     def to_json(self, now: datetime) -> dict[str, Any]:
         """Stable keys for programs."""

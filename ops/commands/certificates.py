@@ -39,8 +39,14 @@ def list_certificates(context: typer.Context, as_json: AsJson = False) -> None:
     else:
         headings = ("WHERE", "CERTIFICATE", "SIGNED BY", "EXPIRES", "DAYS LEFT", "PROBLEM")
         console.table(headings, [_row(certificate, now) for certificate in found], numbers=("DAYS LEFT",))
-    if problems := troubles(found, now):
-        console.say(f"{'; '.join(problems)}. New ones: `python -m ops -s {target.stack} certificates renew`")
+    problems = troubles(found, now)
+    for problem in problems:
+        console.say(problem)
+    if any(item.needs_renewal(now) for item in found):
+        console.say(f"for new certificates: python -m ops -s {target.stack} certificates renew")
+    if any(item.is_authority and item.trouble(now) for item in found):
+        console.say("to change an authority: docs/ACCESS.md#certificates")
+    if problems:
         raise typer.Exit(ExitCode.FOUND_WRONG)
 
 

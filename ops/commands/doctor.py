@@ -50,4 +50,5 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     if broken:
         console.say(f"{count(broken, 'check')} of {len(results)} found a problem")
         raise typer.Exit(ExitCode.FOUND_WRONG)
-    console.say("no problems found")
+    warnings = sum(result.outcome.state is State.WARNING for result in results)
+    console.say(f"no problems found, {count(warnings, 'warning')}" if warnings else "no problems found")

@@ -141,4 +141,9 @@ def judge_certificates(found: "Sequence[Certificate]", now: "datetime", stack: s
     if not (problems := troubles(found, now)):
         return ok(f"{count(len(found), 'certificate')}, the next one expires in {count(min(days, default=0), 'day')}")
     judged = wrong if any(item.has_failed(now) for item in found) else warning
-    return judged("; ".join(problems), f"python -m ops -s {stack} certificates renew")
+    fixes = {
+        f"python -m ops -s {stack} status": any(item.facts is None for item in found),
+        f"python -m ops -s {stack} certificates renew": any(item.needs_renewal(now) for item in found),
+        "change the authority as docs/ACCESS.md says": any(item.is_authority and item.trouble(now) for item in found),
+    }
+    return judged("; ".join(problems), ", then ".join(fix for fix, helps in fixes.items() if helps))

@@ -183,6 +183,25 @@ def test_a_pod_logs_in_with_the_brokers_files_and_no_secret_is_in_its_manifest(a
     assert SECURITY.password not in host(SECURITY).command_line(TOOL)
 
 
+def test_a_pod_s_wrapper_writes_the_file_runs_the_tool_and_removes_it(api: Played, tmp_path: Path):
+    api.answers |= {f"GET {PODS}": listed("Succeeded"), f"GET {BROKERS}": {}}
+    logging_in = host(SECURITY)
+    logging_in.run(TOOL, lambda line: None)
+    login = tmp_path / "login"
+    command = made(api)["spec"]["containers"][0]["command"][: -len(TOOL.command)]
+    wrapper = [str(login) if part == logging_in.login else part for part in command]
+    done = subprocess.run(
+        [*wrapper, "sh", "-c", f'stat -c %a "{login}"; cat "{login}"; exit 3'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    mode, *lines = done.stdout.splitlines()
+    assert (done.returncode, mode) == (3, "600")
+    assert "sasl.jaas.config=${file:/etc/millrace/kafka.login.properties:login}" in lines
+    assert not login.exists()
+
+
 def test_a_pod_without_access_has_neither_login_nor_wrapper(api: Played):
     api.answers |= {f"GET {PODS}": listed("Succeeded")}
     host().run(TOOL, lambda line: None)
