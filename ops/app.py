@@ -8,9 +8,11 @@ import typer
 
 from components.errors import PlatformError
 from ops.commands import (
+    access,
     backup,
     bench,
     brokers,
+    certificates,
     doctor,
     drill,
     groups,
@@ -26,7 +28,23 @@ from ops.commands.options import Context
 from ops.console import flush, say
 from ops.errors import ExitCode, OpsError
 
-COMMANDS = (up, status, topics, brokers, records, groups, logs, doctor, heal, monitoring, backup, drill, bench)
+COMMANDS = (
+    up,
+    status,
+    topics,
+    brokers,
+    records,
+    groups,
+    access,
+    certificates,
+    logs,
+    doctor,
+    heal,
+    monitoring,
+    backup,
+    drill,
+    bench,
+)
 
 EPILOG = (
     "Exit codes: 0 healthy or done, 1 something is wrong, 2 wrong usage, 3 nothing answers, 4 refused and nothing was "

@@ -29,6 +29,10 @@ cert-manager's default."""
 CLOCK_SKEW = timedelta(minutes=10)
 """A new certificate is valid from so long ago: clocks of members and clients may be behind."""
 
+RENEW = "MILLRACE_RENEW_CERTIFICATES"
+"""Variable with a time: an update renews certificates that were made before. A time and not a flag, so that an update
+that is repeated with it keeps what it has made already."""
+
 _MOST_CHAIN = 10
 
 
@@ -162,7 +166,9 @@ def _pair(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> Pai
 # Renewal
 
 
-def renewal_reason(pair: Pair, hosts: Sequence[str], authority: Pair, now: datetime) -> str | None:
+def renewal_reason(
+    pair: Pair, hosts: Sequence[str], authority: Pair, now: datetime, *, made_since: datetime | None = None
+) -> str | None:
     """Why a certificate is replaced, in a few words; None if it stays.
 
     Args:
@@ -170,6 +176,7 @@ def renewal_reason(pair: Pair, hosts: Sequence[str], authority: Pair, now: datet
         hosts: Names and addresses that it must be valid for, and no others.
         authority: Who must have signed it.
         now: The time, with a zone.
+        made_since: Certificates that were made before are replaced; None replaces none for that.
     """
     certificate = _certificates(pair.certificate)[0]
     if not _issued(_certificates(authority.certificate)[0], certificate):
@@ -178,6 +185,8 @@ def renewal_reason(pair: Pair, hosts: Sequence[str], authority: Pair, now: datet
         return "its names changed"
     if now >= renewal_time(pair):
         return f"it expires on {pair.expires:%Y-%m-%d}"
+    if made_since is not None and certificate.not_valid_before_utc + CLOCK_SKEW < made_since:
+        return "a new one was asked for"
     return None
 
 
@@ -335,6 +344,48 @@ def _private_key(pem: str) -> PrivateKeyTypes:
     return serialization.load_pem_private_key(pem.encode(), None)
 
 
+# What certificates say of themselves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a certificate says of itself.
+
+    Args:
+        name: Its common name.
+        issuer: The common name of who signed it.
+        starts: From when it is valid.
+        expires: Until when it is valid.
+    """
+
+    name: str
+    issuer: str
+    starts: datetime
+    expires: datetime
+
+
+def facts_of(pem: str) -> list[Facts]:
+    """What each certificate of a PEM text says of itself.
+
+    Raises:
+        ValueError: The text has no certificate, or a broken one.
+    """
+    return [
+        Facts(
+            name=_common_name(item.subject).strip('"'),
+            issuer=_common_name(item.issuer).strip('"'),
+            starts=item.not_valid_before_utc,
+            expires=item.not_valid_after_utc,
+        )
+        for item in _certificates(pem)
+    ]
+
+
+def is_trusted(pem: str, authorities: str) -> bool:
+    """Whether one of the authorities signed the first certificate, through the others; whatever the time is."""
+    return _leads_to(_certificates(pem), _certificates(authorities))
+
+
 # What a set of certificates becomes
 
 
@@ -361,6 +412,7 @@ class Wanted:
         trust: Numbers of the authorities that are trusted; the one that signs is among them.
         hosts: Names and addresses of each member's certificate, by the member's name.
         lifetime: How long a new certificate is valid.
+        made_since: Certificates that were made before are replaced, as if they were due; authorities never are.
     """
 
     platform: str
@@ -368,6 +420,7 @@ class Wanted:
     trust: Sequence[str]
     hosts: Mapping[str, Sequence[str]]
     lifetime: timedelta
+    made_since: datetime | None = None
 
 
 def planned(old: CertificateSet, wanted: Wanted, now: datetime) -> list[str]:
@@ -384,7 +437,7 @@ def planned(old: CertificateSet, wanted: Wanted, now: datetime) -> list[str]:
         elif signer is None:
             reason = "another authority signs now"
         else:
-            reason = renewal_reason(pair, hosts, signer, now)
+            reason = renewal_reason(pair, hosts, signer, now, made_since=wanted.made_since)
         if reason:
             lines.append(f"the certificate of {name} is created: {reason}")
     return lines + [
@@ -402,7 +455,7 @@ def renewed(old: CertificateSet, wanted: Wanted, now: datetime) -> CertificateSe
     members: dict[str, Pair] = {}
     for name, hosts in sorted(wanted.hosts.items()):
         pair = old.members.get(name)
-        if pair is None or renewal_reason(pair, hosts, signer, now):
+        if pair is None or renewal_reason(pair, hosts, signer, now, made_since=wanted.made_since):
             pair = new_certificate(signer, name, hosts, now, wanted.lifetime)
         members[name] = pair
     return CertificateSet(authorities=authorities, members=members)

@@ -25,13 +25,20 @@ _NO_SUCH_USER = 91
 # Kafka
 
 
-def observe_users(client: "KafkaAdminClient", names: Collection[str]) -> dict[str, ObservedUser]:
-    """Read the named users as the cluster has them, those that it does not know too.
+def observe_users(client: "KafkaAdminClient", names: Collection[str] | None) -> dict[str, ObservedUser]:
+    """Read users as the cluster has them.
+
+    Args:
+        client: An admin client of the platform's user.
+        names: The users to read, those that the cluster does not know too; None for all that it knows: who has a
+            password, a right or a limit.
 
     Raises:
         kafka.errors.KafkaError: They cannot be read.
     """
     existing, rights, quotas = _existing(client, names), _rights(client), _quotas(client)
+    if names is None:
+        names = existing | rights.keys() | quotas.keys()
     return {
         name: ObservedUser(
             exists=name in existing,
@@ -42,14 +49,15 @@ def observe_users(client: "KafkaAdminClient", names: Collection[str]) -> dict[st
     }
 
 
-def _existing(client: "KafkaAdminClient", names: Collection[str]) -> set[str]:
-    """The users that have a password."""
+def _existing(client: "KafkaAdminClient", names: Collection[str] | None) -> set[str]:
+    """The users that have a password, of some or of all."""
     from kafka.errors import for_code
     from kafka.protocol.admin import DescribeUserScramCredentialsRequest
 
     found: set[str] = set()
-    for batch in batches(sorted(names)):
-        answer = _ask_controller(client, DescribeUserScramCredentialsRequest(users=[(name,) for name in batch]))
+    asked = [None] if names is None else [[(name,) for name in batch] for batch in batches(sorted(names))]
+    for users in asked:
+        answer = _ask_controller(client, DescribeUserScramCredentialsRequest(users=users))
         if answer.error_code:
             raise for_code(answer.error_code)(answer.error_message or "users cannot be read")
         found |= {

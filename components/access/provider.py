@@ -1,5 +1,6 @@
 """Dynamic providers of certificates, and of users with their rights and limits."""
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ class CertificatesProvider(ResourceProvider):
             return CheckResult(news, [])
         return CheckResult(news, failures(_signer_problems(_olds, news)))
 
+    @plain_errors
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Time alone is a change: a certificate that is due is renewed by the next ``up``. A preview says which."""
         if not all(is_known(_news.get(key)) for key in _INPUTS):
@@ -185,7 +187,23 @@ def _wanted(news: Props) -> "Wanted":
         trust=[*map(_number, news["trust"])],
         hosts=news["hosts"],
         lifetime=timedelta(seconds=float(news["lifetime"])),
+        made_since=_made_since(),
     )
+
+
+def _made_since() -> datetime | None:
+    """From when on a certificate must have been made, if somebody asked for new ones."""
+    from components.access.certificates import RENEW
+
+    asked = os.environ.get(RENEW)
+    if not asked:
+        return None
+    try:
+        return datetime.fromisoformat(asked).astimezone(UTC)
+    except ValueError:
+        raise AccessError(
+            f'{RENEW} is "{asked}", which is no time; unset it, and use `python -m ops certificates renew`'
+        ) from None
 
 
 class AccessSetProvider(ResourceProvider):

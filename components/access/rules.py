@@ -58,6 +58,26 @@ _IMPLIED: Mapping[Operation, tuple[Operation, ...]] = {
 }
 """Operations that give another one too (org.apache.kafka.server.authorizer and AclEntry, Kafka 3.9)."""
 
+LIMITS: Mapping[str, str] = {
+    "produce": "producer_byte_rate",
+    "consume": "consumer_byte_rate",
+    "requestPercent": "request_percentage",
+}
+"""Kafka's key of each limit, by its name in a declaration."""
+
+_DECLARED: Mapping[str, tuple[Operation, Resource]] = {
+    "produces": ("write", "topic"),
+    "consumes": ("read", "topic"),
+    "groups": ("read", "group"),
+    "transactions": ("write", "transactional-id"),
+}
+"""What each part of a declaration gives."""
+
+
+def gives(held: str, asked: str) -> bool:
+    """Whether a right to one operation is a right to another: who may read may describe, too."""
+    return held == asked or any(held in by for implied, by in _IMPLIED.items() if implied == asked)
+
 
 @dataclass(frozen=True, order=True)
 class Right:
@@ -94,11 +114,8 @@ class Right:
 
     def allows(self, operation: str, resource: str, name: str) -> bool:
         """Whether it lets its user do something."""
-        given = self.operation == operation or any(
-            self.operation in by for implied, by in _IMPLIED.items() if implied == operation
-        )
         named = name.startswith(self.name) if self.prefixed else self.name in (ANY_NAME, name)
-        return given and self.resource == resource and named
+        return gives(self.operation, operation) and self.resource == resource and named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +134,8 @@ class Quota:
 
     def by_key(self) -> dict[str, float]:
         """The limits by Kafka's keys."""
-        limits = {
-            "producer_byte_rate": self.produce,
-            "consumer_byte_rate": self.consume,
-            "request_percentage": self.request_percent,
-        }
-        return {key: float(value) for key, value in limits.items() if value is not None}
+        limits = zip(LIMITS.values(), (self.produce, self.consume, self.request_percent), strict=True)
+        return {key: float(value) for key, value in limits if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,17 +180,34 @@ class AppSpec:
 
         Reading and writing let a user describe, too; writing to any topic lets it write idempotently (KIP-679).
         """
-        parts: Sequence[tuple[Operation, Resource, Sequence[str]]] = (
-            ("write", "topic", self.produces),
-            ("read", "topic", self.consumes),
-            ("read", "group", self.groups),
-            ("write", "transactional-id", self.transactions),
-        )
-        return sorted({_right(operation, resource, name) for operation, resource, names in parts for name in names})
+        parts = {
+            "produces": self.produces,
+            "consumes": self.consumes,
+            "groups": self.groups,
+            "transactions": self.transactions,
+        }
+        return sorted({_right(*_DECLARED[part], name) for part, names in parts.items() for name in names})
 
 
 def _right(operation: Operation, resource: Resource, pattern: str) -> Right:
     return Right(operation, resource, pattern.removesuffix("*"), pattern.endswith("*"))
+
+
+def as_declared(rights: Iterable[Right]) -> tuple[dict[str, list[str]], list[Right]]:
+    """What an application declares to have these rights: the inverse of :meth:`AppSpec.rights`.
+
+    Returns:
+        The names in each part of the declaration, such as ``produces``; and the rights that no part gives.
+    """
+    parts = {given: part for part, given in _DECLARED.items()}
+    found: dict[str, list[str]] = {part: [] for part in _DECLARED}
+    others: list[Right] = []
+    for right in sorted(rights):
+        if part := parts.get((right.operation, right.resource)):
+            found[part].append(f"{right.name}{'*' if right.prefixed else ''}")
+        else:
+            others.append(right)
+    return found, others
 
 
 def user_name(app: str, generation: int) -> str:

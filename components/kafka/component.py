@@ -12,7 +12,7 @@ from components.kafka.files import (
     BROKER_USER,
     JMX_PORT,
     LOCAL_PORT,
-    SecureFiles,
+    SECURE_FILES,
     catch_up_script,
     jmx_config,
     login_properties,
@@ -36,11 +36,6 @@ _JMX = "/etc/millrace/jmx.yaml"
 _SCRIPT = "/etc/millrace/start-kafka.sh"
 _CATCH_UP = "/etc/millrace/caught-up.sh"
 _ZONE = "/run/millrace/zone"
-_SECURE = SecureFiles(
-    keystore="/etc/millrace/kafka.keystore.pem",
-    truststore="/etc/millrace/kafka.truststore.pem",
-    login="/etc/millrace/kafka.login.properties",
-)
 
 _NAMED_AHEAD = 10
 """Brokers whose names a certificate has, although fewer run."""
@@ -102,10 +97,12 @@ class BrokerSecurity:
     def files(self) -> list[File]:
         """The files of each broker."""
         return [
-            File(path=_SECURE.keystore, content=pulumi.Output.secret(self.keystore), secret=True),
-            File(path=_SECURE.truststore, content=self.authorities),
+            File(path=SECURE_FILES.keystore, content=pulumi.Output.secret(self.keystore), secret=True),
+            File(path=SECURE_FILES.truststore, content=self.authorities),
             File(
-                path=_SECURE.login, content=lift(lambda known: login_properties(known[0]), [self.password]), secret=True
+                path=SECURE_FILES.login,
+                content=lift(lambda known: login_properties(known[0]), [self.password]),
+                secret=True,
             ),
         ]
 
@@ -168,7 +165,7 @@ def kafka_workload(
     agent = f"-javaagent:{JMX_AGENT}={JMX_PORT}:{_JMX}" if jmx else None
     outside = _outside(settings, target)
     exposed = outside is not None
-    secured = _SECURE if security else None
+    secured = SECURE_FILES if security else None
     asked = LOCAL_PORT if security else settings.internal_port
     config = lift(
         lambda known: render_properties(server_properties(settings, known[0], exposed=exposed, secured=secured)),

@@ -22,6 +22,11 @@ LOCAL_PORT = 9091
 user may read there what topics exist, and nothing else; see :mod:`components.access.scram`."""
 
 _LOGIN_KEY = "login"
+_FROM_FILES: Mapping[str, str] = {
+    "config.providers": "file",
+    "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+}
+"""Lets a properties file take values from other files (KIP-421)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,14 @@ class SecureFiles:
     keystore: str
     truststore: str
     login: str
+
+
+SECURE_FILES = SecureFiles(
+    keystore="/etc/millrace/kafka.keystore.pem",
+    truststore="/etc/millrace/kafka.truststore.pem",
+    login="/etc/millrace/kafka.login.properties",
+)
+"""Where a broker's own container has these files."""
 
 
 def server_properties(
@@ -89,12 +102,11 @@ def _security(listeners: Collection[str], secured: SecureFiles) -> dict[str, str
     The brokers' own password is in a file of its own, which they read themselves (KIP-421): what all else is in is no
     secret, and is shown in diffs.
     """
-    login, scram = f"${{file:{secured.login}:{_LOGIN_KEY}}}", MECHANISM.lower()
+    login, scram = _login_of(secured), MECHANISM.lower()
     return {
         "allow.everyone.if.no.acl.found": "false",
         "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
-        "config.providers": "file",
-        "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+        **_FROM_FILES,
         **{f"listener.name.{name.lower()}.{scram}.sasl.jaas.config": login for name in listeners},
         "sasl.enabled.mechanisms": MECHANISM,
         "sasl.mechanism.inter.broker.protocol": MECHANISM,
@@ -104,6 +116,29 @@ def _security(listeners: Collection[str], secured: SecureFiles) -> dict[str, str
         "ssl.truststore.type": "PEM",
         "super.users": f"User:{BROKER_USER}",
     }
+
+
+def _login_of(secured: SecureFiles) -> str:
+    """What stands for the brokers' login in other files."""
+    return f"${{file:{secured.login}:{_LOGIN_KEY}}}"
+
+
+def own_client_properties(secured: SecureFiles) -> str:
+    """A properties file with which Kafka's tools log in as the brokers' own user; it holds no secret itself.
+
+    Args:
+        secured: Files that the tool finds in its container; it needs no keystore.
+    """
+    return render_properties(
+        {
+            **_FROM_FILES,
+            "sasl.jaas.config": _login_of(secured),
+            "sasl.mechanism": MECHANISM,
+            "security.protocol": "SASL_SSL",
+            "ssl.truststore.location": secured.truststore,
+            "ssl.truststore.type": "PEM",
+        }
+    )
 
 
 def login_properties(password: str) -> str:

@@ -76,6 +76,25 @@ def encrypted(connection: socket.socket, address: str, security: Security | None
     return security.tls().wrap_socket(connection, server_hostname=host_and_port(address)[0])
 
 
+def served_certificate(address: str, *, route: Route = DIRECT, seconds: float = _SECONDS) -> str:
+    """The certificate that a broker presents, as PEM. Nothing about it is checked, and nothing is sent.
+
+    Args:
+        address: The broker's ``host:port``.
+        route: How the broker is reached.
+        seconds: Timeout of the connection, and of each answer.
+
+    Raises:
+        OSError: It cannot be reached, or does not speak TLS.
+    """
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname = False
+    anyone.verify_mode = ssl.CERT_NONE  # an expired one is to be seen, too
+    host, _ = host_and_port(address)
+    with route.connect(address, seconds) as plain, anyone.wrap_socket(plain, server_hostname=host) as tls:
+        return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True) or b"")
+
+
 def login_line(user: str, password: str) -> str:
     """The value of ``sasl.jaas.config``, in which quotes and backslashes are escaped."""
     return f"{_LOGIN} required username={_quoted(user)} password={_quoted(password)};"

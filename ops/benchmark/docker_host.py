@@ -1,15 +1,18 @@
 """Runs tools in containers on the platform's Docker network."""
 
+import io
 import shlex
+import tarfile
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components.access.handover import Handover
 from components.naming import MEMBER_LABEL, PLATFORM_LABEL, qualified
 from components.quantities import MIB
-from ops.benchmark.host import BENCHMARK_LABEL, OnLine
+from ops.benchmark.host import BENCHMARK_LABEL, FORGETTING, USER, OnLine
 from ops.benchmark.output import ToolError, stamped
-from ops.benchmark.tools import Tool
+from ops.benchmark.tools import LOGIN_FILE, Tool
 from ops.errors import UnreachableError
 from ops.platform import Platform
 
@@ -43,6 +46,7 @@ class DockerHost:
         self._starting, self._ended = threading.Lock(), False
         self._network: str = platform.outputs["network"]
         self.bootstrap: str = platform.outputs["kafkaInternalBootstrapServers"]
+        self.login = None if platform.security is None else LOGIN_FILE
 
     def run(self, tool: Tool, on_line: OnLine) -> int:
         """Run a tool in a container, which is removed when the tool has exited."""
@@ -54,6 +58,7 @@ class DockerHost:
                 if self._ended:
                     raise ToolError(f"{tool.name} was not started: the run has ended")
                 container = self._create(tool)
+                self._give_login(container)
                 container.start()
             for line in whole_lines(container.logs(stream=True, follow=True, timestamps=True)):
                 on_line(stamped(line))
@@ -65,12 +70,13 @@ class DockerHost:
                 _remove(container)
 
     def command_line(self, tool: Tool) -> str:
-        """A ``docker run`` command."""
+        """A ``docker run`` command; where tools log in, with a file of that login in the current folder."""
         variables = [part for name, value in tool.environment.items() for part in ("--env", f"{name}={value}")]
         limits = ["--memory", f"{tool.memory // MIB}m"]
+        files = [] if self.login is None else ["--volume", f"./{self.login.rpartition('/')[2]}:{self.login}:ro"]
         image = self._platform.images["kafka"]
         return shlex.join(
-            ["docker", "run", "--rm", "--network", self._network, *limits, *variables, image, *tool.command]
+            ["docker", "run", "--rm", "--network", self._network, *limits, *variables, *files, image, *tool.command]
         )
 
     def remove_all(self) -> None:
@@ -91,7 +97,9 @@ class DockerHost:
     def _create(self, tool: Tool) -> "Container":
         from docker.types import LogConfig
 
-        program, *arguments = tool.command
+        # The login must not outlive the tool, even if this process is killed and cannot remove the container.
+        keeper = [] if self.login is None else ["bash", "-c", FORGETTING, self.login]
+        program, *arguments = [*keeper, *tool.command]
         return self._engine.containers.create(
             self._platform.images["kafka"],
             entrypoint=[program],
@@ -111,9 +119,35 @@ class DockerHost:
             log_config=LogConfig(type="json-file", config=_LOG_OPTIONS),
         )
 
+    def _give_login(self, container: "Container") -> None:
+        """Put the login into a container that has not started: neither its arguments nor its environment have it."""
+        security = self._platform.security
+        if self.login is None or security is None:
+            return
+        handover = Handover(
+            bootstrap=self.bootstrap,
+            user=security.user,
+            password=security.password,
+            authorities=security.authorities,
+        )
+        folder, _, name = self.login.rpartition("/")
+        engine: Any = container  # docker's types leave out the archive's
+        engine.put_archive(folder, tar_of(name, handover.client_properties()))
+
     def _labelled(self, label: str) -> "list[Container]":
         filters: dict[str, str | list[str] | bool] = {"label": [label, f"{PLATFORM_LABEL}={self._platform.name}"]}
         return self._engine.containers.list(all=True, filters=filters, ignore_removed=True)
+
+
+def tar_of(name: str, text: str) -> bytes:
+    """A tar file with one file that only the image's user can read."""
+    content = text.encode()
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o600, USER, USER
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(content))
+    return made.getvalue()
 
 
 def _remove(container: "Container") -> None:

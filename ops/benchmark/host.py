@@ -9,6 +9,12 @@ from ops.benchmark.tools import Tool
 BENCHMARK_LABEL = "millrace.benchmark"
 """Label of every container and pod of a benchmark; its value is the run's id. All of them may be removed."""
 
+USER = 1000
+"""The image's user, by id: Kubernetes cannot check that a user name is not root."""
+
+FORGETTING = 'trap \'rm -f "$0"\' EXIT; "$@"'
+"""Runs a command, and removes the file with its login (``$0``) whatever becomes of it."""
+
 OnLine = Callable[[Line], None]
 
 
@@ -17,6 +23,8 @@ class Host(Protocol):
 
     bootstrap: str
     """Bootstrap servers as the tools reach them, separated by commas."""
+    login: str | None
+    """Path in a tool's container of the properties file with its login; None where brokers ask for nothing."""
 
     def run(self, tool: Tool, on_line: OnLine) -> int:
         """Run a tool until it exits.

@@ -4,25 +4,28 @@ import json
 import shlex
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.kafka.files import SECURE_FILES, own_client_properties
 from components.naming import CLIENT_LABEL, PART_OF_LABEL, PLATFORM_LABEL, PROJECT
 from components.targets.kubernetes.client import Cluster, Pod
 from components.targets.kubernetes.quantity import format_quantity
-from ops.benchmark.host import BENCHMARK_LABEL, OnLine
+from ops.benchmark.host import BENCHMARK_LABEL, FORGETTING, USER, OnLine
 from ops.benchmark.output import ToolError, stamped
-from ops.benchmark.tools import Tool
+from ops.benchmark.tools import LOGIN_FILE, Tool
 from ops.drills.faults.pods import cluster_of, namespace_of
 from ops.platform import Platform
-
-USER = 1000
-"""The image's user, by id: Kubernetes cannot check that a user name is not root."""
 
 BROKERS = "kafka"
 """The brokers' StatefulSet; the tools run in its image."""
 
 START_SECONDS = 120
 """Seconds for a pod to be scheduled and its image to be pulled."""
+
+_FOLDER = SECURE_FILES.login.rpartition("/")[0]
+_OWNER_READS = 0o400
+"""Mode of files with a login; Kubernetes lets the pod's group read them too, since their owner is root."""
 
 _POLL_SECONDS = 1.0
 _LOG_LINES = 1000
@@ -48,6 +51,9 @@ class KubernetesHost:
         self._identity = identity
         self._starting, self._ended = threading.Lock(), False
         self.bootstrap: str = platform.outputs["kafkaInternalBootstrapServers"]
+        self.login = None if platform.security is None else LOGIN_FILE
+        # The brokers' own login, which is in the namespace already: nothing secret passes through here.
+        self._files = [] if self.login is None else login_sources(self._cluster.file_sources(self._namespace, BROKERS))
 
     def run(self, tool: Tool, on_line: OnLine) -> int:
         """Run a tool in a pod, which is deleted when the tool has exited."""
@@ -139,13 +145,14 @@ class KubernetesHost:
                     "runAsNonRoot": True,
                     "runAsUser": USER,
                     "runAsGroup": USER,
+                    **({"fsGroup": USER} if self._files else {}),
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "containers": [
                     {
                         "name": "tool",
                         "image": self._platform.images["kafka"],
-                        "command": list(tool.command),
+                        "command": [*self._keeper(), *tool.command],
                         "env": [{"name": name, "value": value} for name, value in tool.environment.items()],
                         "resources": {
                             "requests": {"cpu": "250m", "memory": memory},
@@ -156,9 +163,37 @@ class KubernetesHost:
                             "capabilities": {"drop": ["ALL"]},
                             "readOnlyRootFilesystem": True,
                         },
-                        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  in the container
+                        "volumeMounts": [
+                            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  in the container
+                            *([{"name": "login", "mountPath": _FOLDER, "readOnly": True}] if self._files else []),
+                        ],
                     }
                 ],
-                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}],
+                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}, *self._volumes()],
             },
         }
+
+    def _volumes(self) -> list[dict[str, Any]]:
+        """The volume with the login, which only the tool's user can read."""
+        if not self._files:
+            return []
+        return [{"name": "login", "projected": {"sources": self._files, "defaultMode": _OWNER_READS}}]
+
+    def _keeper(self) -> list[str]:
+        """What runs the tool where it logs in: writes the file that names the login's files, and removes it."""
+        if self.login is None:
+            return []
+        script = f'umask 077; printf %s "$1" > "$0"; shift; {FORGETTING}'
+        return ["bash", "-c", script, self.login, own_client_properties(SECURE_FILES)]
+
+
+def login_sources(sources: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The sources of a broker's files, without all that a tool needs not to log in, such as the broker's key."""
+    needed = {"secret": SECURE_FILES.login, "configMap": SECURE_FILES.truststore}
+    return [
+        {kind: {"name": source[kind]["name"], "items": [{"key": key, "path": key}]}}
+        for kind, path in needed.items()
+        for key in [path.rpartition("/")[2]]
+        for source in sources
+        if kind in source
+    ]

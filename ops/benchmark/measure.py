@@ -47,7 +47,7 @@ def measure(
         UnreachableError: The platform or the engine does not answer.
         UnhealthyError: The platform did not become healthy within :data:`RECOVERY_SECONDS`.
     """
-    tools = producer_tools(plan, host.bootstrap)
+    tools = producer_tools(plan, host.bootstrap, host.login)
     with own_topic(platform, plan):
         try:
             before = machine()
@@ -59,7 +59,10 @@ def measure(
                 fault.add_event("all brokers serve and all replicas are in sync")
             consumed = end_to_end = None
             if plan.consumer:
-                tools += [consumer_tool(plan, host.bootstrap, stored), end_to_end_tool(plan, host.bootstrap)]
+                tools += [
+                    consumer_tool(plan, host.bootstrap, stored, host.login),
+                    end_to_end_tool(plan, host.bootstrap, host.login),
+                ]
                 consumed = _consume(host, tools[-2], interruption)
                 end_to_end = _end_to_end(host, tools[-1], interruption)
         finally:

@@ -12,6 +12,9 @@ CONSUMER_PATIENCE_MS = 30_000
 """Milliseconds without a record after which the consumer gives up. The tool's default of 10 s is too short on a busy
 machine, where joining the consumer group alone takes seconds."""
 
+LOGIN_FILE = "/tmp/millrace-client.properties"  # noqa: S108  in the tool's own container
+"""Where a tool finds how to log in, in its own container: nothing of it may be in its arguments or environment."""
+
 _SMALLEST_REQUEST = MIB
 """Default of ``max.request.size``, in bytes."""
 
@@ -41,7 +44,7 @@ class Tool:
         return {"KAFKA_HEAP_OPTS": f"-Xms{self.heap // MIB}m -Xmx{self.heap // MIB}m", "LC_ALL": "C"}
 
 
-def producer_tools(plan: Plan, bootstrap: str) -> list[Tool]:
+def producer_tools(plan: Plan, bootstrap: str, login: str | None = None) -> list[Tool]:
     """The producers, which run in parallel.
 
     All other properties keep the producer's defaults: idempotence is on, a record is retried for two minutes
@@ -50,6 +53,7 @@ def producer_tools(plan: Plan, bootstrap: str) -> list[Tool]:
     Args:
         plan: What to measure.
         bootstrap: Bootstrap servers as the tools reach them, separated by commas.
+        login: Path of the properties file with which they log in; None where brokers ask for nothing.
     """
     properties = (
         f"bootstrap.servers={bootstrap}",
@@ -65,23 +69,25 @@ def producer_tools(plan: Plan, bootstrap: str) -> list[Tool]:
             f"producer-{number}",
             *("kafka-producer-perf-test.sh", "--topic", plan.topic),
             *("--num-records", str(rate * plan.seconds), "--record-size", str(plan.size)),
+            *_config("--producer.config", login),
             *("--throughput", str(rate if plan.throttled else -1), "--producer-props", *properties),
         )
         for number, rate in enumerate(plan.shares(plan.rate))
     ]
 
 
-def consumer_tool(plan: Plan, bootstrap: str, records: int) -> Tool:
+def consumer_tool(plan: Plan, bootstrap: str, records: int, login: str | None = None) -> Tool:
     """The consumer, which reads so many records from the beginning of the topic."""
     return _tool(
         plan,
         "consumer",
         *("kafka-consumer-perf-test.sh", "--bootstrap-server", bootstrap, "--topic", plan.topic),
         *("--messages", str(records), "--group", plan.topic, "--timeout", str(CONSUMER_PATIENCE_MS)),
+        *_config("--consumer.config", login),
     )
 
 
-def end_to_end_tool(plan: Plan, bootstrap: str) -> Tool:
+def end_to_end_tool(plan: Plan, bootstrap: str, login: str | None = None) -> Tool:
     """The tool that sends a record, waits until it has consumed it, and sends the next.
 
     Only some versions have a script for it; its class has the same name in all of them.
@@ -91,7 +97,12 @@ def end_to_end_tool(plan: Plan, bootstrap: str) -> Tool:
         "end-to-end",
         *("kafka-run-class.sh", "org.apache.kafka.tools.EndToEndLatency"),
         *(bootstrap, plan.topic, str(END_TO_END_RECORDS), "all", str(plan.size)),
+        *([] if login is None else [login]),
     )
+
+
+def _config(option: str, login: str | None) -> list[str]:
+    return [] if login is None else [option, login]
 
 
 def _tool(plan: Plan, name: str, script: str, *arguments: str) -> Tool:

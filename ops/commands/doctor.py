@@ -15,7 +15,8 @@ def register(app: typer.Typer) -> None:
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Check this machine, the stack and its platform, and show the command that fixes each problem.
 
-    Needs neither a running stack nor an engine. Exits with 1 if anything is wrong or could not be checked.
+    Needs neither a running stack nor an engine. Exits with 1 if anything is wrong or could not be checked; a warning
+    alone is no error.
     """
     from rich.text import Text
 
@@ -24,7 +25,13 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     from ops.doctor.local_stack import LocalStack
     from ops.doctor.outcome import State
 
-    styles = {State.OK: "green", State.WRONG: "bold red", State.UNCHECKED: "bold yellow", State.SKIPPED: "dim"}
+    styles = {
+        State.OK: "green",
+        State.WARNING: "bold yellow",
+        State.WRONG: "bold red",
+        State.UNCHECKED: "bold yellow",
+        State.SKIPPED: "dim",
+    }
     results = run_checks(CHECKS, LocalStack(stack(context)))
     if as_json:
         console.json_document([result.to_json() for result in results])
@@ -43,4 +50,5 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     if broken:
         console.say(f"{count(broken, 'check')} of {len(results)} found a problem")
         raise typer.Exit(ExitCode.FOUND_WRONG)
-    console.say("no problems found")
+    warnings = sum(result.outcome.state is State.WARNING for result in results)
+    console.say(f"no problems found, {count(warnings, 'warning')}" if warnings else "no problems found")

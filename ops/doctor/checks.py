@@ -39,6 +39,7 @@ CHECKS = (
     Check("kubernetes", machine.kubernetes),
     Check("clock", machine.clock),
     Check("members", stack.members),
+    Check("certificates", stack.certificates),
 )
 """In the order of the report: what other checks need comes first."""
 

@@ -8,6 +8,8 @@ class State(StrEnum):
     """How a check ended."""
 
     OK = "ok"
+    WARNING = "warning"
+    """Nothing is wrong yet."""
     WRONG = "wrong"
     UNCHECKED = "unchecked"
     """The check could not run because something it needs is missing; counts as wrong."""
@@ -33,6 +35,11 @@ class Outcome:
 def ok(seen: str) -> Outcome:
     """The check found nothing wrong."""
     return Outcome(State.OK, seen)
+
+
+def warning(seen: str, fix: str) -> Outcome:
+    """The check found what will be wrong if nobody does anything."""
+    return Outcome(State.WARNING, seen, fix)
 
 
 def wrong(seen: str, fix: str) -> Outcome:

@@ -1,15 +1,20 @@
 """Checks of the stack: its file, passphrase, state, containers and members."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from components.errors import SettingsError, count
 from components.naming import PLATFORM_LABEL
 from components.stack_file.interrupted import unfinished
 from ops.doctor.local_stack import LocalStack
-from ops.doctor.outcome import Outcome, ok, skipped, wrong
+from ops.doctor.outcome import Outcome, ok, skipped, warning, wrong
 from ops.errors import UnreachableError
 from ops.heal.locks import locks_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ops.access.expiry import Certificate
 
 _CONTAINER = "docker:index/container:Container"
 
@@ -109,3 +114,36 @@ def members(local: LocalStack) -> Outcome:
         seen = "; ".join(problem.partition("\n")[0] for problem in found.problems)
         return wrong(seen, f"python -m ops -s {local.name} logs MEMBER, then pulumi up -s {local.name} --refresh")
     return ok(found.headline)
+
+
+def certificates(local: LocalStack) -> Outcome:
+    """No certificate that a broker presents, and no authority, has expired or will soon."""
+    from ops.access.expiry import read_certificates, this_moment
+
+    if not local.is_up:
+        return skipped(f"nothing is up; pulumi up -s {local.name}")
+    if local.platform.security is None:
+        return skipped("access is off, so there are none")
+    return judge_certificates(read_certificates(local.platform, local.resources), this_moment(), local.name)
+
+
+def judge_certificates(found: "Sequence[Certificate]", now: "datetime", stack: str) -> Outcome:
+    """Judge certificates by their age, and by what is wrong with them besides.
+
+    Args:
+        found: The certificates.
+        now: The time, with a zone.
+        stack: The stack's name.
+    """
+    from ops.access.expiry import troubles
+
+    days = [left for item in found if (left := item.days_left(now)) is not None]
+    if not (problems := troubles(found, now)):
+        return ok(f"{count(len(found), 'certificate')}, the next one expires in {count(min(days, default=0), 'day')}")
+    judged = wrong if any(item.has_failed(now) for item in found) else warning
+    fixes = {
+        f"python -m ops -s {stack} status": any(item.facts is None for item in found),
+        f"python -m ops -s {stack} certificates renew": any(item.needs_renewal(now) for item in found),
+        "change the authority as docs/ACCESS.md says": any(item.is_authority and item.trouble(now) for item in found),
+    }
+    return judged("; ".join(problems), ", then ".join(fix for fix, helps in fixes.items() if helps))

@@ -66,8 +66,8 @@ def delete_topic(platform: Platform, name: str, *, report: Callable[[str], None]
 
     def remaining() -> list[str]:
         try:
-            delete_topics(platform.bootstrap, [name], route=platform.route)
-            with admin_client(platform.bootstrap, route=platform.route) as client:
+            delete_topics(platform.bootstrap, [name], route=platform.route, security=platform.security)
+            with admin_client(platform.bootstrap, route=platform.route, security=platform.security) as client:
                 return [f"{name} still exists"] if name in client.list_topics() else []
         except KafkaError as error:
             return [f"Kafka does not answer: {error}"]

@@ -249,6 +249,7 @@ REQUESTS: Mapping[str, Callable[[Cluster], object]] = {
     "log_lines": lambda made: made.log_lines(NAMESPACE, "kafka-0", 10),
     "create_pod": lambda made: made.create_pod(NAMESPACE, {"metadata": {"name": "bench"}}),
     "pull_secrets": lambda made: made.pull_secrets(NAMESPACE, "kafka"),
+    "file_sources": lambda made: made.file_sources(NAMESPACE, "kafka"),
     "stateful_set": lambda made: made.stateful_set(NAMESPACE, "kafka"),
     "scale": lambda made: made.scale(NAMESPACE, "kafka", 0),
     "delete_pod": lambda made: made.delete_pod(NAMESPACE, "kafka-0", "u"),
@@ -272,7 +273,7 @@ OF_EVERYONE = {"denied"}
 OF_CREATORS = ("has_namespace", "delete_namespace")
 """Methods that only a stack calls which creates its namespace."""
 
-OPERATIONS = ("pods", "log_lines", "create_pod", "delete_pod", "pull_secrets")
+OPERATIONS = ("pods", "log_lines", "create_pod", "delete_pod", "pull_secrets", "file_sources")
 """Methods that the command line calls."""
 
 

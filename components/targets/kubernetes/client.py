@@ -120,10 +120,22 @@ class Cluster:
 
     def pull_secrets(self, namespace: str, stateful_set: str) -> list[str]:
         """Names of a StatefulSet's image pull Secrets; empty if it has none or is gone."""
+        pod = self._pod_template(namespace, stateful_set)
+        return [secret["name"] for secret in objects.parts(pod, "imagePullSecrets")]
+
+    def file_sources(self, namespace: str, stateful_set: str) -> list[Json]:
+        """The ConfigMap and the Secret with the files of a StatefulSet's pods, as sources of a projected volume.
+
+        Empty if it has none or is gone.
+        """
+        pod = self._pod_template(namespace, stateful_set)
+        volumes = [volume for volume in objects.parts(pod, "volumes") if volume["name"] == "config"]
+        return [source for volume in volumes for source in objects.parts(objects.part(volume, "projected"), "sources")]
+
+    def _pod_template(self, namespace: str, stateful_set: str) -> Json:
         path = path_of(namespace, "statefulsets", stateful_set)
         found = self._requests.find("get", f"statefulsets {stateful_set}", namespace, path)
-        pod = objects.part(found or {}, "spec", "template", "spec")
-        return [secret["name"] for secret in objects.parts(pod, "imagePullSecrets")]
+        return objects.part(found or {}, "spec", "template", "spec")
 
     def stateful_set(self, namespace: str, name: str) -> StatefulSetState | None:
         """A StatefulSet, and why pods of it are missing; None if it does not exist."""

@@ -85,7 +85,7 @@ def _delete(platform: Platform, names: Sequence[str]) -> None:
     end = time.monotonic() + DEADLINE_SECONDS
     while True:
         try:
-            delete_topics(platform.bootstrap, names, route=platform.route)
+            delete_topics(platform.bootstrap, names, route=platform.route, security=platform.security)
             return
         except KafkaError as error:
             if time.monotonic() > end:
@@ -151,6 +151,7 @@ def apply_specs(platform: Platform, specs: Mapping[str, TopicSpec], *, existing:
         deadline=DEADLINE_SECONDS,
         report=console.say,
         route=platform.route,
+        security=platform.security,
     )
 
 

@@ -46,8 +46,8 @@ class FakeAccess:
             return SimpleNamespace(error_code=41, error_message=None, results=[])
         known = [SimpleNamespace(mechanism=SHA_512)]
         results = [
-            SimpleNamespace(user=item.name, credential_infos=known if item.name in self.users else [])
-            for item in request.users
+            SimpleNamespace(user=name, credential_infos=known if name in self.users else [])
+            for name in (self.users if request.users is None else [item.name for item in request.users])
         ]
         return SimpleNamespace(error_code=0, error_message=None, results=results)
 

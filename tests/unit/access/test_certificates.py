@@ -4,6 +4,7 @@ Source: components/access/certificates.py.
 Proof limit: Python's TLS library is the only one that shakes hands here.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,9 @@ from components.access.certificates import (
     CertificateSet,
     Pair,
     Wanted,
+    facts_of,
     given_problems,
+    is_trusted,
     new_authority,
     new_certificate,
     planned,
@@ -365,3 +368,31 @@ def test_a_certificate_for_servers_only_is_found() -> None:
     assert problems(pair, hosts=["a.test"]) == [
         "certificate: its extended key usage lacks clientAuth; members are servers, and clients of one another"
     ]
+
+
+# -------------------------------------------------------------------------------------------------- asked for, and read
+
+
+def test_a_certificate_that_somebody_asks_for_is_made_once_and_authorities_stay() -> None:
+    asked = NOW + timedelta(days=1)
+    old = renewed(CertificateSet(authorities={}, members={}), wanted(kafka=HOSTS), NOW)
+    want = replace(wanted(kafka=HOSTS), made_since=asked)
+    assert planned(old, want, asked) == ["the certificate of kafka is created: a new one was asked for"]
+    made = renewed(old, want, asked)
+    assert made.members["kafka"] != old.members["kafka"]
+    assert made.authorities == old.authorities
+    later = asked + timedelta(minutes=5)
+    assert planned(made, want, later) == [], "an update that is repeated makes no other one"
+    assert renewed(made, want, later) == made
+
+
+def test_what_a_certificate_says_of_itself() -> None:
+    (facts,) = facts_of(certificate().certificate)
+    assert (facts.name, facts.issuer) == ("kafka", "millrace-test CA 1")
+    assert facts.expires == NOW + YEAR
+    assert facts.starts < NOW
+
+
+def test_trust_is_told_whatever_the_time_is() -> None:
+    assert is_trusted(certificate(at=NOW - 2 * YEAR).certificate, authority().certificate)
+    assert not is_trusted(certificate(signed_by=2).certificate, authority().certificate)

@@ -227,3 +227,18 @@ def test_users_of_redis_are_saved_without_any_that_leave() -> None:
     server: Any = FakeRedis()
     set_redis_users(server, {})
     assert server.commands == [("ACL", "SAVE")]
+
+
+def test_all_users_are_read_whoever_made_them() -> None:
+    cluster = FakeAccess()
+    apply(cluster, BILLING)
+    cluster.users["stranger"] = b""
+    cluster.quotas["limited"] = {"producer_byte_rate": 1.0}
+    cluster.bindings.append(binding("User:allowed"))
+    found = observe_users(cast(Any, cluster), None)
+    assert {name: user.exists for name, user in found.items()} == {
+        "allowed": False,
+        "billing": True,
+        "limited": False,
+        "stranger": True,
+    }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from components.access import provider as module
+from components.access.certificates import RENEW
 from components.access.provider import CertificatesProvider
 from components.dynamic import Props
 from tests.unit.access.pki import NOW
@@ -27,6 +28,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
         def now(zone: Any) -> datetime:
             assert zone is UTC
             return times[0]
+
+        fromisoformat = datetime.fromisoformat
 
     monkeypatch.setattr(module, "datetime", Clock)
     return times
@@ -114,3 +117,22 @@ def test_an_authority_signs_only_after_it_was_trusted() -> None:
 
 def test_deleting_the_resource_touches_nothing(state: Props) -> None:
     PROVIDER.delete("id", state)
+
+
+def test_certificates_are_renewed_on_request_and_only_once(
+    state: Props, clock: list[datetime], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock[0] = NOW + timedelta(days=1)
+    monkeypatch.setenv(RENEW, clock[0].isoformat())
+    assert PROVIDER.diff("id", state, inputs()).changes
+    made = from_engine(PROVIDER.update("id", state, inputs()).outs or {})
+    assert made["members"] != state["members"]
+    assert made["authorities"] == state["authorities"], "clients need nothing"
+    clock[0] += timedelta(hours=1)
+    assert not PROVIDER.diff("id", made, inputs()).changes
+
+
+def test_a_request_that_is_no_time_is_said_without_a_traceback(state: Props, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RENEW, "yes")
+    with pytest.raises(Exception, match='MILLRACE_RENEW_CERTIFICATES is "yes", which is no time'):
+        PROVIDER.diff("id", state, inputs())

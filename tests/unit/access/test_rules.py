@@ -16,6 +16,8 @@ from components.access.rules import (
     Right,
     app_name_problem,
     app_problems,
+    as_declared,
+    gives,
     key_problem,
     missing_right,
     pattern_problem,
@@ -269,3 +271,30 @@ APPS = [app("shop"), app("billing", generation=2)]
 )
 def test_a_missing_right_is_said_with_the_line_that_gives_it(asked: tuple[str, str, str, str], line: str) -> None:
     assert missing_right(*asked, APPS) == line
+
+
+# ------------------------------------------------------------------------------------------------ rights as declared
+
+
+def test_rights_are_said_as_an_application_declares_them() -> None:
+    declared = {
+        "produces": ["invoices-*", "orders"],
+        "consumes": ["payments"],
+        "groups": ["billing*"],
+        "transactions": ["tx"],
+    }
+    assert as_declared(app(**declared).rights()) == (declared, [])
+
+
+def test_a_right_that_no_declaration_gives_is_left_over() -> None:
+    foreign = Right("create", "topic", "x", prefixed=True)
+    parts, others = as_declared([foreign])
+    assert others == [foreign]
+    assert not any(parts.values())
+
+
+def test_who_may_read_may_describe_and_not_the_other_way_round() -> None:
+    assert gives("read", "describe")
+    assert gives("read", "read")
+    assert not gives("describe", "read")
+    assert not gives("all", "read"), "a refusal or permission of everything is the caller's to know"

@@ -7,7 +7,7 @@ Proof limit: that a broker accepts the file is shown by the integration tests.
 import javaproperties
 import pytest
 
-from components.kafka.files import SecureFiles, login_properties, server_properties
+from components.kafka.files import SecureFiles, login_properties, own_client_properties, server_properties
 from tests.unit.regenerate_golden import STACKS, rendered
 from tests.unit.stack_files import loaded
 
@@ -113,3 +113,12 @@ def test_broker_specific_values_are_not_in_the_shared_file(stack: str) -> None:
     entries = javaproperties.loads(rendered(stack)["server.properties"])
     own = {"broker.id", "node.id", "log.dirs", "log.dir", "advertised.listeners", "broker.rack"}
     assert not own & set(entries), "the start script passes these to each broker"
+
+
+def test_tools_log_in_as_the_brokers_do_with_a_file_that_has_no_secret() -> None:
+    files = SecureFiles(keystore="/etc/k.pem", truststore="/etc/t.pem", login="/etc/login.properties")
+    lines = own_client_properties(files).splitlines()
+    assert "sasl.jaas.config=${file:/etc/login.properties:login}" in lines
+    assert "ssl.truststore.location=/etc/t.pem" in lines
+    assert "security.protocol=SASL_SSL" in lines
+    assert not any("k.pem" in line for line in lines), "the brokers' key is no business of a client"

@@ -19,7 +19,7 @@ from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError
 
 from components.access.certificates import Pair, new_authority, new_certificate
 from components.kafka import client as module
-from components.kafka.security import MECHANISM, Security, client_options, refusal, security_of
+from components.kafka.security import MECHANISM, Security, client_options, refusal, security_of, served_certificate
 from components.routes import DirectRoute
 
 PASSWORD = "pass-0123456789"
@@ -254,3 +254,22 @@ def test_a_client_that_cannot_connect_says_why(
         pass
     assert type(caught.value) is error
     assert ("it refuses the user" in str(caught.value)) is (error is SaslAuthenticationFailedError)
+
+
+def test_what_a_broker_presents_is_read_although_it_has_expired(tmp_path: Path) -> None:
+    pair = certificate(NOW - timedelta(days=3))
+    with broker(tmp_path, pair, nothing) as address:
+        assert served_certificate(address).strip() == pair.certificate.strip()
+
+
+def test_a_listener_without_tls_presents_nothing(listener: socket.socket) -> None:
+    def answer() -> None:
+        connection, _ = listener.accept()
+        connection.sendall(b"no TLS here\n")
+        connection.close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.raises(OSError, match=r"SSL|closed|EOF"):
+        served_certificate(f"127.0.0.1:{listener.getsockname()[1]}")
+    thread.join()

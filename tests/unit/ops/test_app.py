@@ -93,7 +93,7 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
 
 
 def test_every_command_has_help_that_shows_without_a_stack() -> None:
-    commands = ["status", "topics", "produce", "consume", "groups", "logs", "doctor"]
+    commands = ["status", "topics", "produce", "consume", "groups", "access", "certificates", "logs", "doctor"]
     for command in commands:
         with pytest.raises(SystemExit) as ending:
             app.run([command, "--help"])
@@ -112,6 +112,9 @@ def test_every_command_has_help_that_shows_without_a_stack() -> None:
         (["produce", "orders", "--acks", "2"], "--acks"),
         (["produce", "orders", "--value", "x", "--header", "nothing"], "NAME=VALUE"),
         (["produce", "orders", "--format", "json", "--key-separator", ":"], "--key-separator"),
+        (["access", "check", "billing", "--topic", "orders"], "--operation"),
+        (["access", "check", "billing", "--operation", "read"], "--topic"),
+        (["access", "check", "billing", "--group", "g", "--transaction", "t"], "one question at a time"),
         (["groups", "reset", "g", "--topic", "orders:x", "--to", "0"], "not a topic"),
         (["logs", "kafka-0", "--since", "soon"], "not a time"),
     ],

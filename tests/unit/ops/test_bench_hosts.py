@@ -4,15 +4,21 @@ Source: ops/benchmark/kubernetes_host.py, ops/benchmark/docker_host.py.
 Proof limit: no API server and no engine is involved; the integration tests run tools on a real engine.
 """
 
+import io
 import json
 import shlex
+import subprocess
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.kafka.security import Security
 from components.targets.kubernetes.client import Cluster
 from ops.benchmark import kubernetes_host
-from ops.benchmark.docker_host import whole_lines
+from ops.benchmark.docker_host import DockerHost, tar_of, whole_lines
+from ops.benchmark.host import FORGETTING
 from ops.benchmark.kubernetes_host import KubernetesHost
 from ops.benchmark.output import Line, ToolError
 from ops.benchmark.plan import Plan
@@ -46,7 +52,11 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Played:
     return played
 
 
-def host() -> KubernetesHost:
+SECURITY = Security(user="millrace", password="super-4f1c2a9e7b", authorities="PEM")
+SOURCES = [{"configMap": {"name": "kafka-config-1a"}}, {"secret": {"name": "kafka-files-2b"}}]
+
+
+def host(security: Security | None = None) -> KubernetesHost:
     platform = Platform(
         stack="prod",
         name="millrace-prod",
@@ -57,6 +67,7 @@ def host() -> KubernetesHost:
         images={"kafka": "apache/kafka:3.9.2"},
         via={"context": "production", "namespace": "streams"},
         outputs={"kafkaInternalBootstrapServers": "kafka-0.kafka:29092"},
+        security=security,
     )
     return KubernetesHost(platform, PLAN.identity)
 
@@ -148,3 +159,130 @@ def test_lines_are_whole_whatever_the_chunks():
 
 def test_a_character_across_two_chunks_is_decoded():
     assert list(whole_lines(["ü\n".encode()[:1], "ü\n".encode()[1:]])) == ["ü"]
+
+
+# ---------------------------------------------------------------------------------------------------------------- login
+
+
+def test_a_pod_logs_in_with_the_brokers_files_and_no_secret_is_in_its_manifest(api: Played):
+    api.answers |= {f"GET {PODS}": listed("Succeeded")}
+    volumes = [{"name": "config", "projected": {"sources": SOURCES}}, {"name": "tmp", "emptyDir": {}}]
+    api.answers |= {f"GET {BROKERS}": {"spec": {"template": {"spec": {"volumes": volumes}}}}}
+    host(SECURITY).run(TOOL, lambda line: None)
+    spec = made(api)["spec"]
+    (login,) = [volume for volume in spec["volumes"] if volume["name"] == "login"]
+    names = {"secret": "kafka.login.properties", "configMap": "kafka.truststore.pem"}
+    assert login["projected"]["sources"] == [
+        {"secret": {"name": "kafka-files-2b", "items": [{"key": names["secret"], "path": names["secret"]}]}},
+        {"configMap": {"name": "kafka-config-1a", "items": [{"key": names["configMap"], "path": names["configMap"]}]}},
+    ], "not the brokers' key"
+    assert login["projected"]["defaultMode"] == 0o400
+    assert spec["securityContext"]["fsGroup"] == spec["securityContext"]["runAsUser"]
+    assert spec["containers"][0]["command"][-len(TOOL.command) :] == list(TOOL.command)
+    assert SECURITY.password not in json.dumps(made(api))
+    assert SECURITY.password not in host(SECURITY).command_line(TOOL)
+
+
+def test_a_pod_s_wrapper_writes_the_file_runs_the_tool_and_removes_it(api: Played, tmp_path: Path):
+    api.answers |= {f"GET {PODS}": listed("Succeeded"), f"GET {BROKERS}": {}}
+    logging_in = host(SECURITY)
+    logging_in.run(TOOL, lambda line: None)
+    login = tmp_path / "login"
+    command = made(api)["spec"]["containers"][0]["command"][: -len(TOOL.command)]
+    wrapper = [str(login) if part == logging_in.login else part for part in command]
+    done = subprocess.run(
+        [*wrapper, "sh", "-c", f'stat -c %a "{login}"; cat "{login}"; exit 3'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    mode, *lines = done.stdout.splitlines()
+    assert (done.returncode, mode) == (3, "600")
+    assert "sasl.jaas.config=${file:/etc/millrace/kafka.login.properties:login}" in lines
+    assert not login.exists()
+
+
+def test_a_pod_without_access_has_neither_login_nor_wrapper(api: Played):
+    api.answers |= {f"GET {PODS}": listed("Succeeded")}
+    host().run(TOOL, lambda line: None)
+    spec = made(api)["spec"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["tmp"]
+    assert "fsGroup" not in spec["securityContext"]
+    assert spec["containers"][0]["command"] == list(TOOL.command)
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_the_login_is_gone_when_the_tool_has_ended(tmp_path: Path, status: int):
+    login = tmp_path / "login"
+    login.write_text("secret")
+    done = subprocess.run(
+        ["bash", "-c", FORGETTING, str(login), "sh", "-c", f'cat "{login}"; exit {status}'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (status, "secret")
+    assert not login.exists()
+
+
+def test_only_the_images_user_can_read_the_login():
+    with tarfile.open(fileobj=io.BytesIO(tar_of("login", "secret"))) as archive:
+        (entry,) = archive.getmembers()
+        assert (entry.name, entry.mode, entry.uid, entry.gid) == ("login", 0o600, 1000, 1000)
+        content = archive.extractfile(entry)
+        assert content is not None
+        assert content.read() == b"secret"
+
+
+class Engine:
+    """An engine that keeps what it is asked to create, and the files that it is given."""
+
+    def __init__(self) -> None:
+        self.created: list[Any] = []
+        self.files: list[tuple[str, bytes]] = []
+        self.started = False
+        self.containers = self
+
+    def create(self, *arguments: Any, **options: Any) -> "Engine":
+        self.created.append((arguments, options))
+        return self
+
+    def put_archive(self, folder: str, data: bytes) -> None:
+        assert not self.started, "the login is there before the tool starts"
+        self.files.append((folder, data))
+
+    def start(self) -> None:
+        self.started = True
+
+    def logs(self, **_options: Any) -> list[bytes]:
+        return []
+
+    def wait(self) -> dict[str, int]:
+        return {"StatusCode": 0}
+
+    def remove(self, **_options: Any) -> None:
+        pass
+
+
+def test_a_container_gets_its_login_as_a_file_alone(monkeypatch: pytest.MonkeyPatch):
+    engine = Engine()
+    monkeypatch.setattr("docker.from_env", lambda **_options: engine)
+    platform = Platform(
+        stack="dev",
+        name="millrace-dev",
+        target="docker",
+        brokers={},
+        zookeeper={},
+        redis={},
+        images={"kafka": "millrace/kafka:3.9.2"},
+        outputs={"kafkaInternalBootstrapServers": "kafka-0:29092", "network": "millrace-dev"},
+        security=SECURITY,
+    )
+    docker_host = DockerHost(platform, PLAN.identity)
+    assert docker_host.run(TOOL, lambda line: None) == 0
+    ((folder, data),) = engine.files
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert [f"{folder}/{name}" for name in archive.getnames()] == [docker_host.login]
+    assert SECURITY.password.encode() in data
+    assert SECURITY.password not in str(engine.created)
+    assert SECURITY.password not in docker_host.command_line(TOOL)

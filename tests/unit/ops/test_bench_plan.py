@@ -261,3 +261,12 @@ def test_a_platform_that_cannot_lose_a_broker_is_refused():
 def test_a_broker_that_does_not_exist_is_refused_with_those_that_do():
     with pytest.raises(RefusedError, match="there is no broker kafka-7; there are kafka-0, kafka-1, kafka-2"):
         planned_fault(platform(), replace(PLAN, through="broker-loss"), "kafka-7")
+
+
+def test_tools_find_their_login_in_a_file():
+    (producer,) = producer_tools(PLAN, "kafka-0:29092", "/tmp/login")  # noqa: S108
+    assert option(producer.command, "--producer.config") == "/tmp/login"  # noqa: S108
+    assert option(consumer_tool(PLAN, "kafka-0:29092", 5, "/tmp/login").command, "--consumer.config") == "/tmp/login"  # noqa: S108
+    assert end_to_end_tool(PLAN, "kafka-0:29092", "/tmp/login").command[-1] == "/tmp/login"  # noqa: S108
+    tools = [*producer_tools(PLAN, "a:1"), consumer_tool(PLAN, "a:1", 5), end_to_end_tool(PLAN, "a:1")]
+    assert not any("config" in part for tool in tools for part in tool.command), "brokers that ask for nothing"

@@ -15,7 +15,8 @@ import yaml
 from ops.doctor import machine, stack, tools
 from ops.doctor.checks import Check, run_checks
 from ops.doctor.local_stack import LocalStack
-from ops.doctor.outcome import State, ok
+from ops.doctor.outcome import State, ok, warning
+from ops.platform import Platform
 
 PROJECT = {"name": "millrace", "backend": {"url": "file://."}, "requiredPulumiVersion": ">=3.200.0"}
 
@@ -203,3 +204,21 @@ def test_a_missing_pulumi_cli_is_found(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(folder))
 
     assert "activate" in tools.pulumi(case(folder)).fix
+
+
+def test_without_access_certificates_are_not_checked(folder: Path) -> None:
+    local = case(folder)
+    local.__dict__["deployment"] = {}
+    assert "nothing is up" in stack.certificates(local).seen
+    local.__dict__["deployment"] = {"resources": [{"type": "docker:index/container:Container"}]}
+    local.__dict__["platform"] = Platform(
+        stack="dev", name="millrace-dev", target="docker", brokers={}, zookeeper={}, redis={}
+    )
+    outcome = stack.certificates(local)
+    assert (outcome.state, outcome.seen) == (State.SKIPPED, "access is off, so there are none")
+
+
+def test_a_warning_is_no_error(folder: Path) -> None:
+    (result,) = run_checks([Check("soon", lambda _: warning("soon", "do it"))], case(folder))
+    assert not result.is_wrong
+    assert result.to_json()["state"] == "warning"

@@ -3,14 +3,16 @@
 Source: ops/platform.py.
 """
 
+import ast
 import os
 from pathlib import Path
 
 import pytest
 
+from components.kafka.security import Security
 from ops.errors import UnreachableError
 from ops.platform import Platform, platform_of, read_platform
-from ops.pulumi_cli import project_folder, pulumi_cli
+from ops.pulumi_cli import PROJECT, project_folder, pulumi_cli
 
 OUTPUTS = {
     "operations": {
@@ -104,3 +106,27 @@ def test_redis_that_does_not_answer_is_reported_without_traceback() -> None:
         unreachable().redis_client() as client,
     ):
         client.ping()
+
+
+def test_the_login_to_kafka_is_known_but_never_shown() -> None:
+    login = {"user": "millrace", "password": "super-4f1c2a9e7b", "authorities": "PEM"}
+    platform = platform_of("dev", {**OUTPUTS, "kafkaLogin": login})
+
+    assert platform.security == Security(**login)
+    assert login["password"] not in repr(platform)
+
+
+ASKING = {"admin_client", "answers", "apply_topics", "delete_topics"}
+"""Functions that connect to brokers, and log in only if they are told as whom."""
+
+
+def test_whatever_asks_the_platforms_brokers_logs_in() -> None:
+    """A call that forgets it works on every platform but those with access."""
+    forgotten = [
+        f"{file.relative_to(PROJECT)}:{call.lineno}"
+        for file in sorted((PROJECT / "ops").rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ASKING
+        if "security" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert forgotten == []
