@@ -4,6 +4,10 @@ Source: components/access/component.py.
 Proof limit: mocks replace the engine.
 """
 
+from typing import Any
+
+import pytest
+
 from components.access.component import (
     AccessSet,
     AccessSetArgs,
@@ -13,14 +17,18 @@ from components.access.component import (
     CertificatesArgs,
     KafkaLogin,
 )
-from components.access.rules import AppSpec, Quota
+from components.access.rules import AppSpec, Quota, redis_rights
 from components.access.settings import AppSettings
+from components.errors import AccessError
+from components.redis.component import RedisLogin
 from tests.unit.mocks import (
     ACCESS_SET,
     CERTIFICATES,
     CREDENTIALS,
     GENERATED_PASSWORD,
+    REDIS_USERS,
     SECRET_MARK,
+    Run,
     declared_by,
     masked,
 )
@@ -109,3 +117,42 @@ def test_an_application_hands_over_secrets_only() -> None:
     made = [item.name for item in run.of(CREDENTIALS)]
     assert sorted(made) == ["billing-billing", "billing-billing-2"]
     assert sorted(run.one(ACCESS_SET, "billing-access").inputs["users"]) == ["billing", "billing-2"]
+
+
+def redis_app(**args: Any) -> Run:
+    """An application with keys, and what a program sees of it."""
+    settings = AppSettings.of(name="billing", redis="billing:*")
+
+    def program() -> dict[str, object]:
+        made = Application(
+            "billing", ApplicationArgs(application=settings, bootstrap="127.0.0.1:1", login=LOGIN, **args)
+        )
+        return {"dotenv": made.dotenv}
+
+    return declared_by(program)
+
+
+def test_an_application_with_keys_gets_a_user_of_redis_with_the_same_password() -> None:
+    login = RedisLogin(address="127.0.0.1:2", password="own-0123")
+    run = redis_app(redis=login, client_redis="redis-0.redis:6379")
+    assert f"REDIS_URL=redis://billing:{GENERATED_PASSWORD}@redis-0.redis:6379/0" in str(run.outputs["dotenv"])
+    assert run.secret_outputs == {"dotenv"}
+    (made,) = run.of(REDIS_USERS)
+    assert (made.name, made.parent) == ("billing-redis", "billing")
+    assert masked(made.inputs) == {
+        "__provider": SECRET_MARK,
+        "setName": "billing-redis",
+        "address": "127.0.0.1:2",
+        "password": SECRET_MARK,
+        "users": {"billing": redis_rights(["billing:*"])},
+        "passwords": SECRET_MARK,
+        "ownServer": False,
+        "adopt": False,
+        "deadline": 180,
+        "trigger": {},
+    }
+
+
+def test_an_application_with_keys_needs_a_server() -> None:
+    with pytest.raises(AccessError, match=r"billing declares redis keys, but ApplicationArgs\.redis is not set"):
+        redis_app()
