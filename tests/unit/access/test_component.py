@@ -1,4 +1,4 @@
-"""Certificates, users and applications, in a program without a platform.
+"""Certificates, users and applications, in a program without a platform, and Redis' users in one.
 
 Source: components/access/component.py.
 Proof limit: mocks replace the engine.
@@ -31,6 +31,9 @@ from tests.unit.mocks import (
     Run,
     declared_by,
     masked,
+    run_platform,
+    settings_of,
+    unmasked,
 )
 
 LOGIN = KafkaLogin(user="millrace", password="super-0123", authorities="CA")
@@ -156,3 +159,28 @@ def test_an_application_with_keys_gets_a_user_of_redis_with_the_same_password() 
 def test_an_application_with_keys_needs_a_server() -> None:
     with pytest.raises(AccessError, match=r"billing declares redis keys, but ApplicationArgs\.redis is not set"):
         redis_app()
+
+
+def with_access(*apps: dict[str, Any], authentication: bool = True) -> Run:
+    """The dev stack with access and applications."""
+    redis = {"authentication": authentication}
+    return run_platform(settings_of("dev", access={"enabled": True}, apps=[*apps], redis=redis), "millrace-dev")
+
+
+def test_a_platform_gives_applications_their_keys_when_its_redis_serves() -> None:
+    billing = {"name": "billing", "produces": ["tda_jobs"], "redis": "billing:*", "generation": 2}
+    run = with_access(billing, {"name": "shop", "produces": ["tda_jobs"]})
+    made = run.one(REDIS_USERS, "redis-users")
+    assert sorted(made.inputs["users"]) == ["billing", "billing-2"]
+    assert made.retain_on_delete
+    assert "redis-0" in made.dependencies
+    assert unmasked(made.inputs["trigger"]).keys() == {"redis-0"}
+    apps = run.outputs["apps"]
+    assert f"REDIS_URL=redis://billing-2:{GENERATED_PASSWORD}@127.0.0.1:6379/0" in apps["billing"]["dotenv"]
+    assert "REDIS_URL" not in apps["shop"]["dotenv"]
+    assert "apps" in run.secret_outputs
+
+
+def test_a_platform_whose_redis_asks_for_no_password_has_no_users_there() -> None:
+    assert with_access({"name": "shop", "produces": ["tda_jobs"]}, authentication=False).of(REDIS_USERS) == []
+    assert with_access().one(REDIS_USERS, "redis-users").inputs["users"] == {}
