@@ -157,3 +157,15 @@ def test_users_are_there_before_the_data_is_converted(tmp_path: Path) -> None:
 
 def test_a_server_that_asks_for_no_password_forgets_its_users(tmp_path: Path) -> None:
     assert users_after(tmp_path, BILLING, own=None) is None
+
+
+def test_users_that_cannot_be_read_are_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "own.acl").write_text(OWN)
+    (tmp_path / "data/users.acl").write_text(BILLING)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/grep").write_text("#!/bin/sh\nexit 2\n")
+    (tmp_path / "bin/grep").chmod(0o755)
+    status, calls = start(tmp_path, append_only=False, files=[SNAPSHOT], users=USERS)
+    assert (status != 0, calls) == (True, [])
+    assert (tmp_path / "data/users.acl").read_text() == BILLING
