@@ -37,7 +37,7 @@ from components.kafka.component import (
 from components.kafka.files import BROKER_USER
 from components.monitoring import exporter
 from components.monitoring.component import Monitor, MonitorArgs, MonitorImages, monitor_workloads
-from components.redis.component import RedisLogin, RedisServer, RedisServerArgs, redis_workload
+from components.redis.component import RedisServer, RedisServerArgs, redis_workload
 from components.stack_file.images import Images
 from components.stack_file.settings import Settings
 from components.targets.base import Addressing, Environment, PreparedTarget, Target
@@ -303,7 +303,7 @@ def _applications(
         route=target.route([kafka.workload]),
     )
     made = AccessSet("access", access, options)
-    redis = _redis_users(args, target, servers.redis, passwords, parent)
+    redis = _redis_users(args, servers.redis, passwords, parent)
 
     def given(app: AppSpec, bootstrap: pulumi.Input[str]) -> pulumi.Output[Handover]:
         at = redis if app.redis else None
@@ -320,16 +320,15 @@ def _applications(
 
 def _redis_users(
     args: StreamingPlatformArgs,
-    target: PreparedTarget,
     redis: RedisServer,
     passwords: Mapping[str, pulumi.Output[str]],
     parent: pulumi.Resource,
 ) -> pulumi.Output[str] | None:
     """Redis' address, when the applications' users exist there; None if everyone may do everything there."""
-    if redis.password is None:
+    if redis.login is None:
         return None
     users = RedisUsersArgs(
-        login=RedisLogin(address=redis.address, password=redis.password, route=target.route([redis.workload])),
+        login=redis.login,
         applications=[app.spec() for app in args.settings.apps],
         passwords=passwords,
         own_server=True,

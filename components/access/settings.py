@@ -137,7 +137,9 @@ class AppSettings(Section):
         default_factory=list[str], max_length=MAX_ENTRIES, description="Transactional ids of its producers"
     )
     redis: list[KeyPattern] = Field(
-        default_factory=list[str], max_length=MAX_ENTRIES, description='Patterns of its Redis keys, as "billing:*"'
+        default_factory=list[str],
+        max_length=MAX_ENTRIES,
+        description='Patterns of its Redis keys and channels, as "billing:*"; needs `redis.authentication`',
     )
     quota: QuotaSettings = Field(
         default_factory=lambda: QuotaSettings.model_validate({}), description="What it may take from each broker"

@@ -176,6 +176,8 @@ class RedisServer(pulumi.ComponentResource):
     """``host:port`` by which this program's own clients reach it."""
     password: pulumi.Output[str] | None
     """The password, a secret; None without authentication."""
+    login: RedisLogin | None
+    """How this program logs in as the platform's own user; None without authentication."""
     url: pulumi.Output[str]
     """``redis://…`` with the same address; a secret if there is a password."""
     deployment: Deployment
@@ -196,6 +198,10 @@ class RedisServer(pulumi.ComponentResource):
         accepted = self._accepted(name, args, plain)
         self.password = None if accepted is None else accepted.apply(_first)
         self.workload = plain if accepted is None else _with_passwords(plain, accepted, users=args.users)
+        self.login = None
+        if self.password is not None:
+            route = target.route([self.workload])
+            self.login = RedisLogin(address=self.address, password=self.password, route=route)
         self.url = _url(self.address, self.password)
         self.deployment = target.deploy(self.workload, self, deadline=args.deadline, opts=opts)
         self.register_outputs({"address": self.address, "url": self.url})

@@ -134,7 +134,12 @@ def _own_user(users: UserFiles) -> str:
     new = f"{users.users}.new"
     return f"""\
 if [ -f {users.own} ]; then
-    (umask 077 && {{ cat {users.own}; grep -sv '^user default ' {users.users} || true; }} > {new})
+    (
+        umask 077
+        cat {users.own} > {new}
+        # 1 means that there are no others; users that cannot be read are not forgotten.
+        [ ! -f {users.users} ] || grep -v '^user default ' {users.users} >> {new} || [ $? -eq 1 ]
+    )
     mv {new} {users.users}
 else
     rm -f {users.users}

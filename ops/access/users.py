@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from components.access.client import observe_users
-from components.access.rules import LIMITS, AppSpec, Right, as_declared
+from components.access.rules import LIMITS, OWN_RIGHTS, AppSpec, Right, as_declared
 from components.access.safety import AccessPlan, ObservedUser, UserSpec, plan_access, user_specs
+from components.kafka.files import BROKER_USER
 from ops.access.declared import app_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Kind(StrEnum):
     APP = "app"
     """An application's of the stack file."""
     PLATFORM = "platform"
-    """The platform's own, who may do everything."""
+    """The platform's own."""
     UNDECLARED = "undeclared"
     """Nobody's that the stack file knows."""
 
@@ -44,6 +45,11 @@ class User:
     observed: ObservedUser = field(default_factory=lambda: ObservedUser(exists=False))
     beyond: Sequence[str] = ()
     missing: Sequence[str] = ()
+
+    @property
+    def is_super(self) -> bool:
+        """Whether rights neither help nor bind it."""
+        return self.name == BROKER_USER
 
     @property
     def problem(self) -> str | None:
@@ -72,41 +78,41 @@ class User:
         }
 
 
-def read_users(client: "KafkaAdminClient", apps: Sequence[AppSpec], own: str) -> list[User]:
+def read_users(client: "KafkaAdminClient", apps: Sequence[AppSpec]) -> list[User]:
     """All users: the platform's, the applications', and those that the cluster has besides.
 
     Args:
         client: An admin client of the platform's user.
         apps: The applications of the stack file.
-        own: The platform's own user.
     """
-    return judge_users(observe_users(client, None), apps, own)
+    return judge_users(observe_users(client, None), apps)
 
 
-def judge_users(observed: Mapping[str, ObservedUser], apps: Sequence[AppSpec], own: str) -> list[User]:
+def judge_users(observed: Mapping[str, ObservedUser], apps: Sequence[AppSpec]) -> list[User]:
     """Compare what a cluster has with what is declared.
 
     Args:
         observed: All users that the cluster knows, by name.
         apps: The applications of the stack file.
-        own: The platform's own user, whom rights neither help nor bind.
     """
-    absent, declared = ObservedUser(exists=False), user_specs(apps)
-    users = [User(name=own, kind=Kind.PLATFORM, observed=observed.get(own, absent))]
+    absent = ObservedUser(exists=False)
+    own = {name: UserSpec(rights=frozenset(rights)) for name, rights in OWN_RIGHTS.items()}
+    declared = {**own, **user_specs(apps)}
+    users = [User(name=BROKER_USER, kind=Kind.PLATFORM, observed=observed.get(BROKER_USER, absent))]
     for name, spec in declared.items():
         found, app = observed.get(name, absent), app_of(name, apps)
         beyond, missing = _drift(name, spec, found)
         users.append(
             User(
                 name=name,
-                kind=Kind.APP,
+                kind=Kind.PLATFORM if name in own else Kind.APP,
                 app=None if app is None else app.name,
                 observed=found,
                 beyond=beyond,
                 missing=missing,
             )
         )
-    others = sorted(observed.keys() - declared.keys() - {own})
+    others = sorted(observed.keys() - declared.keys() - {BROKER_USER})
     return users + [User(name=name, kind=Kind.UNDECLARED, observed=observed[name]) for name in others]
 
 

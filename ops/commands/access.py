@@ -46,10 +46,10 @@ def list_users(context: typer.Context, as_json: AsJson = False) -> None:
     from ops.access.users import read_users
 
     target = platform(context)
-    own = require_access(target).user
+    require_access(target)
     apps = declared_apps(target)
     with target.admin() as client:
-        users = read_users(client, apps, own)
+        users = read_users(client, apps)
     if as_json:
         console.json_document([user.to_json() for user in users])
     else:
@@ -64,13 +64,12 @@ def list_users(context: typer.Context, as_json: AsJson = False) -> None:
 def _row(user: "User") -> list[str]:
     from ops.access.users import Kind, limit_lines, right_lines
 
-    super_user = user.kind is Kind.PLATFORM
     drift = [*(f"+ {line}" for line in user.beyond), *(f"- {line}" for line in user.missing)]
     return [
         user.name,
         user.app or {Kind.PLATFORM: "(the platform)", Kind.UNDECLARED: "(nobody)"}.get(user.kind, ""),
         "yes" if user.observed.exists else "no",
-        "everything" if super_user else "; ".join(right_lines(user.observed.rights)) or "none",
+        "everything" if user.is_super else "; ".join(right_lines(user.observed.rights)) or "none",
         ", ".join(limit_lines(user.observed.quota)) or "none",
         "; ".join(drift) or "none",
     ]
@@ -98,13 +97,13 @@ def check(
 
     asked = _asked(topic, operation, group, transaction)
     target = platform(context)
-    own = require_access(target).user
+    require_access(target)
     apps = declared_apps(target)
     with target.admin() as client:
-        users = {found.name: found for found in read_users(client, apps, own)}
+        users = {found.name: found for found in read_users(client, apps)}
         held = acls.read(client) or []
     refuse_unknown("user", [user], {*users, *(acl.principal.removeprefix("User:") for acl in held)})
-    if user == own:
+    if user in users and users[user].is_super:
         _show_super_user(user, asked, as_json=as_json)
     elif asked is None:
         _show_all(user, of_user(user, held), as_json=as_json)

@@ -11,6 +11,7 @@ class Redis:
         host: str = "localhost",
         port: int = 6379,
         db: int = 0,
+        username: str | None = None,
         password: str | None = None,
         socket_timeout: float | None = None,
         socket_connect_timeout: float | None = None,

@@ -1,8 +1,12 @@
-"""Certificates, users and applications, in a program without a platform.
+"""Certificates, users and applications, in a program without a platform, and Redis' users in one.
 
 Source: components/access/component.py.
 Proof limit: mocks replace the engine.
 """
+
+from typing import Any
+
+import pytest
 
 from components.access.component import (
     AccessSet,
@@ -13,16 +17,23 @@ from components.access.component import (
     CertificatesArgs,
     KafkaLogin,
 )
-from components.access.rules import AppSpec, Quota
+from components.access.rules import AppSpec, Quota, redis_rights
 from components.access.settings import AppSettings
+from components.errors import AccessError
+from components.redis.component import RedisLogin
 from tests.unit.mocks import (
     ACCESS_SET,
     CERTIFICATES,
     CREDENTIALS,
     GENERATED_PASSWORD,
+    REDIS_USERS,
     SECRET_MARK,
+    Run,
     declared_by,
     masked,
+    run_platform,
+    settings_of,
+    unmasked,
 )
 
 LOGIN = KafkaLogin(user="millrace", password="super-0123", authorities="CA")
@@ -109,3 +120,67 @@ def test_an_application_hands_over_secrets_only() -> None:
     made = [item.name for item in run.of(CREDENTIALS)]
     assert sorted(made) == ["billing-billing", "billing-billing-2"]
     assert sorted(run.one(ACCESS_SET, "billing-access").inputs["users"]) == ["billing", "billing-2"]
+
+
+def redis_app(**args: Any) -> Run:
+    """An application with keys, and what a program sees of it."""
+    settings = AppSettings.of(name="billing", redis="billing:*")
+
+    def program() -> dict[str, object]:
+        made = Application(
+            "billing", ApplicationArgs(application=settings, bootstrap="127.0.0.1:1", login=LOGIN, **args)
+        )
+        return {"dotenv": made.dotenv}
+
+    return declared_by(program)
+
+
+def test_an_application_with_keys_gets_a_user_of_redis_with_the_same_password() -> None:
+    login = RedisLogin(address="127.0.0.1:2", password="own-0123")
+    run = redis_app(redis=login, client_redis="redis-0.redis:6379")
+    assert f"REDIS_URL=redis://billing:{GENERATED_PASSWORD}@redis-0.redis:6379/0" in str(run.outputs["dotenv"])
+    assert run.secret_outputs == {"dotenv"}
+    (made,) = run.of(REDIS_USERS)
+    assert (made.name, made.parent) == ("billing-redis", "billing")
+    assert masked(made.inputs) == {
+        "__provider": SECRET_MARK,
+        "setName": "billing-redis",
+        "address": "127.0.0.1:2",
+        "password": SECRET_MARK,
+        "users": {"billing": redis_rights(["billing:*"])},
+        "passwords": SECRET_MARK,
+        "ownServer": False,
+        "adopt": False,
+        "deadline": 180,
+        "trigger": {},
+    }
+
+
+def test_an_application_with_keys_needs_a_server() -> None:
+    with pytest.raises(AccessError, match=r"billing declares redis keys, but ApplicationArgs\.redis is not set"):
+        redis_app()
+
+
+def with_access(*apps: dict[str, Any], authentication: bool = True) -> Run:
+    """The dev stack with access and applications."""
+    redis = {"authentication": authentication}
+    return run_platform(settings_of("dev", access={"enabled": True}, apps=[*apps], redis=redis), "millrace-dev")
+
+
+def test_a_platform_gives_applications_their_keys_when_its_redis_serves() -> None:
+    billing = {"name": "billing", "produces": ["tda_jobs"], "redis": "billing:*", "generation": 2}
+    run = with_access(billing, {"name": "shop", "produces": ["tda_jobs"]})
+    made = run.one(REDIS_USERS, "redis-users")
+    assert sorted(made.inputs["users"]) == ["billing", "billing-2"]
+    assert made.retain_on_delete
+    assert "redis-0" in made.dependencies
+    assert unmasked(made.inputs["trigger"]).keys() == {"redis-0"}
+    apps = run.outputs["apps"]
+    assert f"REDIS_URL=redis://billing-2:{GENERATED_PASSWORD}@127.0.0.1:6379/0" in apps["billing"]["dotenv"]
+    assert "REDIS_URL" not in apps["shop"]["dotenv"]
+    assert "apps" in run.secret_outputs
+
+
+def test_a_platform_whose_redis_asks_for_no_password_has_no_users_there() -> None:
+    assert with_access({"name": "shop", "produces": ["tda_jobs"]}, authentication=False).of(REDIS_USERS) == []
+    assert with_access().one(REDIS_USERS, "redis-users").inputs["users"] == {}

@@ -11,6 +11,7 @@ import pytest
 from components.access.rules import AppSpec, Quota
 from components.access.settings import AccessSettings, AppSettings
 from components.report import validated
+from tests.unit.stack_files import loaded, problems
 
 MIB = 1024**2
 APP = {"name": "billing", "produces": ["orders"]}
@@ -91,3 +92,20 @@ def test_the_whole_declaration_of_the_documentation() -> None:
 def test_mistakes_of_an_application(declared: dict[str, Any], problem: str) -> None:
     (found,) = app_mistakes(**declared)
     assert found.startswith(problem)
+
+
+def test_an_application_with_keys_needs_a_redis_that_asks_who_its_clients_are() -> None:
+    declared = {"access": {"enabled": True}, "apps": [{"name": "billing", "redis": "billing:*"}]}
+    assert problems(declared) == [
+        "apps[0] (billing) has redis keys, but redis.authentication is false, so everyone may use all keys; "
+        "set redis.authentication to true"
+    ]
+    assert loaded({**declared, "redis": {"authentication": True}}).apps[0].redis == ["billing:*"]
+
+
+def test_users_of_redis_are_declared_in_one_place() -> None:
+    redis = {"authentication": True, "config": {"User": "shop on nopass ~* +@all"}}
+    assert problems({"access": {"enabled": True}, "redis": redis}) == [
+        "redis.config has User, but with access.enabled Redis keeps its users in a file; declare apps with redis"
+    ]
+    assert loaded({"redis": redis}).redis.config

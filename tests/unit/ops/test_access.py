@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from components.access.rules import AppSpec, Quota, Right
+from components.access.rules import OWN_RIGHTS, PLATFORM_USER, AppSpec, Quota, Right
 from components.access.safety import ObservedUser
 from components.kafka.security import Security
 from ops import app
 from ops.access import declared as declarations
 from ops.access.decision import Asked, acl_text, decide
-from ops.access.users import Kind, judge_users, limit_lines, right_lines
+from ops.access.users import Kind, User, judge_users, limit_lines, right_lines
 from ops.backup import acls
 from ops.backup.archive.model import Acl
 from ops.commands import options
@@ -50,6 +50,7 @@ def as_declared(spec: AppSpec, **changed: Any) -> ObservedUser:
 
 ALL_RIGHT = {
     "millrace": ObservedUser(exists=True),
+    **{name: ObservedUser(exists=True, rights=frozenset(rights)) for name, rights in OWN_RIGHTS.items()},
     "billing": as_declared(BILLING),
     "shop": as_declared(SHOP),
     "shop-2": as_declared(SHOP),
@@ -58,21 +59,27 @@ ALL_RIGHT = {
 # --------------------------------------------------------------------------------------------------------------- users
 
 
+def judged(observed: Mapping[str, ObservedUser], name: str) -> User:
+    return next(user for user in judge_users(observed, APPS) if user.name == name)
+
+
 def test_every_declared_user_and_the_platforms_own_are_listed() -> None:
-    users = judge_users(ALL_RIGHT, APPS, "millrace")
+    users = judge_users(ALL_RIGHT, APPS)
     assert [(user.name, user.kind, user.app) for user in users] == [
         ("millrace", Kind.PLATFORM, None),
+        ("millrace-platform", Kind.PLATFORM, None),
+        ("millrace-exporter", Kind.PLATFORM, None),
         ("billing", Kind.APP, "billing"),
         ("shop-2", Kind.APP, "shop"),
         ("shop", Kind.APP, "shop"),
     ]
-    assert [user.problem for user in users] == [None] * 4
+    assert [user.problem for user in users] == [None] * 6
 
 
 def test_drift_is_said_in_the_words_of_the_stack_file() -> None:
     given = frozenset(BILLING.rights()) - {Right("write", "topic", "orders")} | {Right("read", "topic", "secret")}
     found = as_declared(BILLING, rights=given, quota={"producer_byte_rate": 1000.0, "consumer_byte_rate": 5.0})
-    user = judge_users({**ALL_RIGHT, "billing": found}, APPS, "millrace")[1]
+    user = judged({**ALL_RIGHT, "billing": found}, "billing")
     assert user.beyond == ["consumes secret", "consume 5B/s", "produce 1000B/s"]
     assert user.missing == ["produces orders", "produce 5.0MiB/s"]
     assert user.problem == (
@@ -81,18 +88,22 @@ def test_drift_is_said_in_the_words_of_the_stack_file() -> None:
     )
 
 
+def test_a_right_that_the_platform_lost_is_a_problem() -> None:
+    left = frozenset(OWN_RIGHTS[PLATFORM_USER][1:])
+    user = judged({**ALL_RIGHT, PLATFORM_USER: ObservedUser(exists=True, rights=left)}, PLATFORM_USER)
+    assert user.problem == f"user {PLATFORM_USER} declares, and lacks: {OWN_RIGHTS[PLATFORM_USER][0]}"
+
+
 def test_a_user_that_no_broker_knows_is_a_problem() -> None:
     observed = {name: user for name, user in ALL_RIGHT.items() if name != "billing"}
-    user = judge_users(observed, APPS, "millrace")[1]
+    user = judged(observed, "billing")
     assert user.problem == "user billing is declared, and no broker knows it"
     assert user.to_json()["exists"] is False
 
 
 def test_a_user_that_nobody_declared_is_shown_and_no_problem() -> None:
     right = Right("create", "topic", "x", prefixed=True)
-    users = judge_users(
-        {**ALL_RIGHT, "stranger": ObservedUser(exists=True, rights=frozenset([right]))}, APPS, "millrace"
-    )
+    users = judge_users({**ALL_RIGHT, "stranger": ObservedUser(exists=True, rights=frozenset([right]))}, APPS)
     assert (users[-1].name, users[-1].kind, users[-1].problem) == ("stranger", Kind.UNDECLARED, None)
     assert users[-1].to_json()["otherRights"] == ["create topic x*"]
 

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from components.redis.component import RedisServer, RedisServerArgs
+from components.redis.files import default_user
 from components.redis.settings import RedisSettings
 from components.targets.docker.target import DockerTarget
 from tests.unit.mocks import CONTAINER, CREDENTIALS, GENERATED_PASSWORD, SECRET_MARK, Run, declared_by, masked, unmasked
@@ -58,3 +59,19 @@ def test_a_password_without_authentication_is_not_used() -> None:
     run = server(password="in plain text")
     assert run.outputs["password"] is None
     assert "in plain text" not in json.dumps([unmasked(item.inputs) for item in run.resources])
+
+
+def test_a_server_with_users_has_the_platforms_own_in_a_secret_file() -> None:
+    (container,) = server(settings=RedisSettings.of("ha"), password="in plain text", users=True).of(CONTAINER)
+    files = {item["file"]: item["content"] for item in unmasked(container.inputs["uploads"])}
+    assert files["/etc/millrace/redis-default-user.acl"] == default_user(["in plain text"])
+    assert "/etc/millrace/redis-password.conf" not in files
+    assert files["/etc/millrace/redis.conf"].endswith("aclfile /data/users.acl\n")
+    assert default_user(["in plain text"]) not in str(masked(container.inputs))
+
+
+def test_a_server_that_asks_for_no_password_has_no_users() -> None:
+    (container,) = server(users=True).of(CONTAINER)
+    files = {item["file"]: item["content"] for item in container.inputs["uploads"]}
+    assert "aclfile" not in files["/etc/millrace/redis.conf"]
+    assert "rm -f /data/users.acl" in files["/etc/millrace/start-redis.sh"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from components.redis.files import password_conf, redis_conf
+from components.redis.files import default_user, password_conf, password_rule, redis_conf
 from components.stack_file.settings import load_settings
 from tests.unit.redis.conf import directives, split_arguments
 from tests.unit.stack_files import loaded
@@ -101,3 +101,16 @@ def test_the_password_is_in_an_included_file_and_never_in_redis_conf() -> None:
     assert directives(text)[-1] == ["include", "/etc/millrace/redis-password.conf"]
     assert "hunter2" not in text
     assert "include" not in redis_conf(section, data_path="/data", password_file=None)
+
+
+def test_a_file_of_users_replaces_the_password_in_redis_conf() -> None:
+    """Redis ignores ``requirepass`` beside a file of users, and does not start with a ``user`` line."""
+    text = redis_conf(loaded().redis, data_path="/data", password_file="/x.conf", users_file="/data/users.acl")
+    assert directives(text)[-1] == ["aclfile", "/data/users.acl"]
+    assert "include" not in text
+
+
+def test_the_platforms_own_user_accepts_each_password_as_a_hash() -> None:
+    (line,) = directives(default_user(["a b", "c"]).replace("#", "hash-"))
+    assert line[:-2] == ["user", "default", "on", "~*", "&*", "+@all"]
+    assert line[-2:] == [password_rule(item).replace("#", "hash-") for item in ("a b", "c")]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components.redis.files import start_script
+from components.redis.files import UserFiles, start_script
 
 SNAPSHOT, LOG = "dump.rdb", "appendonlydir/appendonly.aof.manifest"
 
@@ -31,7 +31,9 @@ esac
 """
 
 
-def start(folder: Path, *, append_only: bool, files: Sequence[str]) -> tuple[int, list[str]]:
+def start(
+    folder: Path, *, append_only: bool, files: Sequence[str], users: UserFiles | None = None
+) -> tuple[int, list[str]]:
     """Run the script in a folder with these data files; returns its status and the calls of server and client."""
     (folder / "redis.conf").write_text(f"appendonly {'yes' if append_only else 'no'}\n")
     (folder / "password").write_text("s3cret")
@@ -45,7 +47,7 @@ def start(folder: Path, *, append_only: bool, files: Sequence[str]) -> tuple[int
     for name, body in {"redis-server": SERVER, "redis-cli": CLIENT}.items():
         (commands / name).write_text(f"#!/bin/sh\n{body}")
         (commands / name).chmod(0o755)
-    script = start_script(data_path="data", password_path="password")
+    script = start_script(data_path="data", password_path="password", users=users)
     path = {"PATH": f"{commands}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", script, "start", "redis.conf"], env=path, cwd=folder, check=False, timeout=20)
     (folder / "stopped").touch()  # ends a server that the script left
@@ -108,3 +110,62 @@ def test_a_snapshot_that_cannot_be_written_keeps_the_append_only_file(tmp_path: 
 def test_the_client_logs_in_with_the_password_of_the_file(tmp_path: Path) -> None:
     _, calls = start(tmp_path, append_only=True, files=[SNAPSHOT])
     assert all(call.startswith("client s3cret ") for call in of("client", calls))
+
+
+# Users
+
+USERS = UserFiles(users="data/users.acl", own="own.acl")
+OWN = "user default on ~* &* +@all #new\n"
+BILLING = "user billing on #0a ~billing:* resetchannels &billing:* +@all -@dangerous\n"
+
+
+def users_after(folder: Path, before: str | None, *, own: str | None = OWN, append_only: bool = False) -> str | None:
+    """The file of users after a start; None if there is none."""
+    (folder / "data").mkdir(exist_ok=True)
+    if before is not None:
+        (folder / "data/users.acl").write_text(before)
+    if own is not None:
+        (folder / "own.acl").write_text(own)
+    status, calls = start(folder, append_only=append_only, files=[SNAPSHOT], users=USERS)
+    assert (status, calls[-1]) == (0, "server redis.conf")
+    assert left(folder) == sorted({*left(folder)} - {"users.acl.new"})
+    path = folder / "data/users.acl"
+    return path.read_text() if path.exists() else None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, OWN),
+        ("", OWN),
+        ("user default on ~* &* +@all #old #older\n", OWN),
+        (f"{BILLING}user default off #old\n", OWN + BILLING),
+        (f"user default on #old\n{BILLING}user default-2 on\n", f"{OWN}{BILLING}user default-2 on\n"),
+    ],
+)
+def test_the_platforms_own_user_is_as_its_file_says_and_others_stay(
+    tmp_path: Path, before: str | None, after: str
+) -> None:
+    assert users_after(tmp_path, before) == after
+    assert users_after(tmp_path, None) == after, "and a second start changes nothing"
+    assert (tmp_path / "data/users.acl").stat().st_mode & 0o077 == 0, "nobody else reads hashes of passwords"
+
+
+def test_users_are_there_before_the_data_is_converted(tmp_path: Path) -> None:
+    assert users_after(tmp_path, BILLING, append_only=True) == OWN + BILLING
+
+
+def test_a_server_that_asks_for_no_password_forgets_its_users(tmp_path: Path) -> None:
+    assert users_after(tmp_path, BILLING, own=None) is None
+
+
+def test_users_that_cannot_be_read_are_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "own.acl").write_text(OWN)
+    (tmp_path / "data/users.acl").write_text(BILLING)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/grep").write_text("#!/bin/sh\nexit 2\n")
+    (tmp_path / "bin/grep").chmod(0o755)
+    status, calls = start(tmp_path, append_only=False, files=[SNAPSHOT], users=USERS)
+    assert (status != 0, calls) == (True, [])
+    assert (tmp_path / "data/users.acl").read_text() == BILLING

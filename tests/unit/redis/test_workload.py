@@ -57,3 +57,16 @@ def test_redis_probe_logs_in_with_the_password_of_the_file(tmp_path: Path, kept:
     *shell, script = workload("redis", {"redis": {"authentication": True}}).readiness.command
     command = [*shell, script.replace("/etc/millrace/redis-password", str(tmp_path / "password"))]
     assert succeeds(command, PATH=f"{tmp_path}:/usr/bin:/bin") is healthy
+
+
+def test_users_change_no_file_of_a_platform_without_access() -> None:
+    plain = workload("redis", {"redis": {"authentication": True}})
+    assert not [text for text in contents(plain).values() if "acl" in str(text)]
+    secured = workload("redis", {"redis": {"authentication": True}, "access": {"enabled": True}})
+    assert "aclfile /data/users.acl\n" in str(contents(secured)["/etc/millrace/redis.conf"])
+
+
+def test_an_application_restarts_no_server() -> None:
+    declared = {"redis": {"authentication": True}, "access": {"enabled": True}}
+    app = {"name": "billing", "redis": "billing:*"}
+    assert workload("redis", {**declared, "apps": [app]}) == workload("redis", declared)

@@ -360,7 +360,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 BESIDE: dict[str, dict[str, Any]] = {
     "target": {"kubernetes": {"context": "test"}},
-    "apps.redis": {"redis": {"authentication": True, "password": "a-password"}},
+    "apps.redis": {"redis": {"authentication": True}},
     "monitor.jmx": {"monitor": {"enabled": True}},
     "monitor.prometheus.enabled": {"monitor": {"enabled": True}},
     "monitor.grafana.enabled": {"monitor": {"enabled": True, "prometheus": {"enabled": True}}},
@@ -393,11 +393,8 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
         return {"topics": [{**TOPIC, key: value}]}
     if section in ("apps", "apps.quota"):
         app = WITH_APP["apps"][0]
-        return {
-            **WITH_APP,
-            **BESIDE.get(path, {}),
-            "apps": [{**app, **({key: value} if section == "apps" else {"quota": {key: value}})}],
-        }
+        changed = {**app, **({key: value} if section == "apps" else {"quota": {key: value}})}
+        return {**WITH_APP, **BESIDE.get(path, {}), "apps": [changed]}
     declared: dict[str, Any] = deepcopy(BESIDE.get(path, {}))
     here = declared
     for part in section.split(".") if section else []:
