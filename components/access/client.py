@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from components.access.rules import Operation, Resource, Right
+from components.access.rules import ANY_NAME, Operation, Resource, Right
 from components.access.safety import AccessPlan, ObservedUser
 from components.access.scram import ITERATIONS, new_salt, salted_password
 from components.errors import AccessError, count
@@ -95,8 +95,8 @@ def _right_of(binding: Any) -> Right | None:
     text = f"{_word(binding.operation)} {_word(pattern.resource_type)} {pattern.resource_name}"
     if pattern.pattern_type.name == "PREFIXED":
         text += "*"
-    elif pattern.resource_name.endswith("*"):
-        return None  # the wildcard, which is a name of its own
+    elif pattern.resource_name.endswith("*") and pattern.resource_name != ANY_NAME:
+        return None  # a group's name may end so, and is no prefix
     try:
         return Right.parse(text)
     except ValueError:

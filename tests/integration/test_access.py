@@ -6,6 +6,7 @@ the controller, changes users.
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple
@@ -20,6 +21,8 @@ import yaml
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
+from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from components.access.certificates import new_authority
 from components.access.client import apply_users, observe_users
@@ -30,11 +33,14 @@ from components.kafka.client import admin_client
 from components.kafka.files import BROKER_USER
 from components.kafka.security import Security, client_options, refusal
 from components.naming import PLATFORM_LABEL
+from tests.integration.ops.conftest import Ops, runner
+from tests.integration.passwords import give_password
 from tests.integration.stacks import PREFIX, PROJECT, Checkout, Ports, Stack, eventually, ports_of, standing
 
 IMAGE = "millrace/kafka:3.9.2"
 PORTS = Ports(*(port + 500 for port in astuple(ports_of("dev"))))
 SERVERS = [f"127.0.0.1:{PORTS.kafka + number}" for number in range(2)]
+REDIS_PASSWORD = "redis-7d20c4f19b"
 TOPICS = ("orders", "payments", "billing-2026", "secret")
 
 PROGRAM = """
@@ -64,6 +70,7 @@ BILLING = {
     "consumes": ["payments"],
     "groups": ["billing*"],
     "transactions": ["billing-tx"],
+    "redis": "billing:*",
     "quota": {"produce": "50MiB/s", "requestPercent": 200},
 }
 SHOP = {"name": "shop", "produces": ["payments"], "consumes": ["orders"], "groups": ["shop"]}
@@ -82,6 +89,8 @@ class Guarded(Stack):
         self.set("monitor", {"enabled": True, "port": PORTS.exporter, "interval": "5s"})
         self.set("access", {"enabled": True})
         self.set("apps", [BILLING])
+        self.set("redis.authentication", True)
+        give_password(self, "redis.password", REDIS_PASSWORD)
         self.set("topics", [{"name": name, "partitions": 1} for name in TOPICS])
 
     def up(self, *arguments: str, **options: Any) -> Any:
@@ -130,6 +139,12 @@ def security(stack: Guarded) -> Callable[[str, str], Security]:
 def brokers(stack: Guarded, security: Callable[[str, str], Security]) -> Security:
     """The brokers' own user, who may do everything."""
     return security(BROKER_USER, stack.generated()[BROKER_USER])
+
+
+@pytest.fixture(scope="module")
+def ops(stack: Guarded) -> Ops:
+    """The command line on that stack."""
+    return runner(stack)
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +236,17 @@ def test_applications_may_do_what_they_declare_and_nothing_else(
                 forbidden()
 
 
+def test_an_application_has_its_own_keys_of_redis(stack: Guarded) -> None:
+    """More of this: tests/integration/test_redis_users.py."""
+    (line,) = re.findall("^REDIS_URL=(.*)$", stack.outputs()["apps"]["billing"]["dotenv"], re.MULTILINE)
+    client: Any = Redis.from_url(shlex.split(line)[0])
+    assert client.set("billing:1", "x")
+    for forbidden in (lambda: client.get("shop:1"), client.flushall, lambda: client.execute_command("ACL", "LIST")):
+        with pytest.raises(NoPermissionError):
+            forbidden()
+    client.close()
+
+
 def test_brokers_refuse_everyone_else_and_the_reason_is_said(
     stack: Guarded, security: Callable[[str, str], Security]
 ) -> None:
@@ -271,6 +297,20 @@ def test_a_second_up_and_a_refresh_change_nothing(stack: Guarded, program: Progr
     for made in (stack, program):
         assert made.up().changed() == {}
         assert made.change("refresh").changed() == {}
+
+
+def test_ops_works_with_the_platforms_user_and_says_who_may_do_what(stack: Guarded, ops: Ops) -> None:
+    assert json.loads(ops("status", "--json").stdout)["healthy"]
+    users = json.loads(ops("access", "list", "--json").stdout)
+    own = [BROKER_USER, EXPORTER_USER, PLATFORM_USER]
+    assert sorted(user["user"] for user in users if user["kind"] != "undeclared") == ["billing", *own]
+    missing = ops("access", "check", "billing", "--topic", "payments", "--operation", "write", check=False)
+    assert missing.returncode == 1
+    assert 'add "payments" to apps[0].produces' in missing.stdout
+    certificates = ops("certificates", "list").stdout
+    assert {"kafka-0", "kafka-1"} <= set(certificates.split())
+    ops("produce", "secret", stdin="one\n")
+    assert ops("consume", "secret").stdout == "one\n"
 
 
 # ------------------------------------------------------------------------------------------- the platform's own users
@@ -370,8 +410,8 @@ def test_a_right_that_was_added_by_hand_is_shown_and_taken_back(stack: Guarded, 
 
 
 def test_no_secret_is_in_state_logs_or_command_lines(stack: Guarded, program: Program) -> None:
-    secrets = {*stack.generated().values(), program.outputs()["password"], "BEGIN PRIVATE KEY"}
-    assert len(secrets) >= 6
+    secrets = {REDIS_PASSWORD, *stack.generated().values(), program.outputs()["password"], "BEGIN PRIVATE KEY"}
+    assert len(secrets) >= 7
     containers = docker.from_env().containers.list(filters={"label": f"{PLATFORM_LABEL}={stack.platform}"})
     assert len(containers) == 5
     places = {"state": stack.state(), "shop's state": program.state(), "up": stack.first}

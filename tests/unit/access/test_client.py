@@ -108,7 +108,7 @@ def test_a_user_that_left_is_gone_and_all_others_stay() -> None:
         binding("Group:billing"),
         binding(kind=ResourceType.DELEGATION_TOKEN),
         binding(operation=ACLOperation.ALL),
-        binding(name="*"),
+        binding(kind=ResourceType.GROUP, name="a*"),
     ],
 )
 def test_what_no_declaration_can_say_is_others_work(foreign: ACL) -> None:
@@ -117,10 +117,13 @@ def test_what_no_declaration_can_say_is_others_work(foreign: ACL) -> None:
     assert observe_users(cluster, ["billing"]) == {"billing": seen(exists=False)}
 
 
-def test_a_right_that_was_added_by_hand_is_seen() -> None:
+@pytest.mark.parametrize("name", ["orders", "*"])
+def test_a_right_that_was_added_by_hand_is_seen_and_can_be_taken_back(name: str) -> None:
     cluster = FakeAccess()
-    cluster.bindings.append(binding())
-    assert observe_users(cluster, ["billing"])["billing"].rights == {Right("read", "topic", "orders")}
+    cluster.bindings.append(binding(name=name))
+    assert observe_users(cluster, ["billing"])["billing"].rights == {Right("read", "topic", name)}
+    apply(cluster, {}, leaving=("billing",))
+    assert cluster.bindings == []
 
 
 def test_changes_are_made_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
