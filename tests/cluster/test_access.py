@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from components.kafka.security import Security, client_options, refusal
 from offline.cluster.kubectl import kubectl
 from tests.cluster.clusters import CONTEXT, ClusterStack, remove_namespaces
+from tests.integration.ops.conftest import runner
 from tests.integration.stacks import standing
 
 NAMESPACE = "millrace-test-access"
@@ -83,6 +84,12 @@ def test_pods_of_the_applications_namespace_may_connect(stack: ClusterStack) -> 
 def test_a_second_up_and_a_refresh_change_nothing(stack: ClusterStack) -> None:
     assert stack.up().changed() == {}
     assert stack.change("refresh").changed() == {}
+
+
+def test_a_benchmark_logs_in(stack: ClusterStack) -> None:
+    options = ("--seconds", "3", "--rate", "50", "--yes-on", stack.name, "--json")
+    report = json.loads(runner(stack)("bench", *options).stdout)
+    assert report["records"] == {"asked": 150, "acknowledged": 150, "stored": 150}
 
 
 def test_no_password_is_in_the_state_or_in_an_object_that_is_no_secret(
