@@ -9,32 +9,10 @@ from typing import Any
 
 import pulumi
 
-from components.access.component import (
-    AccessSet,
-    AccessSetArgs,
-    BrokerUsers,
-    BrokerUsersArgs,
-    Certificates,
-    CertificatesArgs,
-    RedisUsers,
-    RedisUsersArgs,
-    handed_over,
-    redis_address,
-    user_passwords,
-)
-from components.access.handover import Handover, dotenv
-from components.access.rules import EXPORTER_USER, PLATFORM_USER, AppSpec
-from components.credentials.component import Credentials, CredentialsArgs
+from components.access.handover import dotenv
+from components.access.platform import application_access, broker_access
 from components.health.component import HealthGate, HealthGateArgs, KafkaCheck, RedisCheck
-from components.kafka.component import (
-    BrokerSecurity,
-    KafkaCluster,
-    KafkaClusterArgs,
-    KafkaLogin,
-    broker_hosts,
-    kafka_workload,
-)
-from components.kafka.files import BROKER_USER
+from components.kafka.component import KafkaCluster, KafkaClusterArgs, broker_hosts, kafka_workload
 from components.monitoring import exporter
 from components.monitoring.component import Monitor, MonitorArgs, MonitorImages, monitor_workloads
 from components.redis.component import RedisServer, RedisServerArgs, redis_workload
@@ -123,7 +101,15 @@ class StreamingPlatform(pulumi.ComponentResource):
         target = args.target.prepare(self)
         servers = _Servers(name, args, target, self)
         topics = _topics(args, target, servers, self)
-        apps = _applications(args, target, servers, topics, self)
+        apps = application_access(
+            args.settings.apps,
+            target,
+            servers.kafka,
+            servers.redis,
+            deadline=args.settings.health.deadline.total_seconds(),
+            after=topics,
+            parent=self,
+        )
         gate = _gate(name, args, target, servers, topics, self)
         monitor = _monitor(name, args, target, servers, gate, self)
         environment = _client_environment(servers)
@@ -171,7 +157,8 @@ class _Servers:
             ),
             child,
         )
-        self.access = access = _access(platform, args, target, self.zookeeper, parent)
+        hosts = broker_hosts(settings.kafka, target)
+        self.access = access = broker_access(platform, settings.access, hosts, target, self.zookeeper, deadline, parent)
         self.kafka = KafkaCluster(
             "kafka",
             KafkaClusterArgs(
@@ -214,131 +201,6 @@ class _Servers:
         """For each member the command that shows its logs."""
         servers = (self.zookeeper, self.kafka, self.redis)
         return {member: command for server in servers for member, command in server.deployment.logs.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Access:
-    """What brokers need to encrypt and to ask who clients are.
-
-    Args:
-        security: The brokers' own part.
-        exporter: Who the metrics exporter is.
-        users: What must exist before brokers start.
-    """
-
-    security: BrokerSecurity
-    exporter: KafkaLogin
-    users: BrokerUsers
-
-
-def _access(
-    platform: str,
-    args: StreamingPlatformArgs,
-    target: PreparedTarget,
-    zookeeper: ZooKeeperEnsemble,
-    parent: pulumi.Resource,
-) -> _Access | None:
-    """Certificates and the platform's users; None where clients need none."""
-    access = args.settings.access
-    if not access.enabled:
-        return None
-    child = pulumi.ResourceOptions(parent=parent)
-    certificates = Certificates(
-        "certificates",
-        CertificatesArgs(
-            platform=platform,
-            hosts={"kafka": broker_hosts(args.settings.kafka, target)},
-            sign=access.tls.sign,
-            trust=access.tls.trust,
-            lifetime=access.tls.lifetime,
-        ),
-        child,
-    )
-    names = {BROKER_USER: "kafka-broker", PLATFORM_USER: "kafka-platform", EXPORTER_USER: "kafka-exporter"}
-    passwords = {user: Credentials(name, CredentialsArgs(account=user), child).password for user, name in names.items()}
-    users = BrokerUsers(
-        "broker-users",
-        BrokerUsersArgs(
-            ensemble=zookeeper.members,
-            passwords=passwords,
-            deadline=args.settings.health.deadline.total_seconds(),
-            trigger=zookeeper.deployment.identities,
-            route=target.route([zookeeper.workload]),
-        ),
-        pulumi.ResourceOptions(parent=parent, depends_on=list(zookeeper.deployment.settled)),
-    )
-
-    def login(user: str) -> KafkaLogin:
-        return KafkaLogin(user=user, password=passwords[user], authorities=certificates.trusted)
-
-    security = BrokerSecurity(
-        password=passwords[BROKER_USER],
-        keystore=certificates.members.apply(lambda members: members["kafka"]["keystore"]),
-        authorities=certificates.trusted,
-        login=login(PLATFORM_USER),
-    )
-    return _Access(security=security, exporter=login(EXPORTER_USER), users=users)
-
-
-def _applications(
-    args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, topics: TopicSet, parent: pulumi.Resource
-) -> pulumi.Output[dict[str, dict[str, str]]] | None:
-    """The applications' users, and for each what its clients need to connect; None where brokers ask for nothing."""
-    kafka = servers.kafka
-    apps, login = [app.spec() for app in args.settings.apps], kafka.login
-    if login is None:
-        return None
-    options = pulumi.ResourceOptions(parent=parent, depends_on=[topics], retain_on_delete=True)
-    passwords = user_passwords("app", apps, pulumi.ResourceOptions(parent=parent))
-    access = AccessSetArgs(
-        bootstrap=kafka.bootstrap_servers,
-        login=login,
-        applications=apps,
-        passwords=passwords,
-        brokers=kafka.brokers,
-        own_cluster=True,
-        deadline=args.settings.health.deadline.total_seconds(),
-        logs=kafka.deployment.logs,
-        trigger=kafka.deployment.identities,
-        route=target.route([kafka.workload]),
-    )
-    made = AccessSet("access", access, options)
-    redis = _redis_users(args, servers.redis, passwords, parent)
-
-    def given(app: AppSpec, bootstrap: pulumi.Input[str]) -> pulumi.Output[Handover]:
-        at = redis if app.redis else None
-        return handed_over(bootstrap, app.user, passwords[app.user], login.authorities, after=made, redis=at)
-
-    for app, declared in zip(apps, args.settings.apps, strict=True):
-        content = given(app, kafka.internal_bootstrap_servers).apply(lambda known: known.secret())
-        target.hand_over(app.name, content, declared.namespace, parent)
-    outside = kafka.outside_bootstrap_servers.apply(lambda outside: outside or kafka.bootstrap_servers)
-    return pulumi.Output.secret(
-        pulumi.Output.all(**{app.name: given(app, outside).apply(lambda known: known.texts()) for app in apps})
-    )
-
-
-def _redis_users(
-    args: StreamingPlatformArgs,
-    redis: RedisServer,
-    passwords: Mapping[str, pulumi.Output[str]],
-    parent: pulumi.Resource,
-) -> pulumi.Output[str] | None:
-    """Redis' address, when the applications' users exist there; None if everyone may do everything there."""
-    if redis.login is None:
-        return None
-    users = RedisUsersArgs(
-        login=redis.login,
-        applications=[app.spec() for app in args.settings.apps],
-        passwords=passwords,
-        own_server=True,
-        deadline=args.settings.health.deadline.total_seconds(),
-        trigger=redis.deployment.identities,
-    )
-    # As topics do, users go with the volume and stay with one that is kept; the server may be gone by then.
-    after = list(redis.deployment.settled)
-    options = pulumi.ResourceOptions(parent=parent, depends_on=after, retain_on_delete=True)
-    return redis_address(redis.address, after=RedisUsers("redis-users", users, options))
 
 
 def _topics(

@@ -51,6 +51,7 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
     "access": {
         "certificates": "makes and checks certificates; neither a file of a server nor a protocol",
         "handover": "files for clients, not for servers",
+        "platform": "composes access of a platform, as platform.py does all subjects",
         "redis_users": "plans and makes users of Redis, which has neither topics nor quotas",
         "rules": "what an application may do, whoever declares it",
         "scram": "users in ZooKeeper, before a broker runs that client.py could ask",
