@@ -28,6 +28,7 @@ def joined(values: Sequence[pulumi.Input[str]]) -> pulumi.Input[str]:
     return lift(",".join, values)
 
 
-def secret_of(values: Mapping[str, pulumi.Input[str]] | None) -> pulumi.Output[dict[str, str]] | None:
-    """The values as one secret; None stays None."""
-    return None if values is None else pulumi.Output.secret(pulumi.Output.all(**values))
+def secret_of(values: Mapping[str, pulumi.Input[T]]) -> pulumi.Output[dict[str, T]]:
+    """The values as one secret."""
+    # Output.all() of nothing is an empty list.
+    return pulumi.Output.secret(pulumi.Output.all(**values) if values else dict[str, T]())

@@ -1,11 +1,11 @@
-"""Certificates: authorities and what they sign, when one is renewed, and what is wrong with given ones.
+"""Certificates: authorities and what they sign, and when one is renewed.
 
 Keys are EC P-256, unencrypted PKCS#8; everything is PEM, which Kafka, ZooKeeper, Redis and OpenSSL read as it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import cast
 
@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-from components.durations import format_duration
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 """An authority's key never leaves the state, and each change of it is work for all clients."""
@@ -209,105 +207,6 @@ def _hosts(certificate: x509.Certificate) -> list[str]:
 
 def _normal(host: str) -> str:
     return host.lower() if _is_name(host) else str(ip_address(host))
-
-
-# Given certificates
-
-
-def given_problems(
-    pair: Pair, authorities: str, hosts: Iterable[str], now: datetime, *, least: timedelta = timedelta()
-) -> list[str]:
-    """What is wrong with a certificate that was made elsewhere, one line for each mistake; no line shows a key.
-
-    Args:
-        pair: Key and certificate chain, the server's own certificate first.
-        authorities: PEM of the authorities that clients trust.
-        hosts: Names and addresses that the certificate must be valid for.
-        now: The time, with a zone.
-        least: How long it must still be valid.
-    """
-    problems: list[str] = []
-    chain = _read("certificate", pair.certificate, problems)
-    trusted = _read("authority", authorities, problems)
-    key = _read_key(pair.key, problems)
-    if not chain:
-        return problems
-    certificate = chain[0]
-    if key is not None and key.public_key() != certificate.public_key():
-        problems.append("key: it does not belong to the certificate; give the key that the certificate was made for")
-    if trusted and not _leads_to(chain, trusted):
-        problems.append(
-            f"certificate: it was signed by {_common_name(certificate.issuer)}, and no chain of the given certificates "
-            f"leads from there to the authority ({', '.join(_common_name(item.subject) for item in trusted)}); "
-            "append the intermediate certificates, or give the right authority"
-        )
-    for place, item in [("certificate", certificate), *(("authority", item) for item in trusted)]:
-        problems += _time_problems(place, item, now, least)
-    if missing := uncovered(_hosts(certificate), hosts):
-        problems.append(
-            f"certificate: it is not valid for {', '.join(missing)}; it is for "
-            f"{', '.join(_hosts(certificate)) or 'no name (only subject alternative names count)'}"
-        )
-    return [*problems, *_usage_problems(certificate)]
-
-
-def _read(place: str, pem: str, problems: list[str]) -> list[x509.Certificate]:
-    try:
-        return _certificates(pem)
-    except ValueError:
-        problems.append(f"{place}: it is no PEM certificate; it must start with -----BEGIN CERTIFICATE-----")
-        return []
-
-
-def _read_key(pem: str, problems: list[str]) -> PrivateKeyTypes | None:
-    if "-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem:
-        problems.append("key: it is encrypted; decrypt it (openssl pkey -in KEY), Pulumi keeps it encrypted itself")
-    elif "-----BEGIN PRIVATE KEY-----" not in pem:
-        problems.append(
-            "key: it is no PKCS#8 key, which is all that Kafka reads: it must start with -----BEGIN PRIVATE KEY-----. "
-            "Convert it (openssl pkcs8 -topk8 -nocrypt -in KEY)"
-        )
-    else:
-        try:
-            return _private_key(pem)
-        except (ValueError, TypeError):
-            problems.append("key: it cannot be read; is it complete?")
-    return None
-
-
-def _time_problems(place: str, certificate: x509.Certificate, now: datetime, least: timedelta) -> list[str]:
-    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    name = _common_name(certificate.subject)
-    if now >= end:
-        return [f"{place}: {name} expired on {end:%Y-%m-%d %H:%M} UTC; now it is {now.astimezone(UTC):%Y-%m-%d %H:%M}"]
-    if now < start:
-        return [f"{place}: {name} is valid only from {start:%Y-%m-%d %H:%M} UTC; is this machine's clock right?"]
-    if end - now < least:
-        return [f"{place}: {name} expires on {end:%Y-%m-%d}, in less than {format_duration(least)}; renew it first"]
-    return []
-
-
-def _usage_problems(certificate: x509.Certificate) -> list[str]:
-    try:
-        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return []  # any usage
-    needed = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
-    missing = [name for oid, name in needed.items() if oid not in usages]
-    return [
-        f"certificate: its extended key usage lacks {name}; members are servers, and clients of one another"
-        for name in missing
-    ]
-
-
-def uncovered(names: Iterable[str], hosts: Iterable[str]) -> list[str]:
-    """The hosts that no name of a certificate covers; ``*.a.b`` covers one label, as in ``x.a.b`` (RFC 6125)."""
-    known = {_normal(name) for name in names}
-    return sorted(
-        host
-        for host in {_normal(host) for host in hosts}
-        if host not in known and not (_is_name(host) and f"*.{host.partition('.')[2]}" in known)
-    )
 
 
 def _leads_to(chain: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]) -> bool:

@@ -60,6 +60,9 @@ def _existing(client: "KafkaAdminClient", names: Collection[str] | None) -> set[
         answer = _ask_controller(client, DescribeUserScramCredentialsRequest(users=users))
         if answer.error_code:
             raise for_code(answer.error_code)(answer.error_message or "users cannot be read")
+        for result in answer.results:
+            if result.error_code not in (0, _NO_SUCH_USER):
+                raise for_code(result.error_code)(result.error_message or f"user {result.user} cannot be read")
         found |= {
             result.user
             for result in answer.results

@@ -21,6 +21,7 @@ from components.access.safety import inputs_of, user_specs
 from components.access.settings import AppSettings
 from components.credentials.component import Credentials, CredentialsArgs
 from components.errors import AccessError
+from components.inputs import secret_of
 from components.kafka.component import KafkaLogin
 from components.redis.component import RedisLogin
 from components.targets.base import RouteInputs
@@ -119,7 +120,7 @@ class BrokerUsers(Resource, module="millrace", name="BrokerUsers"):
     def __init__(self, name: str, args: BrokerUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: dict[str, object] = {
             "ensemble": args.ensemble,
-            "passwords": pulumi.Output.secret(pulumi.Output.all(**args.passwords)),
+            "passwords": secret_of(args.passwords),
             "rights": {user: [str(right) for right in sorted(rights)] for user, rights in args.rights.items()},
             "deadline": args.deadline,
             "trigger": dict(args.trigger),
@@ -134,7 +135,7 @@ class AccessSetArgs:
 
     Args:
         bootstrap: ``host:port`` of brokers as this machine reaches them, separated by commas.
-        login: A super user of the cluster.
+        login: A user who may change users, rights and quotas.
         applications: Whose users these are.
         passwords: The password of each user: :attr:`~components.access.rules.AppSpec.users` of all applications.
         brokers: Address that each broker advertises, by name, for messages.
@@ -179,7 +180,7 @@ class AccessSet(Resource, module="millrace", name="AccessSet"):
             "brokers": args.brokers,
             "security": args.login.as_input(),
             "users": inputs_of(user_specs(args.applications)),
-            "passwords": pulumi.Output.secret(pulumi.Output.all(**args.passwords)),
+            "passwords": secret_of(args.passwords),
             "ownCluster": args.own_cluster,
             "adopt": args.adopt,
             "deadline": args.deadline,
@@ -233,7 +234,7 @@ class RedisUsers(Resource, module="millrace", name="RedisUsers"):
             "address": args.login.address,
             "password": pulumi.Output.secret(args.login.password),
             "users": users,
-            "passwords": pulumi.Output.secret(pulumi.Output.all(**{user: args.passwords[user] for user in users})),
+            "passwords": secret_of({user: args.passwords[user] for user in users}),
             "ownServer": args.own_server,
             "adopt": args.adopt,
             "deadline": args.deadline,
@@ -250,13 +251,15 @@ class ApplicationArgs:
     Args:
         application: What it may do: ``AppSettings.of(name="billing", produces=["orders"])``.
         bootstrap: ``host:port`` of brokers as this machine reaches them, separated by commas.
-        login: A super user of the cluster.
+        login: A user who may change users, rights and quotas.
         client_bootstrap: ``host:port`` of brokers as the application reaches them; None if as this machine does.
         deadline: Seconds to wait for the brokers.
         route: How this program's clients reach the brokers, from a prepared target; None if directly.
         redis: The platform's own user of a Redis server that keeps its users in a file; needed if the application
             declares keys.
         client_redis: ``host:port`` of that server as the application reaches it; None if as this machine does.
+        adopt: Whether users of its name are taken over, also those that a killed first ``up`` left; they then have the
+            declared rights alone.
     """
 
     application: AppSettings
@@ -267,6 +270,7 @@ class ApplicationArgs:
     route: RouteInputs | None = None
     redis: RedisLogin | None = None
     client_redis: pulumi.Input[str] | None = None
+    adopt: bool = False
 
 
 class Application(pulumi.ComponentResource):
@@ -303,6 +307,7 @@ class Application(pulumi.ComponentResource):
                 login=args.login,
                 applications=[app],
                 passwords=passwords,
+                adopt=args.adopt,
                 deadline=args.deadline,
                 route=args.route,
             ),
@@ -343,7 +348,9 @@ class Application(pulumi.ComponentResource):
                 f"application {app.name} declares redis keys, but ApplicationArgs.redis is not set; give the server's "
                 "RedisLogin, or remove the keys"
             )
-        users = RedisUsersArgs(login=args.redis, applications=[app], passwords=passwords, deadline=args.deadline)
+        users = RedisUsersArgs(
+            login=args.redis, applications=[app], passwords=passwords, adopt=args.adopt, deadline=args.deadline
+        )
         made = RedisUsers(f"{name}-redis", users, pulumi.ResourceOptions(parent=self))
         return redis_address(args.redis.address if args.client_redis is None else args.client_redis, after=made)
 

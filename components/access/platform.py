@@ -22,6 +22,7 @@ from components.access.handover import Handover
 from components.access.rules import EXPORTER_USER, PLATFORM_USER, AppSpec
 from components.access.settings import AccessSettings, AppSettings
 from components.credentials.component import Credentials, CredentialsArgs
+from components.inputs import secret_of
 from components.kafka.component import BrokerSecurity, KafkaCluster, KafkaLogin
 from components.kafka.files import BROKER_USER
 from components.redis.component import RedisServer
@@ -160,9 +161,7 @@ def application_access(
         content = given(app, kafka.internal_bootstrap_servers).apply(lambda known: known.secret())
         target.hand_over(app.name, content, place.namespace, parent)
     outside = kafka.outside_bootstrap_servers.apply(lambda outside: outside or kafka.bootstrap_servers)
-    return pulumi.Output.secret(
-        pulumi.Output.all(**{app.name: given(app, outside).apply(lambda known: known.texts()) for app in apps})
-    )
+    return secret_of({app.name: given(app, outside).apply(lambda known: known.texts()) for app in apps})
 
 
 def _redis_users(

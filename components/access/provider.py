@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 READ_SECONDS = 5.0
 """Seconds for which a read tries again while no broker answers."""
 
+_NOT_KNOWN_YET = "Kafka: the changed users are not known yet; expected them to be"
+"""Every change ends with this, for a moment."""
+
 _INPUTS = ("platform", "sign", "trust", "hosts", "lifetime")
 
 
@@ -45,6 +48,7 @@ class CertificatesProvider(ResourceProvider):
     What the state holds decides, so an update that was killed is repeated, and makes only what it had not.
     """
 
+    @plain_errors
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """The authority that signs must be trusted, and have been trusted by all before it signs."""
         if not (is_known(news.get("sign")) and is_known(news.get("trust"))):
@@ -124,6 +128,12 @@ def _signer_problems(old: Props, new: Props) -> list[str]:
         return [
             f"authority {sign} would sign, but members do not trust it yet: trust it beside the one that signs, "
             "run `pulumi up`, then let it sign"
+        ]
+    signed = old.get("sign")
+    if signed is not None and is_known(signed) and _number(signed) not in trust:
+        return [
+            f"authority {_number(signed)} signed what members still use: trust it beside {sign}, let {sign} sign, run "
+            "`pulumi up`, then trust it no longer"
         ]
     return []
 
@@ -209,6 +219,7 @@ def _made_since() -> datetime | None:
 class AccessSetProvider(ResourceProvider):
     """Manages the users of one set, with their rights and limits, and touches no others."""
 
+    @plain_errors
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Refuse what cannot be made, and say what changes, already in ``preview``."""
         if not is_known(news.get("users")):
@@ -233,11 +244,12 @@ class AccessSetProvider(ResourceProvider):
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Change what differs, and remove users that left the declaration.
 
-        The old inputs stay in the state until all is done, so after an interruption the next ``up`` goes on.
+        The old inputs stay in the state until all is done, so after an interruption the next ``up`` goes on: users that
+        it has made already are known as in :meth:`create`.
         """
         old, new = _olds["passwords"], _news["passwords"]
         changed = [name for name in new if new[name] != old.get(name)]
-        _apply(_news, owned=old.keys(), passwords=changed)
+        _apply(_news, owned=old.keys(), passwords=changed, resumed=bool(_news.get("ownCluster")))
         return UpdateResult(_news)
 
     @plain_errors
@@ -320,13 +332,13 @@ def _apply(props: Props, owned: Collection[str], passwords: Collection[str], *, 
         except KafkaError as error:
             return [f"Kafka: a change of users was interrupted ({error}); expected an answer"]
         # Another broker may answer next time, and learns of changes a moment later.
-        return ["Kafka: the changed users are not known yet; expected them to be"]
+        return [_NOT_KNOWN_YET]
 
     wait_until(attempt, what="Kafka", deadline=float(props["deadline"]), report=_quiet_about_changes)
 
 
 def _quiet_about_changes(line: str) -> None:
-    if "are not known yet" not in line:
+    if _NOT_KNOWN_YET not in line:
         progress(line)
 
 
@@ -336,6 +348,7 @@ class RedisUsersProvider(ResourceProvider):
     Beside the inputs, the state keeps ``known``: each user in the server's words when it was last set.
     """
 
+    @plain_errors
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Refuse what cannot be made, and say what changes, already in ``preview``."""
         new = news.get("users")

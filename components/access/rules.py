@@ -23,6 +23,7 @@ Operation = Literal[
     "describe-configs",
     "alter-configs",
     "idempotent-write",
+    "all",
 ]
 
 CLUSTER = "kafka-cluster"
@@ -76,7 +77,7 @@ _DECLARED: Mapping[str, tuple[Operation, Resource]] = {
 
 def gives(held: str, asked: str) -> bool:
     """Whether a right to one operation is a right to another: who may read may describe, too."""
-    return held == asked or any(held in by for implied, by in _IMPLIED.items() if implied == asked)
+    return held in (asked, "all") or any(held in by for implied, by in _IMPLIED.items() if implied == asked)
 
 
 @dataclass(frozen=True, order=True)

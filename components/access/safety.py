@@ -129,7 +129,10 @@ def refuse_foreign(names: Collection[str]) -> None:
     if names:
         raise AccessError(
             f"users exist already and are not this stack's: {', '.join(names)}; nothing was changed",
-            ["rename the applications, or take the users over (adopt): they then have the declared rights alone"],
+            [
+                "rename the applications, or remove these users and their rights (kafka-configs.sh, kafka-acls.sh, "
+                "ACL DELUSER); in a program of your own, `adopt` takes them over"
+            ],
         )
 
 

@@ -1,4 +1,4 @@
-"""What brokers must find in ZooKeeper when they first start: the platform's users, with what these and probes may do.
+"""What brokers find in ZooKeeper from their first start on: the platform's users, with what these and probes may do.
 
 Kafka's protocol writes both too, but needs a broker that runs.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.access.rules import ANY_NAME, CLUSTER, Resource, Right
+from components.errors import AccessError
 from components.kafka.security import MECHANISM
 from components.routes import DIRECT, Route, patience
 from components.waiting import wait_until
@@ -208,9 +209,15 @@ def with_rights(node: bytes | None, kind: Resource, rights: Mapping[str, Collect
         What it must hold; None if it has the rights already.
 
     Raises:
-        ValueError: It cannot be read, so it is left as it is.
+        AccessError: It cannot be read, so it is left as it is.
     """
-    found: list[dict[str, str]] = list(json.loads(node)["acls"]) if node else []
+    try:
+        found: list[dict[str, str]] = list(json.loads(node)["acls"]) if node else []
+    except (ValueError, KeyError, TypeError):
+        raise AccessError(
+            f"the rights in ZooKeeper's node {_path(kind)} cannot be read; nothing was changed",
+            ["read it with zookeeper-shell.sh; remove it if brokers cannot read it either, then run `pulumi up`"],
+        ) from None
     wanted = [_entry(user, right) for user in sorted(rights) for right in rights[user] if right.resource == kind]
     wanted += [_PROBES] if kind == "topic" else []
     principals = {_principal(user) for user in rights}
@@ -260,7 +267,7 @@ def users_are_written(
         return right and all(with_credential(nodes[user], password) is None for user, password in passwords.items())
     except NoNodeError:
         return False
-    except (KazooException, KazooTimeoutError):
+    except (KazooException, KazooTimeoutError, AccessError):
         return None
     finally:
         client.stop()

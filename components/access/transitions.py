@@ -28,11 +28,11 @@ APP_RULES: Table = {
     **{f"quota.{key}": always(Allowed(note="limits change at once; nothing restarts")) for key in _LIMITS},
     "namespace": always(Allowed(note="the Secret moves, and is gone from the old namespace")),
     "generation": (
-        Case(when=LARGER, answer=Allowed(note="a new user with a new password; the one before stays")),
+        Case(when=LARGER, answer=Allowed(note="a new user with a new password; the one numbered one below stays")),
         Case(when=SMALLER, answer=Allowed(note="the newer users are removed, and clients need the older one")),
     ),
     "keepPrevious": (
-        Case(when=TURNED_ON, answer=Allowed(note="the user before the last one is made again, with its password")),
+        Case(when=TURNED_ON, answer=Allowed(note="the user before the last one is made again, with a new password")),
         Case(when=TURNED_OFF, answer=Allowed(note="the user before the last one is removed")),
     ),
 }

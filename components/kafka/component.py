@@ -7,7 +7,7 @@ from datetime import timedelta
 import pulumi
 
 from components.images import JMX_AGENT, default_image
-from components.inputs import joined, lift
+from components.inputs import joined, lift, secret_of
 from components.kafka.files import (
     BROKER_USER,
     JMX_PORT,
@@ -69,7 +69,7 @@ class KafkaLogin:
 
     def as_input(self) -> pulumi.Output[dict[str, str]]:
         """The same for a resource, as a secret."""
-        return pulumi.Output.secret(pulumi.Output.all(**self.parts()))
+        return secret_of(self.parts())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +270,7 @@ class KafkaCluster(pulumi.ComponentResource):
     workload: Workload
     """What runs."""
     login: KafkaLogin | None
-    """The brokers' own user, who may do everything; None for brokers that are open to everyone."""
+    """Who connects to manage them; None for brokers that are open to everyone."""
 
     def __init__(self, name: str, args: KafkaClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("millrace:index:KafkaCluster", name, None, opts)

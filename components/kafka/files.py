@@ -15,7 +15,7 @@ JMX_PORT = 7071
 
 
 BROKER_USER = "millrace"
-"""The user of brokers and of the platform's own clients, the only super user."""
+"""The user of brokers among each other, the only super user."""
 
 LOCAL_PORT = 9091
 """Port of brokers that ask for a user, on loopback inside their container alone: probes cannot encrypt. Whoever has no

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from components.findings import finding
@@ -27,6 +28,22 @@ def cluster_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapp
         logs: For each member the command that shows its logs.
     """
     return [*broker_findings(state, brokers, logs), *partition_findings(state)]
+
+
+def among_registered(state: ClusterState) -> ClusterState:
+    """The metadata without what only brokers that are not registered can heal: their replicas, and partitions that
+    none but they can lead.
+    """
+    partitions = [
+        replace(
+            partition,
+            replicas=tuple(broker for broker in partition.replicas if broker in state.brokers),
+            in_sync=tuple(broker for broker in partition.in_sync if broker in state.brokers),
+        )
+        for partition in state.partitions
+        if partition.leader >= 0 or set(partition.in_sync) & state.brokers.keys()
+    ]
+    return replace(state, partitions=partitions)
 
 
 def broker_findings(state: ClusterState, brokers: Mapping[str, str], logs: Mapping[str, str]) -> list[str]:
@@ -136,6 +153,7 @@ def kafka_findings(
     logs: Mapping[str, str],
     *,
     round_trip: bool,
+    registered_only: bool = False,
     route: Route = DIRECT,
     security: Security | None = None,
 ) -> list[str]:
@@ -146,6 +164,7 @@ def kafka_findings(
         brokers: Address that each broker must advertise, by name.
         logs: For each member the command that shows its logs.
         round_trip: Whether to also write a record and read it back, if there are no findings.
+        registered_only: Whether to leave out what only brokers that are not registered can heal.
         route: How brokers are reached.
         security: Who asks; None where brokers ask for nothing.
     """
@@ -156,6 +175,7 @@ def kafka_findings(
     try:
         with admin_client(bootstrap, route=route, security=security) as client:
             state = cluster_state(client)
+            state = among_registered(state) if registered_only else state
             findings = cluster_findings(state, brokers, logs) or _refused_connections(brokers, logs, route)
             if not findings and round_trip:
                 findings = round_trip_findings(bootstrap, client, state, route=route, security=security)

@@ -118,8 +118,9 @@ class BrokerSafety(Safety):
     def stop_findings(self, name: str, ready: Collection[str]) -> list[str]:
         """Partitions that need the broker; if it serves, also all partitions of the cluster that are not in sync.
 
-        A broker that does not serve may be restarted while others lag, because that may bring them back. Brokers that
-        all still catch up count as not serving, but clients use them; so if none is ready, those that listen count.
+        A broker that does not serve may be restarted while others lag, because that may bring them back; one that is
+        not even registered cannot be missed. Brokers that all still catch up count as not serving, but clients use
+        them; so if none is ready, those that listen count.
         """
         self._seen = None
         serving = ready or self._listening()
@@ -128,6 +129,8 @@ class BrokerSafety(Safety):
         found = self._seen = self._metadata()
         if found is None:
             return self._unreachable()
+        if name not in serving and ordinal_of(name) not in found[0].brokers:
+            return []
         away = {ordinal_of(member) for member in self.members.addresses if member not in serving and member != name}
         state, minimum = without_brokers(found[0], away), found[1]
         missing = [self._unregistered(member) for member in sorted(ready) if ordinal_of(member) not in state.brokers]
@@ -146,13 +149,18 @@ class BrokerSafety(Safety):
         ]
 
     def return_findings(self, name: str) -> list[str]:
-        """Whether the broker is registered under its address and every partition has all replicas in sync."""
+        """Whether the broker is registered under its address, and all replicas on registered brokers are in sync.
+
+        Others may be gone with their containers, and are made only after this one is back. If one fails meanwhile, the
+        next member that serves may not stop.
+        """
         mine = {name: self.members.addresses[name]}
         return kafka_findings(
             self._bootstrap,
             mine,
             self.members.logs,
             round_trip=False,
+            registered_only=True,
             route=self.members.route,
             security=self._security,
         )

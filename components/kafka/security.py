@@ -5,7 +5,7 @@ import ssl
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 from components.routes import DIRECT, Route, host_and_port
 
@@ -17,14 +17,6 @@ _SECONDS = 5.0
 _EXPIRED, _NOT_YET = 10, 9
 _WRONG_NAME = (62, 64)
 """OpenSSL's ``X509_V_ERR_…`` (https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/)."""
-
-
-class SecurityProps(TypedDict):
-    """A client's security as the inputs of a resource hold it, all of it secret."""
-
-    user: str
-    password: str
-    authorities: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +114,8 @@ def refusal(address: str, security: Security, *, route: Route = DIRECT) -> str |
             return _authentication_problem(tls, address, security)
     except ssl.SSLCertVerificationError as error:
         return _certificate_problem(address, host, error)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return None  # it stopped in the middle
     except ssl.SSLError:
         return f"{address} does not speak TLS; is it the right port, and is access turned on for its broker?"
     except (OSError, struct.error):
@@ -131,7 +125,7 @@ def refusal(address: str, security: Security, *, route: Route = DIRECT) -> str |
 def _certificate_problem(address: str, host: str, error: ssl.SSLCertVerificationError) -> str:
     """What OpenSSL finds wrong with a broker's certificate."""
     if error.verify_code == _EXPIRED:
-        return f"the certificate of {address} has expired; run `pulumi up`, which renews it, or check this clock"
+        return f"the certificate of {address} has expired, or this clock is wrong: docs/ACCESS.md#certificates"
     if error.verify_code == _NOT_YET:
         return f"the certificate of {address} is not valid yet; check this machine's clock"
     if error.verify_code in _WRONG_NAME:

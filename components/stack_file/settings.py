@@ -14,8 +14,9 @@ from components.access.rules import set_problems as app_set_problems
 from components.access.settings import AccessSettings, AppSettings
 from components.errors import SettingsError, count
 from components.health.settings import HealthSettings
+from components.kafka.files import LOCAL_PORT
 from components.kafka.settings import DERIVED_BY_ACCESS, KafkaSettings
-from components.limits import MAX_ENTRIES, MAX_PARTITIONS, MAX_PORT, MAX_TOPICS
+from components.limits import MAX_APPS, MAX_PARTITIONS, MAX_PORT, MAX_TOPICS
 from components.monitoring.settings import MonitorSettings
 from components.monitoring.topology import Topology, topology_of
 from components.outside import ANY_ADDRESS
@@ -74,7 +75,7 @@ class Settings(Section):
     )
     apps: list[AppSettings] = Field(
         default_factory=list[AppSettings],
-        max_length=MAX_ENTRIES,
+        max_length=MAX_APPS,
         description="Applications: each gets a user, its rights and its limits; needs `access.enabled`",
     )
     health: HealthSettings = Field(default_factory=HealthSettings, description="The health gate")
@@ -90,11 +91,12 @@ class Settings(Section):
     def _access_problems(self) -> list[str]:
         """Applications need access; keys that access derives cannot be set."""
         if not self.access.enabled:
-            return ["apps are declared, but access.enabled is false: without it everyone may do everything"] * bool(
-                self.apps
-            )
+            open_to_all = "apps are declared, but access.enabled is false: without it everyone may do everything"
+            return [open_to_all] if self.apps else []
         derived = [key for key in self.kafka.config if key.startswith(DERIVED_BY_ACCESS)]
         problems = [f"kafka.config has {key}, which access.enabled derives; remove it" for key in derived]
+        if self.kafka.internal_port == LOCAL_PORT:
+            problems.append(f"kafka.internalPort is {LOCAL_PORT}, which access.enabled uses for probes; choose another")
         return [*problems, *app_set_problems([app.spec() for app in self.apps]), *self._redis_user_problems()]
 
     def _redis_user_problems(self) -> list[str]:

@@ -164,9 +164,8 @@ def _kubernetes(given: Settings, platform: str) -> Target:
         pull_patience=settings.image_pull_patience.total_seconds(),
         spread=settings.spread,
         zones=settings.zones,
-        client_namespaces=sorted(
-            {*settings.client_namespaces, *(app.namespace for app in given.apps if app.namespace is not None)}
-        ),
+        client_namespaces=settings.client_namespaces,
+        application_namespaces=tuple(sorted({app.namespace for app in given.apps if app.namespace is not None})),
     )
     return KubernetesTarget(platform, options)
 

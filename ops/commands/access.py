@@ -213,7 +213,7 @@ def _question(asked: "Asked") -> dict[str, str]:
 
 def _fix(user: str, asked: "Asked", verdict: "Verdict", apps: "Sequence[AppSpec]", stack: str) -> str:
     """Why a user may not do something, and what would let it."""
-    from components.access.rules import missing_right
+    from components.access.rules import OWN_RIGHTS, missing_right
     from ops.access.decision import acl_text
     from ops.access.declared import app_of
 
@@ -224,6 +224,10 @@ def _fix(user: str, asked: "Asked", verdict: "Verdict", apps: "Sequence[AppSpec]
     if verdict.allowed_by:
         rules = "; ".join(map(acl_text, verdict.allowed_by))
         return f"{what} from any host, only from some: {rules}"
+    if user in OWN_RIGHTS:
+        if any(right.allows(asked.operation, asked.resource, asked.name) for right in OWN_RIGHTS[user]):
+            return f"{what}: somebody took the right away; `pulumi up -s {stack} --refresh` gives it back"
+        return f"{what}: it is a user of the platform, which does not need to"
     app = app_of(user, apps)
     if app is not None and any(right.allows(asked.operation, asked.resource, asked.name) for right in app.rights()):
         return f"{what} yet: the stack file allows it; `pulumi up -s {stack} --refresh` makes it so"

@@ -422,6 +422,15 @@ def test_no_secret_is_in_state_logs_or_command_lines(stack: Guarded, program: Pr
         assert [place for place, text in places.items() if secret in text] == []
 
 
+def test_a_platform_that_lost_all_containers_heals_and_still_asks_who_clients_are(stack: Guarded) -> None:
+    members = ("kafka-0", "kafka-1", "zookeeper-0", "redis-0")
+    for member in members:
+        stack.container(member).remove(force=True)
+    assert set(members) <= set(stack.up("--refresh").changed()["create"])
+    assert stack.up().changed() == {}
+    assert [produced(stack.login(), topic) for topic in ("orders", "secret")] == ["ok", TOPIC]
+
+
 def test_a_new_password_works_beside_the_old_one_until_that_is_dropped(stack: Guarded) -> None:
     old = stack.login()
     stack.set("apps", [{**BILLING, "generation": 2}])

@@ -36,7 +36,7 @@ class MembersArgs:
             "members": dict(self.addresses),
             "logs": dict(self.logs),
             "deadline": self.deadline,
-            "login": secret_of(self.login),
+            "login": None if self.login is None else secret_of(self.login),
         }
 
     def upto(self, member: str) -> "MembersArgs":

@@ -27,6 +27,7 @@ class ClusterOptions:
         spread: Whether members must (``required``) or should (``preferred``) run on separate nodes and zones.
         zones: Whether members that ask for it learn their zone, which requires the right to read nodes.
         client_namespaces: Further namespaces whose pods may connect to ports for clients.
+        application_namespaces: Namespaces of applications, which get Secrets; their pods may connect too.
     """
 
     context: str
@@ -41,6 +42,7 @@ class ClusterOptions:
     spread: str = "required"
     zones: bool = True
     client_namespaces: Sequence[str] = field(default_factory=tuple[str, ...])
+    application_namespaces: Sequence[str] = field(default_factory=tuple[str, ...])
 
 
 class ClusterAddresses:

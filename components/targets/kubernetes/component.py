@@ -47,7 +47,7 @@ class MembersArgs:
             "safety": reference(self.safety),
             "route": dict(self.route),
             "deadline": self.deadline,
-            "login": secret_of(self.login),
+            "login": None if self.login is None else secret_of(self.login),
             **({"founded": True} if self.founded else {}),
         }
 

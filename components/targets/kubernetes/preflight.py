@@ -9,7 +9,7 @@ from components.errors import ClusterError, PreflightError
 from components.targets.kubernetes.access_review import Need
 from components.targets.kubernetes.claims import claim_name, rigid_classes
 from components.targets.kubernetes.client import Cluster, StorageClass, connect, contexts
-from components.targets.kubernetes.rights import IN_NAMESPACE, OF_NAMESPACES, OF_ZONES, READING, needed
+from components.targets.kubernetes.rights import IN_NAMESPACE, OF_APPLICATIONS, OF_NAMESPACES, OF_ZONES, READING, needed
 from components.workload import Workload
 
 OLDEST = (1, 29)
@@ -30,6 +30,7 @@ class ClusterNeeds:
     create_namespace: bool
     storage_class: str | None
     zones: bool
+    application_namespaces: Sequence[str] = ()
     workloads: Sequence[Workload] = ()
 
     @property
@@ -95,6 +96,10 @@ def _missing_rights(cluster: Cluster, needs: ClusterNeeds) -> list[_Missing]:
     if needs.namespace is not None:
         place = f'in namespace "{needs.namespace}"'
         found += [_Missing(need=need, place=place) for need in cluster.denied(needs.namespace, needed(IN_NAMESPACE))]
+    for namespace in needs.application_namespaces:
+        place, hint = f'in namespace "{namespace}"', "; `namespace` of an application names it for its Secret"
+        denied = cluster.denied(namespace, needed(OF_APPLICATIONS))
+        found += [_Missing(need=need, place=place, hint=hint) for need in denied]
     for wanted, rules, hint in (
         (needs.create_namespace, OF_NAMESPACES, _NO_NAMESPACE),
         (needs.zones, OF_ZONES, _NO_ZONES),

@@ -236,7 +236,9 @@ class PreparedKubernetes(ClusterAddresses):
             workload,
             self._deployed,
             self._labels.selector,
-            client_namespaces=self.options.client_namespaces,
+            client_namespaces=list(
+                dict.fromkeys([*self.options.client_namespaces, *self.options.application_namespaces])
+            ),
             reads_nodes=self._reads_zone(workload),
         )
         network_policy = k8s.networking.v1.NetworkPolicy(

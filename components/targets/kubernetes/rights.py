@@ -62,6 +62,9 @@ IN_NAMESPACE = (
 )
 """What every platform needs in its namespace."""
 
+OF_APPLICATIONS = (Rule(group="", kinds="secrets", verbs=_DECLARED),)
+"""What handing applications their Secrets needs in their namespaces."""
+
 OF_NAMESPACES = (Rule(group="", kinds="namespaces", verbs=_DECLARED),)
 """What creating the namespace needs in the cluster."""
 

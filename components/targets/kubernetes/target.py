@@ -33,6 +33,7 @@ class KubernetesTarget(ClusterAddresses):
             namespace=options.namespace if isinstance(options.namespace, str) else None,
             create_namespace=options.create_namespace,
             storage_class=options.storage_class,
+            application_namespaces=options.application_namespaces,
             zones=options.zones and any(workload.zone_file for workload in workloads),
             workloads=workloads,
         )

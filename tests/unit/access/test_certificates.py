@@ -7,20 +7,18 @@ Proof limit: Python's TLS library is the only one that shakes hands here.
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from components.access.certificates import (
     CertificateSet,
     Pair,
     Wanted,
     facts_of,
-    given_problems,
     is_trusted,
     new_authority,
     new_certificate,
@@ -28,7 +26,6 @@ from components.access.certificates import (
     renewal_reason,
     renewal_time,
     renewed,
-    uncovered,
 )
 from tests.unit.access.pki import HOSTS, NOW, YEAR, authority, certificate, handshake
 
@@ -154,7 +151,7 @@ def test_a_first_update_creates_everything() -> None:
     made = renewed(EMPTY, ask, NOW)
     assert list(made.authorities) == ["1"]
     assert list(made.members) == ["kafka", "redis"]
-    assert given_problems(made.members["kafka"], made.authorities["1"].certificate, ["a"], NOW) == []
+    assert is_trusted(made.members["kafka"].certificate, made.authorities["1"].certificate)
 
 
 def test_an_update_without_a_change_changes_nothing() -> None:
@@ -191,7 +188,7 @@ def test_no_step_of_a_change_of_authority_meets_one_that_is_not_trusted() -> Non
         # In a roll, members of both states meet.
         for presented, trusting in [(before, after), (after, before)]:
             trusted = "".join(pair.certificate for pair in trusting.authorities.values())
-            assert given_problems(presented.members["kafka"], trusted, ["a"], NOW) == []
+            assert is_trusted(presented.members["kafka"].certificate, trusted)
     assert states[2].members == states[1].members, "the first step restarts nobody with another certificate"
     assert list(states[-1].authorities) == ["2"]
 
@@ -205,168 +202,6 @@ def test_the_plan_says_what_happens_to_authorities() -> None:
     assert planned(made, wanted("3", "1,2,3", kafka=("a",)), NOW) == [
         "authority 3 is created and trusted",
         "the certificate of kafka is created: another authority signs now",
-    ]
-
-
-# --------------------------------------------------------------------------------------------------- given certificates
-
-
-def problems(pair: Pair, trusted: str | None = None, hosts: Any = HOSTS, **options: Any) -> list[str]:
-    now = options.pop("now", NOW)
-    return given_problems(pair, authority().certificate if trusted is None else trusted, hosts, now, **options)
-
-
-def test_a_right_certificate_has_no_problems() -> None:
-    assert problems(certificate()) == []
-
-
-def test_a_key_of_another_certificate_is_found() -> None:
-    mixed = Pair(key=certificate(signed_by=2).key, certificate=certificate().certificate)
-    assert problems(mixed) == [
-        "key: it does not belong to the certificate; give the key that the certificate was made for"
-    ]
-
-
-def test_an_unknown_authority_is_found() -> None:
-    (problem,) = problems(certificate(), authority(2).certificate)
-    assert problem == (
-        'certificate: it was signed by "millrace-test CA 1", and no chain of the given certificates leads from there '
-        'to the authority ("millrace-test CA 2"); append the intermediate certificates, or give the right authority'
-    )
-
-
-def test_an_authority_of_the_same_name_is_not_enough() -> None:
-    (problem,) = problems(certificate(), new_authority("millrace-test CA 1", NOW).certificate)
-    assert "no chain of the given certificates" in problem
-
-
-@pytest.mark.parametrize(
-    ("now", "expected"),
-    [
-        pytest.param(
-            NOW + YEAR,
-            ['certificate: "kafka" expired on 2027-05-17 12:00 UTC; now it is 2027-05-17 12:00'],
-            id="expired",
-        ),
-        pytest.param(
-            NOW - timedelta(hours=1),
-            [
-                'certificate: "kafka" is valid only from 2026-05-17 11:50 UTC; is this machine\'s clock right?',
-                'authority: "millrace-test CA 1" is valid only from 2026-05-17 11:50 UTC; '
-                "is this machine's clock right?",
-            ],
-            id="not-yet",
-        ),
-    ],
-)
-def test_a_certificate_out_of_its_time_is_found(now: datetime, expected: list[str]) -> None:
-    assert problems(certificate(), now=now) == expected
-
-
-def test_a_certificate_that_expires_soon_is_found() -> None:
-    now = NOW + timedelta(days=360)
-    assert problems(certificate(), now=now) == []
-    assert problems(certificate(), now=now, least=timedelta(days=30)) == [
-        'certificate: "kafka" expires on 2027-05-17, in less than 30d; renew it first'
-    ]
-
-
-def test_names_that_are_not_covered_are_found() -> None:
-    assert problems(certificate(("a.test", "127.0.0.1")), hosts=["a.test", "c.test", "10.0.0.1", "127.0.0.1"]) == [
-        "certificate: it is not valid for 10.0.0.1, c.test; it is for a.test, 127.0.0.1"
-    ]
-    assert problems(certificate(()), hosts=["a.test"]) == [
-        "certificate: it is not valid for a.test; it is for no name (only subject alternative names count)"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("names", "hosts", "missing"),
-    [
-        (["*.kafka.svc"], ["kafka-0.kafka.svc"], []),
-        (["*.kafka.svc"], ["a.b.kafka.svc", "kafka.svc"], ["a.b.kafka.svc", "kafka.svc"]),
-        (["*.0.0.1"], ["127.0.0.1"], ["127.0.0.1"]),
-        (["Kafka.Example"], ["kafka.example"], []),
-        ([], ["a"], ["a"]),
-        (["a"], [], []),
-    ],
-)
-def test_a_wildcard_covers_one_label(names: list[str], hosts: list[str], missing: list[str]) -> None:
-    assert uncovered(names, hosts) == missing
-
-
-PEM_RULE = "it is no PEM certificate; it must start with -----BEGIN CERTIFICATE-----"
-
-
-@pytest.mark.parametrize("text", ["", "secret-0123", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
-def test_what_is_no_pem_is_said_and_never_shown(text: str) -> None:
-    found = problems(Pair(key=text, certificate=text), text)
-    assert found[:2] == [f"certificate: {PEM_RULE}", f"authority: {PEM_RULE}"]
-    assert "PKCS#8" in found[2]
-    assert not any("secret-0123" in line or "AAAA" in line for line in found)
-
-
-def _pem(key: Any, form: serialization.PrivateFormat, password: bytes | None = None) -> str:
-    closed = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, form, closed).decode()
-
-
-def test_keys_that_kafka_cannot_read_are_found() -> None:
-    key = serialization.load_pem_private_key(certificate().key.encode(), None)
-    for form, password, expected in [
-        (serialization.PrivateFormat.TraditionalOpenSSL, None, "key: it is no PKCS#8 key"),
-        (serialization.PrivateFormat.PKCS8, b"pass", "key: it is encrypted"),
-    ]:
-        (problem,) = problems(Pair(key=_pem(key, form, password), certificate=certificate().certificate))
-        assert problem.startswith(expected)
-    (cut,) = problems(Pair(key=certificate().key[:60], certificate=certificate().certificate))
-    assert cut == "key: it cannot be read; is it complete?"
-
-
-def _signed(
-    subject: str, issuer: x509.Certificate | None, issuer_key: Any, key: Any, *, ca: bool, usages: list[Any]
-) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer.subject if issuer else name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + YEAR)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-    )
-    if usages:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-    if not ca:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("a.test")]), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def test_a_chain_of_another_tool_with_rsa_keys_is_right_if_it_is_complete() -> None:
-    root_key, middle_key, key = (rsa.generate_private_key(65537, 2048) for _ in range(3))
-    root = _signed("root", None, root_key, root_key, ca=True, usages=[])
-    middle = _signed("middle", root, root_key, middle_key, ca=True, usages=[])
-    leaf = _signed("leaf", middle, middle_key, key, ca=False, usages=[])
-    pems = [item.public_bytes(serialization.Encoding.PEM).decode() for item in (leaf, middle, root)]
-    own = _pem(key, serialization.PrivateFormat.PKCS8)
-    assert problems(Pair(key=own, certificate=pems[0] + pems[1]), pems[2], ["a.test"]) == []
-    (problem,) = problems(Pair(key=own, certificate=pems[0]), pems[2], ["a.test"])
-    assert 'it was signed by "middle"' in problem
-
-
-def test_a_certificate_for_servers_only_is_found() -> None:
-    signer = serialization.load_pem_private_key(authority().key.encode(), None)
-    issuer = x509.load_pem_x509_certificate(authority().certificate.encode())
-    key = ec.generate_private_key(ec.SECP256R1())
-    leaf = _signed("leaf", issuer, signer, key, ca=False, usages=[ExtendedKeyUsageOID.SERVER_AUTH])
-    pair = Pair(
-        key=_pem(key, serialization.PrivateFormat.PKCS8),
-        certificate=leaf.public_bytes(serialization.Encoding.PEM).decode(),
-    )
-    assert problems(pair, hosts=["a.test"]) == [
-        "certificate: its extended key usage lacks clientAuth; members are servers, and clients of one another"
     ]
 
 

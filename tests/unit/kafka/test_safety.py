@@ -299,6 +299,21 @@ def test_a_broker_that_is_down_is_not_in_sync_whatever_the_metadata_says() -> No
     assert rules().stop_findings("kafka-1", ("kafka-0", "kafka-2")) == [], "its own restart may bring it back"
 
 
+def test_a_broker_that_is_gone_may_be_made_again_although_partitions_can_be_led_by_it_alone(kafka: FakeKafka) -> None:
+    """All containers may be gone at once: none is made before the one before it is back."""
+    gone = Partition("t", 0, -1, (0, 1, 2), (1,))
+    kafka.metadata = replace(IN_SYNC, brokers={0: "kafka-0:9092"}, partitions=(gone,))
+    assert rules().return_findings("kafka-0") == []
+    assert rules().stop_findings("kafka-1", ("kafka-0",)) == []
+    kafka.metadata = replace(kafka.metadata, brokers={0: "kafka-0:9092", 1: "kafka-1:9092"})
+    assert rules().return_findings("kafka-0") == ["Kafka: partitions without a leader: t-0; expected none"]
+    assert rules().return_findings("kafka-1") == ["Kafka: partitions without a leader: t-0; expected none"]
+    kafka.metadata = replace(kafka.metadata, partitions=(replace(gone, leader=1, in_sync=(1,)),))
+    assert rules().return_findings("kafka-1") == ["Kafka: under-replicated partitions: t-0; expected none"]
+    kafka.metadata = replace(kafka.metadata, partitions=(replace(gone, leader=1, in_sync=(0, 1)),))
+    assert rules().return_findings("kafka-1") == [], "broker 2 is still to come"
+
+
 def test_a_broker_that_is_down_blocks_others_although_its_replica_is_not_needed(kafka: FakeKafka) -> None:
     kafka.minimum = {"t": 1}
     assert rules().stop_findings("kafka-0", ("kafka-0", "kafka-2")) == [UNDER_REPLICATED]

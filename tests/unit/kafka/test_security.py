@@ -140,7 +140,7 @@ def test_an_unknown_authority_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("at", "text"),
     [
-        (NOW - timedelta(days=2), "has expired; run `pulumi up`, which renews it, or check this clock"),
+        (NOW - timedelta(days=2), "has expired, or this clock is wrong: docs/ACCESS.md#certificates"),
         (NOW + timedelta(days=2), "is not valid yet; check this machine's clock"),
     ],
 )

@@ -306,6 +306,32 @@ def test_preflight_gets_the_platforms_requirements_of_the_cluster() -> None:
     ]
 
 
+WITH_SHOP: dict[str, Any] = {
+    "access": {"enabled": True},
+    "apps": [{"name": "shop", "produces": ["orders"], "namespace": "stores"}],
+}
+
+
+def test_preflight_gets_the_namespaces_in_which_applications_get_secrets() -> None:
+    asked: list[ClusterNeeds] = []
+    run_on_cluster(settings_of("prod", **WITH_SHOP), NAME, preflight=lambda needs, *, dry_run: asked.append(needs))
+    assert asked[0].application_namespaces == ("stores",)
+
+
+def test_an_application_gets_a_secret_in_its_namespace_whose_pods_may_connect() -> None:
+    run = run_on_cluster(settings_of("prod", **WITH_SHOP), NAME)
+    secret = run.one(SECRET, "app-shop").inputs
+    assert (secret["metadata"]["name"], secret["metadata"]["namespace"]) == ("shop-kafka", "stores")
+    assert secret["stringData"]["value"].keys() >= {
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_PASSWORD",
+        "client.properties",
+        "ca.crt",
+    }
+    senders = run.one(POLICY, "kafka").inputs["spec"]["ingress"]
+    assert "stores" in str(senders)
+
+
 def test_nothing_is_registered_if_preflight_fails() -> None:
     def preflight(needs: ClusterNeeds, *, dry_run: bool) -> None:
         raise PreflightError("the platform cannot run there")
