@@ -106,6 +106,7 @@ class StreamingPlatform(pulumi.ComponentResource):
             target,
             servers.kafka,
             servers.redis,
+            topics=[topic.name for topic in args.settings.topic_specs()],
             deadline=args.settings.health.deadline.total_seconds(),
             after=topics,
             parent=self,

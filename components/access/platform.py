@@ -1,6 +1,6 @@
 """Access of a whole platform: what its brokers need before they start, and the users of its applications."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,7 +19,7 @@ from components.access.component import (
     user_passwords,
 )
 from components.access.handover import Handover
-from components.access.rules import EXPORTER_USER, PLATFORM_USER, AppSpec
+from components.access.rules import EXPORTER_USER, PLATFORM_USER, AppSpec, undeclared_topics
 from components.access.settings import AccessSettings, AppSettings
 from components.credentials.component import Credentials, CredentialsArgs
 from components.inputs import secret_of
@@ -114,6 +114,7 @@ def application_access(
     kafka: KafkaCluster,
     redis: RedisServer,
     *,
+    topics: Collection[str],
     deadline: float,
     after: pulumi.Resource,
     parent: pulumi.Resource,
@@ -125,6 +126,7 @@ def application_access(
         target: Where the platform runs.
         kafka: Its brokers.
         redis: Its Redis server.
+        topics: The topics that the stack declares. An application may use others; a warning says so.
         deadline: Seconds to wait for servers.
         after: What must exist first.
         parent: The component that all belongs to.
@@ -135,6 +137,8 @@ def application_access(
     apps, login = [app.spec() for app in declared], kafka.login
     if login is None:
         return None
+    for line in undeclared_topics(apps, topics):
+        pulumi.log.warn(line)
     # As topics do, users go with the volume and stay with one that is kept; the server may be gone by then.
     options = pulumi.ResourceOptions(parent=parent, depends_on=[after], retain_on_delete=True)
     passwords = user_passwords("app", apps, pulumi.ResourceOptions(parent=parent))

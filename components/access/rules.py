@@ -77,7 +77,7 @@ _DECLARED: Mapping[str, tuple[Operation, Resource]] = {
 
 def gives(held: str, asked: str) -> bool:
     """Whether a right to one operation is a right to another: who may read may describe, too."""
-    return held in (asked, "all") or any(held in by for implied, by in _IMPLIED.items() if implied == asked)
+    return held == asked or any(held in by for implied, by in _IMPLIED.items() if implied == asked)
 
 
 @dataclass(frozen=True, order=True)
@@ -116,7 +116,8 @@ class Right:
     def allows(self, operation: str, resource: str, name: str) -> bool:
         """Whether it lets its user do something."""
         named = name.startswith(self.name) if self.prefixed else self.name in (ANY_NAME, name)
-        return gives(self.operation, operation) and self.resource == resource and named
+        given = self.operation == "all" or gives(self.operation, operation)
+        return given and self.resource == resource and named
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -192,6 +192,27 @@ class Stack(Checkout):
         return docker.from_env().containers.get(f"{self.platform}-{member}")
 
 
+class OwnProgram(Checkout):
+    """A program that uses single components, in a folder of its own.
+
+    Args:
+        folder: The project's folder, which is made.
+        name: The stack's name.
+        source: The program.
+        config: Its configuration, without the project's name in its keys.
+    """
+
+    def __init__(self, folder: Path, name: str, source: str, config: dict[str, str]) -> None:
+        folder.mkdir()
+        (folder / "__main__.py").write_text(source)
+        options = {"toolchain": "pip", "virtualenv": str(PROJECT / ".venv")}
+        project = {"name": "millrace-test", "runtime": {"name": "python", "options": options}}
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump({**project, "backend": {"url": f"file://{folder}"}}))
+        super().__init__(
+            folder, name, {f"millrace-test:{key}": value for key, value in config.items()}, "millrace-test"
+        )
+
+
 AnyStack = TypeVar("AnyStack", bound=Checkout)
 
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import docker
 import pytest
-import yaml
 from docker.models.containers import Container
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
@@ -20,11 +19,11 @@ from components.redis.passwords import accept_password
 from components.redis.settings import RedisSettings
 from components.targets.docker.target import DockerTarget
 from components.waiting import wait_until
-from tests.integration.stacks import PREFIX, PROJECT, Checkout
+from tests.integration.stacks import PREFIX, OwnProgram, ports_of
 
 IMAGE = "millrace/redis:7.0"
 PLATFORM = f"{PREFIX}redis-users"
-PORT = 31031
+PORT = ports_of("dev").redis + 600
 ADDRESS = f"127.0.0.1:{PORT}"
 FIRST, SECOND = "platform-4f1c2a9e7b", "platform-77d0b3a1c2"
 
@@ -51,23 +50,15 @@ BILLING = {"name": "billing", "redis": ["billing:*", "rates"]}
 SHOP = {"name": "shop", "redis": ["shop:*"]}
 
 
-class Program(Checkout):
+class Program(OwnProgram):
     """The program in a folder of its own."""
 
     first = ""
     """What the first ``up`` printed."""
 
     def __init__(self, root: Path, files: Path) -> None:
-        folder = root / "program"
-        folder.mkdir()
-        (folder / "__main__.py").write_text(PROGRAM)
-        options = {"toolchain": "pip", "virtualenv": str(PROJECT / ".venv")}
-        project = {"name": "millrace-test", "runtime": {"name": "python", "options": options}}
-        (folder / "Pulumi.yaml").write_text(yaml.safe_dump({**project, "backend": {"url": f"file://{folder}"}}))
         config = {"password": str(files / "redis-password"), "address": ADDRESS}
-        super().__init__(
-            folder, "redis", {f"millrace-test:{key}": value for key, value in config.items()}, "millrace-test"
-        )
+        super().__init__(root / "program", "redis", PROGRAM, config)
         self.declare(BILLING, SHOP)
 
     def declare(self, *apps: dict[str, Any]) -> None:
@@ -149,8 +140,7 @@ def may(login: Redis, *command: str) -> bool:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     _remove()
     folder = tmp_path_factory.mktemp("files")
-    for above in (folder, folder.parent, folder.parent.parent):
-        above.chmod(0o755)
+    folder.chmod(0o755)
     try:
         yield Server(folder)
     finally:

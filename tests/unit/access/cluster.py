@@ -25,6 +25,8 @@ class FakeAccess:
         self.bindings: list[ACL] = []
         self.quotas: dict[str | None, dict[str, float]] = {}
         self.refused: dict[str, str] = {}
+        self.unreadable: dict[str, int] = {}
+        """Error codes of users that cannot be described."""
         self.failing_rights: list[Any] = []
         self.requests: list[str] = []
         self.controller = 1
@@ -46,7 +48,12 @@ class FakeAccess:
             return SimpleNamespace(error_code=41, error_message=None, results=[])
         known = [SimpleNamespace(mechanism=SHA_512)]
         results = [
-            SimpleNamespace(user=name, credential_infos=known if name in self.users else [])
+            SimpleNamespace(
+                user=name,
+                credential_infos=known if name in self.users else [],
+                error_code=self.unreadable.get(name, 0 if name in self.users else 91),
+                error_message=None,
+            )
             for name in (self.users if request.users is None else [item.name for item in request.users])
         ]
         return SimpleNamespace(error_code=0, error_message=None, results=results)

@@ -142,7 +142,8 @@ def test_users_of_others_are_refused_before_any_change(cluster: Cluster) -> None
     cluster.users["shop"] = b"theirs"
     assert shown(lambda: PROVIDER.create(inputs(BILLING, SHOP))).splitlines()[-2:] == [
         "Error: users exist already and are not this stack's: shop; nothing was changed",
-        "  - rename the applications, or take the users over (adopt): they then have the declared rights alone",
+        "  - rename the applications, or remove these users and their rights (kafka-configs.sh, kafka-acls.sh, "
+        "ACL DELUSER); in a program of your own, `adopt` takes them over",
     ]
     assert cluster.users == {"shop": b"theirs"}
     assert cluster.bindings == []
@@ -154,6 +155,24 @@ def test_what_a_killed_update_left_in_the_stacks_own_cluster_is_taken_over(clust
     PROVIDER.create(inputs(BILLING, SHOP))
     PROVIDER.create(inputs(BILLING, SHOP, ownCluster=True, passwords={"billing": "other", "shop": "other"}))
     assert has_password(cluster, "billing", "other")
+
+
+def test_a_killed_update_of_the_stacks_own_cluster_goes_on(cluster: Cluster) -> None:
+    """It had made the new user, and the state does not know it."""
+    PROVIDER.create(inputs(BILLING, ownCluster=True))
+    PROVIDER.update("id", inputs(BILLING, ownCluster=True), inputs(BILLING, SHOP, ownCluster=True))
+    again = inputs(BILLING, SHOP, ownCluster=True, passwords={"billing": "pass-billing", "shop": "other"})
+    PROVIDER.update("id", inputs(BILLING, ownCluster=True), again)
+    assert has_password(cluster, "shop", "other")
+
+
+def test_without_applications_there_is_nothing_to_do_and_the_last_one_can_leave(cluster: Cluster) -> None:
+    PROVIDER.create(inputs())
+    assert cluster.users == {}
+    PROVIDER.update("id", inputs(), inputs(BILLING))
+    PROVIDER.update("id", inputs(BILLING), inputs())
+    assert cluster.users == {}
+    assert cluster.bindings == []
 
 
 def test_an_interrupted_change_goes_on(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from kafka.admin import (
     ResourcePattern,
     ResourceType,
 )
-from kafka.errors import ClusterAuthorizationFailedError, NotControllerError, SecurityDisabledError
+from kafka.errors import ClusterAuthorizationFailedError, NotControllerError, SecurityDisabledError, UnknownError
 
 from components.access import client
 from components.access.client import apply_users, observe_redis_users, observe_users, set_redis_users
@@ -107,7 +107,6 @@ def test_a_user_that_left_is_gone_and_all_others_stay() -> None:
         binding(permission=ACLPermissionType.DENY),
         binding("Group:billing"),
         binding(kind=ResourceType.DELEGATION_TOKEN),
-        binding(operation=ACLOperation.ALL),
         binding(kind=ResourceType.GROUP, name="a*"),
     ],
 )
@@ -115,6 +114,22 @@ def test_what_no_declaration_can_say_is_others_work(foreign: ACL) -> None:
     cluster = FakeAccess()
     cluster.bindings.append(foreign)
     assert observe_users(cluster, ["billing"]) == {"billing": seen(exists=False)}
+
+
+def test_a_user_that_cannot_be_read_is_not_taken_for_absent() -> None:
+    cluster = FakeAccess()
+    cluster.unreadable["billing"] = UnknownError.errno
+    with pytest.raises(UnknownError):
+        observe_users(cluster, ["billing"])
+
+
+def test_a_right_to_everything_is_seen_and_can_be_taken_back() -> None:
+    cluster = FakeAccess()
+    cluster.bindings.append(binding(operation=ACLOperation.ALL))
+    (right,) = observe_users(cluster, ["billing"])["billing"].rights
+    assert right.allows("delete", "topic", "orders")
+    apply(cluster, {}, leaving=("billing",))
+    assert cluster.bindings == []
 
 
 @pytest.mark.parametrize("name", ["orders", "*"])

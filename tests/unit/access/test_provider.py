@@ -107,6 +107,10 @@ def test_an_authority_signs_only_after_it_was_trusted() -> None:
     assert failures(inputs(), inputs(trust=[1, 2])) == []
     assert failures(inputs(trust=[1, 2]), inputs(sign=2, trust=[1, 2])) == []
     assert failures(inputs(trust=[1, 2], sign=2), inputs(sign=2, trust=[2])) == []
+    assert failures(inputs(trust=[1, 2]), inputs(sign=2, trust=[2])) == [
+        "authority 1 signed what members still use: trust it beside 2, let 2 sign, run `pulumi up`, then trust it no "
+        "longer"
+    ]
     assert failures(inputs(), inputs(sign=2)) == ["authority 2 signs but is not trusted; trusted are 1"]
     for trust in ([1, 2], [2]):
         assert failures(inputs(), inputs(sign=2, trust=trust)) == [

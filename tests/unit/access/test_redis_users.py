@@ -178,7 +178,8 @@ def test_users_of_others_are_refused_before_any_change(server: Server) -> None:
     for attempt in (lambda: PROVIDER.create(inputs(BILLING, SHOP)), lambda: updated({}, BILLING, SHOP)):
         assert shown(attempt).splitlines()[-2:] == [
             "Error: users exist already and are not this stack's: shop; nothing was changed",
-            "  - rename the applications, or take the users over (adopt): they then have the declared rights alone",
+            "  - rename the applications, or remove these users and their rights (kafka-configs.sh, kafka-acls.sh, "
+            "ACL DELUSER); in a program of your own, `adopt` takes them over",
         ]
     assert server.commands == []
     PROVIDER.create(inputs(BILLING, SHOP, adopt=True))

@@ -28,7 +28,7 @@ from components.access.scram import (
     with_credential,
     write_users,
 )
-from components.errors import UnhealthyError
+from components.errors import AccessError, UnhealthyError
 from components.kafka.security import MECHANISM
 
 PASSWORD = "pass-0123456789"
@@ -252,9 +252,10 @@ def test_a_look_finds_missing_users_and_rights(ensemble: FakeEnsemble) -> None:
 def test_rights_that_cannot_be_read_are_left_as_they_are(ensemble: FakeEnsemble) -> None:
     write({"watcher": PASSWORD}, rights=WATCHER)
     ensemble.nodes["/kafka-acl/Topic/*"] = b"?"
-    with pytest.raises(ValueError, match="Expecting value"):
+    with pytest.raises(AccessError, match="/kafka-acl/Topic/\\* cannot be read"):
         write({"watcher": PASSWORD}, rights=WATCHER)
     assert ensemble.nodes["/kafka-acl/Topic/*"] == b"?"
+    assert users_are_written(["127.0.0.1:1"], {"watcher": PASSWORD}, WATCHER) is None
 
 
 def test_users_are_written_once_and_brokers_are_told(ensemble: FakeEnsemble) -> None:
