@@ -338,7 +338,7 @@ NEEDS: Mapping[Right, Callable[[Any, Security], object]] = {
 
 
 DONE_BEFORE = ("TopicAlreadyExists", "InvalidPartitions", "UnknownTopicOrPartition")
-"""Errors after an attempt that was made in the moment before a broker learned of a change; rights are looked at first."""
+"""Errors after an attempt just before a broker learned of a change. Rights are looked at first."""
 
 
 def outcome(attempt: Callable[[], object]) -> str:
