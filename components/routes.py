@@ -81,3 +81,19 @@ DIRECT = DirectRoute()
 def patience(route: Route, seconds: float) -> float:
     """The timeout for what takes ``seconds`` directly; longer through the Kubernetes API, which may be far away."""
     return max(seconds, TUNNEL_SECONDS) if route.proxy_url else seconds
+
+
+def exactly(connection: socket.socket, size: int) -> bytes:
+    """Read so many bytes of a connection.
+
+    Raises:
+        EOFError: It was closed before.
+        OSError: It broke, or nothing came in time.
+    """
+    data = b""
+    while len(data) < size:
+        chunk = connection.recv(size - len(data))
+        if not chunk:
+            raise EOFError("the connection was closed in the middle of a message")
+        data += chunk
+    return data

@@ -13,7 +13,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
@@ -88,7 +87,7 @@ def new_certificate(authority: Pair, name: str, hosts: Sequence[str], now: datet
         lifetime: How long it is valid; it never outlives its authority.
     """
     signer = _certificates(authority.certificate)[0]
-    signing_key = cast("ec.EllipticCurvePrivateKey", _private_key(authority.key))
+    signing_key = _private_key(authority.key)
     key = ec.generate_private_key(ec.SECP256R1())
     end = min(now + lifetime, signer.not_valid_after_utc)
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -232,15 +231,15 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 def _common_name(name: x509.Name) -> str:
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return f'"{found[0].value}"' if found else f'"{name.rfc4514_string()}"'
+    return str(found[0].value) if found else name.rfc4514_string()
 
 
 def _certificates(pem: str) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(pem.encode())
 
 
-def _private_key(pem: str) -> PrivateKeyTypes:
-    return serialization.load_pem_private_key(pem.encode(), None)
+def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
+    return cast("ec.EllipticCurvePrivateKey", serialization.load_pem_private_key(pem.encode(), None))
 
 
 # What certificates say of themselves
@@ -271,8 +270,8 @@ def facts_of(pem: str) -> list[Facts]:
     """
     return [
         Facts(
-            name=_common_name(item.subject).strip('"'),
-            issuer=_common_name(item.issuer).strip('"'),
+            name=_common_name(item.subject),
+            issuer=_common_name(item.issuer),
             starts=item.not_valid_before_utc,
             expires=item.not_valid_after_utc,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.routes import DIRECT, Route, host_and_port
+from components.routes import DIRECT, Route, exactly, host_and_port
 
 MECHANISM = "SCRAM-SHA-512"
 """The one SASL mechanism in use."""
@@ -118,7 +118,7 @@ def refusal(address: str, security: Security, *, route: Route = DIRECT) -> str |
         return None  # it stopped in the middle
     except ssl.SSLError:
         return f"{address} does not speak TLS; is it the right port, and is access turned on for its broker?"
-    except (OSError, struct.error):
+    except (OSError, EOFError, struct.error):
         return None
 
 
@@ -164,15 +164,5 @@ def _ask(connection: socket.socket, request: Any, response: Any) -> Any:
     request.API_VERSION = 1
     request.with_header(correlation_id=0, client_id="millrace")
     connection.sendall(request.encode(header=True, framed=True))
-    (size,) = struct.unpack(">i", _exactly(connection, 4))
-    return response.decode(_exactly(connection, size)[4:], version=1)
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        chunk = connection.recv(size - len(data))
-        if not chunk:
-            raise ConnectionError("the connection was closed")
-        data += chunk
-    return data
+    (size,) = struct.unpack(">i", exactly(connection, 4))
+    return response.decode(exactly(connection, size)[4:], version=1)

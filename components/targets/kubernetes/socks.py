@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from components.routes import exactly
+
 GRANTED, FAILED, NOT_ALLOWED, UNREACHABLE_NETWORK, UNREACHABLE_HOST, REFUSED = range(6)
 """Reply codes: the connection was made, or why not."""
 
@@ -24,21 +26,21 @@ def read_request(client: socket.socket) -> tuple[str, int, int]:
     Raises:
         EOFError: The client closed its connection, or its protocol is not SOCKS5 without authentication.
     """
-    version, methods = _exactly(client, 2)
+    version, methods = exactly(client, 2)
     if version != _VERSION:
         raise EOFError("not SOCKS5")
-    if _NO_AUTHENTICATION not in _exactly(client, methods):
+    if _NO_AUTHENTICATION not in exactly(client, methods):
         client.sendall(bytes([_VERSION, _NO_METHOD]))
         raise EOFError("the client requires authentication")
     client.sendall(bytes([_VERSION, _NO_AUTHENTICATION]))
-    version, command, _, kind = _exactly(client, 4)
+    version, command, _, kind = exactly(client, 4)
     if version != _VERSION:
         raise EOFError("not SOCKS5")
     if kind not in (_IPV4, _DOMAIN, _IPV6):
         return "", 0, _NO_SUCH_ADDRESS_TYPE
-    size = {_IPV4: 4, _IPV6: 16}.get(kind) or _exactly(client, 1)[0]
-    host = _exactly(client, size)
-    port: int = struct.unpack(">H", _exactly(client, 2))[0]
+    size = {_IPV4: 4, _IPV6: 16}.get(kind) or exactly(client, 1)[0]
+    host = exactly(client, size)
+    port: int = struct.unpack(">H", exactly(client, 2))[0]
     if command != _CONNECT:
         return "", 0, _NO_SUCH_COMMAND
     if kind != _DOMAIN:
@@ -58,13 +60,3 @@ def refuse(client: socket.socket, code: int) -> None:
     client.settimeout(1.0)
     while client.recv(_CHUNK):
         pass
-
-
-def _exactly(client: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        chunk = client.recv(size - len(data))
-        if not chunk:
-            raise EOFError("the client closed its connection during its request")
-        data += chunk
-    return data
