@@ -5,12 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
 from components.access.handover import dotenv
-from components.access.platform import application_access, broker_access
 from components.health.component import HealthGate, HealthGateArgs, KafkaCheck, RedisCheck
 from components.kafka.component import KafkaCluster, KafkaClusterArgs, broker_hosts, kafka_workload
 from components.monitoring import exporter
@@ -27,6 +26,9 @@ from components.zookeeper.component import (
     connect_string,
     zookeeper_workload,
 )
+
+if TYPE_CHECKING:
+    from components.access.platform import BrokerAccess
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,16 +103,7 @@ class StreamingPlatform(pulumi.ComponentResource):
         target = args.target.prepare(self)
         servers = _Servers(name, args, target, self)
         topics = _topics(args, target, servers, self)
-        apps = application_access(
-            args.settings.apps,
-            target,
-            servers.kafka,
-            servers.redis,
-            topics=[topic.name for topic in args.settings.topic_specs()],
-            deadline=args.settings.health.deadline.total_seconds(),
-            after=topics,
-            parent=self,
-        )
+        apps = _applications(args, target, servers, topics, self)
         gate = _gate(name, args, target, servers, topics, self)
         monitor = _monitor(name, args, target, servers, gate, self)
         environment = _client_environment(servers)
@@ -158,8 +151,7 @@ class _Servers:
             ),
             child,
         )
-        hosts = broker_hosts(settings.kafka, target)
-        self.access = access = broker_access(platform, settings.access, hosts, target, self.zookeeper, deadline, parent)
+        self.access = access = _broker_access(platform, settings, target, self.zookeeper, parent)
         self.kafka = KafkaCluster(
             "kafka",
             KafkaClusterArgs(
@@ -202,6 +194,36 @@ class _Servers:
         """For each member the command that shows its logs."""
         servers = (self.zookeeper, self.kafka, self.redis)
         return {member: command for server in servers for member, command in server.deployment.logs.items()}
+
+
+def _broker_access(
+    platform: str, settings: Settings, target: PreparedTarget, zookeeper: ZooKeeperEnsemble, parent: pulumi.Resource
+) -> "BrokerAccess | None":
+    if not settings.access.enabled:
+        return None  # and nothing of it is loaded, which would cost every start
+    from components.access.platform import broker_access
+
+    hosts, deadline = broker_hosts(settings.kafka, target), settings.health.deadline.total_seconds()
+    return broker_access(platform, settings.access, hosts, target, zookeeper, deadline, parent)
+
+
+def _applications(
+    args: StreamingPlatformArgs, target: PreparedTarget, servers: _Servers, topics: TopicSet, parent: pulumi.Resource
+) -> pulumi.Output[dict[str, dict[str, str]]] | None:
+    if servers.access is None:
+        return None
+    from components.access.platform import application_access
+
+    return application_access(
+        args.settings.apps,
+        target,
+        servers.kafka,
+        servers.redis,
+        topics=[topic.name for topic in args.settings.topic_specs()],
+        deadline=args.settings.health.deadline.total_seconds(),
+        after=topics,
+        parent=parent,
+    )
 
 
 def _topics(

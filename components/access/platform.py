@@ -53,7 +53,7 @@ def broker_access(
     zookeeper: ZooKeeperEnsemble,
     deadline: float,
     parent: pulumi.Resource,
-) -> BrokerAccess | None:
+) -> BrokerAccess:
     """Declare certificates and the platform's users.
 
     Args:
@@ -64,12 +64,7 @@ def broker_access(
         zookeeper: Their ensemble.
         deadline: Seconds to wait for it.
         parent: The component that all belongs to.
-
-    Returns:
-        What brokers need; None where clients need no user.
     """
-    if not settings.enabled:
-        return None
     child = pulumi.ResourceOptions(parent=parent)
     certificates = Certificates(
         "certificates",
